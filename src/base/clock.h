@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Time. Monotonic for intervals, wall for what users read. Tests freeze both. */
+#ifndef MCPTOP_BASE_CLOCK_H
+#define MCPTOP_BASE_CLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_mono_ns(void);
+int64_t clock_mono_ms(void);
+int64_t clock_wall_ms(void);                      /* since 1970 UTC */
+/* "2026-11-22T15:41:48.522+00:00", local zone's offset. Returns out. n >= 40. */
+char *clock_iso(int64_t wall_ms, char *out, size_t n);
+/* "30s" "2m" "1h30m" "500ms" "1.5s" → ms; -1 when it is none (no unit, negative, rubbish, over 1000 days). */
+int64_t clock_parse_duration_ms(const char *s);
+/* Short forms for people: "3d02h", "2h14m", "5m03s", "12s". Returns out. n >= 16. */
+char *clock_span(int64_t ms, char *out, size_t n);
+
+/* Tests: freeze both clocks at these values; -1 thaws. */
+void clock_freeze(int64_t mono_ms, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A JSON scanner that gives spans and lines instead of copies. Two levels:
+ *
+ *  - jscan_value(): steps over one value and checks it; allocates nothing. The envelope scanner of mcp/ uses it.
+ *  - jscan_parse(): a table of nodes over the text. The configuration loader and editor use it, because bytes
+ *    that nobody changes must stay as they are.
+ *
+ * Grammar: RFC 8259. Strict by default: valid UTF-8, no lone surrogate escapes, bounded depth. JSCAN_LENIENT
+ * accepts // and block comments, trailing commas and a byte order mark, as the guide writes its examples. */
+#ifndef MCPTOP_BASE_JSCAN_H
+#define MCPTOP_BASE_JSCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/fault.h"
+
+enum jscan_flags { JSCAN_STRICT = 0, JSCAN_LENIENT = 1 };
+enum { JSCAN_MAX_DEPTH = 128 };
+
+/* p at the first byte of a value (white space before it skipped by the caller or by jscan_space).
+ * Returns the byte after the value; NULL when it is not valid, and then *ret_bad (may be NULL) is where. */
+const char *jscan_value(const char *p, const char *end, const char **ret_bad);
+const char *jscan_space(const char *p, const char *end);
+/* p at the opening quote. Returns the byte after the closing one, or NULL. *ret_plain: no escapes inside. */
+const char *jscan_string(const char *p, const char *end, bool *ret_plain);
+/* Decodes the string whose quotes are at p[0] and p[n-1] into out (appended). -1 when invalid. */
+int jscan_decode(const char *p, size_t n, struct buf *out);
+
+enum jscan_type { JSCAN_NULL, JSCAN_FALSE, JSCAN_TRUE, JSCAN_NUMBER, JSCAN_STRING, JSCAN_ARRAY, JSCAN_OBJECT };
+
+struct jscan_node {
+    enum jscan_type type;
+    uint32_t line;              /* 1-based, of the value's first byte */
+    uint32_t key_line;
+    size_t start, end;          /* the value's bytes: text[start, end) */
+    size_t key_start, key_end;  /* with quotes; equal when it has no key */
+    int32_t parent, first_child, last_child, next;   /* node indices; -1 = none */
+    uint32_t children;
+};
+
+struct jscan_doc {
+    const char *text;           /* borrowed */
+    size_t len;
+    struct jscan_node *nodes;   /* owned; [0] is the root */
+    size_t count;
+};
+
+/* On failure f says what is wrong with "line L, column C"; *ret_line (may be NULL) is the line. */
+int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_flags flags,
+                int *ret_line, struct fault *f);
+void jscan_fini(struct jscan_doc *doc);
+/* The *last* member of object `node` with this key (the one that counts), or -1. */
+int32_t jscan_member(const struct jscan_doc *doc, int32_t node, const char *key);
+bool jscan_key_is(const struct jscan_doc *doc, int32_t node, const char *key);
+char *jscan_key(const struct jscan_doc *doc, int32_t node);        /* decoded, caller frees */
+char *jscan_str(const struct jscan_doc *doc, int32_t node);        /* decoded string value, caller frees; NULL if no string */
+bool jscan_int(const struct jscan_doc *doc, int32_t node, int64_t *ret);
+
+#endif
