@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The user's mcp_config.json as values. Loading is pure: text in, struct config and a list of problems out.
+ *
+ * Unset is visible everywhere (TRI_UNSET, NULL, 0 lines), because a plan must say *which* level decided. Every
+ * value keeps the line it stands on. Nothing here has a default: defaults are the plan's (isolation/plan.h). */
+#ifndef MCPTOP_CONFIG_CONFIG_H
+#define MCPTOP_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/fault.h"
+#include "base/strvec.h"
+
+enum tri { TRI_UNSET = -1, TRI_NO = 0, TRI_YES = 1 };
+
+/* One `docker_isolation` (global) or `isolation` (of a server) object. */
+enum iso_key {
+    ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_TIMEOUT, ISO_NETWORK_MODE,
+    ISO_WORKING_DIR, ISO_REGISTRY, ISO_VOLUMES, ISO_EXTRA_ARGS, ISO_ENV, ISO_DEFAULT_IMAGES,
+    ISO_LOG_DRIVER, ISO_LOG_MAX_SIZE, ISO_LOG_MAX_FILES, ISO_CACHE_VOLUME,
+    ISO_KEYS
+};
+enum cache_volume { CACHE_UNSET = -1, CACHE_NO, CACHE_PER_SERVER, CACHE_SHARED };
+enum iso_mode { MODE_UNSET = -1, MODE_NONE, MODE_DOCKER, MODE_SANDBOX };
+
+struct iso_settings {
+    int line[ISO_KEYS];          /* 1-based line of each key's value; 0 = the key is absent */
+    enum tri enabled;
+    enum iso_mode mode;
+    char *image;
+    char *memory_limit;          /* as written; memory_bytes is its value, 0 = "no limit" written as "0" */
+    int64_t memory_bytes;
+    char *cpu_limit;             /* as written; "1.5" or a JSON number */
+    int64_t nano_cpus;
+    int64_t timeout_ms;
+    char *network_mode;
+    char *working_dir;
+    char *registry;              /* global only */
+    struct strvec volumes;       /* "/host:/container[:ro]" after ${env:X} */
+    struct strvec extra_args;
+    struct kvvec env;
+    struct kvvec default_images; /* global only: command → image */
+    char *log_driver, *log_max_size, *log_max_files;
+    enum cache_volume cache_volume;
+};
+
+/* The name of the key in the file ("memory_limit"). */
+const char *iso_key_name(enum iso_key key);
+
+struct config_server {
+    char *name;                  /* unique, not empty */
+    int line;                    /* of its object */
+    char *protocol;              /* NULL = stdio (or remote when url is set) */
+    char *command;
+    struct strvec args;
+    char *working_dir;
+    struct kvvec env;            /* ${env:X} expanded */
+    char *url;                   /* set: a remote server, not ours yet */
+    enum tri enabled;            /* TRI_UNSET means true */
+    bool quarantined;
+    struct iso_settings isolation;
+    bool has_isolation;          /* the object exists */
+    int64_t init_timeout_ms;     /* 0 = default (30 s) */
+    int64_t health_interval_ms;  /* 0 = default (30 s) */
+    int64_t call_timeout_ms;     /* 0 = default (2 min) */
+    struct strvec enabled_tools, disabled_tools;
+};
+
+struct config {
+    char *path;                  /* the file, symlinks not resolved */
+    struct iso_settings docker_isolation;
+    bool has_docker_isolation;
+    struct config_server *servers;  /* in file order */
+    size_t server_count;
+    char *listen;                /* "127.0.0.1:8080"; NULL = default */
+    char *api_key;               /* NULL = generated */
+    char *data_dir, *log_dir;    /* NULL = default; log_dir is logging.log_dir */
+    char *log_level;
+    char *mcp_auth;              /* "key" (default) or "none" */
+    int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
+};
+
+enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
+struct problem {
+    enum problem_severity severity;
+    int line;                    /* 1-based; 0 = the file as a whole */
+    char *key;                   /* "mcpServers[2].isolation.memory_limit"; "" = the file */
+    char *text;                  /* what is wrong and what to do; no file name in it */
+};
+struct problems {
+    struct problem *v;           /* owned; in order of line */
+    size_t n, cap;
+    size_t errors;               /* how many are PROBLEM_ERROR */
+};
+void problems_add(struct problems *p, enum problem_severity s, int line, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+void problems_fini(struct problems *p);
+
+/* Reads the text of a configuration. Returns a config the caller frees, or NULL when the text has any error
+ * (problems->errors > 0). Warnings (unknown and misspelt keys, repeated keys: the last counts, what is ignored and
+ * why) come with a config too. getenv_fn resolves ${env:X}; NULL = the process's environment; an unset variable is
+ * an error that names it. extra_args are checked by isolation/plan, which knows the flags. */
+typedef const char *(*config_getenv_fn)(void *ctx, const char *name);
+struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
+                            struct problems *problems);
+/* Reads the file too. A file that is missing, unreadable or over 16 MiB is a problem like any other. ret_text (may be
+ * NULL) gets the bytes read, the caller's. */
+struct config *config_load(const char *path, struct problems *problems, char **ret_text, size_t *ret_len);
+void config_free(struct config *c);
+const struct config_server *config_find(const struct config *c, const char *name);
+
+/* Where the configuration is looked for: explicit (may be NULL), ./mcp_config.json, DATA_DIR/mcp_config.json.
+ * Returns the first that exists, else the last one. Caller frees. */
+char *config_find_path(const char *explicit_path, const char *data_dir);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A unified diff of two small texts, for showing a change before it is made. */
+#ifndef MCPTOP_CONFIG_DIFF_H
+#define MCPTOP_CONFIG_DIFF_H
+
+#include <stddef.h>
+#include "base/buf.h"
+
+/* Appends "@@ …", " ", "-" and "+" lines with `context` lines around each change to out; nothing when equal. */
+void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context, struct buf *out);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The plan of a server: how it will be run and why, as a pure function of the configuration (and of what was learned
+ * about the image). No decision without a note that names the key, its level and line. */
+#ifndef MCPTOP_ISOLATION_PLAN_H
+#define MCPTOP_ISOLATION_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/fault.h"
+#include "base/strvec.h"
+#include "config/config.h"
+
+enum plan_mode {
+    PLAN_HOST,
+    PLAN_DOCKER,
+    PLAN_UNSUPPORTED,   /* remote servers, mode sandbox: not started, and never on the host instead */
+};
+
+/* One decision. */
+struct plan_note {
+    char *what;      /* "mode", "image", "memory_limit", "network_mode", "bootstrap", "volume", … */
+    char *value;     /* "docker", "python:3.11", "512m" … */
+    char *why;       /* "docker_isolation.enabled is true (line 4)"; "default: uvx runs in python:3.11" */
+    int line;        /* in the configuration file; 0 = a default */
+    bool warning;    /* something the user should look at (an ignored key, weakened isolation, …) */
+};
+
+struct plan_mount {
+    char *source;    /* absolute host path, or a volume's name */
+    char *target;
+    bool is_volume, read_only;
+};
+
+struct plan {
+    enum plan_mode mode;
+    char *unsupported;           /* the sentence for PLAN_UNSUPPORTED */
+    char *server;
+
+    /* what runs: argv[0] is the command */
+    struct strvec argv;
+    struct kvvec env;            /* the server's own env (host: on top of the allow-list) */
+    char *working_dir;           /* NULL = the supervisor's / the image's */
+
+    /* PLAN_DOCKER */
+    char *image;                 /* full reference as given to the engine */
+    char *runtime;               /* "python" */
+    int64_t memory_bytes;        /* 0 = none */
+    int64_t nano_cpus;           /* 0 = none */
+    int64_t pids_limit;          /* 0 = none */
+    char *memory_text, *cpu_text;/* as users write them: "512m", "1.0" */
+    char *network_mode;
+    struct plan_mount *mounts;
+    size_t mount_count;
+    struct kvvec container_env;  /* env of extra_args and isolation.env, then the server's */
+    char *log_driver, *log_max_size, *log_max_files;
+    bool bootstrap;              /* the image lacks the runner: argv_in_container installs it first */
+    int64_t start_timeout_ms;
+    bool weak;                   /* isolates little: host network, privileged, / or the engine's socket mounted */
+    char *weak_why;
+
+    struct plan_note *notes;     /* owned */
+    size_t note_count;
+
+    /* Equal hashes: nothing to restart. live_hash covers what the engine can change on a running container (memory,
+     * cpus, pids); hash covers everything else that matters for the process. */
+    uint64_t hash, live_hash;
+};
+
+/* What was found out by looking into an image (see docker/engine.h); unknown until the first start. */
+enum image_runner { RUNNER_UNKNOWN, RUNNER_PRESENT, RUNNER_MISSING };
+
+/* Never NULL. Errors in extra_args or volumes become problems with the key's path and line and make the plan
+ * PLAN_UNSUPPORTED with that sentence. problems may be NULL. */
+struct plan *plan_make(const struct config *c, const struct config_server *s, enum image_runner runner,
+                       struct problems *problems);
+void plan_free(struct plan *p);
+const char *plan_mode_name(enum plan_mode m);    /* "host" "docker" "unsupported" */
+
+/* The command line inside the container: argv, or with bootstrap
+ * ["sh", "-c", "<install the runner unless it is there>; exec \"$@\"", "sh", argv…]. */
+void plan_container_argv(const struct plan *p, struct strvec *out);
+
+struct plan_identity { const char *instance; const char *container_name; };
+/* Body of POST /containers/create. New reference. */
+json_t *plan_create_json(const struct plan *p, const struct plan_identity *id);
+/* Body of POST /containers/ID/update: memory, memory-swap, cpus, pids. */
+json_t *plan_update_json(const struct plan *p);
+/* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]. Secrets: values of env are "***" where masked. */
+void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked, struct strvec *out);
+/* A line for a shell that starts the same server beside the running one: no name, no labels of ours; env values as
+ * `-e KEY` (masked) unless with_secrets. Works for host plans too (env -i … cd …). */
+void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out);
+/* "mcpproxy-github-x7q2": the name part sanitised as users know it; random4 gives the last four. */
+char *plan_container_name(const char *server, const char *random4);
+/* Would this change of keys (isolation on/off) take something away? Sentences for the confirmation. */
+void plan_compare(const struct plan *from, const struct plan *to, struct strvec *ret_sentences);
+
+#endif
