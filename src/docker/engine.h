@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One container engine, as a value: the Docker Engine API (v1.41, Docker 20.10 and Podman 4 on; the version is negotiated
+ * down to what the engine offers) over its unix socket. Every call is asynchronous: the callback comes exactly once, never
+ * before the call returned, unless the request is cancelled by engine_cancel or engine_free.
+ *
+ * Faults: FAULT_ENGINE_DOWN when nobody answers (text names the socket and why: no such file, permission denied,
+ * connection refused, and what to do), FAULT_NOT_FOUND for 404, FAULT_CONFLICT for 409, FAULT_HTTP for other error
+ * statuses, with the engine's own sentence.
+ *
+ * Up or down: the engine keeps one /events stream open; while that cannot be opened it is tried again with back-off
+ * (0.5 … 10 s), for ever. */
+#ifndef MCPTOP_DOCKER_ENGINE_H
+#define MCPTOP_DOCKER_ENGINE_H
+
+#include <ev.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/fault.h"
+#include "docker/context.h"
+#include "io/http_client.h"
+#include "io/stream.h"
+
+struct engine;
+struct engine_request;
+
+enum engine_state { ENGINE_UNKNOWN, ENGINE_UP, ENGINE_DOWN };
+
+/* One event of the engine (see events.h for how they are read). Strings are valid during the call. */
+struct engine_event {
+    const char *type;          /* "container" "image" "network" … */
+    const char *action;        /* "start" "die" "oom" "destroy" "health_status: healthy" … */
+    const char *id;            /* of the actor */
+    const char *name;          /* container's name, image reference … ; "" */
+    const char *server;        /* label com.mcpproxy.server, or "" */
+    const char *instance;      /* label com.mcpproxy.instance, or "" */
+    int exit_code;             /* die: exitCode; else -1 */
+    int64_t wall_ms;
+    json_t *attributes;        /* borrowed; Actor.Attributes */
+};
+
+struct engine_events {
+    void (*state)(void *ctx, enum engine_state s, const struct fault *why);   /* it changed */
+    void (*event)(void *ctx, const struct engine_event *e);
+};
+
+/* Starts connecting at once. ctx_value is copied. */
+struct engine *engine_new(struct ev_loop *loop, struct http_client *http, const struct docker_context *context,
+                          const struct engine_events *events, void *ctx);
+void engine_free(struct engine *e);
+enum engine_state engine_get_state(const struct engine *e);
+const char *engine_get_version(const struct engine *e);       /* "20.10.24"; "" while unknown */
+const char *engine_get_error(const struct engine *e);         /* why it is down; "" */
+int64_t engine_get_state_since_ms(const struct engine *e);    /* wall clock */
+const struct docker_context *engine_get_context(const struct engine *e);
+void engine_retry_now(struct engine *e);
+
+/* reply: the parsed JSON body (borrowed; NULL when empty), or f. */
+typedef void (*engine_reply_fn)(void *ctx, json_t *reply, const struct fault *f);
+void engine_cancel(struct engine_request *r);                 /* NULL is fine */
+
+struct engine_request *engine_create(struct engine *e, const char *name, json_t *body /* stolen */, engine_reply_fn fn, void *ctx); /* reply.Id */
+struct engine_request *engine_start(struct engine *e, const char *id, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_inspect(struct engine *e, const char *id, engine_reply_fn fn, void *ctx);
+/* signal 0: stop with grace_s seconds (SIGTERM, then SIGKILL by the engine). */
+struct engine_request *engine_stop(struct engine *e, const char *id, int grace_s, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_kill(struct engine *e, const char *id, const char *signal, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_remove(struct engine *e, const char *id, bool force, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_update(struct engine *e, const char *id, json_t *body /* stolen */, engine_reply_fn fn, void *ctx);
+/* All containers, running or not, with label com.mcpproxy.managed=true (any instance): GET /containers/json. */
+struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_image_inspect(struct engine *e, const char *image, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_stats_once(struct engine *e, const char *id, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_info(struct engine *e, engine_reply_fn fn, void *ctx);
+/* HEAD …/archive?path=: does this path exist in the (created, maybe never started) container? reply NULL with f NULL = yes;
+ * FAULT_NOT_FOUND = no. */
+struct engine_request *engine_path_exists(struct engine *e, const char *id, const char *path, engine_reply_fn fn, void *ctx);
+
+/* Pull (POST /images/create). progress: one line for people, now and then ("layer 4/9 61%", done and total bytes; total 0 = not
+ * known yet). The end comes through fn; the engine's refusal is f's text. */
+typedef void (*engine_pull_fn)(void *ctx, const char *text, int64_t done_bytes, int64_t total_bytes);
+struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress, engine_reply_fn fn, void *ctx);
+
+/* Attach (stdin, stdout, stderr) to a created container, before it is started. The stream is usable when `open` came;
+ * a refusal comes as stream `end` with why. On NULL nothing was begun. The stream's owner frees it with stream_free. */
+struct stream *engine_attach(struct engine *e, const char *id, const struct stream_events *events,
+                             void (*open)(void *ctx), void *ctx);
+
+#endif

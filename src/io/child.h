@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Child processes: own session and process group, no shell, closed descriptors, default signals, descriptor limit put back,
+ * parent-death signal. A child is over only when its status *and* the end of its pipes are in, in either order (a
+ * grandchild that keeps the pipes open is given one second after the status, then the pipes are closed).
+ *
+ * Adopted orphans: the supervisor is a subreaper (as the warden is). child_reaper_start() watches SIGCHLD, notes the exits of
+ * registered children and reaps what was adopted; child_sweep() kills what a finished run left behind. */
+#ifndef MCPTOP_IO_CHILD_H
+#define MCPTOP_IO_CHILD_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/fault.h"
+#include "base/strvec.h"
+#include "io/stream.h"
+
+struct child_exit {
+    int code;        /* exit status, or -1 */
+    int signal;      /* the signal that ended it, or 0 */
+    int64_t at_wall_ms;
+};
+
+struct child_spec {
+    char *const *argv;              /* argv[0] is looked up in the PATH of envp */
+    char *const *envp;              /* complete environment */
+    const char *working_dir;        /* NULL = ours */
+    const char *run_id;             /* put into the environment as MCPTOP_RUN; the mark child_sweep goes by */
+};
+
+struct child;
+struct child_events {
+    struct stream_events stream;    /* data, drained; `end` is ignored here: use over */
+    void (*exited)(void *ctx, const struct child_exit *x);  /* the status is in (at once); may be NULL */
+    void (*over)(void *ctx, const struct child_exit *x);    /* status and end of pipes; once; last event; may child_free here */
+};
+
+/* Starts it. An exec failure (ENOENT, EACCES, ENOEXEC …) is reported here, with its errno, through a close-on-exec pipe,
+ * and there is no child then; the wait for it is bounded by exec itself. f->code is the errno; the text says which
+ * command, which directory and what to do. Returns NULL on failure. */
+struct child *child_spawn(struct ev_loop *loop, const struct child_spec *spec, const struct child_events *events,
+                          void *ctx, struct fault *f);
+pid_t child_pid(const struct child *c);
+struct stream *child_stream(struct child *c);           /* borrowed */
+/* To the whole process group, by pidfd for the leader so that a reused pid is never hit. */
+void child_signal(struct child *c, int sig);
+/* Ends watching. A child that still runs is killed (group, then sweep by run_id) and reaped in the background. */
+void child_free(struct child *c);
+
+/* Descriptor limit: raised to the hard limit for us; children get the original back. Call once at start. */
+void child_raise_nofile(void);
+
+int child_reaper_start(struct ev_loop *loop, struct fault *f);   /* also PR_SET_CHILD_SUBREAPER */
+void child_reaper_stop(struct ev_loop *loop);
+/* Kills (SIGKILL) every process that descends from us and carries MCPTOP_RUN=run_id in its environment, or that is in
+ * the session of a process that did. Reads /proc/PID/environ of our adopted children and descendants only. Returns how many. */
+int child_sweep(const char *run_id);
+/* All descendants of ours, whatever their run: at the end of the supervisor, and of the warden. */
+int child_sweep_all(void);
+
+#endif

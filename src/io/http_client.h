@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* HTTP requests on the loop (libcurl's multi interface on libev): Docker Engine and, from the view and the verbs, the
+ * supervisor. One http_client per loop; connections are kept alive and reused per socket. */
+#ifndef MCPTOP_IO_HTTP_CLIENT_H
+#define MCPTOP_IO_HTTP_CLIENT_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/fault.h"
+
+struct http_client;
+struct http_client *http_client_new(struct ev_loop *loop);
+void http_client_free(struct http_client *h);       /* running requests end without events */
+
+struct http_peer {
+    const char *unix_socket;    /* path, or NULL for TCP */
+    const char *host;           /* what stands in the URL and Host header: "localhost", "127.0.0.1:8080" */
+};
+
+struct http_spec {
+    struct http_peer peer;
+    const char *method;         /* "GET" … */
+    const char *path;           /* "/v1.41/containers/json?all=1" */
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+    const char *body;           /* copied; NULL = none */
+    size_t body_len;
+    int64_t connect_timeout_ms; /* 0 = 5 s */
+    int64_t total_timeout_ms;   /* 0 = 30 s; -1 = none (event streams, pulls) */
+    int64_t idle_timeout_ms;    /* 0 = none: no byte for so long ends it with FAULT_TIMEOUT */
+    size_t max_body;            /* cap of the collected body; 0 = 16 MiB; beyond it FAULT_TOO_BIG */
+    bool stream;                /* body through `data` instead of collected */
+};
+
+struct http_reply {
+    long status;                /* HTTP status; 0 when there was none */
+    const char *body;           /* collected; NUL-terminated; valid during the call */
+    size_t body_len;
+};
+
+struct http_events {
+    void (*data)(void *ctx, const char *p, size_t n);   /* with spec.stream and a 2xx status; error bodies are collected */
+    /* Once; the last event. f: NULL when an HTTP reply came (of any status), else why none did. */
+    void (*done)(void *ctx, const struct http_reply *r, const struct fault *f);
+};
+
+struct http_request;
+/* Never calls back before it returned. spec and its strings may go afterwards. */
+struct http_request *http_send(struct http_client *h, const struct http_spec *spec, const struct http_events *events, void *ctx);
+void http_cancel(struct http_request *r);           /* no event any more; NULL is fine; not from its own `done` */
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The connection to a running server as bytes: what three pipes of a child and one attached container have in common.
+ *
+ * Output arrives through events, in the order it was read; the order between OUT and ERR is not defined. `end` comes
+ * exactly once, after the last data, when both outputs have ended or the connection broke; nothing comes after it.
+ * Events never fire from inside a stream_* call. */
+#ifndef MCPTOP_IO_STREAM_H
+#define MCPTOP_IO_STREAM_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+#include "base/fault.h"
+
+enum stream_channel { STREAM_OUT, STREAM_ERR };
+
+struct stream_events {
+    void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
+    /* why: NULL for an orderly end, else how the connection broke. The callee may free the stream here. */
+    void (*end)(void *ctx, const struct fault *why);
+    /* The queue of unwritten bytes has become empty after it was not. May be NULL. */
+    void (*drained)(void *ctx);
+};
+
+struct stream;
+
+/* Three pipes (any may be -1). Takes the descriptors over on success and on failure; makes them non-blocking. Reads in turns of at
+ * most 64 KiB per channel, so that a flooding server cannot own the loop. */
+struct stream *stream_from_pipes(struct ev_loop *loop, int in_fd, int out_fd, int err_fd,
+                                 const struct stream_events *events, void *ctx);
+
+/* Writes now what the kernel takes and queues the rest. All or nothing: FAULT_TOO_BIG when the queue would pass its cap
+ * (stream_set_queue_cap, default 128 MiB), EPIPE after the input was closed or broke. */
+int stream_writev(struct stream *s, const struct iovec *iov, int count, struct fault *f);
+/* No more input: closes after what is queued has gone out. Idempotent. */
+void stream_close_input(struct stream *s);
+size_t stream_queued(const struct stream *s);
+void stream_set_queue_cap(struct stream *s, size_t bytes);
+/* Stops and resumes reading (back-pressure). */
+void stream_pause(struct stream *s, bool paused);
+/* Stops everything and closes the descriptors; no event fires any more. NULL is fine. */
+void stream_free(struct stream *s);
+
+/* ---- for those who make streams (pipes here, docker/attach.c) ---- */
+struct stream_ops {
+    int (*writev)(struct stream *s, const struct iovec *iov, int count, struct fault *f);
+    void (*close_input)(struct stream *s);
+    size_t (*queued)(const struct stream *s);
+    void (*set_queue_cap)(struct stream *s, size_t bytes);
+    void (*pause)(struct stream *s, bool paused);
+    void (*free)(struct stream *s);
+};
+struct stream {                 /* embed as the first member */
+    const struct stream_ops *ops;
+    struct stream_events events;
+    void *ctx;
+};
+
+#endif

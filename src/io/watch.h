@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tells when a file was written, touched, replaced, removed or made (inotify on its directory and, through symlinks, on the
+ * directory of its target). Changes within 50 ms are told once. */
+#ifndef MCPTOP_IO_WATCH_H
+#define MCPTOP_IO_WATCH_H
+
+#include <ev.h>
+#include "base/fault.h"
+
+struct watch;
+typedef void (*watch_fn)(void *ctx);
+struct watch *watch_new(struct ev_loop *loop, const char *file, watch_fn changed, void *ctx, struct fault *f);
+void watch_free(struct watch *w);
+
+#endif
