@@ -9,6 +9,7 @@
 #ifndef MCPTOP_BASE_LOG_H
 #define MCPTOP_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/fault.h"
 

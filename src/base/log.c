@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The program's own log: formats a record into one buffer that is kept, hands it to log_file.c, and copies it
+ * to stderr where asked. The sink is process-wide and for the loop's thread alone. Must not fail, block, or
+ * call anything that logs. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log_file.h"
+#include "base/text.h"
+
+static struct log_file *file;
+static enum log_level threshold = LOG_INFO_;
+static bool also_stderr;
+static uint64_t lost, lost_told;   /* lines */
+static struct buf record, message;
+
+int log_open(const char *path, struct fault *f)
+{
+    struct log_file *lf = log_file_open(path, f);
+    if (!lf)
+        return -1;
+    log_file_close(file);
+    file = lf;
+    return 0;
+}
+
+void log_close(void)
+{
+    log_file_close(file);
+    file = NULL;
+    buf_fini(&record);
+    buf_fini(&message);
+}
+
+void log_set_level(enum log_level level)
+{
+    threshold = level;
+}
+
+void log_set_stderr(bool also)
+{
+    also_stderr = also;
+}
+
+/* A line must stay one, and a terminal that shows the log must stay as it is. */
+static void add_escaped(struct buf *b, const char *p, size_t n)
+{
+    for (size_t i = 0, run; i < n; i += run) {
+        uint32_t cp;
+        run = text_plain_run(p + i, n - i);
+        if (!run) {
+            run = text_decode(p + i, n - i, &cp);
+            unsigned char c = (unsigned char)p[i];
+            if (cp == '\n' || cp == '\r' || cp == '\t') {
+                buf_add_str(b, cp == '\n' ? "\\n" : cp == '\r' ? "\\r" : "\\t");
+                continue;
+            }
+            if (cp < 0x20 || cp == 0x7F || !text_seq_len(p + i, n - i)) {
+                buf_printf(b, "\\x%02x", c);
+                run = 1;
+                continue;
+            }
+            if (cp >= 0x80 && cp < 0xA0) {
+                buf_printf(b, "\\u%04x", (unsigned)cp);
+                continue;
+            }
+        }
+        buf_add(b, p + i, run);
+    }
+}
+
+static void add_head(struct buf *b, enum log_level level, const char *module)
+{
+    static const char *const names[] = { "DEBUG", "INFO", "WARN", "ERROR" };
+    char when[40];
+    buf_add_str(b, clock_iso(clock_wall_ms(), when, sizeof when));
+    buf_add(b, " | ", 3);
+    buf_add_str(b, names[level]);
+    buf_add(b, " | ", 3);
+    buf_add_str(b, module);
+    buf_add(b, " | ", 3);
+}
+
+/* A terminal that stands still (Ctrl-S) or a pipe that is not read must not stop the loop: pieces that a
+ * writable pipe takes whole, or none. */
+static void write_stderr(const char *p, size_t n)
+{
+    enum { PIECE = 4096 };
+    while (n) {
+        struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+        if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLOUT))
+            return;
+        ssize_t put = write(STDERR_FILENO, p, n < PIECE ? n : PIECE);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return;
+        p += put;
+        n -= (size_t)put;
+    }
+}
+
+/* Puts the notice of what was lost and the record into the file in one write: the notice stands there, or
+ * neither does. */
+static void write_file(const char *p, size_t n)
+{
+    uint64_t before = log_file_lost(file);
+    if (lost > lost_told) {
+        struct buf both = BUF_INIT;
+        add_head(&both, LOG_WARN_, "log");
+        buf_printf(&both, "%llu lines were lost here: %s\n", (unsigned long long)(lost - lost_told),
+                   log_file_error(file));
+        buf_add(&both, p, n);
+        log_file_write(file, both.data, both.len);
+        buf_fini(&both);
+        if (log_file_lost(file) == before)
+            lost_told = lost;
+    } else {
+        log_file_write(file, p, n);
+    }
+    lost += log_file_lost(file) - before;
+}
+
+void log_write(enum log_level level, const char *module, const char *fields, const char *fmt, ...)
+{
+    if (level < threshold)
+        return;
+    int saved = errno;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&message, fmt, ap);
+    va_end(ap);
+
+    add_head(&record, level, module);
+    add_escaped(&record, buf_str(&message), message.len);
+    if (fields) {
+        buf_add(&record, " | ", 3);
+        add_escaped(&record, fields, strlen(fields));
+    }
+    buf_add_char(&record, '\n');
+    if (file)
+        write_file(record.data, record.len);
+    if (!file || also_stderr)
+        write_stderr(record.data, record.len);
+    buf_clear(&record);
+    buf_clear(&message);
+    errno = saved;
+}
+
+uint64_t log_lost_lines(void)
+{
+    return lost;
+}
