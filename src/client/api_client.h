@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who uses the API: the view and the verbs. Finds the supervisor's socket, starts one in the background where none
+ * answers, asks, and follows the event stream (docs/api.md). */
+#ifndef MCPTOP_CLIENT_API_CLIENT_H
+#define MCPTOP_CLIENT_API_CLIENT_H
+
+#include <ev.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include "base/fault.h"
+#include "io/http_client.h"
+
+/* Where things are, from --socket/--data-dir/--config, MCPTOP_SOCKET and the defaults (client/paths.c). */
+struct paths {
+    char *data_dir;      /* ~/.mcpproxy */
+    char *socket;        /* DATA_DIR/mcptop.sock */
+    char *config;        /* NULL: let serve find it */
+    char *log_dir;       /* NULL: default */
+    char *listen;        /* NULL: default */
+};
+int paths_resolve(struct paths *p, struct fault *f);     /* fills what is NULL except config, log_dir, listen */
+void paths_fini(struct paths *p);
+
+/* Is a supervisor there? 0 = it answers on the socket. Otherwise -1: FAULT_NOT_FOUND = none runs. Blocking, for at most 2 s;
+ * for the time before a loop runs. */
+int supervisor_probe(const char *socket, struct fault *f);
+/* Starts `mcptop serve` (this very binary, /proc/self/exe) under its warden in the background: own session, no terminal, stdio to /dev/null,
+ * and waits until it answers or ended (its own error text then comes back in f) for at most 10 s. Two at once are fine: the lock lets one win. */
+int supervisor_start(const struct paths *p, struct fault *f);
+
+struct api;
+struct api *api_new(struct ev_loop *loop, const char *socket);
+void api_free(struct api *a);
+
+struct api_call;
+/* data: the envelope's data (borrowed), or f: FAULT_HTTP etc. with the API's own sentence; FAULT_ENGINE_DOWN never; ECONNREFUSED/ENOENT = no supervisor. */
+typedef void (*api_reply_fn)(void *ctx, long status, json_t *data, const struct fault *f);
+/* path with query, percent-encoded by the caller (api_path). body is stolen, may be NULL. Never calls back before it returned. */
+struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body, api_reply_fn fn, void *ctx);
+void api_cancel(struct api_call *c);
+/* "/api/v1/servers/%s/logs?tail=5" with name percent-encoded; caller frees. */
+char *api_path(const char *fmt, const char *name) __attribute__((format_arg(1)));
+
+struct api_stream;
+struct api_stream_events {
+    void (*event)(void *ctx, const char *name, const char *data, size_t n);   /* one server-sent event */
+    void (*end)(void *ctx, const struct fault *why);                          /* once; then it is closed */
+};
+struct api_stream *api_follow(struct api *a, const char *path, const struct api_stream_events *events, void *ctx);
+void api_stream_close(struct api_stream *s);
+
+/* Blocking form for verbs: runs its own loop until the answer. *ret_data is a new reference. */
+int api_ask(const char *socket, const char *method, const char *path, json_t *body /* stolen */, json_t **ret_data,
+            long *ret_status, struct fault *f);
+
+#endif
