@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What one run of a server needs from the place where it runs: a child on the host (backend_host.c) or a container
+ * (backend_docker.c). A backend is one run: made, started, stopped, freed; a restart makes a new one.
+ *
+ * Events come from the loop, never from inside backend_*: up (once) → data … → over (once, the last event; also when it never
+ * came up). The owner frees the backend in or after `over`. */
+#ifndef MCPTOP_SUPERVISOR_BACKEND_H
+#define MCPTOP_SUPERVISOR_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/fault.h"
+#include "io/stream.h"
+#include "isolation/plan.h"
+
+/* How and why a run ended. */
+struct run_end {
+    int code;               /* exit status; -1 = none */
+    int signal;             /* 0 = none */
+    bool oom;               /* killed for memory: the engine's flag and 137, or the cgroup's count */
+    bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
+    struct fault why;       /* code 0 where the end speaks for itself */
+    int64_t at_wall_ms;
+};
+
+struct backend_events {
+    void (*up)(void *ctx);                                                          /* runs; stdin may be written */
+    void (*progress)(void *ctx, const char *text, int64_t done, int64_t total);     /* pulling; text NULL = over */
+    void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
+    void (*note)(void *ctx, const char *text);                                      /* a line for the server's log */
+    void (*over)(void *ctx, const struct run_end *end);
+};
+
+struct backend;
+struct backend_ops {
+    int (*writev)(struct backend *b, const struct iovec *iov, int count, struct fault *f);
+    /* Orderly: close stdin, wait 2 s; SIGTERM to all of it, wait grace; SIGKILL. Idempotent; `over` follows. */
+    void (*stop)(struct backend *b);
+    void (*kill)(struct backend *b);                      /* hard, now */
+    int (*update)(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f), void *ctx, struct fault *f);
+    void (*free)(struct backend *b);                      /* no event any more; what still runs is killed in the background */
+};
+struct backend {                                          /* embed as the first member */
+    const struct backend_ops *ops;
+    struct backend_events events;
+    void *ctx;
+    /* readable by anybody */
+    pid_t pid;                       /* of the main process on this host; 0 = unknown */
+    char container_id[65];           /* "" on the host */
+    char container_name[256];
+};
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* All servers of one supervisor: the configuration (loaded, watched, edited), the engine, the containers seen, recent events, the 1 Hz sampling, and who
+ * wants to know about changes. */
+#ifndef MCPTOP_SUPERVISOR_FLEET_H
+#define MCPTOP_SUPERVISOR_FLEET_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "config/config.h"
+#include "docker/engine.h"
+#include "io/turn.h"
+#include "supervisor/server.h"
+
+struct fleet_paths { const char *config, *data_dir, *log_dir; };
+
+struct fleet_container {
+    char id[65], name[256], image[256], state[24], status[64], server[201], instance[64];
+    bool ours, in_use;              /* our instance; the container of a current run (or the kept last failed one) */
+    int exit_code; bool oom;
+    int64_t created_wall_ms;
+};
+
+struct fleet_event {
+    int64_t wall_ms;
+    bool docker;                    /* else the supervisor's own */
+    char type[24], action[64], server[201], name[256], detail[256];
+};
+
+struct fleet_observer {             /* embedded by the observer; any function may be NULL */
+    void (*server_changed)(void *ctx, struct server *s);     /* anything but figures */
+    void (*server_removed)(void *ctx, const char *name);
+    void (*sampled)(void *ctx);                              /* once a second, after usage of all */
+    void (*log_more)(void *ctx, struct server *s);
+    void (*container_changed)(void *ctx, const struct fleet_container *c);
+    void (*container_removed)(void *ctx, const char *id);
+    void (*event)(void *ctx, const struct fleet_event *e);
+    void (*status_changed)(void *ctx);                       /* engine, config problems */
+    void *ctx;
+    struct fleet_observer *next;
+};
+
+struct fleet;
+/* Loads the configuration (a broken one at start: no servers, its problems shown, watched for repair), makes instance id and log directory, starts
+ * the engine connection where any plan needs or may need one, sweeps leftovers of our own instance, starts what is wanted. */
+struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_paths *paths, struct fault *f);
+/* Stops everything in order; done comes when the last process and container are gone (bounded by grace times). */
+void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx);
+void fleet_free(struct fleet *fl);
+
+void fleet_observe(struct fleet *fl, struct fleet_observer *o);
+void fleet_unobserve(struct fleet *fl, struct fleet_observer *o);
+
+size_t fleet_count(const struct fleet *fl);
+struct server *fleet_at(const struct fleet *fl, size_t i);            /* config order; servers being retired are not in it */
+struct server *fleet_find(const struct fleet *fl, const char *name);
+const struct config *fleet_get_config(const struct fleet *fl);        /* NULL when none could be loaded yet */
+const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */
+int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
+const char *fleet_get_config_path(const struct fleet *fl);
+const char *fleet_get_log_dir(const struct fleet *fl);
+const char *fleet_get_instance(const struct fleet *fl);
+struct engine *fleet_get_engine(const struct fleet *fl);              /* NULL = no usable context; then fleet_get_engine_error says why */
+const char *fleet_get_engine_error(const struct fleet *fl);
+void fleet_reload(struct fleet *fl);
+const struct host_usage *fleet_get_host_usage(const struct fleet *fl);
+const struct self_usage *fleet_get_self_usage(const struct fleet *fl);
+
+size_t fleet_container_count(const struct fleet *fl);
+const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i);
+void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx);
+/* The last events, oldest first; at most 256 are kept. */
+size_t fleet_event_count(const struct fleet *fl);
+const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i);
+
+/* A change of one server asked for by key or verb: written to the file first, then applied. */
+struct fleet_change {
+    const char *isolation;    /* "docker" "none" or NULL */
+    const char *memory, *cpus, *network;   /* NULL = as it is */
+    enum tri enabled;         /* TRI_UNSET = as it is */
+    bool dry_run;
+};
+enum change_applied { CHANGE_NONE, CHANGE_LIVE, CHANGE_RESTART };
+struct fleet_change_result {
+    enum change_applied applied;
+    struct buf diff;          /* of the file */
+    struct strvec sentences;  /* what changes for the server */
+};
+void fleet_change_result_fini(struct fleet_change_result *r);
+int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c, struct fleet_change_result *ret, struct fault *f);
+int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret, struct fault *f);
+const char *fleet_undo_text(const struct fleet *fl, const struct server *s);   /* "memory_limit 512m → 1g" or "" */
+
+#endif

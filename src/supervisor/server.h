@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One supervised server: wanted × state × reason, its runs, its log, its MCP session.
+ *
+ * `wanted` is what the user wants, `state` where it is, `reason` why it last left a state. server_set_state() (server.c) is the only writer of
+ * `state`: it logs the change, arms the timers and tells the fleet. Restart policy: the first restart after a minute of health is immediate, then
+ * 1, 2, 4 … 60 s with jitter, for ever; a key press skips it. A pull does not count against the start timeout. */
+#ifndef MCPTOP_SUPERVISOR_SERVER_H
+#define MCPTOP_SUPERVISOR_SERVER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "config/config.h"
+#include "isolation/plan.h"
+#include "mcp/session.h"
+#include "supervisor/backend.h"
+#include "supervisor/logstore.h"
+#include "supervisor/usage.h"
+
+enum server_wanted { WANTED_DOWN, WANTED_UP };
+enum server_state {
+    SERVER_STOPPED, SERVER_PULLING, SERVER_STARTING, SERVER_INITIALIZING, SERVER_READY, SERVER_SILENT,
+    SERVER_STOPPING, SERVER_BACKING_OFF, SERVER_FAILED,
+    SERVER_STATES
+};
+const char *server_state_name(enum server_state s);    /* "backing-off" */
+
+struct fleet;
+
+/* Fields are for reading everywhere, for writing in server.c only. */
+struct server {
+    struct fleet *fleet;
+    char *name;
+    const struct config_server *config;    /* borrowed from fleet->config; replaced at reload */
+    struct plan *plan;                     /* owned: of the current or next run */
+    enum image_runner runner;              /* learned about plan->image */
+
+    enum server_wanted wanted;
+    bool by_user;                          /* wanted was set through the API, not the file */
+    enum server_state state;
+    char reason[512];                      /* why it last left a state; "" at first */
+    int64_t state_since_ms, state_since_wall_ms;
+    int64_t up_since_wall_ms;              /* ready since; 0 */
+    uint32_t restarts;                     /* runs begun after the first */
+    uint32_t failures;                     /* ends in a row without a minute of health */
+    int64_t retry_at_ms;                   /* monotonic; 0 = no retry is waiting */
+    struct run_end last_end;               /* at_wall_ms 0 = none yet */
+    struct { char text[96]; int64_t done, total; } pull;
+
+    struct backend *backend;               /* the current run, or NULL */
+    char run_id[40];
+    struct session *session;               /* lives as long as the server */
+    struct logstore *log;
+    struct usage usage;
+    struct server_timers *timers;          /* private to server.c */
+};
+
+struct server *server_new(struct fleet *fleet, const struct config_server *config);
+/* Ends in the background: stop, then free. `gone` comes once. */
+void server_retire(struct server *s);
+void server_free(struct server *s);                    /* at once, killing what runs */
+
+/* New configuration: restarts exactly when plan->hash changed, updates live when only live_hash did. */
+void server_reconfigure(struct server *s, const struct config_server *config);
+void server_start(struct server *s);
+void server_stop(struct server *s, const char *reason);
+void server_restart(struct server *s, const char *reason);   /* now, whatever the back-off */
+void server_kill(struct server *s);
+
+#endif
