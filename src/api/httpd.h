@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The HTTP server: libmicrohttpd on the loop, one handler for all requests. Only httpd.c knows libmicrohttpd.
+ *
+ * A request reaches the handler once its whole body is in. It is answered exactly once, at once or later, by one of
+ * request_reply, request_stream or request_upgrade; the request must not be touched after that. When the client goes away before
+ * the answer, `gone` comes (once) and the request must not be touched any more either. */
+#ifndef MCPTOP_API_HTTPD_H
+#define MCPTOP_API_HTTPD_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+#include "base/fault.h"
+
+struct httpd;
+struct request;
+
+enum request_via { VIA_UNIX, VIA_TCP };
+
+struct httpd_events {
+    /* The head is in, the body is not: 0 = go on, or an HTTP status and *ret_text (static or in `scratch`) to refuse it before a body is read. */
+    int (*admit)(void *ctx, const struct request *r, char *scratch, size_t scratch_n, const char **ret_text);
+    void (*handle)(void *ctx, struct request *r);
+};
+
+struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes, const struct httpd_events *events, void *ctx);
+void httpd_free(struct httpd *h);                 /* waiting requests and streams get `gone` / `closed` */
+int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f);      /* 0600, replaces an old socket; peers of another uid are refused */
+int httpd_listen_tcp(struct httpd *h, const char *address, struct fault *f);    /* "127.0.0.1:8080", "[::1]:0"; f->code EADDRINUSE … */
+int httpd_get_tcp_port(const struct httpd *h);    /* 0 = none */
+
+enum request_via request_get_via(const struct request *r);
+const char *request_get_method(const struct request *r);
+const char *request_get_path(const struct request *r);                        /* decoded, no query */
+const char *request_get_query(const struct request *r, const char *name);    /* decoded; NULL = absent */
+const char *request_get_header(const struct request *r, const char *name);
+const char *request_get_body(const struct request *r, size_t *ret_n);         /* NUL-terminated; "" when none */
+/* One pointer of the handler's own, e.g. the call it waits for. */
+void request_set_gone(struct request *r, void (*gone)(void *ctx, struct request *r), void *ctx);
+
+struct reply_header { const char *name, *value; };
+/* headers may be NULL; ends with a NULL name. The body is copied. */
+void request_reply(struct request *r, int status, const char *content_type, const struct reply_header *headers,
+                   const struct iovec *body, int count);
+
+/* An answer without an end: server-sent events. */
+struct http_stream;
+struct http_stream *request_stream(struct request *r, const char *content_type, void (*closed)(void *ctx), void *ctx);
+/* Queues bytes; returns how many are unsent now, so that the caller can bound it. */
+size_t http_stream_write(struct http_stream *s, const char *p, size_t n);
+size_t http_stream_queued(const struct http_stream *s);
+void http_stream_close(struct http_stream *s);    /* ends it; `closed` does not come */
+
+/* The connection becomes a plain socket (101). open gets the descriptor (non-blocking, owned by httpd) and the bytes that were read already;
+ * upgraded_close gives it back. */
+struct upgraded;
+void request_upgrade(struct request *r, const char *protocol,
+                     void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n), void *ctx);
+void upgraded_close(struct upgraded *u);
+
+#endif
