@@ -9,7 +9,8 @@
 #include "base/buf.h"
 
 enum lines_mode {
-    LINES_SPLIT,     /* logs: handed on in pieces of max_bytes, each but the last with LINE_PARTIAL */
+    LINES_SPLIT,     /* logs: handed on in pieces of max_bytes, each but the last with LINE_PARTIAL,
+                      * each but the first with LINE_CONT; pieces are never empty */
     LINES_DISCARD,   /* messages: its first max_bytes once with LINE_OVERSIZE, the rest skipped */
 };
 enum {
@@ -23,11 +24,11 @@ enum {
 typedef void (*line_fn)(void *ctx, const char *p, size_t n, unsigned flags);
 
 struct lines {
-    struct buf held;     /* the unfinished line */
+    struct buf held;     /* the unfinished line, at most max_bytes */
     size_t max_bytes;
-    size_t scanned;      /* bytes of held known to have no newline */
     enum lines_mode mode;
-    bool cont, skipping;
+    bool cont;           /* SPLIT: pieces of the current line were handed on */
+    bool skipping;       /* DISCARD: inside a line that was too long */
 };
 
 void lines_init(struct lines *l, size_t max_bytes, enum lines_mode mode);

@@ -49,12 +49,20 @@ void log_set_stderr(bool also)
     also_stderr = also;
 }
 
+static size_t harmless_run(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (unsigned char)p[i] >= ' ' && (unsigned char)p[i] < 0x7F)
+        i++;
+    return i;
+}
+
 /* A line must stay one, and a terminal that shows the log must stay as it is. */
 static void add_escaped(struct buf *b, const char *p, size_t n)
 {
     for (size_t i = 0, run; i < n; i += run) {
         uint32_t cp;
-        run = text_plain_run(p + i, n - i);
+        run = harmless_run(p + i, n - i);
         if (!run) {
             run = text_decode(p + i, n - i, &cp);
             unsigned char c = (unsigned char)p[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The latest lines of one server, bounded in bytes. Every line has a sequence number; numbers are contiguous
  * and start at 1, so whoever knows the last one he saw can tell how many he missed. Memory grows with use up
- * to max_bytes (lines and their heads counted); then the oldest lines go. */
+ * to max_bytes, everything counted; then the oldest lines go, a segment (at most 64 KiB or a sixteenth) at a
+ * time. max_bytes below 4 KiB count as 4 KiB. A line longer than half of max_bytes is cut and LINE_OVERSIZE. */
 #ifndef MCPTOP_BASE_RING_H
 #define MCPTOP_BASE_RING_H
 
@@ -18,7 +19,7 @@ struct ring_line {
     uint64_t seq;
     int64_t wall_ms;
     enum ring_stream stream;
-    unsigned flags;       /* LINE_* of lines.h */
+    unsigned flags;       /* LINE_* of lines.h; 16 bits are kept */
     const char *text;     /* borrowed until the next push; bytes as they came, no newline, not NUL-terminated */
     size_t len;
 };
@@ -32,6 +33,6 @@ uint64_t ring_push(struct ring *r, int64_t wall_ms, enum ring_stream stream, uns
 uint64_t ring_first_seq(const struct ring *r);                 /* oldest held; next_seq when empty */
 uint64_t ring_next_seq(const struct ring *r);                  /* what the next push will get */
 int ring_get(const struct ring *r, uint64_t seq, struct ring_line *ret_line);   /* 0, or -1: not held */
-size_t ring_bytes(const struct ring *r);
+size_t ring_bytes(const struct ring *r);                      /* memory held, at most max_bytes */
 
 #endif

@@ -42,7 +42,7 @@ size_t text_decode(const char *p, size_t n, uint32_t *ret_cp);
 /* Length of the valid sequence at p (n > 0), 0 when it is invalid: tells a real U+FFFD from a replacement. */
 size_t text_seq_len(const char *p, size_t n);
 bool text_is_utf8(const char *p, size_t n);
-/* How many bytes at p are printable ASCII other than '"' and '\\': what JSON copies as it is. Eight at a time. */
+/* How many bytes at p are ASCII from the space up, other than '"' and '\\': what JSON copies as it is. */
 size_t text_plain_run(const char *p, size_t n);
 int text_cp_width(uint32_t cp);                             /* columns: 0, 1 or 2; own table */
 int text_width(const char *p, size_t n);                    /* columns of clean text */
