@@ -310,7 +310,8 @@ static void close_container(struct parser *ps)
 
 static int fail_separator(struct parser *ps, bool object)
 {
-    bool value = ps->p < ps->end && (isalnum((unsigned char)*ps->p) || strchr("\"{[-", *ps->p));
+    bool value = ps->p < ps->end && (isalnum((unsigned char)*ps->p) || *ps->p == '"' || *ps->p == '{' || *ps->p == '[' ||
+                                    *ps->p == '-');
     return fail_expected(ps, object ? "',' or '}' after a member" : "',' or ']' after an element",
                          value ? "; a comma is missing before it" : NULL);
 }
