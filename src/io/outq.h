@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bytes on their way to a descriptor: written at once as far as the kernel takes them, the rest queued up to a cap.
- * Shared by pipes, attached containers and the stdio endpoint. */
+ * Shared by pipes, attached containers and the stdio endpoint. The process must ignore SIGPIPE. */
 #ifndef MCPTOP_IO_OUTQ_H
 #define MCPTOP_IO_OUTQ_H
 
@@ -16,21 +16,23 @@ typedef void (*outq_event_fn)(void *ctx, struct outq *q);
 
 struct outq {
     struct ev_loop *loop;
-    ev_io writable;
+    ev_io writable;             /* runs only while something is held */
     struct buf held;            /* unwritten bytes: held.data[head, held.len) */
     size_t head;
     size_t cap;
     int error;                  /* errno of the write that broke it; 0 = healthy */
-    outq_event_fn drained;      /* became empty */
-    outq_event_fn broken;       /* a later write failed; once; never from inside outq_writev */
+    outq_event_fn drained;      /* became empty after it was not; may be NULL; may outq_fini */
+    outq_event_fn broken;       /* a later write failed; once; never from inside outq_writev; may be NULL; may outq_fini */
     void *ctx;
 };
 /* fd is borrowed and must be non-blocking. */
 void outq_init(struct outq *q, struct ev_loop *loop, int fd, size_t cap, outq_event_fn drained,
                outq_event_fn broken, void *ctx);
-/* All or nothing as stream_writev. */
+/* All or nothing: FAULT_TOO_BIG when what is queued and this together pass the cap (then nothing was written), the errno
+ * when this or an earlier write failed (then nothing more ever goes out, and what is queued is dropped). */
 int outq_writev(struct outq *q, const struct iovec *iov, int count, struct fault *f);
 size_t outq_queued(const struct outq *q);
+/* Stops and drops what is queued; the descriptor stays open. Harmless to repeat. */
 void outq_fini(struct outq *q);
 
 #endif

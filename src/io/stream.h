@@ -3,7 +3,7 @@
  *
  * Output arrives through events, in the order it was read; the order between OUT and ERR is not defined. `end` comes
  * exactly once, after the last data, when both outputs have ended or the connection broke; nothing comes after it.
- * Events never fire from inside a stream_* call. */
+ * Events never fire from inside a stream_* call. A stream may be freed from any of its own events. */
 #ifndef MCPTOP_IO_STREAM_H
 #define MCPTOP_IO_STREAM_H
 
@@ -17,7 +17,7 @@ enum stream_channel { STREAM_OUT, STREAM_ERR };
 
 struct stream_events {
     void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
-    /* why: NULL for an orderly end, else how the connection broke. The callee may free the stream here. */
+    /* why: NULL for an orderly end, else how the connection broke. */
     void (*end)(void *ctx, const struct fault *why);
     /* The queue of unwritten bytes has become empty after it was not. May be NULL. */
     void (*drained)(void *ctx);
@@ -25,8 +25,9 @@ struct stream_events {
 
 struct stream;
 
-/* Three pipes (any may be -1). Takes the descriptors over on success and on failure; makes them non-blocking. Reads in turns of at
- * most 64 KiB per channel, so that a flooding server cannot own the loop. */
+/* Three pipes (any may be -1). Takes the descriptors over and makes them non-blocking. Reads in turns of at most 64 KiB per
+ * channel, so that a flooding server cannot own the loop. A reader that closes the input ends no stream: later writes get
+ * EPIPE, output goes on. Never NULL. */
 struct stream *stream_from_pipes(struct ev_loop *loop, int in_fd, int out_fd, int err_fd,
                                  const struct stream_events *events, void *ctx);
 
@@ -37,8 +38,9 @@ int stream_writev(struct stream *s, const struct iovec *iov, int count, struct f
 void stream_close_input(struct stream *s);
 size_t stream_queued(const struct stream *s);
 void stream_set_queue_cap(struct stream *s, size_t bytes);
-/* Stops and resumes reading (back-pressure). */
+/* Stops and resumes reading (back-pressure). While paused, the end of the outputs is not seen either. */
 void stream_pause(struct stream *s, bool paused);
+bool stream_is_paused(const struct stream *s);
 /* Stops everything and closes the descriptors; no event fires any more. NULL is fine. */
 void stream_free(struct stream *s);
 
@@ -55,6 +57,10 @@ struct stream {                 /* embed as the first member */
     const struct stream_ops *ops;
     struct stream_events events;
     void *ctx;
+    bool paused;                /* kept by stream_pause() */
 };
+enum { STREAM_TURN_BYTES = 64 * 1024, STREAM_QUEUE_BYTES = 128 * 1024 * 1024 };
+/* One buffer of STREAM_TURN_BYTES for whoever reads a turn: its content lives until the callback returns to the loop. */
+char *stream_turn_buffer(void);
 
 #endif
