@@ -32,8 +32,8 @@ int httpd_get_tcp_port(const struct httpd *h);    /* 0 = none */
 
 enum request_via request_get_via(const struct request *r);
 const char *request_get_method(const struct request *r);
-const char *request_get_path(const struct request *r);                        /* decoded, no query */
-const char *request_get_query(const struct request *r, const char *name);    /* decoded; NULL = absent */
+const char *request_get_path(const struct request *r);                        /* as sent: percent-encoded, no query */
+const char *request_get_query(const struct request *r, const char *name);    /* as sent: percent-encoded; NULL = absent, "" = no value */
 const char *request_get_header(const struct request *r, const char *name);
 const char *request_get_body(const struct request *r, size_t *ret_n);         /* NUL-terminated; "" when none */
 /* One pointer of the handler's own, e.g. the call it waits for. */
@@ -46,14 +46,18 @@ void request_reply(struct request *r, int status, const char *content_type, cons
 
 /* An answer without an end: server-sent events. */
 struct http_stream;
-struct http_stream *request_stream(struct request *r, const char *content_type, void (*closed)(void *ctx), void *ctx);
+struct http_stream_events {
+    void (*drained)(void *ctx);    /* all queued bytes were taken; the callee may write more now. May be NULL */
+    void (*closed)(void *ctx);     /* the client is gone; the stream must not be touched any more. Once */
+};
+struct http_stream *request_stream(struct request *r, const char *content_type, const struct http_stream_events *events, void *ctx);
 /* Queues bytes; returns how many are unsent now, so that the caller can bound it. */
 size_t http_stream_write(struct http_stream *s, const char *p, size_t n);
 size_t http_stream_queued(const struct http_stream *s);
 void http_stream_close(struct http_stream *s);    /* ends it; `closed` does not come */
 
-/* The connection becomes a plain socket (101). open gets the descriptor (non-blocking, owned by httpd) and the bytes that were read already;
- * upgraded_close gives it back. */
+/* The connection becomes a plain socket (101). open comes once: with the descriptor (non-blocking, owned by httpd) and the bytes that were
+ * read already, to be given back by upgraded_close; or with u NULL when the client was gone before. */
 struct upgraded;
 void request_upgrade(struct request *r, const char *protocol,
                      void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n), void *ctx);

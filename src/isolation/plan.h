@@ -82,6 +82,10 @@ const char *plan_mode_name(enum plan_mode m);    /* "host" "docker" "unsupported
  * ["sh", "-c", "<install the runner unless it is there>; exec \"$@\"", "sh", argv…]. */
 void plan_container_argv(const struct plan *p, struct strvec *out);
 
+/* What a server inherits that says nothing itself: docker_isolation's values, else the built-in ones. Borrowed from c. */
+struct plan_defaults { const char *memory_limit, *cpu_limit, *network_mode; };
+void plan_get_defaults(const struct config *c, struct plan_defaults *ret);   /* c may be NULL */
+
 struct plan_identity { const char *instance; const char *container_name; };
 /* Body of POST /containers/create. New reference. */
 json_t *plan_create_json(const struct plan *p, const struct plan_identity *id);

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* libmicrohttpd driven by the loop. Each listener is a daemon of its own whose epoll descriptor sits in an ev_io.
+ *
+ * A request that is not answered at once is suspended; the answer resumes it and marks its listener dirty, and the
+ * prepare watcher runs dirty listeners before the loop sleeps, so an answer leaves in the turn it was made.
+ * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs
+ * only while something is suspended. Nothing here knows what a request means. */
+#include "config.h"
+
+#include "api/httpd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum {
+    POOL_BYTES = 32 * 1024,        /* per connection; a 64 MiB body still passes */
+    CONNECTION_LIMIT = 4096,
+    IDLE_SECONDS = 600,            /* a kept-alive connection without a request */
+    RUNS_PER_TURN = 64,            /* then the loop gets its turn */
+};
+static const double GONE_CHECK_S = 0.25;
+
+struct listener {
+    struct httpd *h;
+    struct MHD_Daemon *daemon;
+    enum request_via via;
+    ev_io readable;
+    ev_timer timeout;
+    bool dirty;
+    char *socket_path;
+};
+
+struct httpd {
+    struct ev_loop *loop;
+    struct httpd_events events;
+    void *ctx;
+    size_t max_body;
+    struct listener unix_listener, tcp_listener;
+    int tcp_port;
+    ev_prepare prepare;
+    ev_timer gone_check;
+    struct request *open;          /* every request between its head and its end */
+    size_t waiting;                /* of them, suspended ones */
+};
+
+enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
+
+struct request {
+    struct listener *listener;
+    struct MHD_Connection *conn;
+    char *path;
+    const char *method;
+    struct buf body;
+    bool too_big;
+    enum request_phase phase;
+    bool suspended;
+    int status;
+    struct MHD_Response *response; /* made, not queued yet */
+    struct http_stream *stream;
+    struct upgraded *upgraded;     /* asked for, not opened yet */
+    void (*gone)(void *ctx, struct request *r);
+    void *gone_ctx;
+    struct request *next, *prev;
+};
+
+struct http_stream {
+    struct request *r;             /* NULL once libmicrohttpd let go of the connection */
+    struct buf out;
+    size_t head;
+    bool ended;
+    struct http_stream_events events;
+    void *ctx;
+};
+
+struct upgraded {
+    struct request *r;
+    struct MHD_UpgradeResponseHandle *handle;
+    void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n);
+    void *ctx;
+};
+
+/* ---- running the daemons ---- */
+
+static void listener_run(struct listener *l)
+{
+    MHD_UNSIGNED_LONG_LONG ms = 0;
+    bool again = false;
+
+    for (int i = 0; i < RUNS_PER_TURN; i++) {
+        l->dirty = false;
+        MHD_run(l->daemon);
+        again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
+        if (!(again && ms == 0) && !l->dirty)
+            break;
+    }
+    ev_timer_stop(l->h->loop, &l->timeout);
+    if (again) {
+        ev_timer_set(&l->timeout, (double)ms / 1000.0, 0.);
+        ev_timer_start(l->h->loop, &l->timeout);
+    }
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void)loop, (void)revents;
+    listener_run(w->data);
+}
+
+static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop, (void)revents;
+    listener_run(w->data);
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+    struct httpd *h = w->data;
+
+    (void)loop, (void)revents;
+    if (h->unix_listener.dirty)
+        listener_run(&h->unix_listener);
+    if (h->tcp_listener.dirty)
+        listener_run(&h->tcp_listener);
+}
+
+/* ---- suspended requests ---- */
+
+static void request_suspend(struct request *r)
+{
+    struct httpd *h = r->listener->h;
+
+    MHD_suspend_connection(r->conn);
+    r->suspended = true;
+    if (h->waiting++ == 0)
+        ev_timer_again(h->loop, &h->gone_check);
+}
+
+static void request_resume(struct request *r)
+{
+    struct httpd *h = r->listener->h;
+
+    if (!r->suspended)
+        return;
+    r->suspended = false;
+    if (--h->waiting == 0)
+        ev_timer_stop(h->loop, &h->gone_check);
+    MHD_resume_connection(r->conn);
+    r->listener->dirty = true;
+}
+
+static int request_fd(const struct request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info ? info->connect_fd : -1;
+}
+
+/* The client went away while we kept it waiting. */
+static void request_abort(struct request *r)
+{
+    void (*gone)(void *, struct request *) = r->gone;
+
+    r->gone = NULL;
+    if (r->phase == WAITING) {
+        r->phase = ABORTED;
+        if (gone)
+            gone(r->gone_ctx, r);
+    } else if (r->stream) {
+        r->stream->ended = true;
+        buf_clear(&r->stream->out);
+        r->stream->head = 0;
+    }
+    request_resume(r);
+}
+
+static void on_gone_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct httpd *h = w->data;
+    size_t n = 0, cap = h->waiting;
+    AUTO_FREE struct pollfd *fds = xcalloc(cap + 1, sizeof *fds);
+    AUTO_FREE struct request **who = xcalloc(cap + 1, sizeof(struct request *));
+
+    (void)loop, (void)revents;
+    for (struct request *r = h->open; r && n < cap; r = r->next) {
+        if (!r->suspended)
+            continue;
+        fds[n] = (struct pollfd){.fd = request_fd(r), .events = POLLRDHUP};
+        who[n++] = r;
+    }
+    if (poll(fds, n, 0) <= 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+            request_abort(who[i]);
+}
+
+/* ---- the life of a request ---- */
+
+static struct request *request_new(struct listener *l, struct MHD_Connection *conn, const char *method, const char *url)
+{
+    struct request *r = xcalloc(1, sizeof *r);
+    struct httpd *h = l->h;
+
+    r->listener = l;
+    r->conn = conn;
+    r->method = method;
+    r->path = xstrdup(url);
+    r->next = h->open;
+    if (h->open)
+        h->open->prev = r;
+    h->open = r;
+    return r;
+}
+
+static void request_free(struct request *r)
+{
+    struct httpd *h = r->listener->h;
+
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        h->open = r->next;
+    if (r->next)
+        r->next->prev = r->prev;
+    if (r->suspended && --h->waiting == 0)
+        ev_timer_stop(h->loop, &h->gone_check);
+    if (r->response)
+        MHD_destroy_response(r->response);
+    if (r->stream)
+        r->stream->r = NULL;
+    if (r->upgraded) {
+        r->upgraded->open(r->upgraded->ctx, NULL, -1, NULL, 0);
+        free(r->upgraded);
+    }
+    buf_fini(&r->body);
+    free(r->path);
+    free(r);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why)
+{
+    struct request *r = *con_cls;
+
+    (void)cls, (void)conn, (void)why;
+    *con_cls = NULL;
+    if (!r)
+        return;
+    if (r->phase == WAITING && r->gone)
+        r->gone(r->gone_ctx, r);
+    request_free(r);
+}
+
+static enum MHD_Result queue_response(struct request *r)
+{
+    struct MHD_Response *response = TAKE(r->response);
+    enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
+
+    MHD_destroy_response(response);
+    return ok;
+}
+
+static struct MHD_Response *plain_text(const char *text)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+
+    MHD_add_response_header(response, "Content-Type", "application/json");
+    return response;
+}
+
+/* Refused before its body: the connection ends after the answer. */
+static enum MHD_Result request_refuse(struct request *r, int status, const char *text)
+{
+    r->status = status;
+    r->phase = ANSWERED;
+    r->response = plain_text(text);
+    return queue_response(r);
+}
+
+static bool peer_is_us(const struct request *r)
+{
+    struct ucred who;
+    socklen_t n = sizeof who;
+
+    return getsockopt(request_fd(r), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == geteuid() || who.uid == 0);
+}
+
+static enum MHD_Result request_begin(struct listener *l, struct MHD_Connection *conn, const char *url,
+                                     const char *method, void **con_cls)
+{
+    struct request *r = request_new(l, conn, method, url);
+    const char *text = NULL;
+    char scratch[1024];
+
+    *con_cls = r;
+    if (l->via == VIA_UNIX && !peer_is_us(r))
+        return MHD_NO;
+    int status = l->h->events.admit(l->h->ctx, r, scratch, sizeof scratch, &text);
+    return status ? request_refuse(r, status, text) : MHD_YES;
+}
+
+static void request_body(struct request *r, const char *p, size_t n)
+{
+    if (r->body.len + n > r->listener->h->max_body) {
+        r->too_big = true;     /* the rest is read and dropped: the connection stays usable */
+        buf_fini(&r->body);
+    }
+    if (!r->too_big)
+        buf_add(&r->body, p, n);
+}
+
+static enum MHD_Result request_complete(struct request *r)
+{
+    if (r->phase == RECEIVING) {
+        if (r->too_big)
+            return request_refuse(r, 413, "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
+        r->phase = HANDLING;
+        r->listener->h->events.handle(r->listener->h->ctx, r);
+        if (r->phase == HANDLING) {
+            r->phase = WAITING;
+            request_suspend(r);
+            return MHD_YES;
+        }
+    }
+    if (r->phase == ABORTED)
+        return MHD_NO;
+    return r->response ? queue_response(r) : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *size, void **con_cls)
+{
+    struct request *r = *con_cls;
+
+    (void)version;
+    if (!r)
+        return request_begin(cls, conn, url, method, con_cls);
+    if (*size) {
+        request_body(r, data, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    return request_complete(r);
+}
+
+/* Percent-decoding is ours: a server's name may hold an encoded slash, which must not become a path separator. */
+static size_t keep_as_sent(void *cls, struct MHD_Connection *conn, char *s)
+{
+    (void)cls, (void)conn;
+    return strlen(s);
+}
+
+/* ---- listeners ---- */
+
+static int listener_start(struct httpd *h, struct listener *l, enum request_via via, int fd, struct fault *f)
+{
+    const union MHD_DaemonInfo *info;
+
+    l->h = h;
+    l->via = via;
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
+                                 on_request, l,
+                                 MHD_OPTION_LISTEN_SOCKET, fd,
+                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
+                                 MHD_OPTION_UNESCAPE_CALLBACK, keep_as_sent, NULL,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
+                                 MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+                                 MHD_OPTION_END);
+    if (!l->daemon) {
+        close(fd);
+        return fault_set(f, EIO, "start the HTTP server");
+    }
+    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    ev_io_init(&l->readable, on_readable, info->epoll_fd, EV_READ);
+    l->readable.data = l;
+    ev_init(&l->timeout, on_timeout);
+    l->timeout.data = l;
+    ev_io_start(h->loop, &l->readable);
+    return 0;
+}
+
+static void listener_stop(struct listener *l)
+{
+    if (!l->daemon)
+        return;
+    ev_io_stop(l->h->loop, &l->readable);
+    ev_timer_stop(l->h->loop, &l->timeout);
+    MHD_stop_daemon(l->daemon);
+    l->daemon = NULL;
+    if (l->socket_path)
+        unlink(l->socket_path);
+    free(l->socket_path);
+    l->socket_path = NULL;
+}
+
+int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (strlen(path) >= sizeof sa.sun_path)
+        return fault_set(f, FAULT_INVALID, "socket path %s is longer than %zu bytes: choose another with --socket", path,
+                         sizeof sa.sun_path - 1);
+    strcpy(sa.sun_path, path);
+    unlink(path);
+    mode_t old = umask(0177);
+    int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&sa, sizeof sa);
+    int saved = errno;
+    umask(old);
+    if (bound < 0)
+        return fault_set(f, saved, "bind %s", path);
+    if (listen(fd, 512) < 0)
+        return fault_set(f, errno, "listen on %s", path);
+    int taken = fd;
+    fd = -1;
+    if (listener_start(h, &h->unix_listener, VIA_UNIX, taken, f) < 0)
+        return -1;
+    h->unix_listener.socket_path = xstrdup(path);
+    return 0;
+}
+
+/* "127.0.0.1:8080" or "[::1]:8080": numbers only, so that no name has to be looked up. */
+static int resolve(const char *address, struct addrinfo **ret, struct fault *f)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    const char *colon = strrchr(address, ':');
+    AUTO_FREE char *host = colon ? xstrndup(address, (size_t)(colon - address)) : NULL;
+    char *h = host;
+
+    if (!colon || !colon[1])
+        return fault_set(f, FAULT_INVALID, "listen address \"%s\" is not ADDR:PORT, for example 127.0.0.1:8080", address);
+    size_t n = strlen(h);
+    if (n >= 2 && h[0] == '[' && h[n - 1] == ']') {
+        h[n - 1] = '\0';
+        h++;
+    }
+    if (strcmp(h, "localhost") == 0)
+        h = (char[]){"127.0.0.1"};
+    int rc = getaddrinfo(h[0] ? h : "127.0.0.1", colon + 1, &hints, ret);
+    if (rc)
+        return fault_set(f, FAULT_INVALID, "listen address \"%s\": %s", address, gai_strerror(rc));
+    return 0;
+}
+
+int httpd_listen_tcp(struct httpd *h, const char *address, struct fault *f)
+{
+    struct addrinfo *ai = NULL;
+    struct sockaddr_storage ss;
+    socklen_t n = sizeof ss;
+    int one = 1;
+
+    if (resolve(address, &ai, f) < 0)
+        return -1;
+    AUTO_CLOSE int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    int rc = fd < 0 ? -1 : bind(fd, ai->ai_addr, ai->ai_addrlen);
+    int saved = errno;
+    freeaddrinfo(ai);
+    if (rc < 0 || listen(fd, 512) < 0)
+        return fault_set(f, rc < 0 ? saved : errno, "listen on %s", address);
+    getsockname(fd, (struct sockaddr *)&ss, &n);
+    int taken = fd;
+    fd = -1;
+    if (listener_start(h, &h->tcp_listener, VIA_TCP, taken, f) < 0)
+        return -1;
+    h->tcp_port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
+                                                : ((struct sockaddr_in *)&ss)->sin_port);
+    return 0;
+}
+
+int httpd_get_tcp_port(const struct httpd *h)
+{
+    return h->tcp_port;
+}
+
+struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes, const struct httpd_events *events, void *ctx)
+{
+    struct httpd *h = xcalloc(1, sizeof *h);
+
+    h->loop = loop;
+    h->events = *events;
+    h->ctx = ctx;
+    h->max_body = max_body_bytes;
+    ev_prepare_init(&h->prepare, on_prepare);
+    ev_set_priority(&h->prepare, EV_MAXPRI);   /* before whoever measures the turn */
+    h->prepare.data = h;
+    ev_prepare_start(loop, &h->prepare);
+    ev_init(&h->gone_check, on_gone_check);
+    h->gone_check.repeat = GONE_CHECK_S;
+    h->gone_check.data = h;
+    return h;
+}
+
+void httpd_free(struct httpd *h)
+{
+    if (!h)
+        return;
+    /* libmicrohttpd wants nothing suspended when it stops; what waits is told so by the abort. */
+    for (struct request *r = h->open, *next; r; r = next) {
+        next = r->next;
+        request_abort(r);
+    }
+    listener_stop(&h->tcp_listener);
+    listener_stop(&h->unix_listener);
+    ev_prepare_stop(h->loop, &h->prepare);
+    ev_timer_stop(h->loop, &h->gone_check);
+    free(h);
+}
+
+/* ---- answers ---- */
+
+static void request_answer(struct request *r, int status, struct MHD_Response *response)
+{
+    r->status = status;
+    r->response = response;
+    r->gone = NULL;
+    r->phase = ANSWERED;
+    request_resume(r);
+}
+
+void request_reply(struct request *r, int status, const char *content_type, const struct reply_header *headers,
+                   const struct iovec *body, int count)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < count; i++)
+        n += body[i].iov_len;
+    char *bytes = xmalloc(n + 1), *at = bytes;
+    for (int i = 0; i < count; at += body[i++].iov_len)
+        memcpy(at, body[i].iov_base, body[i].iov_len);
+
+    struct MHD_Response *response = MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
+    if (content_type)
+        MHD_add_response_header(response, "Content-Type", content_type);
+    for (; headers && headers->name; headers++)
+        MHD_add_response_header(response, headers->name, headers->value);
+    request_answer(r, status, response);
+}
+
+static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
+{
+    struct http_stream *s = cls;
+
+    (void)pos;
+    if (s->out.len == s->head && !s->ended && s->events.drained)
+        s->events.drained(s->ctx);
+    size_t n = s->out.len - s->head;
+    if (n == 0 && s->ended)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0) {
+        /* Returning 0 without suspending would spin. */
+        request_suspend(s->r);
+        return 0;
+    }
+    if (n > max)
+        n = max;
+    memcpy(out, s->out.data + s->head, n);
+    s->head += n;
+    if (s->head == s->out.len) {
+        buf_clear(&s->out);
+        s->head = 0;
+    }
+    return (ssize_t)n;
+}
+
+static void stream_released(void *cls)
+{
+    struct http_stream *s = cls;
+
+    if (s->events.closed)
+        s->events.closed(s->ctx);
+    if (s->r)
+        s->r->stream = NULL;
+    buf_fini(&s->out);
+    free(s);
+}
+
+struct http_stream *request_stream(struct request *r, const char *content_type,
+                                   const struct http_stream_events *events, void *ctx)
+{
+    struct http_stream *s = xcalloc(1, sizeof *s);
+
+    s->r = r;
+    s->events = *events;
+    s->ctx = ctx;
+    r->stream = s;
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, stream_read, s, stream_released);
+    MHD_add_response_header(response, "Content-Type", content_type);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    request_answer(r, 200, response);
+    return s;
+}
+
+size_t http_stream_write(struct http_stream *s, const char *p, size_t n)
+{
+    if (s->ended || !s->r)
+        return 0;
+    if (s->head > 64 * 1024) {
+        buf_consume(&s->out, s->head);
+        s->head = 0;
+    }
+    buf_add(&s->out, p, n);
+    request_resume(s->r);
+    return s->out.len - s->head;
+}
+
+size_t http_stream_queued(const struct http_stream *s)
+{
+    return s->out.len - s->head;
+}
+
+void http_stream_close(struct http_stream *s)
+{
+    s->events = (struct http_stream_events){0};
+    s->ended = true;
+    if (s->r)
+        request_resume(s->r);
+}
+
+static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra, size_t n,
+                       MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
+{
+    struct upgraded *u = cls;
+
+    (void)conn, (void)con_cls;
+    u->handle = handle;
+    u->r->upgraded = NULL;
+    fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK);
+    u->open(u->ctx, u, sock, extra, n);
+}
+
+void request_upgrade(struct request *r, const char *protocol,
+                     void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n), void *ctx)
+{
+    struct upgraded *u = xcalloc(1, sizeof *u);
+
+    r->upgraded = u;
+    u->r = r;
+    u->open = open;
+    u->ctx = ctx;
+    struct MHD_Response *response = MHD_create_response_for_upgrade(on_upgrade, u);
+    MHD_add_response_header(response, "Upgrade", protocol);
+    request_answer(r, MHD_HTTP_SWITCHING_PROTOCOLS, response);
+}
+
+void upgraded_close(struct upgraded *u)
+{
+    u->r->listener->dirty = true;
+    MHD_upgrade_action(u->handle, MHD_UPGRADE_ACTION_CLOSE);
+    free(u);
+}
+
+/* ---- what a request says ---- */
+
+enum request_via request_get_via(const struct request *r)
+{
+    return r->listener->via;
+}
+
+const char *request_get_method(const struct request *r)
+{
+    return r->method;
+}
+
+const char *request_get_path(const struct request *r)
+{
+    return r->path;
+}
+
+const char *request_get_header(const struct request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
+}
+
+const char *request_get_query(const struct request *r, const char *name)
+{
+    const char *value = NULL;
+    size_t n = 0;
+
+    if (MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &n) != MHD_YES)
+        return NULL;
+    return value ? value : "";
+}
+
+const char *request_get_body(const struct request *r, size_t *ret_n)
+{
+    *ret_n = r->body.len;
+    return buf_str(&r->body);
+}
+
+void request_set_gone(struct request *r, void (*gone)(void *ctx, struct request *r), void *ctx)
+{
+    r->gone = gone;
+    r->gone_ctx = ctx;
+}

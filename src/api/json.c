@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Renders status, containers, events and problems. Servers and plans are in json_server.c. */
+#include "config.h"
+
+#include "api/json.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api_internal.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+json_t *json_foreign(const char *p, size_t n)
+{
+    json_t *s = json_stringn(p, n);
+
+    if (s)
+        return s;
+    AUTO_BUF struct buf b = BUF_INIT;
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        size_t len = text_decode(p + i, n - i, &cp);
+        if (cp == 0xFFFD)
+            buf_add_str(&b, "\xEF\xBF\xBD");
+        else
+            buf_add(&b, p + i, len);
+        i += len;
+    }
+    return json_stringn(buf_str(&b), b.len);
+}
+
+json_t *json_strings(const struct strvec *s)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < s->n; i++)
+        json_array_append_new(a, json_foreign(s->v[i], strlen(s->v[i])));
+    return a;
+}
+
+json_t *json_problems(const struct problems *p)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; p && i < p->n; i++)
+        json_array_append_new(a, json_pack("{s:s, s:i, s:o, s:o}",
+            "severity", p->v[i].severity == PROBLEM_ERROR ? "error" : "warning",
+            "line", p->v[i].line,
+            "key", json_foreign(p->v[i].key, strlen(p->v[i].key)),
+            "text", json_foreign(p->v[i].text, strlen(p->v[i].text))));
+    return a;
+}
+
+json_t *json_engine(const struct fleet *fl)
+{
+    static const char *const names[] = {[ENGINE_UNKNOWN] = "unknown", [ENGINE_UP] = "up", [ENGINE_DOWN] = "down"};
+    const struct engine *e = fleet_get_engine(fl);
+
+    if (!e)
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "state", "down", "context", "", "endpoint", "",
+                         "version", "", "error", fleet_get_engine_error(fl), "since_wall_ms", (json_int_t)0);
+    const struct docker_context *c = engine_get_context(e);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "state", names[engine_get_state(e)], "context", c->name,
+                     "endpoint", c->host, "version", engine_get_version(e), "error", engine_get_error(e),
+                     "since_wall_ms", (json_int_t)engine_get_state_since_ms(e));
+}
+
+static json_t *config_part(const struct fleet *fl)
+{
+    const struct problems *p = fleet_get_problems(fl);
+    size_t errors = p ? p->errors : 0, all = p ? p->n : 0;
+
+    return json_pack("{s:s, s:I, s:i, s:i, s:o}", "path", fleet_get_config_path(fl),
+                     "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(fl),
+                     "errors", (int)errors, "warnings", (int)(all - errors), "problems", json_problems(p));
+}
+
+json_t *json_counts(const struct fleet *fl)
+{
+    int ready = 0, failed = 0, stopped = 0, n = (int)fleet_count(fl);
+
+    for (int i = 0; i < n; i++) {
+        enum server_state state = fleet_at(fl, (size_t)i)->state;
+        ready += state == SERVER_READY;
+        failed += state == SERVER_FAILED || state == SERVER_BACKING_OFF || state == SERVER_SILENT;
+        stopped += state == SERVER_STOPPED;
+    }
+    return json_pack("{s:i, s:i, s:i, s:i, s:i}", "total", n, "ready", ready,
+                     "starting", n - ready - failed - stopped, "failed", failed, "stopped", stopped);
+}
+
+json_t *json_status(const struct api_server *a)
+{
+    const struct fleet *fl = a->fleet;
+    const struct host_usage *host = fleet_get_host_usage(fl);
+    const struct self_usage *self = fleet_get_self_usage(fl);
+    const struct turn *turn = a->cfg.turn;
+    char name[256] = "";
+
+    gethostname(name, sizeof name - 1);
+    json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:s}",
+        "version", PACKAGE_VERSION, "pid", (int)getpid(), "started_wall_ms", (json_int_t)a->started_wall_ms,
+        "uptime_ms", (json_int_t)(clock_mono_ms() - a->started_mono_ms),
+        "instance", fleet_get_instance(fl), "socket", a->cfg.socket, "listen", a->cfg.listen ? a->cfg.listen : "",
+        "listen_error", a->listen_error, "log_dir", fleet_get_log_dir(fl));
+    json_object_set_new(doc, "loop", json_pack("{s:f, s:I, s:I}",
+        "longest_turn_ms", turn ? (double)turn->longest_ns / 1e6 : 0.0,
+        "longest_turn_wall_ms", (json_int_t)(turn ? turn->longest_wall_ms : 0),
+        "turns", (json_int_t)(turn ? turn->turns : 0)));
+    json_object_set_new(doc, "self", json_pack("{s:f, s:I, s:I}", "cpu", self->cpu_percent,
+        "rss_anon", (json_int_t)self->rss_anon_bytes, "log_lost", (json_int_t)log_lost_lines()));
+    json_object_set_new(doc, "host", json_pack("{s:o, s:i, s:f, s:I, s:I}", "name", json_foreign(name, strlen(name)),
+        "cpus", host->cpus, "cpu", host->cpu_percent, "memory_used", (json_int_t)host->memory_used,
+        "memory_total", (json_int_t)host->memory_total));
+    json_object_set_new(doc, "engine", json_engine(fl));
+    json_object_set_new(doc, "config", config_part(fl));
+    json_object_set_new(doc, "servers", json_counts(fl));
+    return doc;
+}
+
+json_t *json_container(const struct fleet_container *c)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:I, s:i, s:b}",
+        "id", c->id, "name", c->name, "image", c->image, "state", c->state, "status", c->status,
+        "server", json_foreign(c->server, strlen(c->server)), "instance", c->instance,
+        "owner", c->ours ? "ours" : "other", "in_use", c->in_use,
+        "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code, "oom", c->oom);
+}
+
+json_t *json_containers(const struct fleet *fl)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < fleet_container_count(fl); i++)
+        json_array_append_new(a, json_container(fleet_container_at(fl, i)));
+    return a;
+}
+
+json_t *json_event(const struct fleet_event *e)
+{
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "wall_ms", (json_int_t)e->wall_ms,
+        "source", e->docker ? "docker" : "supervisor", "type", e->type, "action", e->action,
+        "server", json_foreign(e->server, strlen(e->server)), "name", json_foreign(e->name, strlen(e->name)),
+        "detail", json_foreign(e->detail, strlen(e->detail)));
+}
+
+json_t *json_events(const struct fleet *fl, size_t limit)
+{
+    json_t *a = json_array();
+    size_t n = fleet_event_count(fl);
+
+    for (size_t i = n > limit ? n - limit : 0; i < n; i++)
+        json_array_append_new(a, json_event(fleet_event_at(fl, i)));
+    return a;
+}

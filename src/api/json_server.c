@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Renders one server and its plan. The order of keys is part of the contract: `name`, then what the state is, so that the
+ * guide's `grep -A 10 '"name": …'` shows it. */
+#include "config.h"
+
+#include <string.h>
+
+#include "api/json.h"
+#include "base/clock.h"
+
+static json_t *text_or_empty(const char *s)
+{
+    return s ? json_foreign(s, strlen(s)) : json_string("");
+}
+
+static json_t *masked_env(const struct kvvec *env)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < env->n; i++)
+        json_object_set_new(o, env->v[i].key, json_string("***"));
+    return o;
+}
+
+static json_t *plan_mounts(const struct plan *p)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < p->mount_count; i++)
+        json_array_append_new(a, json_pack("{s:o, s:o, s:b, s:b}",
+            "source", text_or_empty(p->mounts[i].source), "target", text_or_empty(p->mounts[i].target),
+            "read_only", p->mounts[i].read_only, "volume", p->mounts[i].is_volume));
+    return a;
+}
+
+static json_t *plan_notes(const struct plan *p)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < p->note_count; i++) {
+        const struct plan_note *n = &p->notes[i];
+        json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:i, s:b}", "what", text_or_empty(n->what),
+            "value", text_or_empty(n->value), "why", text_or_empty(n->why), "line", n->line, "warning", n->warning));
+    }
+    return a;
+}
+
+json_t *json_plan(const struct plan *p)
+{
+    AUTO_STRVEC struct strvec run_args = {0};
+    const struct plan_identity nobody = {.instance = "", .container_name = ""};
+
+    if (p->mode == PLAN_DOCKER)
+        plan_run_args(p, &nobody, true, &run_args);
+    return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+        "mode", plan_mode_name(p->mode), "image", text_or_empty(p->image), "memory", (json_int_t)p->memory_bytes,
+        "memory_text", text_or_empty(p->memory_text), "cpus", text_or_empty(p->cpu_text),
+        "network", text_or_empty(p->network_mode), "working_dir", text_or_empty(p->working_dir),
+        "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
+        "weak", text_or_empty(p->weak ? p->weak_why : NULL), "unsupported", text_or_empty(p->unsupported),
+        "notes", plan_notes(p), "run_args", json_strings(&run_args));
+}
+
+static json_t *exit_part(const struct run_end *x)
+{
+    if (x->at_wall_ms == 0)
+        return json_null();
+    return json_pack("{s:i, s:i, s:b, s:I}", "code", x->code, "signal", x->signal, "oom", x->oom,
+                     "at_wall_ms", (json_int_t)x->at_wall_ms);
+}
+
+static json_t *usage_part(const struct usage *u)
+{
+    if (!u->known)
+        return json_null();
+    return json_pack("{s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I}", "cpu", u->cpu_percent,
+        "memory", (json_int_t)u->memory_bytes, "memory_peak", (json_int_t)u->memory_peak_bytes,
+        "memory_limit", (json_int_t)u->memory_limit_bytes, "pids", (int)u->pids,
+        "net_rx", (json_int_t)u->net_rx_bytes, "net_tx", (json_int_t)u->net_tx_bytes,
+        "throttled", u->throttled_percent, "ooms", (json_int_t)u->ooms);
+}
+
+static void add_open_call(void *ctx, const struct call_info *info)
+{
+    json_t *name = info->name.n > 2 ? json_foreign(info->name.p + 1, info->name.n - 2) : json_string("");
+
+    json_array_append_new(ctx, json_pack("{s:o, s:o, s:o, s:I, s:b}",
+        "method", json_foreign(info->method.p, info->method.n), "name", name,
+        "client", text_or_empty(info->client), "age_ms", (json_int_t)info->age_ms, "held", info->held));
+}
+
+static json_t *calls_part(const struct server *s, bool with_open)
+{
+    struct session_stats st;
+
+    session_get_stats(s->session, &st);
+    json_t *o = json_pack("{s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
+        "total", (json_int_t)st.calls, "errors", (json_int_t)st.errors, "in_flight", (int)st.in_flight,
+        "held", (int)st.held, "clients", (int)st.clients, "p50_us", (json_int_t)st.p50_us,
+        "p95_us", (json_int_t)st.p95_us, "p99_us", (json_int_t)st.p99_us, "ping_us", (json_int_t)st.last_ping_us,
+        "stray_lines", (json_int_t)st.stray_lines, "oversize", (json_int_t)st.oversize);
+    if (with_open) {
+        json_t *open = json_array();
+        session_each_call(s->session, add_open_call, open);
+        json_object_set_new(o, "open", open);
+    }
+    return o;
+}
+
+static json_t *container_part(const struct server *s)
+{
+    if (!s->backend || !s->backend->container_id[0])
+        return json_null();
+    return json_pack("{s:s%, s:s, s:s, s:s}", "id", s->backend->container_id, (size_t)12,
+                     "name", s->backend->container_name, "image", s->plan->image ? s->plan->image : "",
+                     "state", s->backend->pid ? "running" : "created");
+}
+
+static json_t *isolation_part(const struct iso_settings *iso, bool present)
+{
+    json_t *o = json_object();
+
+    if (!present)
+        return json_null();
+    if (iso->enabled != TRI_UNSET)
+        json_object_set_new(o, "enabled", json_boolean(iso->enabled == TRI_YES));
+    const struct { enum iso_key key; const char *value; } texts[] = {
+        {ISO_IMAGE, iso->image}, {ISO_MEMORY_LIMIT, iso->memory_limit}, {ISO_CPU_LIMIT, iso->cpu_limit},
+        {ISO_NETWORK_MODE, iso->network_mode}, {ISO_WORKING_DIR, iso->working_dir}, {ISO_LOG_DRIVER, iso->log_driver},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].value)
+            json_object_set_new(o, iso_key_name(texts[i].key), text_or_empty(texts[i].value));
+    if (iso->volumes.n)
+        json_object_set_new(o, iso_key_name(ISO_VOLUMES), json_strings(&iso->volumes));
+    return o;
+}
+
+static json_t *health_part(const struct server *s)
+{
+    static const struct { const char *level, *action; } of[SERVER_STATES] = {
+        [SERVER_STOPPED] = {"unhealthy", "start"}, [SERVER_PULLING] = {"degraded", ""},
+        [SERVER_STARTING] = {"degraded", ""}, [SERVER_INITIALIZING] = {"degraded", ""},
+        [SERVER_READY] = {"healthy", ""}, [SERVER_SILENT] = {"degraded", "restart"},
+        [SERVER_STOPPING] = {"degraded", ""}, [SERVER_BACKING_OFF] = {"unhealthy", "restart"},
+        [SERVER_FAILED] = {"unhealthy", "view_logs"},
+    };
+
+    return json_pack("{s:s, s:s, s:o, s:s}", "level", of[s->state].level, "summary", server_state_name(s->state),
+                     "detail", text_or_empty(s->state == SERVER_READY ? "" : s->reason), "action", of[s->state].action);
+}
+
+static void add_state(json_t *o, const struct server *s)
+{
+    const char *state = server_state_name(s->state);
+    bool ready = s->state == SERVER_READY || s->state == SERVER_SILENT;
+    bool coming = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
+    int64_t retry = s->retry_at_ms ? s->retry_at_ms - clock_mono_ms() : 0;
+
+    json_object_set_new(o, "name", text_or_empty(s->name));
+    json_object_set_new(o, "state", json_string(state));
+    json_object_set_new(o, "status", json_string(state));
+    json_object_set_new(o, "reason", text_or_empty(s->reason));
+    json_object_set_new(o, "wanted", json_string(s->wanted == WANTED_UP ? "up" : "down"));
+    json_object_set_new(o, "enabled", json_boolean(s->config->enabled != TRI_NO));
+    json_object_set_new(o, "connected", json_boolean(ready));
+    json_object_set_new(o, "connecting", json_boolean(coming));
+    json_object_set_new(o, "last_error", text_or_empty(ready ? "" : s->reason));
+    json_object_set_new(o, "retry_count", json_integer(s->failures));
+    json_object_set_new(o, "restarts", json_integer(s->restarts));
+    json_object_set_new(o, "retry_in_ms", json_integer(retry > 0 ? retry : 0));
+    json_object_set_new(o, "since_wall_ms", json_integer(s->state_since_wall_ms));
+    json_object_set_new(o, "up_since_wall_ms", json_integer(s->up_since_wall_ms));
+}
+
+static void add_run(json_t *o, const struct server *s)
+{
+    const char *where = s->plan->mode == PLAN_UNSUPPORTED ? "" : plan_mode_name(s->plan->mode);
+    pid_t pid = s->backend ? s->backend->pid : 0;
+
+    json_object_set_new(o, "where", json_string(where));
+    json_object_set_new(o, "where_weak", text_or_empty(s->plan->weak ? s->plan->weak_why : ""));
+    json_object_set_new(o, "image", text_or_empty(s->plan->mode == PLAN_DOCKER ? s->plan->image : ""));
+    json_object_set_new(o, "pid", pid > 0 ? json_integer(pid) : json_null());
+    json_object_set_new(o, "container", container_part(s));
+    json_object_set_new(o, "exit", exit_part(&s->last_end));
+    json_object_set_new(o, "usage", usage_part(&s->usage));
+    json_object_set_new(o, "pull", s->state == SERVER_PULLING
+        ? json_pack("{s:o, s:I, s:I}", "text", text_or_empty(s->pull.text), "done", (json_int_t)s->pull.done,
+                    "total", (json_int_t)s->pull.total)
+        : json_null());
+}
+
+static void add_protocol(json_t *o, const struct server *s, bool with_open_calls)
+{
+    const struct ring *ring = logstore_get_ring(s->log);
+
+    json_object_set_new(o, "tool_count", json_integer(session_get_tool_count(s->session)));
+    json_object_set_new(o, "protocol_version", text_or_empty(session_get_protocol(s->session)));
+    json_object_set_new(o, "server_info", json_pack("{s:o, s:o}",
+        "name", text_or_empty(session_get_server_name(s->session)),
+        "version", text_or_empty(session_get_server_version(s->session))));
+    json_object_set_new(o, "calls", calls_part(s, with_open_calls));
+    json_object_set_new(o, "log", json_pack("{s:I, s:I, s:I, s:o}", "first_seq", (json_int_t)ring_first_seq(ring),
+        "next_seq", (json_int_t)ring_next_seq(ring), "lost", (json_int_t)logstore_get_lost(s->log),
+        "file", text_or_empty(logstore_get_path(s->log))));
+}
+
+static json_t *isolation_defaults(const struct config *c)
+{
+    struct plan_defaults d;
+
+    plan_get_defaults(c, &d);
+    return json_pack("{s:s, s:s, s:s}", "memory_limit", d.memory_limit, "cpu_limit", d.cpu_limit,
+                     "network_mode", d.network_mode);
+}
+
+json_t *json_server(const struct server *s, bool with_open_calls)
+{
+    const struct config_server *c = s->config;
+    json_t *o = json_object();
+
+    add_state(o, s);
+    add_run(o, s);
+    add_protocol(o, s, with_open_calls);
+    json_object_set_new(o, "health", health_part(s));
+    json_object_set_new(o, "diagnostic", json_null());
+    json_object_set_new(o, "protocol", text_or_empty(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
+    json_object_set_new(o, "command", text_or_empty(c->command));
+    json_object_set_new(o, "args", json_strings(&c->args));
+    json_object_set_new(o, "env", masked_env(&c->env));
+    json_object_set_new(o, "quarantined", json_boolean(c->quarantined));
+    json_object_set_new(o, "isolation", isolation_part(&c->isolation, c->has_isolation));
+    json_object_set_new(o, "isolation_defaults", isolation_defaults(fleet_get_config(s->fleet)));
+    json_object_set_new(o, "plan", json_plan(s->plan));
+    json_object_set_new(o, "config_line", json_integer(c->line));
+    json_object_set_new(o, "undo", text_or_empty(fleet_undo_text(s->fleet, s)));
+    return o;
+}
+
+json_t *json_server_list(const struct fleet *fl)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < fleet_count(fl); i++)
+        json_array_append_new(a, json_server(fleet_at(fl, i), false));
+    return json_pack("{s:o, s:o}", "servers", a, "stats", json_counts(fl));
+}

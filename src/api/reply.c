@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Turns data and faults into HTTP answers of one shape. */
+#include "config.h"
+
+#include "api/reply.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/urlpath.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+static void reply_json(struct request *r, int status, json_t *doc)
+{
+    AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    struct iovec body[2] = {{text, strlen(text)}, {(char[]){"\n"}, 1}};
+
+    json_decref(doc);
+    request_reply(r, status, "application/json", NULL, body, 2);
+}
+
+void reply_data(struct request *r, json_t *data)
+{
+    reply_json(r, 200, json_pack("{s:b, s:o}", "success", 1, "data", data));
+}
+
+/* Unique within a run and easy to find in main.log. */
+static void next_request_id(char *out, size_t n)
+{
+    static uint64_t count;
+
+    snprintf(out, n, "%llx-%llu", (unsigned long long)clock_wall_ms(), (unsigned long long)++count);
+}
+
+void reply_error(struct request *r, int status, const char *fmt, ...)
+{
+    char text[1024], id[48];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    next_request_id(id, sizeof id);
+    if (status >= 500)
+        log_warn("api", "%s %s answered %d: %s (request %s)", request_get_method(r), request_get_path(r), status, text, id);
+    json_t *message = json_string(text);
+    reply_json(r, status, json_pack("{s:b, s:o, s:s}", "success", 0, "error",
+                                    message ? message : json_string("(unprintable)"), "request_id", id));
+}
+
+void reply_fault(struct request *r, const struct fault *f)
+{
+    int status = 500;
+
+    switch (f->code) {
+    case FAULT_INVALID: case FAULT_CONFIG: status = 400; break;
+    case FAULT_NOT_FOUND: case ENOENT: status = 404; break;
+    case FAULT_CONFLICT: status = 409; break;
+    case FAULT_DENIED: case EACCES: status = 403; break;
+    case FAULT_TOO_BIG: status = 413; break;
+    case FAULT_UNSUPPORTED: status = 400; break;
+    case FAULT_ENGINE_DOWN: status = 503; break;
+    case FAULT_TIMEOUT: status = 504; break;
+    case FAULT_HTTP: status = 502; break;
+    }
+    reply_error(r, status, "%s", f->text);
+}
+
+void reply_error_text(char *out, size_t n, const char *message)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+
+    buf_add_str(&b, "{\"success\":false,\"error\":");
+    buf_add_json(&b, message, strlen(message));
+    buf_add_str(&b, "}\n");
+    snprintf(out, n, "%s", buf_str(&b));
+}
+
+bool query_text(const struct request *r, const char *name, char *out, size_t n)
+{
+    const char *v = request_get_query(r, name);
+
+    return v && urlpath_decode(v, strlen(v), out, n);
+}
+
+bool query_flag(const struct request *r, const char *name)
+{
+    const char *v = request_get_query(r, name);
+
+    return v && (*v == '\0' || strcmp(v, "1") == 0 || strcmp(v, "true") == 0);
+}
+
+int64_t query_int(const struct request *r, const char *name, int64_t def, int64_t max)
+{
+    const char *v = request_get_query(r, name);
+    char *end;
+
+    if (!v)
+        return def;
+    errno = 0;
+    long long x = strtoll(v, &end, 10);
+    if (end == v || *end || errno || x < 0)
+        return -1;
+    return x > max ? max : x;
+}
