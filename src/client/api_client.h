@@ -30,20 +30,24 @@ int supervisor_start(const struct paths *p, struct fault *f);
 
 struct api;
 struct api *api_new(struct ev_loop *loop, const char *socket);
-void api_free(struct api *a);
+void api_free(struct api *a);                        /* running calls and streams end without events; not from a callback of theirs */
+void api_set_timeout(struct api *a, int64_t total_ms);   /* of the calls sent from now on; 0 = 30 s, -1 = none */
+struct http_client *api_get_http(struct api *a);     /* borrowed: for an upgrade on the same loop */
 
 struct api_call;
-/* data: the envelope's data (borrowed), or f: FAULT_HTTP etc. with the API's own sentence; FAULT_ENGINE_DOWN never; ECONNREFUSED/ENOENT = no supervisor. */
+/* data: the envelope's data (borrowed), or f with the API's own sentence: FAULT_INVALID (400), FAULT_DENIED (401, 403), FAULT_NOT_FOUND (404),
+ * FAULT_CONFLICT (409), FAULT_TOO_BIG (413), else FAULT_HTTP. Without an HTTP reply status is 0; ECONNREFUSED/ENOENT = no supervisor. */
 typedef void (*api_reply_fn)(void *ctx, long status, json_t *data, const struct fault *f);
 /* path with query, percent-encoded by the caller (api_path). body is stolen, may be NULL. Never calls back before it returned. */
 struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body, api_reply_fn fn, void *ctx);
-void api_cancel(struct api_call *c);
-/* "/api/v1/servers/%s/logs?tail=5" with name percent-encoded; caller frees. */
-char *api_path(const char *fmt, const char *name) __attribute__((format_arg(1)));
+void api_cancel(struct api_call *c);                 /* NULL is fine; not from its own callback */
+/* "/api/v1/servers/%s/logs?tail=5" with name percent-encoded in the place of the (one) %s; caller frees. */
+char *api_path(const char *path, const char *name);
 
 struct api_stream;
 struct api_stream_events {
-    void (*event)(void *ctx, const char *name, const char *data, size_t n);   /* one server-sent event */
+    /* One server-sent event; data is NUL-terminated. May close the stream. */
+    void (*event)(void *ctx, const char *name, const char *data, size_t n);
     void (*end)(void *ctx, const struct fault *why);                          /* once; then it is closed */
 };
 struct api_stream *api_follow(struct api *a, const char *path, const struct api_stream_events *events, void *ctx);
@@ -52,5 +56,7 @@ void api_stream_close(struct api_stream *s);
 /* Blocking form for verbs: runs its own loop until the answer. *ret_data is a new reference. */
 int api_ask(const char *socket, const char *method, const char *path, json_t *body /* stolen */, json_t **ret_data,
             long *ret_status, struct fault *f);
+int api_ask_within(const char *socket, const char *method, const char *path, json_t *body, int64_t timeout_ms /* as api_set_timeout */,
+                   json_t **ret_data, long *ret_status, struct fault *f);
 
 #endif
