@@ -12,8 +12,9 @@ import subprocess
 import time
 import zlib
 
+from . import proc
 from .docker import Docker
-from .wait import wait_for
+from .wait import Hopeless, wait_for
 
 
 def unavailable():
@@ -98,6 +99,7 @@ class Engine:
         for stale in (self.socket, self.pidfile):
             if os.path.exists(stale):
                 os.unlink(stale)
+        self._forget_dead_containerd()
         self._make_bridge()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
@@ -106,9 +108,20 @@ class Engine:
         wait_for(self._ready, timeout, "dockerd to answer", every=0.1, saw=self.tail)
         return self
 
+    def _forget_dead_containerd(self):
+        # dockerd asks with kill(pid, 0) whether its old containerd still runs. After a crash that
+        # is true of a zombie, too, which stays for a while where init reaps lazily.
+        path = os.path.join(self.dir, "exec", "containerd", "containerd.pid")
+        try:
+            with open(path, encoding="ascii") as file:
+                if not proc.alive(int(file.read())):
+                    os.unlink(path)
+        except (OSError, ValueError):
+            pass
+
     def _ready(self):
         if self._process.poll() is not None:
-            raise SystemExit(f"dockerd ended ({self._process.returncode}):\n{self.tail()}")
+            raise Hopeless(f"dockerd ended ({self._process.returncode}):\n{self.tail()}")
         return self.docker.ping()
 
     def _arguments(self):
@@ -167,8 +180,8 @@ class Engine:
             os.kill(pid, sig)
             if self._process and self._process.pid == pid:
                 self._process.wait(timeout)
-            wait_for(lambda: not os.path.exists(f"/proc/{pid}"), timeout, "dockerd to end",
-                     every=0.1, saw=self.tail)
+            wait_for(lambda: not proc.alive(pid), timeout, "dockerd to end", every=0.05,
+                     saw=self.tail)
         self._process = None
         if sig == signal.SIGTERM:
             self._remove_network()
@@ -187,7 +200,16 @@ class Engine:
             _run("ip", "link", "del", self.bridge, check=False)
 
     def wipe(self):
+        """Also after a crash: what is still there of containers and mounts goes, too."""
         self.stop()
+        for shim in proc.mentioning(os.path.join(self.dir, "exec")):
+            for pid in [*proc.tree(shim), shim]:
+                proc.kill(pid)
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            mounts = [line.split()[1] for line in file]
+        for mount in reversed(mounts):
+            if mount.startswith(self.dir + "/"):
+                _run("umount", "-l", mount, check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def tail(self, lines=15):

@@ -12,7 +12,7 @@ import time
 from . import paths, proc
 from .http import Http
 from .mcp import Endpoint, Stdio
-from .wait import wait_for
+from .wait import Hopeless, wait_for
 
 READY = ("ready", "connected")
 
@@ -101,7 +101,7 @@ class Mcptop:
 
     def _answers(self):
         if self.process.poll() is not None:
-            raise SystemExit(f"mcptop serve ended ({self.process.returncode}): {self.told()}")
+            raise Hopeless(f"mcptop serve ended ({self.process.returncode}): {self.told()}")
         return self.api.get("/status")
 
     def told(self):

@@ -26,6 +26,7 @@ import traceback
 
 from . import images, paths, proc, shared
 from .engine import unavailable
+from .wait import wait_for
 
 DEFAULT_LIMIT_S = 60
 
@@ -167,6 +168,10 @@ class Case:
                           f"{type(error).__name__}: {error}")
         if self.failed:
             self.show_artefacts()
+        try:  # what was killed a moment ago may still be on its way out
+            wait_for(lambda: not proc.mentioning(self.dir), 2)
+        except AssertionError:
+            pass
         for pid in proc.mentioning(self.dir):
             self._tap.line(False, f"{self.name}: leaves no process")
             self.diag(f"left over, now killed: {pid} {proc.cmdline(pid)}")
@@ -214,13 +219,14 @@ class Tap:
             case.failed = True
             self.line(False, f"{name}: {type(error).__name__}")
             case.diag(traceback.format_exc())
-        signal.alarm(45)
-        try:
-            case.finish()
-        except OutOfTime:
-            self.line(False, f"{name}: cleans up in 45 s")
-        signal.alarm(0)
-        faulthandler.cancel_dump_traceback_later()
+        finally:  # an interrupted run cleans up, too
+            signal.alarm(45)
+            try:
+                case.finish()
+            except OutOfTime:
+                self.line(False, f"{name}: cleans up in 45 s")
+            signal.alarm(0)
+            faulthandler.cancel_dump_traceback_later()
         case.diag(f"{name}: {time.monotonic() - start:.1f} s")
 
 

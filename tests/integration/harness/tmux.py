@@ -21,8 +21,8 @@ class Tmux:
         self.case = case
         self._conf = case.write("tmux.conf",
                                 f'set -g default-terminal "{term}"\nset -g status off\n'
-                                "set -g escape-time 0\nset -g window-size manual\n"
-                                "set -g remain-on-exit on\nset -g history-limit 20000\n")
+                                "set -g escape-time 0\nset -g remain-on-exit on\n"
+                                "set -g history-limit 20000\n")
         case.cleanup(self.kill)
 
     def tmux(self, *args, check=True):
@@ -42,6 +42,7 @@ class Tmux:
                 for x in ("-e", f"{k}={v}")]
         self.tmux("new-session", "-d", "-x", str(self.width), "-y", str(self.height), *sets,
                   "exec " + line)
+        # Also makes the size manual; as a setting in the file that ends tmux 3.3 at start.
         self.tmux("resize-window", "-x", str(self.width), "-y", str(self.height))
         return self
 

@@ -4,6 +4,10 @@
 import time
 
 
+class Hopeless(Exception):
+    """Raised by a condition that can never come true any more; wait_for() lets it through."""
+
+
 def wait_for(condition, timeout=10, what=None, every=0.02, saw=None):
     """Calls condition() until it gives something true and returns that.
 
