@@ -35,20 +35,22 @@ struct iso_settings {
     int64_t timeout_ms;
     char *network_mode;
     char *working_dir;
-    char *registry;              /* global only */
+    char *registry;
     struct strvec volumes;       /* "/host:/container[:ro]" after ${env:X} */
     struct strvec extra_args;
     struct kvvec env;
-    struct kvvec default_images; /* global only: command → image */
+    struct kvvec default_images; /* command → image; a server's own win over the global ones */
     char *log_driver, *log_max_size, *log_max_files;
     enum cache_volume cache_volume;
 };
 
 /* The name of the key in the file ("memory_limit"). */
 const char *iso_key_name(enum iso_key key);
+void iso_settings_fini(struct iso_settings *iso);
 
 struct config_server {
     char *name;                  /* unique, not empty */
+    char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
     int line;                    /* of its object */
     char *protocol;              /* NULL = stdio (or remote when url is set) */
     char *command;

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The configuration as values: its life, its list of problems, where its file is looked for and how it is read.
+ * What the keys mean is load.c's; what follows from them is isolation/plan's. */
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/mem.h"
+#include "config/file.h"
+
+static const char *const iso_key_names[ISO_KEYS] = {
+    [ISO_ENABLED] = "enabled",
+    [ISO_MODE] = "mode",
+    [ISO_IMAGE] = "image",
+    [ISO_MEMORY_LIMIT] = "memory_limit",
+    [ISO_CPU_LIMIT] = "cpu_limit",
+    [ISO_TIMEOUT] = "timeout",
+    [ISO_NETWORK_MODE] = "network_mode",
+    [ISO_WORKING_DIR] = "working_dir",
+    [ISO_REGISTRY] = "registry",
+    [ISO_VOLUMES] = "volumes",
+    [ISO_EXTRA_ARGS] = "extra_args",
+    [ISO_ENV] = "env",
+    [ISO_DEFAULT_IMAGES] = "default_images",
+    [ISO_LOG_DRIVER] = "log_driver",
+    [ISO_LOG_MAX_SIZE] = "log_max_size",
+    [ISO_LOG_MAX_FILES] = "log_max_files",
+    [ISO_CACHE_VOLUME] = "enable_cache_volume",
+};
+
+const char *iso_key_name(enum iso_key key)
+{
+    return iso_key_names[key];
+}
+
+/* ---- problems --------------------------------------------------------------------------------------------- */
+
+/* Kept in order of line, and in order of arrival within a line. */
+void problems_add(struct problems *p, enum problem_severity s, int line, const char *key, const char *fmt, ...)
+{
+    va_list ap;
+    AUTO_BUF struct buf text = BUF_INIT;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+
+    if (p->n == p->cap) {
+        p->cap = p->cap ? p->cap * 2 : 8;
+        p->v = xrealloc(p->v, p->cap * sizeof(*p->v));
+    }
+    size_t at = p->n;
+    while (at > 0 && p->v[at - 1].line > line)
+        at--;
+    memmove(&p->v[at + 1], &p->v[at], (p->n - at) * sizeof(*p->v));
+    p->v[at] = (struct problem){.severity = s, .line = line, .key = xstrdup(key), .text = buf_take(&text)};
+    p->n++;
+    if (s == PROBLEM_ERROR)
+        p->errors++;
+}
+
+void problems_fini(struct problems *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        free(p->v[i].key);
+        free(p->v[i].text);
+    }
+    free(p->v);
+    *p = (struct problems){0};
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------- */
+
+void iso_settings_fini(struct iso_settings *iso)
+{
+    free(iso->image);
+    free(iso->memory_limit);
+    free(iso->cpu_limit);
+    free(iso->network_mode);
+    free(iso->working_dir);
+    free(iso->registry);
+    strvec_fini(&iso->volumes);
+    strvec_fini(&iso->extra_args);
+    kvvec_fini(&iso->env);
+    kvvec_fini(&iso->default_images);
+    free(iso->log_driver);
+    free(iso->log_max_size);
+    free(iso->log_max_files);
+    *iso = (struct iso_settings){0};
+}
+
+static void server_fini(struct config_server *s)
+{
+    free(s->name);
+    free(s->key);
+    free(s->protocol);
+    free(s->command);
+    strvec_fini(&s->args);
+    free(s->working_dir);
+    kvvec_fini(&s->env);
+    free(s->url);
+    iso_settings_fini(&s->isolation);
+    strvec_fini(&s->enabled_tools);
+    strvec_fini(&s->disabled_tools);
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    free(c->path);
+    iso_settings_fini(&c->docker_isolation);
+    for (size_t i = 0; i < c->server_count; i++)
+        server_fini(&c->servers[i]);
+    free(c->servers);
+    free(c->listen);
+    free(c->api_key);
+    free(c->data_dir);
+    free(c->log_dir);
+    free(c->log_level);
+    free(c->mcp_auth);
+    free(c);
+}
+
+const struct config_server *config_find(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->server_count; i++)
+        if (strcmp(c->servers[i].name, name) == 0)
+            return &c->servers[i];
+    return NULL;
+}
+
+/* ---- the file ----------------------------------------------------------------------------------------------- */
+
+int file_read(const char *path, struct buf *out, struct stat *ret_st, struct fault *f)
+{
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return fault_set(f, errno, "cannot open %s", path);
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return fault_set(f, errno, "cannot stat %s", path);
+    if (!S_ISREG(st.st_mode))
+        return fault_set(f, FAULT_INVALID, "%s is not a regular file", path);
+
+    buf_clear(out);
+    for (;;) {
+        /* One byte more than allowed tells "full" from "too big". */
+        buf_reserve(out, 64 * 1024);
+        ssize_t n = read(fd, out->data + out->len, 64 * 1024);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fault_set(f, errno, "cannot read %s", path);
+        if (n == 0)
+            break;
+        out->len += (size_t)n;
+        out->data[out->len] = '\0';
+        if (out->len > CONFIG_FILE_MAX_BYTES)
+            return fault_set(f, FAULT_TOO_BIG, "%s is over 16 MiB: this is no configuration", path);
+    }
+    if (ret_st)
+        *ret_st = st;
+    return 0;
+}
+
+struct config *config_load(const char *path, struct problems *problems, char **ret_text, size_t *ret_len)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct fault f = FAULT_NONE;
+    if (ret_text) {
+        *ret_text = NULL;
+        *ret_len = 0;
+    }
+    if (file_read(path, &text, NULL, &f) < 0) {
+        problems_add(problems, PROBLEM_ERROR, 0, "", "%s", f.text);
+        return NULL;
+    }
+    struct config *c = config_parse(path, buf_str(&text), text.len, NULL, NULL, problems);
+    if (ret_text) {
+        *ret_len = text.len;
+        *ret_text = buf_take(&text);
+    }
+    return c;
+}
+
+char *config_find_path(const char *explicit_path, const char *data_dir)
+{
+    if (explicit_path)
+        return xstrdup(explicit_path);
+    if (access("mcp_config.json", F_OK) == 0)
+        return xstrdup("mcp_config.json");
+    return xasprintf("%s/mcp_config.json", data_dir);
+}

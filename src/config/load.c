@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The text of mcp_config.json → struct config. The tables below are the format: one row a key, for the root, a server
+ * and an isolation object. Keys that only MCPProxy or a client knows are listed too, because the same file serves
+ * them; they are accepted in silence. Knows no defaults and decides nothing about how a server will run. */
+#include "config/config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/reader.h"
+#include "config/units.h"
+
+enum { SERVER_NAME_MAX_BYTES = 200 };
+
+#define IGNORED(k) {.key = (k), .kind = FIELD_IGNORED}
+
+/* ---- isolation ---------------------------------------------------------------------------------------------------- */
+
+static void read_mode(struct reader *r, int32_t node, void *object)
+{
+    static const char *const modes[] = {[MODE_NONE] = "none", [MODE_DOCKER] = "docker", [MODE_SANDBOX] = "sandbox"};
+    struct iso_settings *iso = object;
+    AUTO_FREE char *s = reader_string(r, node);
+    if (!s || !*s)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        if (strcmp(s, modes[i]) == 0) {
+            iso->mode = (enum iso_mode)i;
+            return;
+        }
+    }
+    const char *meant = reader_nearest(s, modes, ARRAY_LEN(modes));
+    reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no mode: %s%s%s", s, meant ? "did you mean \"" : "",
+                   meant ? meant : "write \"docker\", \"none\" or \"sandbox", meant ? "\"?" : "\"");
+}
+
+/* A limit is a string; a bare number is what many write, and means the same. */
+static char *limit_text(struct reader *r, int32_t node)
+{
+    const struct jscan_node *n = &r->doc->nodes[node];
+    if (n->type == JSCAN_NUMBER)
+        return xstrndup(r->doc->text + n->start, n->end - n->start);
+    return reader_string(r, node);
+}
+
+static void read_memory(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *s = limit_text(r, node);
+    if (!s || !*s)
+        return;
+    if (units_memory(s, &iso->memory_bytes, &f) < 0)
+        reader_problem(r, PROBLEM_ERROR, node, "%s", f.text);
+    else
+        iso->memory_limit = TAKE(s);
+}
+
+static void read_cpus(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *s = limit_text(r, node);
+    if (!s || !*s)
+        return;
+    if (units_cpus(s, &iso->nano_cpus, &f) < 0)
+        reader_problem(r, PROBLEM_ERROR, node, "%s", f.text);
+    else
+        iso->cpu_limit = TAKE(s);
+}
+
+static void read_log_max_files(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    AUTO_FREE char *s = limit_text(r, node);
+    if (s && *s)
+        iso->log_max_files = TAKE(s);
+}
+
+static void read_cache_volume(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    enum jscan_type type = r->doc->nodes[node].type;
+    if (type == JSCAN_TRUE || type == JSCAN_FALSE) {
+        iso->cache_volume = type == JSCAN_TRUE ? CACHE_PER_SERVER : CACHE_NO;
+        return;
+    }
+    AUTO_FREE char *s = type == JSCAN_STRING ? reader_string(r, node) : NULL;
+    if (s && strcmp(s, "shared") == 0)
+        iso->cache_volume = CACHE_SHARED;
+    else if (!s || *s)
+        reader_problem(r, PROBLEM_ERROR, node, "must be true, false or \"shared\"");
+}
+
+#define ISO(member) offsetof(struct iso_settings, member)
+#define ISO_COMMON_FIELDS \
+    {.key = "enabled", .kind = FIELD_BOOL, .offset = ISO(enabled)}, \
+    {.key = "mode", .kind = FIELD_CALL, .call = read_mode}, \
+    {.key = "memory_limit", .kind = FIELD_CALL, .call = read_memory}, \
+    {.key = "cpu_limit", .kind = FIELD_CALL, .call = read_cpus}, \
+    {.key = "timeout", .kind = FIELD_DURATION, .offset = ISO(timeout_ms)}, \
+    {.key = "network_mode", .kind = FIELD_STRING, .offset = ISO(network_mode)}, \
+    {.key = "registry", .kind = FIELD_STRING, .offset = ISO(registry)}, \
+    {.key = "extra_args", .kind = FIELD_STRINGS, .offset = ISO(extra_args)}, \
+    {.key = "env", .kind = FIELD_MAP, .offset = ISO(env)}, \
+    {.key = "default_images", .kind = FIELD_MAP, .offset = ISO(default_images)}, \
+    {.key = "log_driver", .kind = FIELD_STRING, .offset = ISO(log_driver)}, \
+    {.key = "log_max_size", .kind = FIELD_STRING, .offset = ISO(log_max_size)}, \
+    {.key = "log_max_files", .kind = FIELD_CALL, .call = read_log_max_files}, \
+    {.key = "enable_cache_volume", .kind = FIELD_CALL, .call = read_cache_volume}
+
+static const struct field global_iso_fields[] = {
+    ISO_COMMON_FIELDS,
+    {.key = "image", .no_effect = "has no effect here: set it in a server's isolation, or use default_images"},
+    {.key = "working_dir", .no_effect = "has no effect here: set it in a server's isolation"},
+    {.key = "volumes", .no_effect = "has no effect here: set it in a server's isolation"},
+};
+static const struct field server_iso_fields[] = {
+    ISO_COMMON_FIELDS,
+    {.key = "image", .kind = FIELD_STRING, .offset = ISO(image)},
+    {.key = "working_dir", .kind = FIELD_STRING, .offset = ISO(working_dir)},
+    {.key = "volumes", .kind = FIELD_STRINGS, .offset = ISO(volumes)},
+};
+
+static bool is_unset(const struct jscan_node *n)
+{
+    return n->type == JSCAN_NULL || (n->type == JSCAN_STRING && n->end - n->start == 2);
+}
+
+static bool read_iso(struct reader *r, int32_t node, const struct field *fields, size_t n, struct iso_settings *iso)
+{
+    if (!reader_expect(r, node, JSCAN_OBJECT, "an object"))
+        return false;
+    reader_object(r, node, fields, n, iso);
+    for (enum iso_key key = 0; key < ISO_KEYS; key++) {
+        int32_t at = jscan_member(r->doc, node, iso_key_name(key));
+        if (at >= 0 && !is_unset(&r->doc->nodes[at]))
+            iso->line[key] = (int)r->doc->nodes[at].line;
+    }
+    return true;
+}
+
+static void iso_settings_init(struct iso_settings *iso)
+{
+    iso->enabled = TRI_UNSET;
+    iso->mode = MODE_UNSET;
+    iso->cache_volume = CACHE_UNSET;
+}
+
+/* ---- a server ----------------------------------------------------------------------------------------------------- */
+
+static void read_server_isolation(struct reader *r, int32_t node, void *object)
+{
+    struct config_server *s = object;
+    s->has_isolation = read_iso(r, node, server_iso_fields, ARRAY_LEN(server_iso_fields), &s->isolation);
+}
+
+static void read_protocol(struct reader *r, int32_t node, void *object)
+{
+    static const char *const known[] = {"stdio", "http", "sse", "streamable-http", "auto"};
+    struct config_server *s = object;
+    AUTO_FREE char *p = reader_string(r, node);
+    if (!p || !*p || strcmp(p, "auto") == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (strcmp(p, known[i]) == 0) {
+            free(s->protocol);
+            s->protocol = TAKE(p);
+            return;
+        }
+    }
+    const char *meant = reader_nearest(p, known, ARRAY_LEN(known));
+    reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no protocol: %s%s\"", p,
+                   meant ? "did you mean \"" : "write \"stdio\", \"http\", \"sse\" or \"",
+                   meant ? meant : "streamable-http");
+}
+
+static void read_quarantined(struct reader *r, int32_t node, void *object)
+{
+    struct config_server *s = object;
+    if (r->doc->nodes[node].type == JSCAN_TRUE)
+        s->quarantined = true;
+    else if (r->doc->nodes[node].type != JSCAN_FALSE)
+        reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s", reader_type_name(r, node));
+}
+
+static void read_disabled(struct reader *r, int32_t node, void *object)
+{
+    struct config_server *s = object;
+    if (r->doc->nodes[node].type == JSCAN_TRUE)
+        s->enabled = TRI_NO;
+}
+
+#define SRV(member) offsetof(struct config_server, member)
+static const struct field server_fields[] = {
+    IGNORED("name"),     /* read before the others */
+    {.key = "protocol", .kind = FIELD_CALL, .call = read_protocol},
+    {.key = "type", .kind = FIELD_CALL, .call = read_protocol, .other_name_of = "protocol"},
+    {.key = "transport", .kind = FIELD_CALL, .call = read_protocol, .other_name_of = "protocol"},
+    {.key = "command", .kind = FIELD_PATH, .offset = SRV(command)},
+    {.key = "args", .kind = FIELD_STRINGS, .offset = SRV(args)},
+    {.key = "working_dir", .kind = FIELD_PATH, .offset = SRV(working_dir)},
+    {.key = "cwd", .kind = FIELD_PATH, .offset = SRV(working_dir), .other_name_of = "working_dir"},
+    {.key = "env", .kind = FIELD_MAP, .offset = SRV(env)},
+    {.key = "url", .kind = FIELD_STRING, .offset = SRV(url)},
+    {.key = "enabled", .kind = FIELD_BOOL, .offset = SRV(enabled)},
+    {.key = "disabled", .kind = FIELD_CALL, .call = read_disabled, .other_name_of = "enabled"},
+    {.key = "quarantined", .kind = FIELD_CALL, .call = read_quarantined},
+    {.key = "isolation", .kind = FIELD_CALL, .call = read_server_isolation},
+    {.key = "init_timeout", .kind = FIELD_DURATION, .offset = SRV(init_timeout_ms)},
+    {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = SRV(health_interval_ms)},
+    {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = SRV(call_timeout_ms)},
+    {.key = "enabled_tools", .kind = FIELD_STRINGS, .offset = SRV(enabled_tools)},
+    {.key = "disabled_tools", .kind = FIELD_STRINGS, .offset = SRV(disabled_tools)},
+    /* MCPProxy's */
+    IGNORED("headers"), IGNORED("oauth"), IGNORED("skip_quarantine"), IGNORED("auto_approve_tool_changes"),
+    IGNORED("trust_mode"), IGNORED("shared"), IGNORED("created"), IGNORED("updated"), IGNORED("reconnect_on_use"),
+    IGNORED("expose_prompts"), IGNORED("launcher_wait_timeout"), IGNORED("tool_discovery_interval"),
+    IGNORED("max_concurrent_requests"), IGNORED("queue_size"), IGNORED("queue_timeout"), IGNORED("toon_output"),
+    IGNORED("annotation_overrides"), IGNORED("source_registry_id"), IGNORED("source_registry_provenance"),
+    IGNORED("auth_broker"),
+    /* the clients' */
+    IGNORED("description"), IGNORED("autoApprove"), IGNORED("alwaysAllow"), IGNORED("timeout"), IGNORED("trust"),
+    IGNORED("tools"), IGNORED("includeTools"), IGNORED("excludeTools"), IGNORED("$schema"),
+};
+
+/* Any text is a name, "../../x" too: file and container names are made from it elsewhere. */
+static bool name_ok(struct reader *r, int32_t node, const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0) {
+        reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not be empty");
+        return false;
+    }
+    if (len > SERVER_NAME_MAX_BYTES) {
+        reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not be longer than %d bytes",
+                       SERVER_NAME_MAX_BYTES);
+        return false;
+    }
+    for (size_t i = 0; i < len;) {
+        uint32_t cp = 0;
+        i += text_decode(name + i, len - i, &cp);
+        if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) {
+            reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not contain control characters");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The server's name: in an array its "name", in an object its key (which a "name" inside does not change). */
+static char *server_name(struct reader *r, int32_t node)
+{
+    int32_t inner = jscan_member(r->doc, node, "name");
+    if (inner >= 0 && r->doc->nodes[inner].type == JSCAN_NULL)
+        inner = -1;
+    bool keyed = r->doc->nodes[node].key_end > r->doc->nodes[node].key_start;
+    if (!keyed && inner < 0) {
+        reader_problem(r, PROBLEM_ERROR, node, "has no \"name\"");
+        return NULL;
+    }
+    AUTO_FREE char *name = keyed ? jscan_key(r->doc, node) : reader_plain_string(r, inner);
+    AUTO_FREE char *inside = keyed && inner >= 0 ? jscan_str(r->doc, inner) : NULL;
+    if (inside && strcmp(inside, name) != 0)
+        reader_problem(r, PROBLEM_WARNING, inner, "has no effect: the name of this server is its key, \"%s\"", name);
+    if (!name || !name_ok(r, keyed ? node : inner, name))
+        return NULL;
+    return TAKE(name);
+}
+
+static void check_server(struct reader *r, int32_t node, const struct config_server *s)
+{
+    if (s->command || s->url)
+        return;
+    /* A command that was there but wrong has its own problem already. */
+    int32_t at = jscan_member(r->doc, node, "command");
+    if (at < 0 || is_unset(&r->doc->nodes[at]))
+        reader_problem(r, PROBLEM_ERROR, node, "has no \"command\" (and no \"url\"): there is nothing to run");
+}
+
+static void check_unique(struct reader *r, int32_t node, const struct config *c, const char *name)
+{
+    const struct config_server *other = name ? config_find(c, name) : NULL;
+    if (other)
+        reader_problem(r, PROBLEM_ERROR, node, "a server \"%s\" is already on line %d: names must be unique", name,
+                       other->line);
+}
+
+static void read_server(struct reader *r, int32_t node, struct config *c)
+{
+    if (!reader_expect(r, node, JSCAN_OBJECT, "an object"))
+        return;
+    char *name = server_name(r, node);
+    check_unique(r, node, c, name);
+    struct config_server *s = &c->servers[c->server_count++];
+    s->name = name ? name : xstrdup("");
+    s->key = reader_path(r, node);
+    s->line = (int)r->doc->nodes[node].line;
+    s->enabled = TRI_UNSET;
+    iso_settings_init(&s->isolation);
+    reader_object(r, node, server_fields, ARRAY_LEN(server_fields), s);
+    check_server(r, node, s);
+}
+
+static void read_servers(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    const struct jscan_node *n = &r->doc->nodes[node];
+    if (n->type != JSCAN_ARRAY && n->type != JSCAN_OBJECT) {
+        reader_problem(r, PROBLEM_ERROR, node, "must be an array of servers or an object keyed by their names, but is %s",
+                       reader_type_name(r, node));
+        return;
+    }
+    c->servers = xcalloc(n->children ? n->children : 1, sizeof(*c->servers));
+    for (int32_t at = n->first_child; at >= 0; at = r->doc->nodes[at].next)
+        read_server(r, at, c);
+}
+
+/* ---- the root ----------------------------------------------------------------------------------------------------- */
+
+static void read_docker_isolation(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    c->has_docker_isolation =
+        read_iso(r, node, global_iso_fields, ARRAY_LEN(global_iso_fields), &c->docker_isolation);
+}
+
+static const struct field logging_fields[] = {
+    {.key = "level", .kind = FIELD_STRING, .offset = offsetof(struct config, log_level)},
+    {.key = "log_dir", .kind = FIELD_PATH, .offset = offsetof(struct config, log_dir)},
+    IGNORED("enable_file"), IGNORED("enable_console"), IGNORED("filename"), IGNORED("max_size"),
+    IGNORED("max_backups"), IGNORED("max_age"), IGNORED("compress"), IGNORED("json_format"),
+};
+
+static void read_logging(struct reader *r, int32_t node, void *object)
+{
+    if (reader_expect(r, node, JSCAN_OBJECT, "an object"))
+        reader_object(r, node, logging_fields, ARRAY_LEN(logging_fields), object);
+}
+
+static void read_mcp_auth(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    AUTO_FREE char *s = reader_string(r, node);
+    if (!s || !*s)
+        return;
+    if (strcmp(s, "key") != 0 && strcmp(s, "none") != 0)
+        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is neither \"key\" nor \"none\"", s);
+    else
+        c->mcp_auth = TAKE(s);
+}
+
+static bool listen_ok(const char *s)
+{
+    const char *colon = strrchr(s, ':');
+    if (strcmp(s, "none") == 0)
+        return true;
+    if (!colon || !colon[1] || strlen(colon + 1) > 5)
+        return false;
+    long port = 0;
+    for (const char *p = colon + 1; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return false;
+        port = port * 10 + (*p - '0');
+    }
+    return port <= 65535;
+}
+
+static void read_listen(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    AUTO_FREE char *s = reader_string(r, node);
+    if (!s || !*s)
+        return;
+    if (!listen_ok(s))
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "\"%.60s\" is no address: write it like \"127.0.0.1:8080\", or \"none\"", s);
+    else
+        c->listen = TAKE(s);
+}
+
+#define CFG(member) offsetof(struct config, member)
+static const struct field root_fields[] = {
+    {.key = "mcpServers", .kind = FIELD_CALL, .call = read_servers},
+    {.key = "docker_isolation", .kind = FIELD_CALL, .call = read_docker_isolation},
+    {.key = "listen", .kind = FIELD_CALL, .call = read_listen},
+    {.key = "api_key", .kind = FIELD_STRING, .offset = CFG(api_key)},
+    {.key = "data_dir", .kind = FIELD_PATH, .offset = CFG(data_dir)},
+    {.key = "logging", .kind = FIELD_CALL, .call = read_logging},
+    {.key = "mcp_auth", .kind = FIELD_CALL, .call = read_mcp_auth},
+    {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = CFG(call_timeout_ms)},
+    /* MCPProxy's */
+    IGNORED("tray_endpoint"), IGNORED("enable_socket"), IGNORED("enable_tray"), IGNORED("debug_search"),
+    IGNORED("profiles"), IGNORED("top_k"), IGNORED("tools_limit"), IGNORED("tool_response_limit"),
+    IGNORED("max_result_size_chars"), IGNORED("max_concurrent_requests"), IGNORED("queue_size"),
+    IGNORED("queue_timeout"), IGNORED("server_concurrency_defaults"), IGNORED("toon_output"),
+    IGNORED("toon_min_savings_pct"), IGNORED("health_check_interval"), IGNORED("tool_discovery_interval"),
+    IGNORED("init_timeout"), IGNORED("http_read_timeout"), IGNORED("http_write_timeout"),
+    IGNORED("http_idle_timeout"), IGNORED("environment"), IGNORED("forward_proxy_env"), IGNORED("require_mcp_auth"),
+    IGNORED("trusted_hosts"), IGNORED("trusted_proxies"), IGNORED("audit_log"), IGNORED("read_only_mode"),
+    IGNORED("disable_management"), IGNORED("allow_server_add"), IGNORED("allow_server_remove"),
+    IGNORED("enable_prompts"), IGNORED("aggregate_upstream_prompts"), IGNORED("check_server_repo"),
+    IGNORED("docker_recovery"), IGNORED("registries"), IGNORED("registries_locked"),
+    IGNORED("allow_private_registry_fetch"), IGNORED("features"), IGNORED("tls"), IGNORED("tokenizer"),
+    IGNORED("enable_code_execution"), IGNORED("code_execution_timeout_ms"),
+    IGNORED("code_execution_max_tool_calls"), IGNORED("code_execution_pool_size"),
+    IGNORED("code_execution_max_parallel"), IGNORED("tool_response_session_risk_warning"),
+    IGNORED("oauth_expiry_warning_hours"), IGNORED("activity_retention_days"), IGNORED("activity_max_records"),
+    IGNORED("activity_max_size_mb"), IGNORED("activity_max_response_size"),
+    IGNORED("activity_cleanup_interval_min"), IGNORED("tool_call_max_response_size"),
+    IGNORED("tool_call_max_records_per_server"), IGNORED("intent_declaration"),
+    IGNORED("sensitive_data_detection"), IGNORED("output_validation"), IGNORED("output_sanitisation"),
+    IGNORED("telemetry"), IGNORED("observability"), IGNORED("update_check"), IGNORED("routing_mode"),
+    IGNORED("tool_response_mode"), IGNORED("direct_tool_response_mode"), IGNORED("instructions"),
+    IGNORED("quarantine_enabled"), IGNORED("security"), IGNORED("reveal_secret_headers"),
+    IGNORED("server_edition"), IGNORED("teams"), IGNORED("log_level"),
+    /* the clients' */
+    IGNORED("$schema"), IGNORED("inputs"),
+};
+
+struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
+                            struct problems *problems)
+{
+    struct jscan_doc doc;
+    struct fault f = FAULT_NONE;
+    int line = 0;
+    if (jscan_parse(&doc, text, len, JSCAN_LENIENT, &line, &f) < 0) {
+        problems_add(problems, PROBLEM_ERROR, line, "", "%s", f.text);
+        return NULL;
+    }
+    size_t errors_before = problems->errors;
+    struct reader r = {.doc = &doc, .problems = problems, .env = env, .env_ctx = env_ctx};
+    struct config *c = xcalloc(1, sizeof(*c));
+    c->path = xstrdup(path);
+    iso_settings_init(&c->docker_isolation);
+    if (reader_expect(&r, 0, JSCAN_OBJECT, "an object ({ … })"))
+        reader_object(&r, 0, root_fields, ARRAY_LEN(root_fields), c);
+    jscan_fini(&doc);
+    if (problems->errors > errors_before) {
+        config_free(c);
+        return NULL;
+    }
+    return c;
+}
