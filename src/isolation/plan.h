@@ -64,7 +64,9 @@ struct plan {
     size_t note_count;
 
     /* Equal hashes: nothing to restart. live_hash covers what the engine can change on a running container (memory,
-     * cpus, pids); hash covers everything else that matters for the process. */
+     * cpus, pids); hash covers everything else that the configuration says about the process (and whether there is a
+     * memory or CPU limit at all, which the engine cannot change live). What was learned about the image
+     * (bootstrap) is in neither: knowing more is no reason to restart. */
     uint64_t hash, live_hash;
 };
 
@@ -76,6 +78,13 @@ enum image_runner { RUNNER_UNKNOWN, RUNNER_PRESENT, RUNNER_MISSING };
 struct plan *plan_make(const struct config *c, const struct config_server *s, enum image_runner runner,
                        struct problems *problems);
 void plan_free(struct plan *p);
+
+/* The environment of a server on the host: these names of ours, then plan->env on top. NULL-terminated. */
+extern const char *const plan_host_env[];
+/* The one key of the server that turns its isolation on or off, seen from the configuration as it is: both borrowed, for
+ * struct edit_change ("isolation.enabled" and "false", or "isolation.mode" where enabled alone would be ignored). */
+void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker, const char **ret_path,
+                        const char **ret_json_value);
 const char *plan_mode_name(enum plan_mode m);    /* "host" "docker" "unsupported" */
 
 /* The command line inside the container: argv, or with bootstrap

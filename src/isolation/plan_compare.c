@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a change of plan means for the server, in sentences for the question before it is made. Says what is taken away
+ * and what is given; never a value of the environment. */
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "isolation/plan.h"
+
+static const char *text_or_none(const char *text, int64_t value)
+{
+    return value ? text : "none";
+}
+
+static void say_mounts(const struct plan *to, struct strvec *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < to->mount_count; i++) {
+        const struct plan_mount *m = &to->mounts[i];
+        if (m->is_volume)
+            continue;
+        any = true;
+        strvec_addf(out, "It sees %s of the host as %s%s.", m->source, m->target, m->read_only ? ", read-only" : "");
+    }
+    strvec_addf(out, any ? "All other files of the host are out of its reach."
+                         : "The files of the host are out of its reach: none is mounted.");
+}
+
+static void say_into_container(const struct plan *to, struct strvec *out)
+{
+    strvec_addf(out, "It will run in a container of %s.", to->image);
+    say_mounts(to, out);
+    if (strcmp(to->network_mode, "none") == 0)
+        strvec_add(out, "It has no network.");
+    else
+        strvec_addf(out, "Its network is %s.", to->network_mode);
+    strvec_addf(out, "Memory: %s, CPUs: %s.", text_or_none(to->memory_text, to->memory_bytes),
+                text_or_none(to->cpu_text, to->nano_cpus));
+    for (size_t i = 0; i < to->note_count; i++)
+        if (strcmp(to->notes[i].what, "path") == 0)
+            strvec_addf(out, "%s: %s.", to->notes[i].value, to->notes[i].why);
+}
+
+static void say_onto_host(const struct plan *from, struct strvec *out)
+{
+    strvec_add(out, "It will run on the host, as you: it can read and change all your files and use the network.");
+    if (from->memory_bytes || from->nano_cpus)
+        strvec_addf(out, "Its limits end (memory %s, CPUs %s).", text_or_none(from->memory_text, from->memory_bytes),
+                    text_or_none(from->cpu_text, from->nano_cpus));
+}
+
+static const struct plan_mount *find_mount(const struct plan *p, const struct plan_mount *m)
+{
+    for (size_t i = 0; i < p->mount_count; i++)
+        if (strcmp(p->mounts[i].target, m->target) == 0 && strcmp(p->mounts[i].source, m->source) == 0 &&
+            p->mounts[i].read_only == m->read_only)
+            return &p->mounts[i];
+    return NULL;
+}
+
+static void say_changed(const char *what, const char *from, const char *to, struct strvec *out)
+{
+    if (strcmp(from, to) != 0)
+        strvec_addf(out, "%s: %s → %s.", what, from, to);
+}
+
+static void say_container_changes(const struct plan *from, const struct plan *to, struct strvec *out)
+{
+    say_changed("Image", from->image, to->image, out);
+    say_changed("Memory", text_or_none(from->memory_text, from->memory_bytes),
+                text_or_none(to->memory_text, to->memory_bytes), out);
+    say_changed("CPUs", text_or_none(from->cpu_text, from->nano_cpus), text_or_none(to->cpu_text, to->nano_cpus), out);
+    say_changed("Network", from->network_mode, to->network_mode, out);
+    say_changed("Directory", from->working_dir ? from->working_dir : "the image's",
+                to->working_dir ? to->working_dir : "the image's", out);
+    for (size_t i = 0; i < from->mount_count; i++)
+        if (!find_mount(to, &from->mounts[i]))
+            strvec_addf(out, "%s is no longer mounted as before.", from->mounts[i].target);
+    for (size_t i = 0; i < to->mount_count; i++)
+        if (!find_mount(from, &to->mounts[i]))
+            strvec_addf(out, "%s is mounted at %s%s.", to->mounts[i].source, to->mounts[i].target,
+                        to->mounts[i].read_only ? ", read-only" : "");
+    if (!kvvec_equal(&from->container_env, &to->container_env))
+        strvec_add(out, "Its environment changes.");
+}
+
+void plan_compare(const struct plan *from, const struct plan *to, struct strvec *ret_sentences)
+{
+    struct strvec *out = ret_sentences;
+    strvec_fini(out);
+    if (to->mode == PLAN_UNSUPPORTED)
+        strvec_addf(out, "It will not be started: %s.", to->unsupported);
+    else if (to->mode == PLAN_DOCKER && from->mode != PLAN_DOCKER)
+        say_into_container(to, out);
+    else if (to->mode == PLAN_HOST && from->mode == PLAN_DOCKER)
+        say_onto_host(from, out);
+    else if (to->mode == PLAN_DOCKER)
+        say_container_changes(from, to, out);
+    if (to->weak && !from->weak)
+        strvec_addf(out, "Careful: %s, so this container isolates little.", to->weak_why);
+    if (to->mode == from->mode && !strvec_equal(&from->argv, &to->argv))
+        strvec_add(out, "Its command changes.");
+    if (from->hash != to->hash)
+        strvec_add(out, "The server restarts.");
+    else if (from->live_hash != to->live_hash)
+        strvec_add(out, "The running container is changed without a restart.");
+}

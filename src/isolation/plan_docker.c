@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Everything a container of a server needs: image, limits, network, mounts, environment, log options, each with a note
+ * that says where it comes from. Order matters in one place: extra_args come last, because users write them to
+ * override keys that another program ignored. Values of environment variables never reach a note. */
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "isolation/plan_make.h"
+#include "isolation/runargs.h"
+
+#define DEFAULT_MEMORY "512m"
+#define DEFAULT_CPUS "1.0"
+enum { DEFAULT_MEMORY_BYTES = 512 << 20, DEFAULT_NANO_CPUS = 1000000000 };
+
+/* A note for a value that a key of some level (or a default) gives. */
+static void note_value(struct maker *m, enum iso_key key, const char *value)
+{
+    const char *prefix;
+    const struct iso_settings *from = plan_level(m, key, &prefix);
+    if (from)
+        plan_note_add(m->p, iso_key_name(key), value, from->line[key], false, "%s%s (line %d)", prefix,
+                      iso_key_name(key), from->line[key]);
+    else
+        plan_note_add(m->p, iso_key_name(key), value, 0, false, "default");
+}
+
+/* ---- image ------------------------------------------------------------------------------------------------------ */
+
+/* The image of a map for this command: its own name first ("python3.12", "my-tool"), then its family's. */
+static const char *image_in(const struct kvvec *images, const struct runtime *rt, const char *base, const char **ret_key)
+{
+    const char *const keys[] = {base, rt->command, rt->family_key};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const char *image = keys[i] ? kvvec_get(images, keys[i]) : NULL;
+        if (image && *image) {
+            *ret_key = keys[i];
+            return image;
+        }
+    }
+    return NULL;
+}
+
+static const char *choose_image(struct maker *m, const struct runtime *rt, char **ret_why, int *ret_line)
+{
+    char scratch[64];
+    const char *base = runtime_base_name(m->server->command, scratch, sizeof(scratch));
+    const char *key = NULL, *image;
+    *ret_line = m->own->line[ISO_IMAGE];
+    if (m->own->image) {
+        *ret_why = xasprintf("isolation.image (line %d)", *ret_line);
+        return m->own->image;
+    }
+    *ret_line = m->own->line[ISO_DEFAULT_IMAGES];
+    if ((image = image_in(&m->own->default_images, rt, base, &key)) != NULL) {
+        *ret_why = xasprintf("isolation.default_images.%s (line %d)", key, *ret_line);
+        return image;
+    }
+    *ret_line = m->global->line[ISO_DEFAULT_IMAGES];
+    if ((image = image_in(&m->global->default_images, rt, base, &key)) != NULL) {
+        *ret_why = xasprintf("docker_isolation.default_images.%s (line %d)", key, *ret_line);
+        return image;
+    }
+    *ret_line = 0;
+    if (strcmp(rt->name, "other") == 0)
+        *ret_why = xasprintf("default for a command of no known runtime: if the image has no %s, set isolation.image",
+                             base);
+    else
+        *ret_why = xasprintf("default: %s runs in %s", base, rt->default_image);
+    return rt->default_image;
+}
+
+static bool is_docker_hub(const char *registry)
+{
+    return strcmp(registry, "docker.io") == 0 || strcmp(registry, "index.docker.io") == 0;
+}
+
+static void fill_image(struct maker *m, const struct runtime *rt)
+{
+    AUTO_FREE char *why = NULL;
+    int line = 0;
+    const char *image = choose_image(m, rt, &why, &line);
+    const char *prefix;
+    const struct iso_settings *with_registry = plan_level(m, ISO_REGISTRY, &prefix);
+    if (with_registry && !is_docker_hub(with_registry->registry) && !strchr(image, '/')) {
+        size_t n = strlen(with_registry->registry);
+        while (n > 0 && with_registry->registry[n - 1] == '/')
+            n--;
+        m->p->image = xasprintf("%.*s/%s", (int)n, with_registry->registry, image);
+        plan_note_add(m->p, "image", m->p->image, line, false, "%s; the registry is %sregistry (line %d)", why, prefix,
+                      with_registry->line[ISO_REGISTRY]);
+        return;
+    }
+    m->p->image = xstrdup(image);
+    plan_note_add(m->p, "image", image, line, false, "%s", why);
+}
+
+/* A runner is found by its name inside the image; the host's path to it means nothing there. */
+static void fill_argv0(struct maker *m, const struct runtime *rt)
+{
+    struct plan *p = m->p;
+    if (!strchr(p->argv.v[0], '/'))
+        return;
+    if (strcmp(rt->name, "other") == 0) {
+        plan_note_add(p, "command", p->argv.v[0], m->server->line, true,
+                      "the command is a path of the host, the container has only the image's files: set isolation.image "
+                      "to an image that has it, add it to isolation.volumes, or set isolation.enabled to false");
+        return;
+    }
+    if (strcmp(rt->name, "shell") == 0)
+        return;                  /* /bin/sh is where it is everywhere */
+    char scratch[64];
+    char *base = xstrdup(runtime_base_name(p->argv.v[0], scratch, sizeof(scratch)));
+    plan_note_add(p, "command", base, m->server->line, false, "the path is the host's; in the container the name is "
+                  "enough");
+    free(p->argv.v[0]);
+    p->argv.v[0] = base;
+}
+
+/* ---- limits, network, log ----------------------------------------------------------------------------------------- */
+
+static void fill_limits(struct maker *m)
+{
+    struct plan *p = m->p;
+    const struct iso_settings *from = plan_level(m, ISO_MEMORY_LIMIT, NULL);
+    p->memory_text = xstrdup(from ? from->memory_limit : DEFAULT_MEMORY);
+    p->memory_bytes = from ? from->memory_bytes : DEFAULT_MEMORY_BYTES;
+    from = plan_level(m, ISO_CPU_LIMIT, NULL);
+    p->cpu_text = xstrdup(from ? from->cpu_limit : DEFAULT_CPUS);
+    p->nano_cpus = from ? from->nano_cpus : DEFAULT_NANO_CPUS;
+    from = plan_level(m, ISO_NETWORK_MODE, NULL);
+    p->network_mode = xstrdup(from ? from->network_mode : "bridge");
+}
+
+static void fill_log(struct maker *m)
+{
+    struct plan *p = m->p;
+    const struct iso_settings *driver = plan_level(m, ISO_LOG_DRIVER, NULL);
+    const struct iso_settings *size = plan_level(m, ISO_LOG_MAX_SIZE, NULL);
+    const struct iso_settings *files = plan_level(m, ISO_LOG_MAX_FILES, NULL);
+    p->log_driver = xstrdup(driver ? driver->log_driver : "local");
+    /* Ours is small: the log store has the lines already. The other drivers have no such options. */
+    bool rotates = strcmp(p->log_driver, "local") == 0 || strcmp(p->log_driver, "json-file") == 0;
+    const char *default_size = !rotates ? NULL : driver ? "100m" : "10m";
+    const char *default_files = !rotates ? NULL : driver ? "3" : "1";
+    p->log_max_size = xstrdup(size ? size->log_max_size : default_size);
+    p->log_max_files = xstrdup(files ? files->log_max_files : default_files);
+    note_value(m, ISO_LOG_DRIVER, p->log_driver);
+}
+
+static void fill_timeout(struct maker *m)
+{
+    char text[16];
+    const struct iso_settings *from = plan_level(m, ISO_TIMEOUT, NULL);
+    if (from && from->timeout_ms > 0)
+        m->p->start_timeout_ms = from->timeout_ms;
+    note_value(m, ISO_TIMEOUT, clock_span(m->p->start_timeout_ms, text, sizeof(text)));
+}
+
+static void fill_working_dir(struct maker *m)
+{
+    const struct iso_settings *from = plan_level(m, ISO_WORKING_DIR, NULL);
+    if (from && from->working_dir[0] != '/') {
+        AUTO_FREE char *key = xasprintf("%s.isolation.working_dir", m->server->key);
+        plan_refuse(m, from->line[ISO_WORKING_DIR], key, "must be an absolute path in the container");
+    } else if (from) {
+        m->p->working_dir = xstrdup(from->working_dir);
+        note_value(m, ISO_WORKING_DIR, from->working_dir);
+    }
+    if (m->server->working_dir)
+        plan_note_add(m->p, "working_dir", m->server->working_dir, m->server->line, true,
+                      "working_dir is a directory of the host and has no effect in a container: add it to "
+                      "isolation.volumes and set isolation.working_dir");
+}
+
+/* ---- mounts ---------------------------------------------------------------------------------------------------- */
+
+static void fill_volumes(struct maker *m)
+{
+    const struct strvec *volumes = &m->own->volumes;
+    int line = m->own->line[ISO_VOLUMES];
+    for (size_t i = 0; i < volumes->n; i++) {
+        struct fault f = FAULT_NONE;
+        if (runargs_add_volume(m->p, volumes->v[i], &f) < 0) {
+            AUTO_FREE char *key = xasprintf("%s.isolation.volumes[%zu]", m->server->key, i);
+            plan_refuse(m, line, key, f.text);
+        } else {
+            plan_note_add(m->p, "volume", volumes->v[i], line, false, "isolation.volumes[%zu] (line %d)", i, line);
+        }
+    }
+}
+
+static void add_cache_name(const char *server, struct buf *out)
+{
+    uint32_t hash = 2166136261u;
+    bool changed = false;
+    for (const char *c = server; *c; c++) {
+        bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                  strchr("_.-", *c);
+        buf_add_char(out, ok ? *c : '-');
+        changed = changed || !ok;
+        hash = (hash ^ (unsigned char)*c) * 16777619u;
+    }
+    /* "a b" and "a/b" must not come to share what they execute. */
+    if (changed)
+        buf_printf(out, "-%08x", hash);
+}
+
+static bool has_target(const struct plan *p, const char *target)
+{
+    for (size_t i = 0; i < p->mount_count; i++)
+        if (strcmp(p->mounts[i].target, target) == 0)
+            return true;
+    return false;
+}
+
+static void fill_cache(struct maker *m, const struct runtime *rt)
+{
+    const struct iso_settings *from = plan_level(m, ISO_CACHE_VOLUME, NULL);
+    enum cache_volume kind = from ? from->cache_volume : CACHE_PER_SERVER;
+    if (!rt->cache_volume || kind == CACHE_NO || has_target(m->p, rt->cache_path))
+        return;
+    AUTO_BUF struct buf word = BUF_INIT;
+    buf_printf(&word, "mcpproxy-%s", rt->cache_volume);
+    if (kind != CACHE_SHARED) {
+        buf_add_char(&word, '-');
+        add_cache_name(m->server->name, &word);
+    }
+    buf_printf(&word, ":%s", rt->cache_path);
+    runargs_add_volume(m->p, buf_str(&word), NULL);
+    note_value(m, ISO_CACHE_VOLUME, buf_str(&word));
+}
+
+/* Arguments that look like files of the host: inside, the same path is another place. */
+static void note_paths(struct maker *m)
+{
+    const struct strvec *args = &m->server->args;
+    for (size_t i = 0; i < args->n; i++) {
+        const char *a = args->v[i];
+        bool looks = (a[0] == '/' && a[1] && a[1] != '/') || strncmp(a, "~/", 2) == 0;
+        bool mounted = false;
+        for (size_t k = 0; looks && k < m->p->mount_count; k++) {
+            size_t n = strlen(m->p->mounts[k].target);
+            mounted = mounted || (strncmp(a, m->p->mounts[k].target, n) == 0 && (a[n] == '/' || a[n] == '\0'));
+        }
+        if (!looks || mounted)
+            continue;
+        AUTO_FREE char *which = xasprintf("args[%zu]", i);
+        plan_note_add(m->p, "path", which, m->server->line, false,
+                      "this path is not mounted, so it is the container's own: add it to isolation.volumes if it is a "
+                      "file of the host");
+    }
+}
+
+/* ---- what is left ------------------------------------------------------------------------------------------------ */
+
+static void apply_extra_args(struct maker *m, const struct iso_settings *level, const char *prefix)
+{
+    struct fault f = FAULT_NONE;
+    size_t i = 0;
+    if (runargs_apply(m->p, &level->extra_args, &i, &f) < 0) {
+        AUTO_FREE char *key = xasprintf("%sextra_args[%zu]", prefix, i);
+        plan_refuse(m, level->line[ISO_EXTRA_ARGS], key, f.text);
+    }
+}
+
+static const char *or_none(const char *text, int64_t value)
+{
+    return value ? text : "none";
+}
+
+static void note_limit(struct maker *m, enum iso_key key, const char *value, bool overridden)
+{
+    const char *prefix;
+    const struct iso_settings *args = plan_level(m, ISO_EXTRA_ARGS, &prefix);
+    if (!overridden || !args)
+        note_value(m, key, value);
+    else
+        plan_note_add(m->p, iso_key_name(key), value, args->line[ISO_EXTRA_ARGS], false,
+                      "%sextra_args (line %d) come after %s", prefix, args->line[ISO_EXTRA_ARGS], iso_key_name(key));
+}
+
+/* The global words, then the server's; and what they changed is said. */
+static void fill_extra_args(struct maker *m)
+{
+    struct plan *p = m->p;
+    AUTO_FREE char *memory = xstrdup(p->memory_text);
+    AUTO_FREE char *cpus = xstrdup(p->cpu_text);
+    AUTO_FREE char *network = xstrdup(p->network_mode);
+    AUTO_FREE char *own_prefix = xasprintf("%s.isolation.", m->server->key);
+    apply_extra_args(m, m->global, "docker_isolation.");
+    apply_extra_args(m, m->own, own_prefix);
+    note_limit(m, ISO_MEMORY_LIMIT, or_none(p->memory_text, p->memory_bytes), strcmp(memory, p->memory_text) != 0);
+    note_limit(m, ISO_CPU_LIMIT, or_none(p->cpu_text, p->nano_cpus), strcmp(cpus, p->cpu_text) != 0);
+    note_limit(m, ISO_NETWORK_MODE, p->network_mode, strcmp(network, p->network_mode) != 0);
+}
+
+static void fill_env(struct maker *m)
+{
+    const struct kvvec *const sources[] = {&m->global->env, &m->own->env, &m->server->env};
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+        for (size_t k = 0; k < sources[i]->n; k++)
+            kvvec_set(&m->p->container_env, sources[i]->v[k].key, sources[i]->v[k].value);
+}
+
+/* Lexically: "/var//run/./x/.." → "/var/run". */
+static char *normal_path(const char *path)
+{
+    struct buf out = BUF_INIT;
+    while (*path) {
+        path += strspn(path, "/");
+        size_t n = strcspn(path, "/");
+        if (n == 2 && strncmp(path, "..", 2) == 0) {
+            while (out.len > 0 && out.data[--out.len] != '/')
+                ;
+        } else if (n > 0 && !(n == 1 && path[0] == '.')) {
+            buf_add_char(&out, '/');
+            buf_add(&out, path, n);
+        }
+        path += n;
+    }
+    buf_add_str(&out, out.len ? "" : "/");
+    out.data[out.len] = '\0';
+    return buf_take(&out);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* Why a mount undoes the isolation, or NULL. */
+static char *weak_mount(const struct plan_mount *mount)
+{
+    static const char *const socket_dirs[] = {"/var", "/var/run", "/run", "/run/podman"};
+    if (mount->is_volume)
+        return NULL;
+    AUTO_FREE char *path = normal_path(mount->source);
+    if (strcmp(path, "/") == 0)
+        return xstrdup("the host's whole file system is mounted");
+    bool has_socket = ends_with(path, "docker.sock") || ends_with(path, "podman.sock") ||
+                      ends_with(path, "containerd.sock");
+    for (size_t i = 0; i < ARRAY_LEN(socket_dirs); i++)
+        has_socket = has_socket || strcmp(path, socket_dirs[i]) == 0;
+    return has_socket ? xasprintf("the engine's socket is mounted (%s)", mount->source) : NULL;
+}
+
+static void find_weakness(struct maker *m)
+{
+    struct plan *p = m->p;
+    char *why = strcmp(p->network_mode, "host") == 0 ? xstrdup("the network is the host's") : NULL;
+    for (size_t i = 0; i < p->mount_count && !why; i++)
+        why = weak_mount(&p->mounts[i]);
+    if (!why)
+        return;
+    p->weak = true;
+    p->weak_why = why;
+    plan_note_add(p, "isolation", "weak", m->server->line, true, "%s", why);
+}
+
+static void fill_bootstrap(struct maker *m, const struct runtime *rt, enum image_runner runner)
+{
+    struct plan *p = m->p;
+    if (runner != RUNNER_MISSING)
+        return;
+    if (rt->installer == INSTALL_NONE) {
+        plan_note_add(p, "image", p->image, 0, true, "this image has no %s: choose another with isolation.image",
+                      p->argv.v[0]);
+        return;
+    }
+    p->bootstrap = true;
+    plan_note_add(p, "bootstrap", rt->package, 0, false, "%s has no %s: %s is installed at the first start%s", p->image,
+                  p->argv.v[0], rt->package,
+                  has_target(p, rt->cache_path) ? " and kept in the cache volume" : " and again at every one, because "
+                  "there is no cache volume");
+}
+
+void plan_fill_docker(struct maker *m, enum image_runner runner)
+{
+    const struct runtime *rt = runtime_detect(m->server->command);
+    m->p->runtime = xstrdup(rt->name);
+    fill_image(m, rt);
+    fill_argv0(m, rt);
+    fill_limits(m);
+    fill_timeout(m);
+    fill_working_dir(m);
+    fill_volumes(m);
+    fill_extra_args(m);
+    fill_cache(m, rt);
+    fill_env(m);
+    fill_log(m);
+    note_paths(m);
+    find_weakness(m);
+    fill_bootstrap(m, rt, runner);
+}

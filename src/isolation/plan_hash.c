@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The two hashes of a plan: FNV-1a over its fields, each preceded by its length, so that no two plans meet by moving a
+ * byte from one field to the next. Stable between versions as long as the fields are: a label carries it. */
+#include <string.h>
+#include "isolation/plan_make.h"
+
+static void mix(uint64_t *h, const void *p, size_t n)
+{
+    const unsigned char *b = p;
+    for (size_t i = 0; i < n; i++)
+        *h = (*h ^ b[i]) * 1099511628211u;
+}
+
+static void mix_int(uint64_t *h, int64_t v)
+{
+    unsigned char b[8];
+    for (int i = 0; i < 8; i++)
+        b[i] = (unsigned char)((uint64_t)v >> (8 * i));
+    mix(h, b, sizeof(b));
+}
+
+static void mix_str(uint64_t *h, const char *s)
+{
+    mix_int(h, s ? (int64_t)strlen(s) : -1);
+    if (s)
+        mix(h, s, strlen(s));
+}
+
+static void mix_kv(uint64_t *h, const struct kvvec *kv)
+{
+    mix_int(h, (int64_t)kv->n);
+    for (size_t i = 0; i < kv->n; i++) {
+        mix_str(h, kv->v[i].key);
+        mix_str(h, kv->v[i].value);
+    }
+}
+
+static void mix_container(uint64_t *h, const struct plan *p)
+{
+    mix_str(h, p->image);
+    mix_str(h, p->network_mode);
+    mix_int(h, p->memory_bytes != 0);
+    mix_int(h, p->nano_cpus != 0);
+    mix_int(h, (int64_t)p->mount_count);
+    for (size_t i = 0; i < p->mount_count; i++) {
+        mix_str(h, p->mounts[i].source);
+        mix_str(h, p->mounts[i].target);
+        mix_int(h, p->mounts[i].is_volume * 2 + p->mounts[i].read_only);
+    }
+    mix_kv(h, &p->container_env);
+    mix_str(h, p->log_driver);
+    mix_str(h, p->log_max_size);
+    mix_str(h, p->log_max_files);
+}
+
+void plan_set_hashes(struct plan *p)
+{
+    static const uint64_t offset_basis = 14695981039346656037u;
+    p->hash = offset_basis;
+    mix_int(&p->hash, p->mode);
+    mix_str(&p->hash, p->server);
+    mix_int(&p->hash, (int64_t)p->argv.n);
+    for (size_t i = 0; i < p->argv.n; i++)
+        mix_str(&p->hash, p->argv.v[i]);
+    mix_kv(&p->hash, &p->env);
+    mix_str(&p->hash, p->working_dir);
+    if (p->mode == PLAN_DOCKER)
+        mix_container(&p->hash, p);
+
+    p->live_hash = offset_basis;
+    mix_int(&p->live_hash, p->memory_bytes);
+    mix_int(&p->live_hash, p->nano_cpus);
+    mix_int(&p->live_hash, p->pids_limit);
+}

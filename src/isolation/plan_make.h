@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files that make a plan share. Private to the isolation room. */
+#ifndef MCPTOP_ISOLATION_PLAN_MAKE_H
+#define MCPTOP_ISOLATION_PLAN_MAKE_H
+
+#include "isolation/plan.h"
+#include "isolation/runtime.h"
+
+/* A plan in the making: the two levels it is made from. */
+struct maker {
+    const struct config *config;
+    const struct config_server *server;
+    const struct iso_settings *global, *own;
+    struct problems *problems;       /* may be NULL */
+    struct plan *p;
+};
+
+/* Which level has the key: its settings and the key's full name ("isolation.image"); NULL when neither has. */
+const struct iso_settings *plan_level(const struct maker *m, enum iso_key key, const char **ret_prefix);
+
+void plan_note_add(struct plan *p, const char *what, const char *value, int line, bool warning, const char *why, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* plan_mode.c: host, docker or unsupported, with its notes. */
+void plan_decide_mode(struct maker *m);
+/* plan_docker.c: everything a container needs. */
+void plan_fill_docker(struct maker *m, enum image_runner runner);
+/* Makes the plan unsupported: the sentence, and a problem at the key. */
+void plan_refuse(struct maker *m, int line, const char *key, const char *text);
+/* plan_hash.c */
+void plan_set_hashes(struct plan *p);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A plan as words: the command in the container, the `docker run` it equals, a line for a shell, the container's name.
+ * Formats only. Masking is done here, once: where `masked` is asked for, neither a value of the environment nor what
+ * follows a flag that sounds like a secret leaves this file. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "base/mem.h"
+#include "isolation/bootstrap.h"
+#include "isolation/plan.h"
+#include "isolation/runtime.h"
+
+#define MASK "***"
+enum { NAME_MAX_BYTES = 200 };
+
+/* ---- the command in the container -------------------------------------------------------------------------------- */
+
+void plan_container_argv(const struct plan *p, struct strvec *out)
+{
+    strvec_fini(out);
+    if (p->bootstrap) {
+        const struct runtime *rt = runtime_detect(p->argv.v[0]);
+        const char *dir = "/tmp";
+        for (size_t i = 0; i < p->mount_count; i++)
+            if (rt->cache_path && strcmp(p->mounts[i].target, rt->cache_path) == 0 && !p->mounts[i].read_only)
+                dir = rt->cache_path;
+        AUTO_BUF struct buf script = BUF_INIT;
+        bootstrap_script(rt, p->argv.v[0], dir, &script);
+        strvec_add(out, "sh");
+        strvec_add(out, "-c");
+        strvec_add(out, buf_str(&script));
+        strvec_add(out, "sh");
+    }
+    for (size_t i = 0; i < p->argv.n; i++)
+        strvec_add(out, p->argv.v[i]);
+}
+
+/* ---- masking ------------------------------------------------------------------------------------------------------ */
+
+static bool contains_word(const char *s, size_t n, const char *word)
+{
+    size_t k = strlen(word);
+    for (size_t i = 0; i + k <= n; i++)
+        if (strncasecmp(s + i, word, k) == 0)
+            return true;
+    return false;
+}
+
+static bool sounds_secret(const char *s, size_t n)
+{
+    static const char *const words[] = {"token", "secret", "passw", "apikey", "api-key", "api_key", "credential",
+                                        "auth", "access-key", "access_key", "private-key", "private_key", "bearer"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (contains_word(s, n, words[i]))
+            return true;
+    return false;
+}
+
+/* "scheme://user:password@host" → "scheme://user:***@host"; anything else is copied. */
+static void add_url_masked(const char *arg, struct buf *out)
+{
+    const char *host = strstr(arg, "://");
+    host = host ? host + 3 : NULL;
+    const char *at = host ? strchr(host, '@') : NULL;
+    const char *colon = host ? strchr(host, ':') : NULL;
+    if (!at || !colon || colon > at || (size_t)(at - host) > strcspn(host, "/?# ")) {
+        buf_add_str(out, arg);
+        return;
+    }
+    buf_add(out, arg, (size_t)(colon + 1 - arg));
+    buf_add_str(out, MASK);
+    buf_add_str(out, at);
+}
+
+/* One argument of the server's command; *hide_next carries "--token" to the word after it. */
+static char *mask_arg(const char *arg, bool *hide_next)
+{
+    struct buf out = BUF_INIT;
+    size_t name = strcspn(arg, "=");
+    bool flag = arg[0] == '-' && arg[1];
+    bool assignment = !flag && arg[name] == '=' && strcspn(arg, " /:?&") > name;
+    if (*hide_next && !flag) {
+        buf_add_str(&out, MASK);
+    } else if ((flag || assignment) && arg[name] == '=' && sounds_secret(arg, name)) {
+        buf_add(&out, arg, name + 1);
+        buf_add_str(&out, MASK);
+    } else {
+        add_url_masked(arg, &out);
+    }
+    *hide_next = flag && arg[name] == '\0' && sounds_secret(arg, name);
+    return buf_take(&out);
+}
+
+static void add_argv(const struct plan *p, bool masked, struct strvec *out)
+{
+    AUTO_STRVEC struct strvec argv = {0};
+    bool hide_next = false;
+    plan_container_argv(p, &argv);
+    size_t own_words = argv.n - p->argv.n;     /* the bootstrap's */
+    for (size_t i = 0; i < argv.n; i++) {
+        if (masked && i > own_words)
+            strvec_give(out, mask_arg(argv.v[i], &hide_next));
+        else
+            strvec_add(out, argv.v[i]);
+    }
+}
+
+/* ---- docker run ---------------------------------------------------------------------------------------------------- */
+
+/* --mount's value is one CSV record: a field with a comma or a quote is quoted. */
+static void add_mount_field(struct buf *out, const char *key, const char *value)
+{
+    bool quote = strpbrk(value, ",\"") != NULL;
+    buf_printf(out, ",%s%s=", quote ? "\"" : "", key);
+    for (; *value; value++) {
+        if (*value == '"')
+            buf_add_char(out, '"');
+        buf_add_char(out, *value);
+    }
+    if (quote)
+        buf_add_char(out, '"');
+}
+
+static void add_mounts(const struct plan *p, struct strvec *out)
+{
+    for (size_t i = 0; i < p->mount_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        struct buf word = BUF_INIT;
+        buf_printf(&word, "type=%s", m->is_volume ? "volume" : "bind");
+        add_mount_field(&word, "source", m->source);
+        add_mount_field(&word, "target", m->target);
+        if (m->read_only)
+            buf_add_str(&word, ",readonly");
+        strvec_add(out, "--mount");
+        strvec_give(out, buf_take(&word));
+    }
+}
+
+/* All flags but those about identity and environment, in the guide's order. */
+static void add_flags(const struct plan *p, struct strvec *out)
+{
+    if (p->memory_bytes)
+        strvec_addf(out, "--memory=%s", p->memory_text);
+    if (p->nano_cpus)
+        strvec_addf(out, "--cpus=%s", p->cpu_text);
+    strvec_addf(out, "--network=%s", p->network_mode);
+    if (p->pids_limit)
+        strvec_addf(out, "--pids-limit=%lld", (long long)p->pids_limit);
+    strvec_add(out, "--init");
+    if (p->working_dir)
+        strvec_addf(out, "--workdir=%s", p->working_dir);
+    add_mounts(p, out);
+    strvec_addf(out, "--log-driver=%s", p->log_driver);
+    if (p->log_max_size)
+        strvec_addf(out, "--log-opt=max-size=%s", p->log_max_size);
+    if (p->log_max_files)
+        strvec_addf(out, "--log-opt=max-file=%s", p->log_max_files);
+}
+
+static void add_identity(const struct plan *p, const struct plan_identity *id, struct strvec *out)
+{
+    strvec_add(out, "--name");
+    strvec_add(out, id->container_name);
+    strvec_add(out, "--label");
+    strvec_add(out, "com.mcpproxy.managed=true");
+    strvec_add(out, "--label");
+    strvec_addf(out, "com.mcpproxy.instance=%s", id->instance);
+    strvec_add(out, "--label");
+    strvec_addf(out, "com.mcpproxy.server=%s", p->server);
+    strvec_add(out, "--label");
+    strvec_addf(out, "com.mcpproxy.plan=%016llx", (unsigned long long)p->hash);
+}
+
+void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked, struct strvec *out)
+{
+    strvec_fini(out);
+    strvec_add(out, "run");
+    strvec_add(out, "-i");
+    strvec_add(out, "--rm");
+    add_identity(p, id, out);
+    add_flags(p, out);
+    for (size_t i = 0; i < p->container_env.n; i++) {
+        const struct kv *kv = &p->container_env.v[i];
+        strvec_add(out, "-e");
+        strvec_addf(out, "%s=%s", kv->key, masked ? MASK : kv->value);
+    }
+    strvec_add(out, p->image);
+    add_argv(p, masked, out);
+}
+
+/* ---- a line for a shell --------------------------------------------------------------------------------------------- */
+
+static bool is_shell_name(const char *s)
+{
+    if (!isalpha((unsigned char)*s) && *s != '_')
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && *s != '_')
+            return false;
+    return true;
+}
+
+/* Variables that the docker client itself would obey when they stand before it. */
+static bool steers_client(const char *key)
+{
+    static const char *const names[] = {"PATH", "HOME", "DOCKER", "LD_", "XDG_", "HTTP", "http", "HTTPS", "https",
+                                        "NO_PROXY", "no_proxy", "ALL_PROXY", "SSL_", "IFS", "ENV", "PS"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strncmp(key, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void add_words(const struct strvec *words, struct buf *out)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        if (out->len > 0 && out->data[out->len - 1] != ' ' && out->data[out->len - 1] != '(')
+            buf_add_char(out, ' ');
+        buf_add_shell(out, words->v[i]);
+    }
+}
+
+static void add_docker_line(const struct plan *p, bool with_secrets, struct buf *out)
+{
+    AUTO_STRVEC struct strvec words = {0};
+    strvec_add(&words, "docker");
+    strvec_add(&words, "run");
+    strvec_add(&words, "-i");
+    strvec_add(&words, "--rm");
+    add_flags(p, &words);
+    for (size_t i = 0; i < p->container_env.n; i++) {
+        const struct kv *kv = &p->container_env.v[i];
+        strvec_add(&words, "-e");
+        /* An assignment before the command is in no argv that ps shows. */
+        bool before = with_secrets && is_shell_name(kv->key) && !steers_client(kv->key);
+        if (before) {
+            buf_printf(out, "%s=", kv->key);
+            buf_add_shell(out, kv->value);
+            buf_add_char(out, ' ');
+        }
+        if (with_secrets && !before)
+            strvec_addf(&words, "%s=%s", kv->key, kv->value);
+        else
+            strvec_add(&words, kv->key);
+    }
+    strvec_add(&words, p->image);
+    add_argv(p, !with_secrets, &words);
+    add_words(&words, out);
+}
+
+/* env -i with what a server on the host gets: the names of ours that are set here, with the shell's values. */
+static void add_host_line(const struct plan *p, bool with_secrets, struct buf *out)
+{
+    if (p->working_dir) {
+        buf_add_str(out, "(cd ");
+        buf_add_shell(out, p->working_dir);
+        buf_add_str(out, " && exec ");
+    }
+    buf_add_str(out, "env -i");
+    for (size_t i = 0; plan_host_env[i]; i++)
+        if (getenv(plan_host_env[i]) && !kvvec_get(&p->env, plan_host_env[i]))
+            buf_printf(out, " %s=\"$%s\"", plan_host_env[i], plan_host_env[i]);
+    for (size_t i = 0; i < p->env.n; i++) {
+        const struct kv *kv = &p->env.v[i];
+        buf_add_char(out, ' ');
+        if (!with_secrets && is_shell_name(kv->key)) {
+            buf_printf(out, "%s=\"$%s\"", kv->key, kv->key);
+        } else {
+            AUTO_FREE char *word = xasprintf("%s=%s", kv->key, with_secrets ? kv->value : "");
+            buf_add_shell(out, word);
+        }
+    }
+    AUTO_STRVEC struct strvec words = {0};
+    add_argv(p, !with_secrets, &words);
+    add_words(&words, out);
+    if (p->working_dir)
+        buf_add_char(out, ')');
+}
+
+void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out)
+{
+    buf_clear(out);
+    if (p->mode == PLAN_DOCKER)
+        add_docker_line(p, with_secrets, out);
+    else if (p->mode == PLAN_HOST)
+        add_host_line(p, with_secrets, out);
+    else
+        buf_printf(out, "# %s", p->unsupported);
+}
+
+/* ---- names --------------------------------------------------------------------------------------------------------- */
+
+static bool in_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
+
+char *plan_container_name(const char *server, const char *random4)
+{
+    struct buf name = BUF_INIT;
+    for (const char *c = server; *c; c++) {
+        char keep = in_name(*c) ? *c : '-';
+        bool doubled = keep == '-' && name.len > 0 && name.data[name.len - 1] == '-';
+        if (!doubled && name.len < NAME_MAX_BYTES)
+            buf_add_char(&name, keep);
+    }
+    while (name.len > 0 && strchr("-.", name.data[name.len - 1]))
+        name.data[--name.len] = '\0';
+    if (name.len == 0)
+        buf_add_str(&name, "server");
+    bool bare = isalnum((unsigned char)name.data[0]);
+    char *full = xasprintf("mcpproxy-%s%s-%s", bare ? "" : name.data[0] == '-' ? "server" : "server-", buf_str(&name),
+                           random4);
+    buf_fini(&name);
+    return full;
+}
