@@ -89,16 +89,19 @@ struct client *client_open(struct session *s, const char *label, const struct cl
 void client_close(struct client *c);             /* its calls are abandoned, their replies dropped */
 const char *client_get_label(const struct client *c);
 void client_set_label(struct client *c, const char *label);
+/* The version its initialize was answered with; NULL before. Static. */
+const char *client_get_protocol(const struct client *c);
 
 /* The reply: one JSON-RPC message with the client's own id and tokens, in pieces (no newline); valid during the call. Exactly once
  * for a call that was not abandoned; may come before client_send returns (local answers: ping, initialize, refusals). */
 typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, bool is_error);
 
-/* Hands a message of the client on. msg must stay valid during the call only (held calls are copied). e is its scanned envelope.
+/* Hands a message of the client on: e is its scanned envelope, whose bytes need to live during the call only (held calls
+ * are copied).
  * Requests: initialize is answered from the server's own cached result with the version negotiated for this client (held until the server is
  * ready for the first time), ping locally, everything else by the server. Returns the call, or NULL when it was answered or refused already (or was
  * no request). Notifications: initialized is swallowed, cancelled goes on only for a call of this client. Responses to server requests: as recorded. */
-struct call *client_send(struct client *c, const char *msg, size_t n, const struct envelope *e, call_reply_fn fn, void *ctx);
+struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void call_abandon(struct call *k);               /* nobody waits for the reply any more; the server is not told */
 
 /* For the traffic view: every call in flight or held. */

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Open requests: the table from our ids to them, the lists they wait in, their deadlines and their ends. Every way a call can
+ * end goes through call_answer() or call_drop(), so a reply is given exactly once. It does not know what is in a message. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mcp/session_internal.h"
+
+/* ---- the table ---- */
+
+static size_t slot_of(const struct call_table *t, uint64_t id)
+{
+    return (size_t)id & (t->cap - 1);
+}
+
+static void table_put(struct call_table *t, struct call *k)
+{
+    size_t i = slot_of(t, k->id);
+
+    while (t->slots[i])
+        i = (i + 1) & (t->cap - 1);
+    t->slots[i] = k;
+    t->n++;
+}
+
+static void table_grow(struct call_table *t)
+{
+    struct call_table old = *t;
+
+    t->cap = old.cap ? old.cap * 2 : 16;
+    t->slots = xcalloc(t->cap, sizeof(*t->slots));
+    t->n = 0;
+    for (size_t i = 0; i < old.cap; i++) {
+        if (old.slots[i])
+            table_put(t, old.slots[i]);
+    }
+    free(old.slots);
+}
+
+static size_t table_slot(const struct call_table *t, uint64_t id)
+{
+    size_t i = slot_of(t, id);
+
+    while (t->slots[i] && t->slots[i]->id != id)
+        i = (i + 1) & (t->cap - 1);
+    return i;
+}
+
+/* Moves up what stood behind the gap, so that no tombstones are needed. */
+static void table_remove(struct call_table *t, uint64_t id)
+{
+    size_t gap = table_slot(t, id);
+
+    for (size_t i = (gap + 1) & (t->cap - 1); t->slots[i]; i = (i + 1) & (t->cap - 1)) {
+        size_t home = slot_of(t, t->slots[i]->id);
+        if (((i - home) & (t->cap - 1)) >= ((i - gap) & (t->cap - 1))) {
+            t->slots[gap] = t->slots[i];
+            gap = i;
+        }
+    }
+    t->slots[gap] = NULL;
+    t->n--;
+}
+
+struct call *call_find(const struct session *s, uint64_t id)
+{
+    return s->table.cap ? s->table.slots[table_slot(&s->table, id)] : NULL;
+}
+
+void call_number(struct session *s, struct call *k)
+{
+    if (s->table.n * 2 >= s->table.cap)
+        table_grow(&s->table);
+    k->id = s->next_id++;
+    table_put(&s->table, k);
+}
+
+/* ---- lists ---- */
+
+void call_move(struct call *k, struct call_list *to)
+{
+    if (k->list) {
+        *(k->prev ? &k->prev->next : &k->list->head) = k->next;
+        *(k->next ? &k->next->prev : &k->list->tail) = k->prev;
+        k->list->n--;
+    }
+    k->list = to;
+    k->prev = to ? to->tail : NULL;
+    k->next = NULL;
+    if (!to)
+        return;
+    *(to->tail ? &to->tail->next : &to->head) = k;
+    to->tail = k;
+    to->n++;
+}
+
+void call_detach(struct call *k)
+{
+    if (!k->client)
+        return;
+    *(k->sibling_prev ? &k->sibling_prev->sibling_next : &k->client->calls) = k->sibling_next;
+    if (k->sibling_next)
+        k->sibling_next->sibling_prev = k->sibling_prev;
+    k->client = NULL;
+    k->fn = NULL;
+}
+
+/* ---- birth ---- */
+
+enum { SHOWN_METHOD = 64, SHOWN_NAME = 128 };
+
+/* Room for the inside of a JSON string as people see it. */
+static size_t shown_size(struct span inside, size_t max)
+{
+    return inside.n < max ? inside.n : max;
+}
+
+static struct span keep(char **at, struct span s)
+{
+    struct span kept = {*at, s.n};
+
+    if (s.n)
+        memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return kept;
+}
+
+static struct span keep_shown(char **at, struct span inside, size_t max)
+{
+    if (!memchr(inside.p, '\\', inside.n))
+        return keep(at, (struct span){inside.p, shown_size(inside, max)});
+    AUTO_FREE char *text = span_decode((struct span){inside.p - 1, inside.n + 2}, shown_size(inside, max));
+    return keep(at, span_of(text));
+}
+
+/* One allocation holds the call and its texts. */
+struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span name = e->name.n ? (struct span){e->name.p + 1, e->name.n - 2} : (struct span){"", 0};
+    size_t text = e->id.n + e->progress_token.n + shown_size(e->method, SHOWN_METHOD) + shown_size(name, SHOWN_NAME);
+    struct call *k = xcalloc(1, sizeof(*k) + text);
+    char *at = (char *)(k + 1);
+
+    k->begun_ms = clock_mono_ms();
+    k->fn = fn;
+    k->ctx = ctx;
+    k->token = keep(&at, e->id);
+    k->progress = keep(&at, e->progress_token);
+    k->method = keep_shown(&at, e->method, SHOWN_METHOD);
+    k->name = keep_shown(&at, name, SHOWN_NAME);
+    k->client = c;
+    k->sibling_next = c->calls;
+    if (c->calls)
+        c->calls->sibling_prev = k;
+    c->calls = k;
+    return k;
+}
+
+void call_hold(struct session *s, struct call *k, const struct envelope *e)
+{
+    struct envelope copy = *e;
+
+    if (!k->held) {
+        k->held = xmalloc(e->body.n);
+        k->held_n = e->body.n;
+        envelope_flatten(&copy, k->held);
+        s->held_bytes += k->held_n;
+    }
+    call_move(k, &s->held);
+    calls_arm(s);
+}
+
+int session_request(struct session *s, const char *method, const char *params, own_reply_fn own, struct fault *f)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct call *k = xcalloc(1, sizeof(*k));
+
+    k->own = own;
+    call_number(s, k);
+    call_move(k, &s->own);
+    k->written_ns = clock_mono_ns();
+    buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)k->id, method);
+    if (params)
+        buf_printf(&text, ",\"params\":%s", params);
+    buf_add_char(&text, '}');
+    if (!session_write_text(s, buf_str(&text), text.len, f))
+        return 0;
+    call_drop(s, k);
+    return -1;
+}
+
+/* ---- end ---- */
+
+void call_drop(struct session *s, struct call *k)
+{
+    if (k->list == &s->flight && !k->client)
+        s->abandoned--;
+    if (k->held)
+        s->held_bytes -= k->held_n;
+    if (k->id)
+        table_remove(&s->table, k->id);
+    call_move(k, NULL);
+    call_detach(k);
+    free(k->held);
+    free(k);
+}
+
+static void measure(struct session *s, const struct call *k)
+{
+    int64_t us = (clock_mono_ns() - k->written_ns) / 1000;
+
+    if (!s->latencies)
+        s->latencies = xcalloc(1, sizeof(*s->latencies));
+    s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count, bool is_error)
+{
+    call_reply_fn fn = k->fn;
+    void *ctx = k->ctx;
+
+    if (fn) {
+        s->stats.calls++;
+        s->stats.errors += is_error;
+        if (k->id)
+            measure(s, k);
+    }
+    /* The pieces may point into the call (its token), so it goes last; but nothing may find it while its owner is told. */
+    if (k->list == &s->flight && !k->client)
+        s->abandoned--;
+    if (k->id)
+        table_remove(&s->table, k->id);
+    k->id = 0;
+    call_move(k, NULL);
+    call_detach(k);
+    if (fn)
+        fn(ctx, iov, count, is_error);
+    call_drop(s, k);
+}
+
+/* An error for the client now; the call stays in flight as one that nobody waits for, so that its late reply is known. */
+void call_give_up(struct session *s, struct call *k, const char *why)
+{
+    AUTO_BUF struct buf out = BUF_INIT;
+    call_reply_fn fn = k->fn;
+    void *ctx = k->ctx;
+
+    envelope_error(&out, k->token, SESSION_ERROR, why);
+    s->stats.calls++;
+    s->stats.errors++;
+    s->abandoned++;
+    call_detach(k);
+    struct iovec iov = {out.data, out.len};
+    fn(ctx, &iov, 1, true);
+}
+
+void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...)
+{
+    AUTO_BUF struct buf why = BUF_INIT, out = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(&why, fmt, ap);
+    va_end(ap);
+    envelope_error(&out, k->token, code, buf_str(&why));
+    struct iovec iov = {out.data, out.len};
+    call_answer(s, k, &iov, 1, true);
+}
+
+/* Owners may send new calls while they are told; those belong to the next turn of things and stay. */
+static void fail_all(struct session *s, struct call_list *list, const char *why)
+{
+    struct call_list doomed = {0};
+
+    while (list->head)
+        call_move(list->head, &doomed);
+    while (doomed.head) {
+        struct call *k = doomed.head;
+        if (k->id && !k->client)
+            s->abandoned--;
+        if (k->client)
+            call_fail(s, k, SESSION_ERROR, "%s", why);
+        else
+            call_drop(s, k);
+    }
+}
+
+void calls_fail_held(struct session *s, const char *why)
+{
+    fail_all(s, &s->held, why);
+}
+
+void calls_fail_flight(struct session *s, const char *cause)
+{
+    AUTO_FREE char *why = xasprintf("server \"%s\" ended (%s) before it answered; whether the call took effect is not known",
+                                    s->cfg.server, cause);
+    fail_all(s, &s->flight, why);
+}
+
+void calls_forget_own(struct session *s)
+{
+    while (s->own.head) {
+        struct call *k = s->own.head;
+        call_move(k, NULL);
+        k->own(s, k, NULL);
+        call_drop(s, k);
+    }
+}
+
+/* ---- deadlines ---- */
+
+static int64_t next_deadline(const struct session *s)
+{
+    int64_t at = INT64_MAX;
+
+    if (s->held.head)
+        at = s->held.head->begun_ms + s->cfg.hold_timeout_ms;
+    if (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms < at)
+        at = s->flight.head->active_ms + s->cfg.call_timeout_ms;
+    return at;
+}
+
+/* A running timer is left alone: it fires too early at worst, and then is set to what is next. So a call costs no timer. But
+ * a deadline before it (a hold, shorter than the timeout of a call) must move it. */
+void calls_arm(struct session *s)
+{
+    int64_t at = next_deadline(s);
+
+    if (at == INT64_MAX)
+        return;
+    double after = (double)(at - clock_mono_ms()) / 1e3;
+    if (after < 0.001)
+        after = 0.001;
+    if (ev_is_active(&s->deadline)) {
+        if (ev_timer_remaining(s->loop, &s->deadline) <= after)
+            return;
+        ev_timer_stop(s->loop, &s->deadline);
+    }
+    ev_timer_set(&s->deadline, after, 0.);
+    ev_timer_start(s->loop, &s->deadline);
+}
+
+static void expire_held(struct session *s, struct call *k)
+{
+    AUTO_BUF struct buf cause = BUF_INIT;
+
+    session_waits_for(s, &cause);
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" is %s; waited %lld s", s->cfg.server, buf_str(&cause),
+              (long long)(s->cfg.hold_timeout_ms + 999) / 1000);
+}
+
+/* The server is told, so that it can stop working on it. */
+static void expire_written(struct session *s, struct call *k)
+{
+    char text[160];
+    int n = snprintf(text, sizeof(text),
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu,"
+                     "\"reason\":\"timed out\"}}",
+                     (unsigned long long)k->id);
+
+    session_write_text(s, text, (size_t)n, NULL);
+    if (!k->client) {
+        call_drop(s, k);
+        return;
+    }
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" did not answer %.*s within %lld s", s->cfg.server, (int)k->method.n,
+              k->method.p, (long long)((clock_mono_ns() - k->written_ns) / 1000000000));
+}
+
+void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct session *s = w->data;
+    int64_t now = clock_mono_ms();
+
+    (void)loop;
+    (void)revents;
+    session_enter(s);
+    while (s->held.head && s->held.head->begun_ms + s->cfg.hold_timeout_ms <= now)
+        expire_held(s, s->held.head);
+    while (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms <= now)
+        expire_written(s, s->flight.head);
+    if (!s->doomed)
+        calls_arm(s);
+    session_leave(s);
+}
+
+/* ---- figures ---- */
+
+static int compare_us(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void percentiles(struct latencies *l)
+{
+    static const uint32_t percent[] = {50, 95, 99};
+    uint32_t sorted[SESSION_SAMPLES];
+    uint32_t n = l->count < SESSION_SAMPLES ? l->count : SESSION_SAMPLES;
+
+    memcpy(sorted, l->us, n * sizeof(*sorted));
+    qsort(sorted, n, sizeof(*sorted), compare_us);
+    for (size_t i = 0; i < ARRAY_LEN(percent); i++)
+        l->p[i] = sorted[(n * percent[i] + 99) / 100 - 1];
+    l->computed = l->count;
+}
+
+void session_get_stats(const struct session *s, struct session_stats *ret)
+{
+    struct latencies *l = s->latencies;
+
+    *ret = s->stats;
+    ret->in_flight = s->flight.n - s->abandoned;
+    ret->held = s->held.n;
+    ret->clients = s->client_count;
+    ret->p50_us = ret->p95_us = ret->p99_us = -1;
+    if (!l)
+        return;
+    if (l->computed != l->count)
+        percentiles(l);
+    ret->p50_us = l->p[0];
+    ret->p95_us = l->p[1];
+    ret->p99_us = l->p[2];
+}

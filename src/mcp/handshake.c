@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* initialize, on both sides of a session of the legacy era: ours with the server, once a run, and that of each client, which
+ * is answered from the result of ours with the version that client can have. */
+#include <config.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "mcp/session_internal.h"
+
+static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", PROTOCOL_LATEST};
+
+const char *protocol_known(struct span version)
+{
+    for (size_t i = 0; i < ARRAY_LEN(known_versions); i++) {
+        if (version.n >= 2 && span_is((struct span){version.p + 1, version.n - 2}, known_versions[i]))
+            return known_versions[i];
+    }
+    return NULL;
+}
+
+/* ---- towards the server ---- */
+
+void handshake_expect(struct session *s, const char *step)
+{
+    s->handshake_step = step;
+    ev_timer_stop(s->loop, &s->handshake_timer);
+    ev_timer_set(&s->handshake_timer, (double)s->cfg.init_timeout_ms / 1e3, 0.);
+    ev_timer_start(s->loop, &s->handshake_timer);
+}
+
+void handshake_end(struct session *s)
+{
+    ev_timer_stop(s->loop, &s->handshake_timer);
+}
+
+void handshake_fail(struct session *s, int code, const char *fmt, ...)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct fault why = FAULT_NONE;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    fault_set(&why, code, "%s", buf_str(&text));
+    s->open = false;
+    handshake_end(s);
+    catalogue_stop(s);
+    session_ping_stop(s);
+    free(s->cause);
+    s->cause = xasprintf("not usable: %s", why.text);
+    unsigned epoch = s->epoch;
+    session_set_phase(s, SESSION_DOWN, why.text);
+    if (s->epoch == epoch)
+        s->events.handshake_failed(s->ctx, &why);
+}
+
+void on_handshake_timeout(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct session *s = w->data;
+    AUTO_BUF struct buf hint = BUF_INIT;
+
+    (void)loop;
+    (void)revents;
+    session_enter(s);
+    if (s->run_stray)
+        buf_printf(&hint, "; its stdout has %llu lines that are no MCP message, the first: %s",
+                   (unsigned long long)s->run_stray, s->run_first_stray);
+    handshake_fail(s, FAULT_TIMEOUT, "no answer to %s within %lld s%s", s->handshake_step,
+                   (long long)(s->cfg.init_timeout_ms + 999) / 1000, buf_str(&hint));
+    session_leave(s);
+}
+
+void handshake_done(struct session *s)
+{
+    handshake_end(s);
+    session_ping_start(s);
+    session_set_phase(s, SESSION_READY, NULL);
+}
+
+static void cache_result(struct session *s, struct span result, struct span version)
+{
+    struct span info = span_member(result, "serverInfo");
+
+    free(s->init);
+    s->init = xstrndup(result.p, result.n);
+    s->init_n = result.n;
+    s->init_version = (struct span){s->init + (version.p - result.p), version.n};
+    free(s->server_name);
+    free(s->server_version);
+    s->server_name = span_decode(span_member(info, "name"), 200);
+    s->server_version = span_decode(span_member(info, "version"), 200);
+}
+
+static void answer_held(struct session *s);
+
+static void go_on(struct session *s)
+{
+    static const char done[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
+    unsigned epoch = s->epoch;
+
+    /* A failed write means that the server is ending; session_down will say so. */
+    session_write_text(s, done, sizeof(done) - 1, NULL);
+    s->open = true;
+    handshake_expect(s, "tools/list");
+    answer_held(s);
+    /* Those who have waited through a restart need not wait for the tool list too. */
+    if (s->epoch == epoch && s->open)
+        router_flush(s);
+    if (s->epoch == epoch && s->open)
+        catalogue_read(s);
+}
+
+static void on_initialized(struct session *s, struct call *k, const struct envelope *e)
+{
+    (void)k;
+    if (!e || s->phase != SESSION_HANDSHAKE)
+        return;
+    if (e->kind == ENVELOPE_ERROR) {
+        AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
+        struct span code = span_member(e->error, "code");
+        handshake_fail(s, FAULT_DENIED, "initialize was refused: %s (code %.*s)", message, (int)code.n, code.p);
+        return;
+    }
+    struct span version = span_member(e->result, "protocolVersion");
+    const char *known = protocol_known(version);
+    if (!known && version.n) {
+        AUTO_FREE char *text = span_decode(version, 64);
+        handshake_fail(s, FAULT_UNSUPPORTED, "the server speaks protocol \"%s\"; known are %s to %s", text,
+                       known_versions[0], PROTOCOL_LATEST);
+        return;
+    }
+    if (!known) {
+        handshake_fail(s, FAULT_INVALID, "the answer to initialize has no protocolVersion");
+        return;
+    }
+    s->protocol = known;
+    cache_result(s, e->result, version);
+    go_on(s);
+}
+
+/* No capability of a client is announced: what the server would ask of one (sampling, elicitation, roots) is not passed on. */
+void handshake_begin(struct session *s)
+{
+    static const char params[] = "{\"protocolVersion\":\"" PROTOCOL_LATEST "\",\"capabilities\":{},"
+                                 "\"clientInfo\":{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}}";
+
+    handshake_expect(s, "initialize");
+    /* When it cannot be written the process is about to be reported as ended; if it is not, the timeout reports it. */
+    session_request(s, "initialize", params, on_initialized, NULL);
+}
+
+/* ---- towards clients ---- */
+
+/* The server's own result with another version in it. */
+static int compose(struct session *s, struct span id, const char *version, struct iovec iov[8])
+{
+    const char *after = s->init_version.p + s->init_version.n;
+    const struct iovec pieces[] = {
+        iov_text("{\"jsonrpc\":\"2.0\",\"id\":"),
+        iov_of(id.p, id.n),
+        iov_text(",\"result\":"),
+        iov_of(s->init, (size_t)(s->init_version.p - s->init) + 1),
+        iov_text(version),
+        iov_of(after - 1, (size_t)(s->init + s->init_n - after) + 1),
+        iov_text("}"),
+    };
+
+    memcpy(iov, pieces, sizeof(pieces));
+    return ARRAY_LEN(pieces);
+}
+
+static void name_client(struct client *c, struct span params)
+{
+    struct span info = span_member(params, "clientInfo");
+    AUTO_FREE char *name = span_decode(span_member(info, "name"), 80);
+    AUTO_FREE char *version = span_decode(span_member(info, "version"), 40);
+
+    if (!*name)
+        return;
+    AUTO_FREE char *label = xasprintf("%s%s%s", name, *version ? " " : "", version);
+    client_set_label(c, label);
+}
+
+struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+    const char *version = protocol_known(span_member(e->params, "protocolVersion"));
+
+    if (!version)
+        version = PROTOCOL_LATEST;
+    name_client(c, e->params);
+    if (!s->init) {
+        struct call *k = router_hold(c, e, fn, ctx);
+        if (k)
+            k->initialize = version;
+        return k;
+    }
+    struct iovec iov[8];
+    int n = compose(s, e->id, version, iov);
+    c->protocol = version;
+    s->stats.calls++;
+    fn(ctx, iov, n, false);
+    return NULL;
+}
+
+static void answer_held(struct session *s)
+{
+    struct call_list waiting = {0};
+
+    for (struct call *k = s->held.head, *next; k; k = next) {
+        next = k->next;
+        if (k->initialize)
+            call_move(k, &waiting);
+    }
+    while (waiting.head) {
+        struct call *k = waiting.head;
+        struct iovec iov[8];
+        k->client->protocol = k->initialize;
+        call_answer(s, k, iov, compose(s, k->token, k->initialize, iov), false);
+    }
+}

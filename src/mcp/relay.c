@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the server sends, and to whom it goes: a reply to the owner of the call, progress to the owner of the token, list
+ * changes to every client, and what cannot be attributed to the operator's log only. Its requests are answered here. */
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mcp/session_internal.h"
+
+/* ---- replies ---- */
+
+static void take_reply(struct session *s, const struct envelope *e)
+{
+    uint64_t id = 0;
+    struct call *k = span_to_id(e->id, &id) ? call_find(s, id) : NULL;
+    struct iovec iov[ENVELOPE_IOV];
+
+    if (!k) {
+        session_note(s, e->body.p, e->body.n,
+                     !e->id.n ? "an error that answers no request"
+                     : id && id < s->next_id ? "a reply that came twice, or after its call was given up"
+                                             : "a reply to a request that was never made");
+        return;
+    }
+    if (k->own) {
+        call_move(k, NULL);
+        k->own(s, k, e);
+        call_drop(s, k);
+        return;
+    }
+    call_answer(s, k, iov, envelope_rewrite(e, k->token, (struct span){0}, false, iov), e->kind == ENVELOPE_ERROR);
+}
+
+/* ---- notifications ---- */
+
+static void tell_client(struct client *c, const struct envelope *e, struct span token)
+{
+    if (!c->events || !c->events->notify)
+        return;
+    if (!token.n) {
+        c->events->notify(c->ctx, e->body.p, e->body.n);
+        return;
+    }
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct iovec iov[ENVELOPE_IOV];
+    int n = envelope_rewrite(e, (struct span){0}, token, false, iov);
+    for (int i = 0; i < n; i++)
+        buf_add(&text, iov[i].iov_base, iov[i].iov_len);
+    c->events->notify(c->ctx, buf_str(&text), text.len);
+}
+
+/* Late progress has no owner any more and is dropped. A call that shows progress lives longer, ten timeouts at most. */
+static void take_progress(struct session *s, const struct envelope *e)
+{
+    uint64_t id;
+    struct call *k = span_to_id(e->progress_token, &id) ? call_find(s, id) : NULL;
+
+    if (!k || k->list != &s->flight || !k->client || !k->progress.n)
+        return;
+    int64_t now = clock_mono_ns() / 1000000;
+    if (now - k->written_ns / 1000000 <= 9 * s->cfg.call_timeout_ms) {
+        k->active_ms = now;
+        call_move(k, &s->flight);
+    }
+    tell_client(k->client, e, k->progress);
+}
+
+static bool is_list_change(const struct envelope *e)
+{
+    return span_is(e->method, "notifications/tools/list_changed") ||
+           span_is(e->method, "notifications/prompts/list_changed") ||
+           span_is(e->method, "notifications/resources/list_changed");
+}
+
+/* A client that closes while it is told may take its neighbours along; so each round looks for the next one anew. */
+static void tell_all(struct session *s, const struct envelope *e)
+{
+    uint32_t round = ++s->round;
+    struct client *c = s->clients;
+
+    while (c) {
+        if (c->protocol && c->round != round) {
+            c->round = round;
+            tell_client(c, e, (struct span){0});
+            c = s->clients;
+        } else {
+            c = c->next;
+        }
+    }
+}
+
+static void take_notification(struct session *s, const struct envelope *e)
+{
+    if (e->progress_token.n) {
+        take_progress(s, e);
+    } else if (is_list_change(e)) {
+        if (span_is(e->method, "notifications/tools/list_changed"))
+            catalogue_changed(s);
+        tell_all(s, e);
+    } else if (e->cancels.n) {
+        /* It cancels a request of its own, and those are answered at once. */
+    } else if (s->client_count == 1 && s->clients->protocol) {
+        tell_client(s->clients, e, (struct span){0});
+    } else {
+        session_note(s, e->body.p, e->body.n, "for no client in particular");
+    }
+}
+
+/* ---- requests of the server ---- */
+
+static void take_request(struct session *s, const struct envelope *e)
+{
+    AUTO_BUF struct buf out = BUF_INIT;
+
+    if (span_is(e->method, "ping")) {
+        buf_add_str(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
+        buf_add(&out, e->id.p, e->id.n);
+        buf_add_str(&out, ",\"result\":{}}");
+    } else {
+        AUTO_FREE char *method = span_decode((struct span){e->method.p - 1, e->method.n + 2}, 100);
+        AUTO_FREE char *why = xasprintf("%s is not passed on to clients: no such capability was announced", method);
+        envelope_error(&out, e->id, SESSION_NO_METHOD, why);
+        session_note(s, e->body.p, e->body.n, "a request that clients do not get; it was answered by an error");
+    }
+    /* A server that does not take the answer is about to be found silent, or has ended. */
+    session_write_text(s, out.data, out.len, NULL);
+}
+
+/* ---- lines ---- */
+
+/* The call that a reply belongs to which cannot be read as a whole: its id stands before the payload or, as some
+ * SDKs write it, behind it. Guessing wrong would fail somebody else's call, so the end has to look exactly so:
+ * ,"id":7} or ,"jsonrpc":"2.0","id":7} or ,"id":7,"jsonrpc":"2.0"} */
+static struct call *guess_call(struct session *s, const char *head, size_t n, const char *tail, size_t tail_n)
+{
+    struct envelope e;
+    uint64_t id;
+
+    envelope_scan(head, n, &e, NULL);
+    if (e.method.n)
+        return NULL;
+    if (span_to_id(e.id, &id))
+        return call_find(s, id);
+    const char *p = tail + tail_n;
+    static const char version[] = ",\"jsonrpc\":\"2.0\"", key[] = ",\"id\":";
+    const size_t version_n = sizeof(version) - 1, key_n = sizeof(key) - 1;
+    while (p > tail && (p[-1] == '\r' || p[-1] == ' '))
+        p--;
+    if (p == tail || *--p != '}')
+        return NULL;
+    if ((size_t)(p - tail) > version_n && !memcmp(p - version_n, version, version_n))
+        p -= version_n;
+    const char *digits = p;
+    while (digits > tail && digits[-1] >= '0' && digits[-1] <= '9')
+        digits--;
+    if ((size_t)(digits - tail) < key_n || memcmp(digits - key_n, key, key_n))
+        return NULL;
+    return span_to_id((struct span){digits, (size_t)(p - digits)}, &id) ? call_find(s, id) : NULL;
+}
+
+static void fail_guessed(struct session *s, struct call *k, const char *why)
+{
+    if (!k || k->own)
+        return;
+    if (k->client)
+        call_fail(s, k, SESSION_ERROR, "%s", why);
+    else
+        call_drop(s, k);
+}
+
+void relay_oversize(struct session *s, const struct frame_item *item)
+{
+    AUTO_FREE char *why = xasprintf("a message of %llu bytes, over the limit of %zu bytes",
+                                    (unsigned long long)item->total, s->cfg.max_message_bytes);
+    AUTO_FREE char *answer = xasprintf("server \"%s\" answered with %s", s->cfg.server, why);
+    struct call *k = guess_call(s, item->p, item->n, item->tail, item->tail_n);
+
+    s->stats.oversize++;
+    session_note(s, item->p, item->n, why);
+    fail_guessed(s, k, answer);
+}
+
+static void take_broken(struct session *s, const char *p, size_t n, const struct fault *f)
+{
+    AUTO_FREE char *why = xasprintf("server \"%s\" sent a reply that cannot be read: %s", s->cfg.server, f->text);
+    struct call *k = guess_call(s, p, n, p, n);
+
+    session_stray(s, p, n, 0, f->text);
+    fail_guessed(s, k, why);
+}
+
+void relay_message(struct session *s, const char *p, size_t n)
+{
+    AUTO_FREE char *flat = NULL;
+    struct envelope e;
+    struct fault f = FAULT_NONE;
+
+    if (envelope_scan(p, n, &e, &f)) {
+        take_broken(s, p, n, &f);
+        return;
+    }
+    /* A CR between tokens would end a line of an event stream. */
+    if (envelope_has_newline(&e)) {
+        flat = xmalloc(e.body.n);
+        envelope_flatten(&e, flat);
+    }
+    unsigned epoch = s->epoch;
+    session_alive(s);
+    if (s->epoch != epoch)
+        return;
+    switch (e.kind) {
+    case ENVELOPE_REQUEST:
+        take_request(s, &e);
+        break;
+    case ENVELOPE_NOTIFICATION:
+        take_notification(s, &e);
+        break;
+    case ENVELOPE_RESULT:
+    case ENVELOPE_ERROR:
+        take_reply(s, &e);
+        break;
+    }
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Clients and what they send: requests become calls, are held or written under an id of ours, or are answered here. What comes
+ * back from the server is relay.c's. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "mcp/session_internal.h"
+
+/* ---- clients ---- */
+
+struct client *client_open(struct session *s, const char *label, const struct client_events *events, void *ctx)
+{
+    struct client *c = xcalloc(1, sizeof(*c));
+
+    c->session = s;
+    c->events = events;
+    c->ctx = ctx;
+    c->label = xstrdup(label ? label : "");
+    c->next = s->clients;
+    if (c->next)
+        c->next->prev = c;
+    s->clients = c;
+    s->client_count++;
+    return c;
+}
+
+void client_close(struct client *c)
+{
+    if (!c)
+        return;
+    while (c->calls)
+        call_abandon(c->calls);
+    *(c->prev ? &c->prev->next : &c->session->clients) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    c->session->client_count--;
+    free(c->label);
+    free(c);
+}
+
+const char *client_get_label(const struct client *c)
+{
+    return c->label;
+}
+
+void client_set_label(struct client *c, const char *label)
+{
+    free(c->label);
+    c->label = xstrdup(label);
+}
+
+const char *client_get_protocol(const struct client *c)
+{
+    return c->protocol;
+}
+
+void call_abandon(struct call *k)
+{
+    struct session *s = k->client->session;
+
+    if (k->list == &s->flight) {
+        s->abandoned++;
+        call_detach(k);
+    } else {
+        call_drop(s, k);
+    }
+}
+
+/* ---- answers of our own ---- */
+
+void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx, const char *fmt, ...)
+{
+    AUTO_BUF struct buf why = BUF_INIT, out = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(&why, fmt, ap);
+    va_end(ap);
+    envelope_error(&out, id, code, buf_str(&why));
+    struct iovec iov = {out.data, out.len};
+    s->stats.calls++;
+    s->stats.errors++;
+    fn(ctx, &iov, 1, true);
+}
+
+static void pong(struct session *s, struct span id, call_reply_fn fn, void *ctx)
+{
+    struct iovec iov[] = {
+        iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n), iov_text(",\"result\":{}}"),
+    };
+
+    s->stats.calls++;
+    fn(ctx, iov, ARRAY_LEN(iov), false);
+}
+
+/* ---- to the server ---- */
+
+/* Writes a message with our id for the client's and for its progress token, on one line. */
+static int write_rewritten(struct session *s, const struct envelope *e, uint64_t id, struct fault *f)
+{
+    AUTO_FREE char *flat = NULL;
+    struct envelope copy;
+    struct iovec iov[ENVELOPE_IOV];
+    char text[24];
+    struct span token = {text, (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)id)};
+
+    if (envelope_has_newline(e)) {
+        copy = *e;
+        flat = xmalloc(e->body.n);
+        envelope_flatten(&copy, flat);
+        e = &copy;
+    }
+    return session_write(s, iov, envelope_rewrite(e, token, token, true, iov), f);
+}
+
+static int write_call(struct session *s, struct call *k, const struct envelope *e, struct fault *f)
+{
+    k->written_ns = clock_mono_ns();
+    k->active_ms = k->written_ns / 1000000;
+    if (write_rewritten(s, e, s->next_id, f))
+        return -1;
+    call_number(s, k);
+    call_move(k, &s->flight);
+    calls_arm(s);
+    return 0;
+}
+
+static void fail_unwritten(struct session *s, struct call *k, const struct fault *f)
+{
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" does not take input: %s", s->cfg.server, f->text);
+}
+
+void router_flush(struct session *s)
+{
+    unsigned epoch = s->epoch;
+
+    while (s->held.head && s->open && s->epoch == epoch) {
+        struct call *k = s->held.head;
+        struct fault f = FAULT_NONE;
+        struct envelope e;
+        if (envelope_scan(k->held, k->held_n, &e, &f)) {
+            call_fail(s, k, SESSION_INVALID, "%s", f.text);
+        } else if (!write_call(s, k, &e, &f)) {
+            s->held_bytes -= k->held_n;
+            free(TAKE(k->held));
+        } else if (f.code == EPIPE) {
+            return;     /* the run is ending; they wait for the next one */
+        } else {
+            fail_unwritten(s, k, &f);
+        }
+    }
+}
+
+/* ---- requests ---- */
+
+struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+
+    if (s->held.n >= SESSION_MAX_HELD_CALLS || e->body.n > SESSION_MAX_HELD_BYTES - s->held_bytes) {
+        AUTO_BUF struct buf cause = BUF_INIT;
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" is %s, and too many calls wait for it already",
+                      s->cfg.server, session_waits_for(s, &cause));
+        return NULL;
+    }
+    struct call *k = call_new(c, e, fn, ctx);
+    call_hold(s, k, e);
+    return k;
+}
+
+static struct call *forward(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+    struct fault f = FAULT_NONE;
+
+    if (!s->open)
+        return router_hold(c, e, fn, ctx);
+    if (s->flight.n >= SESSION_MAX_IN_FLIGHT) {
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" has %d calls to answer already", s->cfg.server,
+                      SESSION_MAX_IN_FLIGHT);
+        return NULL;
+    }
+    struct call *k = call_new(c, e, fn, ctx);
+    if (!write_call(s, k, e, &f))
+        return k;
+    if (f.code == EPIPE) {
+        /* It has ended, only the news of it is not here yet: nothing was written, so this call can wait for the next run. */
+        call_drop(s, k);
+        return router_hold(c, e, fn, ctx);
+    }
+    fail_unwritten(s, k, &f);
+    return NULL;
+}
+
+static struct call *take_request(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+
+    if (span_is(e->method, "ping")) {
+        pong(s, e->id, fn, ctx);
+        return NULL;
+    }
+    if (s->refused) {
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "%s", s->refused);
+        return NULL;
+    }
+    if (span_is(e->method, "initialize"))
+        return handshake_client(c, e, fn, ctx);
+    return forward(c, e, fn, ctx);
+}
+
+/* ---- notifications ---- */
+
+/* Only the owner can cancel, because only his calls are looked through; and never his initialize. */
+static void take_cancel(struct client *c, const struct envelope *e)
+{
+    struct session *s = c->session;
+    struct call *k = c->calls;
+
+    while (k && !span_equal(k->token, e->cancels))
+        k = k->sibling_next;
+    if (!k || !e->cancels.n || k->initialize)
+        return;
+    if (k->list == &s->held) {
+        call_fail(s, k, SESSION_ERROR, "cancelled by the client");
+        return;
+    }
+    if (k->list != &s->flight)
+        return;
+    write_rewritten(s, e, k->id, NULL);
+    call_give_up(s, k, "cancelled by the client");
+}
+
+static void take_notification(struct client *c, const struct envelope *e)
+{
+    /* The handshake of the client was with us; progress and roots would answer requests that no client was ever sent. */
+    static const char *const ours[] = {
+        "notifications/initialized", "notifications/progress", "notifications/roots/list_changed",
+    };
+
+    if (span_is(e->method, "notifications/cancelled")) {
+        take_cancel(c, e);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        if (span_is(e->method, ours[i]))
+            return;
+    }
+    if (c->session->open)
+        write_rewritten(c->session, e, 0, NULL);
+}
+
+struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+    struct call *k = NULL;
+
+    session_enter(s);
+    if (e->kind == ENVELOPE_REQUEST)
+        k = take_request(c, e, fn, ctx);
+    else if (e->kind == ENVELOPE_NOTIFICATION)
+        take_notification(c, e);
+    /* A reply: no request of the server is passed on to a client, so nobody waits for it. */
+    session_leave(s);
+    return k;
+}
+
+/* ---- for people ---- */
+
+static void tell(const struct call_list *list, int64_t now, bool held, call_info_fn fn, void *ctx)
+{
+    for (const struct call *k = list->head; k; k = k->next) {
+        if (!k->client)
+            continue;
+        struct call_info info = {
+            .method = k->method, .name = k->name, .client = k->client->label, .age_ms = now - k->begun_ms, .held = held,
+        };
+        fn(ctx, &info);
+    }
+}
+
+void session_each_call(const struct session *s, call_info_fn fn, void *ctx)
+{
+    int64_t now = clock_mono_ms();
+
+    tell(&s->flight, now, false, fn, ctx);
+    tell(&s->held, now, true, fn, ctx);
+}

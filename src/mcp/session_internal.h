@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of a session share; nobody else includes it.
+ *
+ *   session.c    lifecycle, the one writer of the phase, the way of each line from the server, ping
+ *   handshake.c  initialize towards the server, and towards clients from its cached result
+ *   catalogue.c  tools/list with its pages, and again after list_changed
+ *   call.c       the table of open requests: ids, deadlines, answers, figures
+ *   router.c     clients and what they send
+ *   relay.c      what the server sends: replies, progress, notifications, requests
+ *
+ * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one list: held (waits for the
+ * server, has no id yet), flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order
+ * of last activity, so the head of each is the next to expire and one timer serves all.
+ *
+ * Callbacks may call back into the session, even free it. So every entry from outside is between session_enter() and
+ * session_leave(), nothing is freed while one is open, and whoever goes on after a callback looks at s->epoch, which
+ * changes when the run ends. */
+#ifndef MCPTOP_MCP_SESSION_INTERNAL_H
+#define MCPTOP_MCP_SESSION_INTERNAL_H
+
+#include <string.h>
+#include "base/buf.h"
+#include "mcp/frame.h"
+#include "mcp/session.h"
+
+enum {
+    SESSION_ERROR = -32000,              /* the one code for "the server could not answer"; the text says why */
+    SESSION_INVALID = -32600,
+    SESSION_NO_METHOD = -32601,
+    SESSION_MAX_HELD_CALLS = 1024,
+    SESSION_MAX_HELD_BYTES = 64 << 20,
+    SESSION_MAX_IN_FLIGHT = 16384,
+    SESSION_MAX_PINGS = 4,               /* unanswered */
+    SESSION_SAMPLES = 512,
+    SESSION_STRAY_HEAD = 512,            /* of a dropped message, to the log */
+};
+
+/* iovec has no const, but what is written is not changed. */
+static inline struct iovec iov_of(const char *p, size_t n)
+{
+    return (struct iovec){(void *)p, n};
+}
+
+static inline struct iovec iov_text(const char *text)
+{
+    return iov_of(text, strlen(text));
+}
+
+#define PROTOCOL_LATEST "2025-11-25"
+/* The static text of a legacy version we know, or NULL. version: a string token. */
+const char *protocol_known(struct span version);
+
+/* ---- calls (call.c) ---- */
+
+/* The answer to a request of our own. e NULL: there will be none (the run is over, or the write failed). */
+typedef void (*own_reply_fn)(struct session *s, struct call *k, const struct envelope *e);
+
+struct call {
+    struct call *prev, *next;            /* in `list` */
+    struct call_list *list;
+    struct call *sibling_prev, *sibling_next;    /* of the same client */
+    struct client *client;               /* NULL: our own, or abandoned */
+    uint64_t id;                         /* towards the server; 0 = not written yet */
+    call_reply_fn fn;
+    void *ctx;
+    own_reply_fn own;
+    int64_t begun_ms, active_ms;         /* accepted, then written; and its last sign of life */
+    int64_t written_ns;
+    struct span token, progress;         /* the client's own id and progress token */
+    struct span method, name;            /* for people: escapes undone, cut */
+    const char *initialize;              /* a held initialize: the version for this client */
+    char *held;                          /* the message, while it waits */
+    size_t held_n;
+};
+
+struct call_list { struct call *head, *tail; uint32_t n; };
+
+/* Open addressing by id; ids grow by one, so those in flight rarely share a slot. */
+struct call_table { struct call **slots; size_t cap, n; };
+
+struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+void call_hold(struct session *s, struct call *k, const struct envelope *e);
+void call_move(struct call *k, struct call_list *to);        /* to its tail; NULL = out of every list */
+void call_detach(struct call *k);                            /* its client is not to be called any more */
+void call_number(struct session *s, struct call *k);         /* gives it an id and a place in the table */
+void call_drop(struct session *s, struct call *k);           /* out of table and lists, and freed */
+struct call *call_find(const struct session *s, uint64_t id);
+/* Ends the call with this reply, or with an error of ours. */
+void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count, bool is_error);
+void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void call_give_up(struct session *s, struct call *k, const char *why);
+void calls_fail_held(struct session *s, const char *why);
+void calls_fail_flight(struct session *s, const char *cause);
+void calls_forget_own(struct session *s);
+void calls_arm(struct session *s);                           /* the timer of the next deadline */
+void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents);
+/* A request of our own; params is JSON text or NULL. 0, or -1 when it was not written. */
+int session_request(struct session *s, const char *method, const char *params, own_reply_fn own, struct fault *f);
+
+struct latencies {
+    uint32_t us[SESSION_SAMPLES];
+    uint32_t count;                      /* ever; the ring's head is count % SESSION_SAMPLES */
+    uint32_t computed;                   /* count at the time of p[] */
+    int64_t p[3];
+};
+
+/* ---- the session ---- */
+
+struct client {
+    struct client *prev, *next;
+    struct session *session;
+    const struct client_events *events;
+    void *ctx;
+    char *label;
+    struct call *calls;                  /* by sibling */
+    const char *protocol;                /* negotiated, static; NULL before */
+    uint32_t round;                      /* of session.round: was told already */
+};
+
+struct catalogue {
+    ev_timer again;                      /* list_changed came: read again, not more often than once a second */
+    struct buf pages;                    /* elements of the pages so far, without the brackets */
+    struct buf tools;                    /* the whole array; empty = unknown */
+    int count;                           /* -1 = unknown */
+    int reading;                         /* count so far; meaningful while busy */
+    int page;
+    bool busy, dirty, too_big;
+    char *cursor;                        /* token of the page asked for, to notice a server that goes in circles */
+};
+
+struct session {
+    struct ev_loop *loop;
+    struct session_events events;
+    void *ctx;
+    struct session_config cfg;           /* defaults filled in; server is ours */
+
+    enum session_phase phase;            /* written by session_set_phase only */
+    bool running;                        /* between session_up and session_down */
+    bool open;                           /* initialized: calls may be written */
+    bool feeding;                        /* inside session_feed: the frame's bytes are in use */
+    bool doomed;                         /* freed inside a callback: goes when the last entry is left */
+    unsigned entered;
+    unsigned epoch;                      /* changes when a run begins or ends */
+    char *cause, *last_end, *refused;    /* NULL = none */
+
+    struct frame frame;
+    uint64_t run_stray;                  /* stray lines of this run */
+    char *run_first_stray;               /* the first of them, cut */
+
+    /* handshake.c */
+    ev_timer handshake_timer;
+    const char *handshake_step;          /* what is waited for */
+    char *init;                          /* the server's result of initialize */
+    size_t init_n;
+    struct span init_version;            /* the token of protocolVersion in it */
+    char *server_name, *server_version;
+    const char *protocol;
+    struct catalogue catalogue;
+
+    /* ping */
+    ev_timer ping_timer;
+    unsigned pings;                      /* unanswered */
+    bool ping_due;                       /* a ping was written and its time is running */
+    uint64_t heard_at_ping;              /* of bytes_in without the stray ones */
+    uint64_t stray_bytes;
+
+    /* calls and clients */
+    struct call_table table;
+    struct call_list held, flight, own;
+    size_t held_bytes;
+    uint32_t abandoned;                  /* of flight */
+    uint64_t next_id;
+    ev_timer deadline;
+    struct client *clients;
+    uint32_t client_count;
+    uint32_t round;                      /* of telling all clients something */
+    struct latencies *latencies;         /* NULL before the first call */
+    struct session_stats stats;          /* the counters of it; the rest is filled in when asked for */
+};
+
+void session_enter(struct session *s);
+void session_leave(struct session *s);
+void session_ping_start(struct session *s);
+void session_ping_stop(struct session *s);
+void session_alive(struct session *s);                       /* a message came */
+void session_set_phase(struct session *s, enum session_phase phase, const char *why);
+int session_write(struct session *s, const struct iovec *iov, int count, struct fault *f);
+int session_write_text(struct session *s, const char *text, size_t n, struct fault *f);   /* adds the newline */
+/* A line that is no message, whole, in pieces. */
+void session_stray(struct session *s, const char *p, size_t n, unsigned flags, const char *why);
+/* A message that is dropped, or that has no owner, to the operator's log (its first bytes). */
+void session_note(struct session *s, const char *p, size_t n, const char *why);
+/* What a waiting call waits for: "starting", "restarting: exited 3". In out. */
+const char *session_waits_for(const struct session *s, struct buf *out);
+
+void handshake_begin(struct session *s);
+void handshake_end(struct session *s);                       /* stops its timer */
+void handshake_fail(struct session *s, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void handshake_done(struct session *s);                      /* the catalogue is in: READY */
+void handshake_expect(struct session *s, const char *step);  /* starts the timer anew for this step */
+void on_handshake_timeout(struct ev_loop *loop, ev_timer *w, int revents);
+/* A client's initialize: answered (NULL) or held. */
+struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+
+void catalogue_init(struct session *s);
+void catalogue_fini(struct session *s);
+void catalogue_read(struct session *s);
+void catalogue_changed(struct session *s);                   /* the server said so */
+void catalogue_stop(struct session *s);                      /* the run is over; the list stays */
+
+/* Holds a new request, or refuses it (NULL) when too much is held. */
+struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* Answers a request that became no call. */
+void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+void router_flush(struct session *s);                        /* writes what is held */
+
+void relay_message(struct session *s, const char *p, size_t n);
+void relay_oversize(struct session *s, const struct frame_item *item);
+
+#endif
