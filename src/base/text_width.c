@@ -119,7 +119,7 @@ int64_t text_parse_size(const char *s)
         value += (s[i] - '0') * (digit /= 10);
 
     const char *p = s + whole + fraction;
-    if (*p == ' ')
+    if (p[0] == ' ' && p[1])
         p++;
     unsigned shift = 0;
     if (*p) {
