@@ -151,7 +151,9 @@ static void every_place(void)
                 in[0] = in[n + 1] = '"';
                 in[1 + at] = specials[k];
                 long bad, len = scan(in, n + 2, &bad);
-                if (specials[k] == '"')
+                if (specials[k] == '\\' && at == n - 1)
+                    right = right && len == -1 && bad == (long)n + 2;   /* it escapes the closing quote */
+                else if (specials[k] == '"')
                     right = right && len == (long)at + 2;
                 else
                     right = right && len == -1 && bad == (long)at + 1;

@@ -75,7 +75,7 @@ static void escapes(void)
     CLEAN("a\302\220dcs\302\234b\302\235osc\7c\302\205d", "abcd", 3);
     CLEAN("a\33cb\0337c\0338d\33(Be\33=f\33#8g", "abcdefg", 6);
     CLEAN("a\33]0;hidden", "a0;hidden", 1);
-    CLEAN("a\33Phidden\33]too\302\235x", "ahiddentoox", 3);
+    CLEAN("a\33Phidden\33]too\302\235x", "atoox", 3);
     CLEAN("a\33[123", "a123", 1);
     CLEAN("a\33]x\33[1mb\7", "a{1,-1,-1:b}{32,-1,-1:^G}", 1);
     CLEAN("a\33]x\30b", "ab", 1);
