@@ -212,18 +212,22 @@ static void on_log_more(void *ctx, struct server *s)
     }
 }
 
-/* The reader has taken everything: there may be lines that waited for it. Screens are served by the clock alone. */
-static void on_drained(void *ctx)
+static void pump_all(struct subscriber *sub)
 {
-    struct subscriber *sub = ctx;
-
-    if (sub->paced)
-        return;
     for (struct log_cursor *c = sub->logs; c; c = c->after) {
         struct server *s = fleet_find(sub->hub->api->fleet, c->server);
         if (s)
             pump(sub, s, c);
     }
+}
+
+/* The reader has taken everything: there may be lines that waited for it. Screens are served by the clock alone. */
+static void on_drained(void *ctx)
+{
+    struct subscriber *sub = ctx;
+
+    if (!sub->paced)
+        pump_all(sub);
 }
 
 /* ---- what the fleet tells ---- */
@@ -307,6 +311,9 @@ static void on_sampled(void *ctx)
     AUTO_BUF struct buf b = BUF_INIT;
     bool first = true;
 
+    for (struct subscriber *sub = hub->first; sub; sub = sub->next)
+        if (sub->paced)
+            pump_all(sub);
     if (!anybody(hub))
         return;
     buf_add_str(&b, "{\"servers\":[");

@@ -85,6 +85,7 @@ struct fleet_change_result {
     enum change_applied applied;
     struct buf diff;          /* of the file */
     struct strvec sentences;  /* what changes for the server */
+    struct plan *plan;        /* the plan after the change; owned */
 };
 void fleet_change_result_fini(struct fleet_change_result *r);
 int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c, struct fleet_change_result *ret, struct fault *f);

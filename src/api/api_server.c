@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Wires the HTTP server to routes, event hub and MCP endpoints, and keeps trying for a TCP port that is taken. */
+#include "config.h"
+
+#include "api/api_server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "api/event_hub.h"
+#include "api/mcp_http.h"
+#include "api/mcp_stdio.h"
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { BODY_MAX = 64 << 20 };
+static const double LISTEN_RETRY_S = 10;
+
+static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n, const char **ret_text)
+{
+    return routes_admit(ctx, r, scratch, n, ret_text);
+}
+
+static void on_handle(void *ctx, struct request *r)
+{
+    routes_handle(ctx, r);
+}
+
+/* Port 0 means any: from then on it is the one we got. */
+static void note_port(struct api_server *a)
+{
+    const char *colon = strrchr(a->cfg.listen, ':');
+    char *actual = xasprintf("%.*s:%d", (int)(colon - a->cfg.listen), a->cfg.listen, httpd_get_tcp_port(a->httpd));
+
+    free((char *)(uintptr_t)a->cfg.listen);
+    a->cfg.listen = actual;
+}
+
+/* The first failure is worth a line; the retries are silent until it works. */
+static void try_listen(struct api_server *a)
+{
+    struct fault f = FAULT_NONE;
+    bool first = a->listen_error[0] == '\0';
+
+    if (httpd_listen_tcp(a->httpd, a->cfg.listen, &f) == 0) {
+        note_port(a);
+        log_info("api", "listening on %s", a->cfg.listen);
+        ev_timer_stop(a->loop, &a->listen_retry);
+        free(a->listen_error);
+        a->listen_error = xstrdup("");
+        return;
+    }
+    free(a->listen_error);
+    a->listen_error = f.code == EADDRINUSE
+        ? xasprintf("%s is in use by another program (a running MCPProxy?): stop it, or choose another address with "
+                    "--listen; the socket %s works meanwhile", a->cfg.listen, a->cfg.socket)
+        : xstrdup(f.text);
+    if (first)
+        log_warn("api", "%s", a->listen_error);
+}
+
+static void on_listen_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop, (void)revents;
+    try_listen(w->data);
+}
+
+static void config_copy(struct api_config *to, const struct api_config *from)
+{
+    *to = *from;
+    to->socket = xstrdup(from->socket);
+    to->listen = xstrdup(from->listen);
+    to->api_key = xstrdup(from->api_key ? from->api_key : "");
+}
+
+struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet, const struct api_config *cfg, struct fault *f)
+{
+    const struct httpd_events events = {.admit = on_admit, .handle = on_handle};
+    struct api_server *a = xcalloc(1, sizeof *a);
+
+    a->loop = loop;
+    a->fleet = fleet;
+    config_copy(&a->cfg, cfg);
+    a->listen_error = xstrdup("");
+    a->started_wall_ms = clock_wall_ms();
+    a->started_mono_ms = clock_mono_ms();
+    a->hub = event_hub_new(a);
+    a->mcp_http = mcp_http_new(a);
+    a->mcp_stdio = mcp_stdio_new(a);
+    a->httpd = httpd_new(loop, BODY_MAX, &events, a);
+    ev_timer_init(&a->listen_retry, on_listen_retry, LISTEN_RETRY_S, LISTEN_RETRY_S);
+    a->listen_retry.data = a;
+    if (httpd_listen_unix(a->httpd, a->cfg.socket, f) < 0) {
+        api_server_free(a);
+        return NULL;
+    }
+    if (a->cfg.listen) {
+        ev_timer_start(loop, &a->listen_retry);
+        try_listen(a);
+    }
+    return a;
+}
+
+void api_server_free(struct api_server *a)
+{
+    if (!a)
+        return;
+    ev_timer_stop(a->loop, &a->listen_retry);
+    event_hub_free(a->hub);
+    mcp_stdio_end(a->mcp_stdio);
+    httpd_free(a->httpd);
+    mcp_http_free(a->mcp_http);
+    mcp_stdio_free(a->mcp_stdio);
+    free(a->listen_error);
+    free((char *)(uintptr_t)a->cfg.socket);
+    free((char *)(uintptr_t)a->cfg.listen);
+    free((char *)(uintptr_t)a->cfg.api_key);
+    free(a);
+}

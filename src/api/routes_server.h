@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Handlers of /api/v1/servers/… that concern one server. They answer the request, now or later. */
+#ifndef MCPTOP_API_ROUTES_SERVER_H
+#define MCPTOP_API_ROUTES_SERVER_H
+
+#include "api/httpd.h"
+#include "supervisor/fleet.h"
+
+struct api_server;
+typedef void (*server_handler)(struct api_server *a, struct request *r, struct server *s);
+
+void server_get(struct api_server *a, struct request *r, struct server *s);
+void server_post_start(struct api_server *a, struct request *r, struct server *s);
+void server_post_stop(struct api_server *a, struct request *r, struct server *s);
+void server_post_restart(struct api_server *a, struct request *r, struct server *s);
+void server_post_kill(struct api_server *a, struct request *r, struct server *s);
+void server_post_enable(struct api_server *a, struct request *r, struct server *s);
+void server_post_disable(struct api_server *a, struct request *r, struct server *s);
+void server_post_undo(struct api_server *a, struct request *r, struct server *s);
+void server_patch(struct api_server *a, struct request *r, struct server *s);
+void server_get_plan(struct api_server *a, struct request *r, struct server *s);
+void server_get_command(struct api_server *a, struct request *r, struct server *s);
+void server_get_tools(struct api_server *a, struct request *r, struct server *s);
+void server_get_logs(struct api_server *a, struct request *r, struct server *s);
+
+#endif
