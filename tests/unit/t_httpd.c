@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The HTTP server by raw sockets: answers at once and later, streams, upgrades, clients that leave, bodies over the limit. */
+#include <ev.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "api/httpd.h"
+#include "tap.h"
+
+static struct ev_loop *loop;
+static struct httpd *httpd;
+static char socket_path[128];
+static struct request *later;
+static int gone_count, closed_count, drained_count;
+static struct http_stream *stream;
+static struct upgraded *upgraded;
+static int upgraded_fd = -1;
+
+static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n, const char **text)
+{
+    (void)ctx;
+    if (strcmp(request_get_path(r), "/refused") != 0)
+        return 0;
+    snprintf(scratch, n, "no");
+    *text = scratch;
+    return 403;
+}
+
+static void answer(struct request *r, int status, const char *text)
+{
+    request_reply(r, status, "text/plain", NULL, &(struct iovec){(void *)(uintptr_t)text, strlen(text)}, 1);
+}
+
+static void on_gone(void *ctx, struct request *r)
+{
+    (void)ctx, (void)r;
+    gone_count++;
+    later = NULL;
+}
+
+static void on_drained(void *ctx) { (void)ctx; drained_count++; }
+static void on_closed(void *ctx) { (void)ctx; closed_count++; stream = NULL; }
+
+static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n)
+{
+    (void)ctx;
+    upgraded = u;
+    upgraded_fd = fd;
+    if (u && n)
+        ok(write(fd, extra, n) == (ssize_t)n, "bytes sent along with the request are handed on");
+}
+
+static void on_handle(void *ctx, struct request *r)
+{
+    const char *path = request_get_path(r);
+    size_t n;
+
+    (void)ctx;
+    if (strcmp(path, "/now") == 0) {
+        answer(r, 200, request_get_query(r, "q") ? request_get_query(r, "q") : "now");
+    } else if (strcmp(path, "/later") == 0) {
+        later = r;
+        request_set_gone(r, on_gone, NULL);
+    } else if (strcmp(path, "/echo") == 0) {
+        const char *body = request_get_body(r, &n);
+        request_reply(r, 200, "text/plain", NULL, &(struct iovec){(void *)(uintptr_t)body, n}, 1);
+    } else if (strcmp(path, "/stream") == 0) {
+        stream = request_stream(r, "text/event-stream", &(struct http_stream_events){on_drained, on_closed}, NULL);
+    } else if (strcmp(path, "/upgrade") == 0) {
+        request_upgrade(r, "mcp-stdio", on_open, NULL);
+    } else {
+        answer(r, 404, "?");
+    }
+}
+
+static int dial(void)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    strcpy(sa.sun_path, socket_path);
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+        perror("connect");
+    return fd;
+}
+
+/* Turns the loop until the peer's output holds `want` or three seconds have passed. */
+static const char *read_until(int fd, const char *want)
+{
+    static char got[1 << 16];
+    size_t n = 0;
+
+    got[0] = '\0';
+    for (int i = 0; i < 3000; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        ssize_t k = read(fd, got + n, sizeof got - n - 1);
+        if (k > 0)
+            n += (size_t)k;
+        got[n] = '\0';
+        if ((want && strstr(got, want)) || k == 0)
+            break;
+        usleep(1000);
+    }
+    return got;
+}
+
+static void turn_until(const int *counter, int want)
+{
+    for (int i = 0; i < 3000 && *counter != want; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        usleep(1000);
+    }
+}
+
+static void say(int fd, const char *text)
+{
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        perror("write");
+}
+
+static void test_plain(void)
+{
+    int fd = dial();
+
+    say(fd, "GET /now?q=a%20b HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(fd, "a%20b"), "200 OK"), "an answer at once; the query is as sent");
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    ok(strstr(read_until(fd, "hello"), "hello"), "a body, on the same connection");
+    say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    ok(later != NULL, "a request that waits");
+    answer(later, 200, "finally");
+    ok(strstr(read_until(fd, "finally"), "finally"), "is answered later");
+    close(fd);
+
+    fd = dial();
+    say(fd, "GET /refused HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(fd, "no"), "403"), "a refusal before the body");
+    close(fd);
+}
+
+static void test_leaving(void)
+{
+    int fd = dial();
+
+    say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    close(fd);
+    turn_until(&gone_count, 1);
+    is_int(gone_count, 1, "a client that leaves while it waits is noticed");
+}
+
+static void test_too_big(void)
+{
+    static char chunk[100000];
+    int fd = dial();
+
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n");
+    for (int sent = 0, turns = 0; sent < 200000 && turns < 100000; turns++) {
+        ssize_t k = write(fd, chunk, (size_t)(200000 - sent > (int)sizeof chunk ? (int)sizeof chunk : 200000 - sent));
+        sent += k > 0 ? (int)k : 0;
+        ev_run(loop, EVRUN_NOWAIT);
+    }
+    ok(strstr(read_until(fd, "larger"), "413"), "a body over the limit is refused");
+    say(fd, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(fd, "now"), "200"), "and the connection stays usable");
+    close(fd);
+}
+
+static void test_stream(void)
+{
+    int fd = dial();
+
+    say(fd, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    read_until(fd, "event-stream");
+    ok(stream != NULL, "a stream");
+    http_stream_write(stream, "one", 3);
+    ok(strstr(read_until(fd, "one"), "one"), "its first bytes");
+    ok(drained_count > 0, "the writer hears that all was taken");
+    unsigned runs = ev_iteration(loop);
+    for (int i = 0; i < 50; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        usleep(1000);
+    }
+    ok(ev_iteration(loop) - runs <= 51, "an idle stream does not spin");
+    http_stream_write(stream, "two", 3);
+    ok(strstr(read_until(fd, "two"), "two"), "and more");
+    close(fd);
+    turn_until(&closed_count, 1);
+    is_int(closed_count, 1, "a reader that leaves is noticed");
+}
+
+static void test_upgrade(void)
+{
+    int fd = dial();
+
+    say(fd, "GET /upgrade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: mcp-stdio\r\n\r\nearly");
+    ok(strstr(read_until(fd, "early"), "101"), "101");
+    ok(upgraded && (fcntl(upgraded_fd, F_GETFL) & O_NONBLOCK), "a non-blocking descriptor");
+    say(upgraded_fd, "raw");
+    ok(strstr(read_until(fd, "raw"), "raw"), "raw bytes");
+    upgraded_close(upgraded);
+    read_until(fd, NULL);
+    char c;
+    ok(read(fd, &c, 1) == 0, "closed with the upgrade");
+    close(fd);
+}
+
+int main(void)
+{
+    struct fault f = FAULT_NONE;
+    struct stat st;
+    char dir[] = "/tmp/t_httpd.XXXXXX";
+
+    tap_deadline(60);
+    signal(SIGPIPE, SIG_IGN);
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(socket_path, sizeof socket_path, "%s/s", dir);
+    loop = ev_loop_new(EVFLAG_NOENV);
+    httpd = httpd_new(loop, 150000, &(struct httpd_events){on_admit, on_handle}, NULL);
+    is_int(httpd_listen_unix(httpd, socket_path, &f), 0, "listen");
+    ok(stat(socket_path, &st) == 0 && (st.st_mode & 0777) == 0600, "the socket is 0600");
+    test_plain();
+    test_leaving();
+    test_too_big();
+    test_stream();
+    test_upgrade();
+    int fd = dial();
+    say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    httpd_free(httpd);
+    is_int(gone_count, 2, "a waiting request hears of the end");
+    ok(access(socket_path, F_OK) != 0, "the socket file is gone");
+    close(fd);
+    rmdir(dir);
+    ev_loop_destroy(loop);
+    return done_testing();
+}
