@@ -257,9 +257,9 @@ static void on_request_gone(void *ctx, struct request *r)
 }
 
 /* Sends and waits. Frees w here when the answer came at once. */
-static void begin(struct waiting *w, struct client *client, const char *msg, size_t n, const struct envelope *e)
+static void begin(struct waiting *w, struct client *client, const struct envelope *e)
 {
-    w->call = client_send(client, msg, n, e, on_reply, w);
+    w->call = client_send(client, e, on_reply, w);
     if (w->answered)
         waiting_free(w);
     else
@@ -300,7 +300,7 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
         return;
     hs->used_ms = clock_mono_ms();
     if (e.kind != ENVELOPE_REQUEST) {
-        client_send(hs->client, msg, n, &e, NULL, NULL);
+        client_send(hs->client, &e, NULL, NULL);
         request_reply(r, 202, NULL, NULL, NULL, 0);
         return;
     }
@@ -309,7 +309,7 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     if (initialize)
         memcpy(w->session_id, hs->id, sizeof w->session_id);
     waiting_join(w, hs);
-    begin(w, hs->client, msg, n, &e);
+    begin(w, hs->client, &e);
 }
 
 static void handle_delete(struct mcp_http *m, struct request *r)
@@ -364,7 +364,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
     w->request = r;
     w->envelope = true;
     w->own_client = client_open(s->session, "api", NULL, NULL);
-    begin(w, w->own_client, msg, strlen(msg), &e);
+    begin(w, w->own_client, &e);
 }
 
 size_t mcp_http_get_sessions(const struct mcp_http *m)

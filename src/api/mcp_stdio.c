@@ -213,7 +213,7 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
         return;
     }
     if (e.kind != ENVELOPE_REQUEST) {
-        client_send(c->client, p, n, &e, NULL, NULL);
+        client_send(c->client, &e, NULL, NULL);
         return;
     }
     struct pending *k = xcalloc(1, sizeof *k);
@@ -222,7 +222,7 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
     if (k->next)
         k->next->prev = k;
     c->pendings = k;
-    k->call = client_send(c->client, p, n, &e, on_reply, k);
+    k->call = client_send(c->client, &e, on_reply, k);
     if (k->answered)
         pending_free(k);
 }

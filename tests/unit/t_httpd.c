@@ -136,6 +136,7 @@ static void test_plain(void)
         ev_run(loop, EVRUN_NOWAIT);
     ok(later != NULL, "a request that waits");
     answer(later, 200, "finally");
+    later = NULL;
     ok(strstr(read_until(fd, "finally"), "finally"), "is answered later");
     close(fd);
 
