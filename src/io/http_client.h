@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTTP requests on the loop (libcurl's multi interface on libev): Docker Engine and, from the view and the verbs, the
- * supervisor. One http_client per loop; connections are kept alive and reused per socket. */
+/* HTTP/1.1 requests on the loop (libcurl's multi interface on libev): Docker Engine and, from the view and the verbs, the
+ * supervisor. One http_client per loop; connections are kept alive and reused per socket. Proxies, redirects, cookies and
+ * ~/.netrc play no part. */
 #ifndef MCPTOP_IO_HTTP_CLIENT_H
 #define MCPTOP_IO_HTTP_CLIENT_H
 
@@ -12,7 +13,9 @@
 
 struct http_client;
 struct http_client *http_client_new(struct ev_loop *loop);
-void http_client_free(struct http_client *h);       /* running requests end without events */
+void http_client_free(struct http_client *h);       /* running requests end without events; NULL is fine; not from `data` */
+
+struct ev_loop *http_client_get_loop(const struct http_client *h);
 
 struct http_peer {
     const char *unix_socket;    /* path, or NULL for TCP */
@@ -24,7 +27,7 @@ struct http_spec {
     const char *method;         /* "GET" … */
     const char *path;           /* "/v1.41/containers/json?all=1" */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
-    const char *body;           /* copied; NULL = none */
+    const char *body;           /* copied; NULL = none; its type is application/json unless headers say otherwise */
     size_t body_len;
     int64_t connect_timeout_ms; /* 0 = 5 s */
     int64_t total_timeout_ms;   /* 0 = 30 s; -1 = none (event streams, pulls) */
@@ -41,7 +44,9 @@ struct http_reply {
 
 struct http_events {
     void (*data)(void *ctx, const char *p, size_t n);   /* with spec.stream and a 2xx status; error bodies are collected */
-    /* Once; the last event. f: NULL when an HTTP reply came (of any status), else why none did. */
+    /* Once; the last event. r is never NULL. f: NULL when a whole HTTP reply came (of any status), else why none did:
+     * the errno of a failed connect (ENOENT, EACCES, ECONNREFUSED …), ECONNRESET when the connection broke before the
+     * reply was whole, FAULT_TIMEOUT, FAULT_TOO_BIG, FAULT_INVALID (not HTTP). The text names method, path and peer. */
     void (*done)(void *ctx, const struct http_reply *r, const struct fault *f);
 };
 
@@ -49,5 +54,10 @@ struct http_request;
 /* Never calls back before it returned. spec and its strings may go afterwards. */
 struct http_request *http_send(struct http_client *h, const struct http_spec *spec, const struct http_events *events, void *ctx);
 void http_cancel(struct http_request *r);           /* no event any more; NULL is fine; not from its own `done` */
+
+/* Only connects to spec.peer within connect_timeout_ms. The descriptor is the callee's; -1 with f when it failed. This is
+ * what http_upgrade stands on. */
+typedef void (*http_connected_fn)(void *ctx, int fd, const struct fault *f);
+struct http_request *http_connect(struct http_client *h, const struct http_spec *spec, http_connected_fn connected, void *ctx);
 
 #endif
