@@ -11,6 +11,7 @@
 
 #define DEFAULT_MEMORY "512m"
 #define DEFAULT_CPUS "1.0"
+#define DEFAULT_NETWORK "bridge"
 enum { DEFAULT_MEMORY_BYTES = 512 << 20, DEFAULT_NANO_CPUS = 1000000000 };
 
 /* A note for a value that a key of some level (or a default) gives. */
@@ -129,7 +130,17 @@ static void fill_limits(struct maker *m)
     p->cpu_text = xstrdup(from ? from->cpu_limit : DEFAULT_CPUS);
     p->nano_cpus = from ? from->nano_cpus : DEFAULT_NANO_CPUS;
     from = plan_level(m, ISO_NETWORK_MODE, NULL);
-    p->network_mode = xstrdup(from ? from->network_mode : "bridge");
+    p->network_mode = xstrdup(from ? from->network_mode : DEFAULT_NETWORK);
+}
+
+void plan_get_defaults(const struct config *c, struct plan_defaults *ret)
+{
+    const struct iso_settings *g = c ? &c->docker_isolation : NULL;
+    *ret = (struct plan_defaults){
+        .memory_limit = g && g->memory_limit ? g->memory_limit : DEFAULT_MEMORY,
+        .cpu_limit = g && g->cpu_limit ? g->cpu_limit : DEFAULT_CPUS,
+        .network_mode = g && g->network_mode ? g->network_mode : DEFAULT_NETWORK,
+    };
 }
 
 static void fill_log(struct maker *m)
