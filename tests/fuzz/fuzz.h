@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a fuzz target is: LLVMFuzzerTestOneInput(), which aborts when a promise of the code under test is
+ * broken, and seeds to begin with. With --enable-fuzzer libFuzzer drives it; without, sweep.c does, and then it
+ * is a test of `make check`. */
+#ifndef MCPTOP_TESTS_FUZZ_H
+#define MCPTOP_TESTS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct fuzz_seed { const char *bytes; size_t len; };
+#define FUZZ_SEED(s) { (s), sizeof(s) - 1 }
+extern const struct fuzz_seed fuzz_seeds[];   /* ends with one whose bytes are NULL */
+
+#define MUST(cond) do { \
+    if (!(cond)) { \
+        fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #cond); \
+        abort(); \
+    } \
+} while (0)
+
+#endif
