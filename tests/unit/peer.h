@@ -184,7 +184,7 @@ static void peer_start(struct peer *p, const char *path)
         abort();
     }
     p->port = ntohs(in.sin_port);
-    if (listen(p->fd, 16) < 0)
+    if (listen(p->fd, 256) < 0)
         abort();
     pthread_create(&p->thread, NULL, peer_accept, p);
 }
