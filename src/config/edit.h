@@ -8,15 +8,20 @@
 #include "base/buf.h"
 #include "base/fault.h"
 
-/* Pure: sets `key` of the server's object (path "isolation.memory_limit", "enabled") or, with server NULL, of the root
+/* Paths are split at ".", so a key that contains one cannot be named.
+ *
+ * Pure: sets `key` of the server's object (path "isolation.memory_limit", "enabled") or, with server NULL, of the root
  * ("docker_isolation.memory_limit") to json_value (valid JSON text). Missing objects on the path and the key are inserted
- * in the file's own indentation. json_value NULL removes the member. The result goes to out (replaced). When the value is
+ * in the file's own indentation. json_value NULL removes the member (all of its repetitions, or an earlier one would begin to
+ * count); a comment beside it stays. The result goes to out (replaced). When the value is
  * already that, out equals the text. */
 int edit_text(const char *text, size_t len, const char *server, const char *path, const char *json_value,
               struct buf *out, struct fault *f);
 
 /* The same on the file: reads it (again, whatever was known before), edits, checks that the result still parses, writes
- * a temporary file beside it, fsync, keeps mode and owner, renames; a symlink stays a symlink. old_text/new_text
+ * a temporary file beside it, fsync, keeps mode and owner, renames; a symlink stays a symlink. A file that changes
+ * between reading and renaming is read and edited again. A result that would not load is a fault that names line and key,
+ * and the file stays untouched. old_text/new_text
  * (may be NULL) receive the whole file before and after, for undo and for showing the diff.
  * The caller's loop may stand for the fsync of a small file: bounded, and only on a key press. */
 struct edit_change { const char *path; const char *json_value; };
