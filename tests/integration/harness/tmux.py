@@ -86,9 +86,10 @@ class Tmux:
         return int(self._format("#{pid}"))
 
     def exit_status(self):
-        """The program's exit status, or None while it runs."""
-        dead, status = self._format("#{pane_dead} #{pane_dead_status}").partition(" ")[::2]
-        return int(status or -1) if dead == "1" else None
+        """The program's exit status, -N for signal N, None while it runs."""
+        # A closed terminal makes a pane dead a moment before its program has been reaped.
+        status, sig = self._format("#{pane_dead_status},#{pane_dead_signal}").split(",")
+        return int(status) if status else -int(sig) if sig else None
 
     def wait_exit(self, timeout=15):
         wait_for(lambda: self.exit_status() is not None, timeout, "the program to end",
