@@ -23,6 +23,7 @@ static size_t cut(char *s, size_t len, size_t max)
 }
 
 /* Into a buffer beside the fault: the arguments may point into its text. Leaves room to mark a cut. */
+__attribute__((format(printf, 3, 0)))
 static size_t format(char *out, size_t size, const char *fmt, va_list ap)
 {
     int n = vsnprintf(out, size, fmt, ap);

@@ -239,9 +239,10 @@ static int parse_key(struct parser *ps, const char *expected)
     if (skip_space(ps) < 0)
         return -1;
     if (ps->p == ps->end || *ps->p != ':') {
-        AUTO_FREE char *expected_colon =
-            xasprintf("':' after the key %.*s", (int)(ps->key_end - ps->key > 60 ? 60 : ps->key_end - ps->key),
-                      ps->key);
+        size_t shown = (size_t)(ps->key_end - ps->key);
+        if (shown > 60)
+            shown = text_fit(ps->key, 60, 60, NULL);   /* no cut inside a character */
+        AUTO_FREE char *expected_colon = xasprintf("':' after the key %.*s", (int)shown, ps->key);
         return fail_expected(ps, expected_colon, NULL);
     }
     ps->p++;

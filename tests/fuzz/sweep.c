@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_INPUT = 2048, MIXTURES = 30000 };
+enum { MAX_INPUT = 2048, MIXTURES = 100000 };
 
 static uint8_t *current;   /* for the last words */
 static size_t current_len;

@@ -81,6 +81,7 @@ int main(void)
     for (int i = 0; i < 50; i++)
         lines_feed(&l, block, 1, borrowed, &seen);
     size_t most = 0;
+    lines_fini(&l);
     lines_init(&l, 65536, LINES_SPLIT);
     for (int i = 0; i < 10000; i++) {
         lines_feed(&l, block, sizeof block, borrowed, &seen);
