@@ -25,6 +25,12 @@ static void release(struct frame *fr)
     fr->spent = false;
 }
 
+void frame_relax(struct frame *fr)
+{
+    if (fr->spent)
+        release(fr);
+}
+
 /* The line is over: what it was held for begins anew. */
 static void finish(struct frame *fr)
 {
@@ -166,8 +172,7 @@ size_t frame_next(struct frame *fr, const char *p, size_t n, struct frame_item *
     size_t used = 0;
 
     *ret = (struct frame_item){0};
-    if (fr->spent)
-        release(fr);
+    frame_relax(fr);
     if (fr->state == FRAME_START) {
         size_t line;
         used = skip_blank(p, n, &line);
@@ -195,8 +200,7 @@ size_t frame_next(struct frame *fr, const char *p, size_t n, struct frame_item *
 void frame_end(struct frame *fr, struct frame_item *ret)
 {
     *ret = (struct frame_item){0};
-    if (fr->spent)
-        release(fr);
+    frame_relax(fr);
     if (fr->state == FRAME_IN_STRAY)
         take_stray(fr, "", 0, true, ret);
     else if (fr->state != FRAME_START)

@@ -41,6 +41,8 @@ void frame_init(struct frame *fr, size_t max_bytes);
 void frame_fini(struct frame *fr);
 /* Consumes from p[0, n) up to the end of the first item; returns how much. FRAME_NONE: all is consumed, nothing to hand out. */
 size_t frame_next(struct frame *fr, const char *p, size_t n, struct frame_item *ret);
+/* The last item is not needed any more: gives its memory back now instead of at the next call. */
+void frame_relax(struct frame *fr);
 /* The stream has ended: yields what is held (once), and is ready for a new stream. */
 void frame_end(struct frame *fr, struct frame_item *ret);
 

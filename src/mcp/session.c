@@ -284,6 +284,7 @@ void session_feed(struct session *s, const char *p, size_t n)
         frame_end(&s->frame, &item);
         take_item(s, &item, false);
     }
+    frame_relax(&s->frame);
     s->feeding = false;
     session_leave(s);
 }
