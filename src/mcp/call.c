@@ -270,17 +270,11 @@ void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...
     call_answer(s, k, &iov, 1, true);
 }
 
-/* Owners may send new calls while they are told; those belong to the next turn of things and stay. */
+/* Owners may send new calls while they are told; those come behind these and stay. */
 static void fail_all(struct session *s, struct call_list *list, const char *why)
 {
-    struct call_list doomed = {0};
-
-    while (list->head)
-        call_move(list->head, &doomed);
-    while (doomed.head) {
-        struct call *k = doomed.head;
-        if (k->id && !k->client)
-            s->abandoned--;
+    for (uint32_t n = list->n; n && list->head; n--) {
+        struct call *k = list->head;
         if (k->client)
             call_fail(s, k, SESSION_ERROR, "%s", why);
         else

@@ -141,12 +141,19 @@ static void says_initialized(struct rig *r, const char *id)
                        "\"serverInfo\":{\"name\":\"srv\",\"version\":\"1.2\"},\"instructions\":\"be \\u00e9\"}");
 }
 
-/* A run up to READY; returns nothing left to read. */
+/* A new process: what went to the one before it is gone. */
+static void up(struct rig *r)
+{
+    buf_clear(&r->out);
+    session_up(r->s);
+}
+
+/* A run up to the tool list. */
 static void start(struct rig *r)
 {
     AUTO_FREE char *id = NULL;
 
-    session_up(r->s);
+    up(r);
     id = xstrdup(next_id(r));
     says_initialized(r, id);
     next_line(r);     /* notifications/initialized */
@@ -221,7 +228,7 @@ static void test_handshake(void)
     rig_open(&r, NULL);
     is_int(session_get_phase(r.s), SESSION_DOWN, "a new session is down");
     is_int(session_get_tool_count(r.s), -1, "its tools are unknown");
-    session_up(r.s);
+    up(&r);
     const char *line = next_line(&r);
     ok(line && strstr(line, "\"method\":\"initialize\"") && strstr(line, "\"protocolVersion\":\"2025-11-25\"") &&
        strstr(line, "\"name\":\"mcptop\"") && strstr(line, "\"capabilities\":{}"), "initialize is sent");
@@ -303,7 +310,7 @@ static void test_handshake_failures(void)
     struct rig r;
 
     rig_open(&r, &cfg);
-    session_up(r.s);
+    up(&r);
     says(&r, "Server started on stdio");
     run_until(r.loop, r.failures, 5);
     is_int(r.failed.code, FAULT_TIMEOUT, "no answer: a timeout");
@@ -314,24 +321,24 @@ static void test_handshake_failures(void)
     is_int(r.failures, 1, "told once");
 
     r.down_on_failure = true;
-    session_up(r.s);
+    up(&r);
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32602,\"message\":\"no \\\"such\\\" thing\"}}\nnoise", next_id(&r));
     is_int(r.failed.code, FAULT_DENIED, "refused");
     ok(strstr(r.failed.text, "refused: no \"such\" thing (code -32602)"), "with its words: %s", r.failed.text);
     ok(has(&r.strays, "[not JSON|noise]"), "what came behind it is not lost, though the run ended meanwhile");
 
-    session_up(r.s);
+    up(&r);
     says_result(&r, next_id(&r), "{\"protocolVersion\":\"2031-01-01\",\"capabilities\":{}}");
     is_int(r.failed.code, FAULT_UNSUPPORTED, "an unknown version");
     ok(strstr(r.failed.text, "\"2031-01-01\""), "named: %s", r.failed.text);
 
-    session_up(r.s);
+    up(&r);
     says_result(&r, next_id(&r), "{}");
     is_int(r.failed.code, FAULT_INVALID, "no version");
 
     r.failures = 0;
     buf_clear(&r.phases);
-    session_up(r.s);
+    up(&r);
     session_down(r.s, "exited 3");
     is_int(r.failures, 0, "an end of the process is no failure of the handshake");
     is_str(buf_str(&r.phases), "handshake down(the server ended (exited 3) before its handshake was done) ", "but told");
@@ -344,7 +351,7 @@ static void test_no_tools(void)
     size_t n;
 
     rig_open(&r, NULL);
-    session_up(r.s);
+    up(&r);
     says_result(&r, next_id(&r), "{\"protocolVersion\":\"2024-11-05\",\"capabilities\":{\"prompts\":{}},\"serverInfo\":{\"name\":\"p\"}}");
     ok(session_get_phase(r.s) == SESSION_READY, "a server without tools is ready at once");
     is_int(session_get_tool_count(r.s), 0, "it has none");
@@ -432,7 +439,7 @@ static void test_many_in_flight(void)
 
 static void test_progress(void)
 {
-    AUTO_BUF struct buf got[2] = {{0}};
+    struct buf got[2] = {{0}};
     struct reply p[2] = {{{0}, 0, 0}};
     struct client *c[2];
     char id[2][32];
@@ -556,7 +563,7 @@ static void test_hold_deadline(void)
     sends(c, &p, CALL("1", "t"));
     ok(run_until(r.loop, p.count, 5), "a call does not wait for ever");
     ok(has(&p.text, "server \\\"x\\\" is restarting: exited 3, retry in 4 s; waited 1 s"), "and says what it waited for");
-    session_up(r.s);
+    up(&r);
     sends(c, &q, CALL("2", "t"));
     ok(run_until(r.loop, q.count, 5) && has(&q.text, "is starting again (before that: exited 3)"), "also during a start");
     sends(c, &z, CALL("3", "t"));
@@ -740,7 +747,7 @@ static void test_call_timeout(void)
 
 static void test_server_requests(void)
 {
-    AUTO_BUF struct buf got[2] = {{0}};
+    struct buf got[2] = {{0}};
     struct reply p = {0};
     struct rig r;
 
@@ -817,7 +824,7 @@ static void on_strike(void *ctx, const struct iovec *iov, int count, bool is_err
         client_close(TAKE(k->c));
     else if (k->what == 1)
         sends(k->c, &k->next, CALL("8", "again"));
-    else if (k->what == 2)
+    else if (k->what == 2 && k->r->s)
         session_down(k->r->s, "stopped by a reply");
     else if (k->what == 3)
         session_free(TAKE(k->r->s));
