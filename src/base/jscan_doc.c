@@ -240,8 +240,11 @@ static int parse_key(struct parser *ps, const char *expected)
         return -1;
     if (ps->p == ps->end || *ps->p != ':') {
         size_t shown = (size_t)(ps->key_end - ps->key);
-        if (shown > 60)
-            shown = text_fit(ps->key, 60, 60, NULL);   /* no cut inside a character */
+        if (shown > 60) {
+            for (shown = 60; ((unsigned char)ps->key[shown] & 0xC0) == 0x80; shown--) {
+                /* no cut inside a character */
+            }
+        }
         AUTO_FREE char *expected_colon = xasprintf("':' after the key %.*s", (int)shown, ps->key);
         return fail_expected(ps, expected_colon, NULL);
     }
