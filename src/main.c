@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
+/* argv → role. The one place that knows the verbs, the supervisor and the view. */
+#include "cli/verbs.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    puts("mcptop");
-    return 0;
+    static const struct cli_roles roles = { 0 };
+    return cli_main(argc, argv, &roles);
 }

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Text, figures and documents for the verbs' output. Every string that a server or a file gave goes through base/text.h:
+ * an escape sequence in a reason must not reach the terminal. */
+#include "cli/show.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+json_t *doc_get(json_t *o, const char *path)
+{
+    while (o && *path) {
+        size_t n = strcspn(path, ".");
+        char key[64];
+        if (n >= sizeof key)
+            return NULL;
+        memcpy(key, path, n);
+        key[n] = '\0';
+        o = json_object_get(o, key);
+        path += n + (path[n] == '.');
+    }
+    return o;
+}
+
+const char *doc_str(json_t *o, const char *path)
+{
+    const char *s = json_string_value(doc_get(o, path));
+    return s ? s : "";
+}
+
+int64_t doc_int(json_t *o, const char *path, int64_t otherwise)
+{
+    json_t *v = doc_get(o, path);
+    return json_is_number(v) ? (int64_t)json_number_value(v) : otherwise;
+}
+
+double doc_real(json_t *o, const char *path, double otherwise)
+{
+    json_t *v = doc_get(o, path);
+    return json_is_number(v) ? json_number_value(v) : otherwise;
+}
+
+bool doc_true(json_t *o, const char *path)
+{
+    return json_is_true(doc_get(o, path));
+}
+
+void show_text(FILE *out, const char *text)
+{
+    AUTO_BUF struct buf clean = BUF_INIT;
+    text_clean_plain(&clean, text, strlen(text));
+    fputs(buf_str(&clean), out);
+}
+
+void show_json(json_t *data)
+{
+    json_t *null = data ? NULL : json_null();
+    json_dumpf(data ? data : null, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+void show_error(const char *fmt, ...)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    fflush(stdout);
+    fputs("mcptop: ", stderr);
+    /* Our own sentences may have lines; each is cleaned on its own. */
+    for (const char *p = buf_str(&text); *p;) {
+        size_t n = strcspn(p, "\n");
+        AUTO_BUF struct buf clean = BUF_INIT;
+        text_clean_plain(&clean, p, n);
+        fprintf(stderr, "%s\n", buf_str(&clean));
+        p += n + (p[n] == '\n');
+    }
+}
+
+/* ---- figures ---- */
+
+char *show_size(int64_t bytes, char *out, size_t n)
+{
+    if (bytes < 0)
+        snprintf(out, n, "-");
+    else
+        text_size(bytes, out, n);
+    return out;
+}
+
+char *show_latency(int64_t us, char *out, size_t n)
+{
+    if (us < 0)
+        snprintf(out, n, "-");
+    else if (us < 1000)
+        snprintf(out, n, "%dus", (int)us);
+    else if (us < 10 * 1000 * 1000)
+        snprintf(out, n, "%dms", (int)((us + 500) / 1000));
+    else
+        snprintf(out, n, "%ds", (int)(us / 1000000));
+    return out;
+}
+
+char *show_ago(int64_t wall_ms, char *out, size_t n)
+{
+    if (wall_ms <= 0) {
+        snprintf(out, n, "-");
+        return out;
+    }
+    int64_t ms = clock_wall_ms() - wall_ms;
+    return clock_span(ms > 0 ? ms : 0, out, n);
+}
+
+static const struct { const char *state, *mark, *sgr; } states[] = {
+    { "ready", "*", "\033[32m" },
+    { "silent", "?", "\033[33m" },
+    { "pulling", "~", "\033[33m" }, { "starting", "~", "\033[33m" }, { "initializing", "~", "\033[33m" },
+    { "stopping", "~", "\033[33m" },
+    { "backing-off", "!", "\033[31m" }, { "failed", "!", "\033[31m" },
+    { "stopped", "-", "" },
+};
+
+const char *show_mark(const char *state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (!strcmp(states[i].state, state))
+            return states[i].mark;
+    return " ";
+}
+
+static bool colours(void)
+{
+    static int wanted = -1;
+    if (wanted < 0) {
+        const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+        wanted = isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
+    }
+    return wanted;
+}
+
+const char *show_state_colour(const char *state)
+{
+    for (size_t i = 0; colours() && i < ARRAY_LEN(states); i++)
+        if (!strcmp(states[i].state, state))
+            return states[i].sgr;
+    return "";
+}
+
+const char *show_colour_off(void)
+{
+    return colours() ? "\033[m" : "";
+}

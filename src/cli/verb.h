@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One verb, for the files that implement them; verbs.c holds the table. */
+#ifndef MCPTOP_CLI_VERB_H
+#define MCPTOP_CLI_VERB_H
+
+#include "cli/args.h"
+#include "cli/verbs.h"
+
+struct verb;
+struct cli {
+    const struct verb *verb;
+    const struct cli_roles *roles;
+    struct args args;
+    struct paths paths;         /* resolved */
+    char **words;               /* after the verb; NULL-terminated; borrowed from args */
+    size_t word_count;
+};
+
+struct verb {
+    const char *name, *words, *summary;
+    unsigned min_words, max_words;   /* max: ANY_WORDS = no limit */
+    unsigned options;                /* OPT_BIT()s beyond the global ones */
+    enum { ALONE, ASKS, STARTS } needs;   /* a supervisor: no, a running one, one that is started if need be */
+    int (*run)(struct cli *c);       /* exit code */
+    const char *more;                /* further lines of its help; may be NULL */
+};
+enum { ANY_WORDS = 1000 };
+
+static inline bool cli_has(const struct cli *c, enum option_id id)
+{
+    return c->args.value[id] != NULL;
+}
+/* Says the fault on stderr; the exit code that goes with it. */
+int cli_fail(const struct fault *f);
+/* Says "mcptop VERB: SENTENCE" and how to get help. EXIT_USAGE. */
+int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Asks and, with --json, prints the data. 0 with *ret_data (a new reference), else an exit code after saying why. */
+int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret_data);
+
+/* verbs_ask.c */
+int verb_ls(struct cli *c);
+int verb_status(struct cli *c);
+int verb_tools(struct cli *c);
+int verb_why(struct cli *c);
+int verb_command(struct cli *c);
+int verb_containers(struct cli *c);
+int verb_events(struct cli *c);
+int verb_doctor(struct cli *c);
+int verb_reload(struct cli *c);
+/* verbs_act.c */
+int verb_act(struct cli *c);          /* start stop restart kill enable disable */
+int verb_set(struct cli *c);
+int verb_undo(struct cli *c);
+int verb_shutdown(struct cli *c);
+/* verbs_call.c, verbs_logs.c */
+int verb_call(struct cli *c);
+int verb_logs(struct cli *c);
+
+#endif

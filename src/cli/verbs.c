@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of verbs: it dispatches, and the help is generated from it. What a verb does stands in verbs_*.c. */
+#include "cli/verb.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/bridge.h"
+#include "cli/near.h"
+#include "cli/show.h"
+
+static int verb_serve(struct cli *c);
+static int verb_stdio(struct cli *c);
+static int verb_version(struct cli *c);
+static int verb_help(struct cli *c);
+
+#define JSON OPT_BIT(OPT_JSON)
+#define ACT (JSON | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT))
+#define CHANGE (JSON | OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT))
+
+static const struct verb verbs[] = {
+    { "serve", "", "supervise the servers, in the foreground", 0, ANY_WORDS, 0, ALONE, verb_serve,
+      "  `mcptop` and `mcptop stdio` start it in the background when none runs." },
+    { "stdio", "NAME", "connect a client's stdin and stdout to a server", 1, 1, 0, ALONE, verb_stdio,
+      "  What an MCP client runs: claude mcp add NAME -- mcptop stdio NAME" },
+    { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls, NULL },
+    { "status", "", "the supervisor, its engine and its configuration", 0, 0, JSON, ASKS, verb_status, NULL },
+    { "logs", "NAME", "what a server wrote to stderr", 1, 1,
+      JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES) | OPT_BIT(OPT_SINCE), ASKS, verb_logs,
+      "  Lines marked `out|` came on stdout and are no MCP; `mcptop|` are the supervisor's own." },
+    { "start", "NAME…", "start servers, and wait until they are ready", 0, ANY_WORDS, ACT, STARTS, verb_act, NULL },
+    { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
+    { "restart", "NAME…", "restart servers, and wait until they are ready", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
+    { "kill", "NAME…", "SIGKILL now; they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
+    { "enable", "NAME…", "`enabled: true` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
+    { "disable", "NAME…", "`enabled: false` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
+    { "set", "NAME KEY=VALUE…", "change isolation or limits, in the configuration and now", 2, ANY_WORDS,
+      CHANGE | OPT_BIT(OPT_DRY_RUN), ASKS, verb_set,
+      "  Keys: isolation=docker|none memory=1g cpus=2 network=bridge|none|… enabled=true|false" },
+    { "undo", "NAME", "take back the last change of a server", 1, 1, CHANGE, ASKS, verb_undo, NULL },
+    { "command", "NAME", "the command line that equals what runs, to paste", 1, 1, JSON | OPT_BIT(OPT_SECRETS), ASKS,
+      verb_command, NULL },
+    { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1, JSON, ASKS, verb_why,
+      NULL },
+    { "tools", "NAME", "the tools of a server", 1, 1, JSON, ASKS, verb_tools, NULL },
+    { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin", 2, 3,
+      JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
+    { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON, ASKS, verb_containers, NULL },
+    { "events", "", "what the engine and the supervisor saw", 0, 0, JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES), ASKS,
+      verb_events, NULL },
+    { "doctor", "", "what is wrong, and what to do about it", 0, 0, JSON, ASKS, verb_doctor, NULL },
+    { "reload", "", "read the configuration again now", 0, 0, JSON, ASKS, verb_reload, NULL },
+    { "shutdown", "", "stop all servers and the supervisor", 0, 0, OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT), ASKS,
+      verb_shutdown, NULL },
+    { "version", "", "the version", 0, 0, 0, ALONE, verb_version, NULL },
+    { "help", "[VERB]", "this help, or that of a verb", 0, 1, 0, ALONE, verb_help, NULL },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (!strcmp(verbs[i].name, name))
+            return &verbs[i];
+    return NULL;
+}
+
+/* ---- saying ---- */
+
+int cli_fail(const struct fault *f)
+{
+    show_error("%s", f->text);
+    switch (f->code) {
+    case FAULT_NOT_FOUND: return EXIT_NO_SERVER;
+    case ENOENT: case ECONNREFUSED: case ECONNRESET: case EPIPE: case FAULT_TIMEOUT: return EXIT_NO_SUPERVISOR;
+    default: return EXIT_REFUSED;
+    }
+}
+
+int cli_usage(const struct cli *c, const char *fmt, ...)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    const char *verb = c->verb ? c->verb->name : "";
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    show_error("%s%s%s\n(`mcptop %s%s--help` tells how it is used)", verb, *verb ? ": " : "", buf_str(&text), verb,
+               *verb ? " " : "");
+    return EXIT_USAGE;
+}
+
+int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret_data)
+{
+    struct fault f = FAULT_NONE;
+    *ret_data = NULL;
+    if (api_ask(c->paths.socket, method, path, body, ret_data, NULL, &f))
+        return cli_fail(&f);
+    if (cli_has(c, OPT_JSON))
+        show_json(*ret_data);
+    return EXIT_OK;
+}
+
+/* ---- help ---- */
+
+static void print_overview(FILE *out)
+{
+    fputs("mcptop: htop for MCP servers\n\n"
+          "  mcptop                        show them (starts a supervisor in the background if none runs)\n"
+          "  mcptop VERB [OPTION…] …       do one thing\n\nverbs:\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].words);
+        /* The ellipsis is three bytes and one column. */
+        int pad = strstr(left, "…") ? 26 : 24;
+        fprintf(out, "  %-*s %s\n", pad, left, verbs[i].summary);
+    }
+    fputs("\noptions of every verb and of the view:\n", out);
+    args_help(out, OPTS_GLOBAL);
+    fputs("\nexit status: 0 done; 1 not well, or refused; 2 wrong usage; 3 no supervisor; 4 no such server\n", out);
+}
+
+static void print_verb_help(const struct verb *v)
+{
+    printf("mcptop %s%s%s%s\n  %s\n", v->name, v->options ? " [OPTION…]" : "", *v->words ? " " : "", v->words, v->summary);
+    if (v->more)
+        printf("%s\n", v->more);
+    if (v->options)
+        printf("\noptions:\n");
+    args_help(stdout, v->options);
+    printf("\noptions of every verb:\n");
+    args_help(stdout, OPTS_GLOBAL);
+}
+
+static int unknown_verb(const char *word)
+{
+    struct near near;
+    near_init(&near, word);
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        near_try(&near, verbs[i].name);
+    if (near.best)
+        show_error("no verb \"%s\": did you mean \"%s\"?", word, near.best);
+    else
+        show_error("no verb \"%s\": `mcptop help` lists them", word);
+    return EXIT_USAGE;
+}
+
+static int verb_help(struct cli *c)
+{
+    const struct verb *v = c->word_count ? find_verb(c->words[0]) : NULL;
+    if (c->word_count && !v)
+        return unknown_verb(c->words[0]);
+    if (v)
+        print_verb_help(v);
+    else
+        print_overview(stdout);
+    return EXIT_OK;
+}
+
+static int verb_version(struct cli *c)
+{
+    (void)c;
+    puts("mcptop " PACKAGE_VERSION);
+    return EXIT_OK;
+}
+
+/* ---- roles ---- */
+
+static int verb_serve(struct cli *c)
+{
+    (void)c;        /* only its help comes here: cli_main hands the role over with its options unparsed */
+    return EXIT_USAGE;
+}
+
+static int verb_stdio(struct cli *c)
+{
+    return bridge_run(&c->paths, c->words[0]);
+}
+
+/* serve parses its own options: it gets them all, without the verb. */
+static int run_serve(const struct cli_roles *roles, int argc, char **argv, int verb_at)
+{
+    if (!roles->serve) {
+        show_error("this build has no supervisor");
+        return EXIT_REFUSED;
+    }
+    char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
+    int n = 0;
+    for (int i = 0; i < argc; i++)
+        if (i != verb_at)
+            rest[n++] = argv[i];
+    int code = roles->serve(n, rest);
+    free(rest);
+    return code;
+}
+
+static int need_supervisor(const struct cli *c, bool start)
+{
+    struct fault f = FAULT_NONE;
+    if (!supervisor_probe(c->paths.socket, &f))
+        return EXIT_OK;
+    if (f.code == FAULT_NOT_FOUND && start) {
+        if (!supervisor_start(&c->paths, &f))
+            return EXIT_OK;
+    } else if (f.code == FAULT_NOT_FOUND) {
+        fault_set(&f, FAULT_NOT_FOUND, "%s: start one with `mcptop`, or with `mcptop serve`",
+                  ((struct fault)f).text);
+    }
+    show_error("%s", f.text);
+    return EXIT_NO_SUPERVISOR;
+}
+
+/* A person who stands in a directory with a configuration means that one. An AI client (`stdio`) stands wherever its project is, and what lies
+ * there must not decide what is executed. */
+static void prefer_config_here(struct paths *p)
+{
+    char *here = p->config ? NULL : realpath("mcp_config.json", NULL);
+    if (here)
+        p->config = here;
+}
+
+/* `mcptop`: the view; off a terminal the table, once. */
+static int run_view(struct cli *c, const struct strvec *view_options)
+{
+    if (c->args.value[OPT_VERSION])
+        return verb_version(c);
+    if (c->args.value[OPT_HELP]) {
+        print_overview(stdout);
+        return EXIT_OK;
+    }
+    prefer_config_here(&c->paths);
+    int rc = need_supervisor(c, true);
+    if (rc)
+        return rc;
+    if (!c->roles->view || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+        return verb_ls(c);
+    return c->roles->view(&c->paths, (int)view_options->n, view_options->v);
+}
+
+static int check_use(struct cli *c)
+{
+    const struct verb *v = c->verb;
+    for (unsigned id = 0; id < OPTIONS; id++)
+        if (c->args.value[id] && !((v->options | OPTS_GLOBAL) & OPT_BIT(id)))
+            return cli_usage(c, "takes no --%s", args_options[id].name);
+    if (c->word_count < v->min_words)
+        return cli_usage(c, "needs %s", v->words);
+    if ((v->options & OPT_BIT(OPT_ALL)) && !c->word_count == !c->args.value[OPT_ALL])
+        return cli_usage(c, c->word_count ? "--all or names, not both" : "needs NAME… or --all");
+    if (c->word_count > v->max_words)
+        return cli_usage(c, "does not know what to do with \"%s\"", c->words[v->max_words]);
+    return EXIT_OK;
+}
+
+static int run_verb(struct cli *c)
+{
+    if (c->args.value[OPT_HELP]) {
+        print_verb_help(c->verb);
+        return EXIT_OK;
+    }
+    int rc = check_use(c);
+    if (!rc && c->verb->needs != ALONE)
+        rc = need_supervisor(c, c->verb->needs == STARTS);
+    return rc ? rc : c->verb->run(c);
+}
+
+static int run_parsed(struct cli *c, const struct strvec *view_options)
+{
+    struct fault f = FAULT_NONE;
+    args_paths(&c->args, &c->paths);
+    if (paths_resolve(&c->paths, &f)) {
+        show_error("%s", f.text);
+        return EXIT_USAGE;
+    }
+    if (!c->verb)
+        return run_view(c, view_options);
+    c->words = c->args.words.v + 1;
+    c->word_count = c->args.words.n - 1;
+    return run_verb(c);
+}
+
+int cli_main(int argc, char **argv, const struct cli_roles *roles)
+{
+    struct cli c = { .roles = roles };
+    struct fault f = FAULT_NONE;
+    AUTO_STRVEC struct strvec view_options = { 0 };
+    int verb_at = args_find_verb(argc, argv);
+    if (verb_at && !(c.verb = find_verb(argv[verb_at])))
+        return unknown_verb(argv[verb_at]);
+    if (c.verb && c.verb->run == verb_serve)
+        return run_serve(roles, argc, argv, verb_at);
+
+    strvec_add(&view_options, argv[0]);
+    int rc;
+    if (args_parse(&c.args, argc, argv, c.verb ? NULL : &view_options, &f))
+        rc = cli_usage(&c, "%s", f.text);
+    else
+        rc = run_parsed(&c, &view_options);
+    args_fini(&c.args);
+    paths_fini(&c.paths);
+    /* A full disk or a closed pipe must not look like success. */
+    if ((fflush(stdout) || ferror(stdout)) && rc == EXIT_OK) {
+        show_error("cannot write the output: %s", strerror(errno));
+        rc = EXIT_REFUSED;
+    }
+    return rc;
+}

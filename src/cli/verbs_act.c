@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Verbs that change servers and wait until the change has come to its end: they follow the event stream first and act after its
+ * `hello`, so that no state in between is missed. Must not know how the supervisor does it: only states count. */
+#include "cli/verb.h"
+
+#include <string.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/show.h"
+
+enum { DEFAULT_TIMEOUT_S = 60 };
+
+/* What a verb waits for. */
+enum aim { AIM_NOTHING, AIM_READY, AIM_READY_ANEW, AIM_STOPPED };
+
+static const struct { const char *verb; enum aim aim; } aims[] = {
+    { "start", AIM_READY }, { "restart", AIM_READY_ANEW }, { "stop", AIM_STOPPED }, { "kill", AIM_NOTHING },
+    { "enable", AIM_READY }, { "disable", AIM_STOPPED },
+};
+
+struct act;
+struct target {
+    struct act *act;
+    char *name;
+    enum aim aim;
+    int64_t since_before;      /* when it entered the state it was in before we acted */
+    bool sent, answered, settled;
+    json_t *server;            /* as last heard of; owned */
+    json_t *change;            /* what set and undo were answered; owned */
+};
+
+struct act {
+    struct cli *cli;
+    struct ev_loop *loop;
+    struct api *api;
+    struct api_stream *stream;
+    ev_timer limit;
+    const char *method, *route;
+    json_t *body;              /* of set; borrowed */
+    enum aim aim;
+    struct target *targets;
+    size_t count;
+    int exit_code;
+};
+
+static void note_exit(struct act *a, int code)
+{
+    if (a->exit_code == EXIT_OK)
+        a->exit_code = code;
+}
+
+static void finish_if_all_settled(struct act *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (!a->targets[i].settled)
+            return;
+    ev_break(a->loop, EVBREAK_ALL);
+}
+
+static void settle(struct target *t)
+{
+    t->settled = true;
+    finish_if_all_settled(t->act);
+}
+
+/* ---- what is said at the end ---- */
+
+static void print_change(json_t *change)
+{
+    size_t i;
+    json_t *sentence;
+    const char *diff = doc_str(change, "diff");
+    json_array_foreach(doc_get(change, "changes"), i, sentence) {
+        show_text(stdout, json_is_string(sentence) ? json_string_value(sentence) : "");
+        putchar('\n');
+    }
+    for (const char *p = diff; *p;) {
+        size_t n = strcspn(p, "\n");
+        AUTO_FREE char *one = xstrndup(p, n);
+        fputs("  ", stdout);
+        show_text(stdout, one);
+        putchar('\n');
+        p += n + (p[n] == '\n');
+    }
+}
+
+static void print_server(const struct target *t)
+{
+    const char *state = doc_str(t->server, "state"), *reason = doc_str(t->server, "reason");
+    char where[160] = "";
+    if (!strcmp(state, "ready"))
+        snprintf(where, sizeof where, " (%s%s%s)", doc_str(t->server, "where"), *doc_str(t->server, "image") ? ", " : "",
+                 doc_str(t->server, "image"));
+    show_text(stdout, t->name);
+    printf(": %s%s %s%s", show_state_colour(state), show_mark(state), state, show_colour_off());
+    show_text(stdout, where);
+    if (*reason && strcmp(state, "ready") != 0) {
+        fputs(": ", stdout);
+        show_text(stdout, reason);
+    }
+    putchar('\n');
+    int64_t retry_ms = doc_int(t->server, "retry_in_ms", 0);
+    char span[24];
+    if (retry_ms > 0)
+        printf("  next try in %s; `mcptop logs %s` shows what it said\n", clock_span(retry_ms, span, sizeof span), t->name);
+}
+
+static void print_results(struct act *a)
+{
+    bool json = cli_has(a->cli, OPT_JSON);
+    json_t *list = json_array();
+    for (size_t i = 0; i < a->count; i++) {
+        struct target *t = &a->targets[i];
+        json_t *data = t->change ? t->change : t->server;
+        if (t->change && t->server)
+            json_object_set(t->change, "server", t->server);
+        if (!t->answered || !data)
+            continue;
+        if (json)
+            json_array_append(list, data);
+        else if (t->change)
+            print_change(t->change);
+        if (!json && t->server)
+            print_server(t);
+    }
+    if (json)
+        show_json(a->count == 1 && json_array_size(list) == 1 ? json_array_get(list, 0) : list);
+    json_decref(list);
+}
+
+/* ---- waiting ---- */
+
+static bool is_one_of(const char *state, const char *a, const char *b)
+{
+    return !strcmp(state, a) || !strcmp(state, b);
+}
+
+/* Has it come to an end, good or bad? What was so before we acted does not count, except where it is what is wanted. */
+static bool is_settled(struct target *t)
+{
+    const char *state = doc_str(t->server, "state");
+    bool anew = doc_int(t->server, "since_wall_ms", 0) != t->since_before;
+    switch (t->aim) {
+    case AIM_NOTHING:
+        return true;
+    case AIM_STOPPED:
+        return !strcmp(state, "stopped");
+    case AIM_READY_ANEW:
+        if (!anew)
+            return false;
+        /* fall through */
+    case AIM_READY:
+        if (is_one_of(state, "ready", "silent"))
+            return true;
+        if (anew && is_one_of(state, "failed", "backing-off")) {
+            note_exit(t->act, EXIT_REFUSED);
+            return true;
+        }
+        /* Down on purpose: disabled, or of a kind that this version does not run. */
+        if (!strcmp(doc_str(t->server, "wanted"), "down") && !strcmp(state, "stopped")) {
+            note_exit(t->act, EXIT_REFUSED);
+            return true;
+        }
+        return false;
+    }
+    return true;
+}
+
+static void hear(struct target *t, json_t *server)
+{
+    json_t *old = t->server;
+    t->server = json_incref(server);
+    json_decref(old);
+    if (!t->answered || t->settled)
+        return;
+    if (is_settled(t))
+        settle(t);
+    else if (!strcmp(doc_str(server, "state"), "pulling"))
+        ev_timer_again(t->act->loop, &t->act->limit);      /* a pull takes what it takes */
+}
+
+static void on_reply(void *ctx, long status, json_t *data, const struct fault *f)
+{
+    struct target *t = ctx;
+    (void)status;
+    if (f) {
+        note_exit(t->act, cli_fail(f));
+        settle(t);
+        return;
+    }
+    t->answered = true;
+    const char *applied = doc_str(data, "applied");
+    if (*applied) {
+        t->change = json_incref(data);
+        t->aim = !strcmp(applied, "restart") && !cli_has(t->act->cli, OPT_NO_WAIT) ? AIM_READY_ANEW : AIM_NOTHING;
+        data = doc_get(data, "server");
+        if (!strcmp(doc_str(data, "wanted"), "down"))
+            t->aim = AIM_NOTHING;
+    }
+    if (json_is_object(data))
+        hear(t, data);
+    else
+        settle(t);
+}
+
+static void send_target(struct target *t)
+{
+    struct act *a = t->act;
+    AUTO_FREE char *path = api_path(a->route, t->name);
+    t->sent = true;
+    api_send(a->api, a->method, path, json_incref(a->body), on_reply, t);
+}
+
+/* --all: every server that the verb has something to do for. */
+static bool is_meant(const char *verb, json_t *server)
+{
+    bool up = !strcmp(doc_str(server, "wanted"), "up");
+    if (!strcmp(verb, "start"))
+        return doc_true(server, "enabled");
+    if (is_one_of(verb, "enable", "disable"))
+        return doc_true(server, "enabled") == !strcmp(verb, "disable");
+    return up;
+}
+
+static void add_target(struct act *a, const char *name)
+{
+    a->targets = xrealloc(a->targets, (a->count + 1) * sizeof *a->targets);
+    a->targets[a->count++] = (struct target){ .act = a, .name = xstrdup(name), .aim = a->aim };
+}
+
+static void on_hello(struct act *a, json_t *hello)
+{
+    json_t *s;
+    size_t i;
+    if (cli_has(a->cli, OPT_ALL))
+        json_array_foreach(doc_get(hello, "servers"), i, s)
+            if (is_meant(a->cli->verb->name, s))
+                add_target(a, doc_str(s, "name"));
+    for (size_t k = 0; k < a->count; k++) {
+        struct target *t = &a->targets[k];
+        json_array_foreach(doc_get(hello, "servers"), i, s)
+            if (!strcmp(doc_str(s, "name"), t->name))
+                t->since_before = doc_int(s, "since_wall_ms", 0);
+        send_target(t);
+    }
+    if (!a->count)
+        puts("nothing to do");
+    finish_if_all_settled(a);
+}
+
+static void on_event(void *ctx, const char *name, const char *data, size_t n)
+{
+    struct act *a = ctx;
+    bool hello = !strcmp(name, "hello");
+    if (!hello && strcmp(name, "server") != 0)
+        return;
+    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL);
+    if (hello) {
+        on_hello(a, doc);
+    } else {
+        for (size_t i = 0; i < a->count; i++)
+            if (a->targets[i].sent && !strcmp(a->targets[i].name, doc_str(doc, "name")))
+                hear(&a->targets[i], doc);
+    }
+    json_decref(doc);
+}
+
+static void on_end(void *ctx, const struct fault *why)
+{
+    struct act *a = ctx;
+    a->stream = NULL;
+    note_exit(a, cli_fail(why));
+    ev_break(a->loop, EVBREAK_ALL);
+}
+
+static void on_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct act *a = w->data;
+    (void)revents;
+    for (size_t i = 0; i < a->count; i++)
+        if (!a->targets[i].settled)
+            show_error("%s is still %s after %d s (`mcptop logs %s` shows what it says; --timeout waits longer)",
+                       a->targets[i].name, doc_str(a->targets[i].server, "state"), (int)w->repeat, a->targets[i].name);
+    if (!a->count)
+        show_error("the supervisor does not answer");
+    note_exit(a, EXIT_REFUSED);
+    ev_break(loop, EVBREAK_ALL);
+}
+
+static int run_act(struct act *a)
+{
+    static const struct api_stream_events events = { on_event, on_end };
+    int64_t seconds;
+    struct fault f = FAULT_NONE;
+    if (args_number(&a->cli->args, OPT_TIMEOUT, 1, 24 * 3600, DEFAULT_TIMEOUT_S, &seconds, &f))
+        return cli_usage(a->cli, "%s", f.text);
+    a->loop = ev_loop_new(EVFLAG_AUTO);
+    a->api = api_new(a->loop, a->cli->paths.socket);
+    a->stream = api_follow(a->api, "/events", &events, a);
+    ev_timer_init(&a->limit, on_limit, 0, (double)seconds);
+    a->limit.data = a;
+    ev_timer_again(a->loop, &a->limit);
+    ev_run(a->loop, 0);
+    print_results(a);
+    ev_timer_stop(a->loop, &a->limit);
+    api_free(a->api);
+    ev_loop_destroy(a->loop);
+    for (size_t i = 0; i < a->count; i++) {
+        free(a->targets[i].name);
+        json_decref(a->targets[i].server);
+        json_decref(a->targets[i].change);
+    }
+    free(a->targets);
+    return a->exit_code;
+}
+
+int verb_act(struct cli *c)
+{
+    AUTO_FREE char *route = xasprintf("/api/v1/servers/%%s/%s", c->verb->name);
+    struct act a = { .cli = c, .method = "POST", .route = route };
+    for (size_t i = 0; i < ARRAY_LEN(aims); i++)
+        if (!strcmp(aims[i].verb, c->verb->name) && !cli_has(c, OPT_NO_WAIT))
+            a.aim = aims[i].aim;
+    for (size_t i = 0; i < c->word_count; i++)
+        add_target(&a, c->words[i]);
+    return run_act(&a);
+}
+
+/* ---- set, undo ---- */
+
+static const struct { const char *key; bool is_bool; } settable[] = {
+    { "isolation", false }, { "memory", false }, { "cpus", false }, { "network", false }, { "enabled", true },
+};
+
+/* One KEY=VALUE; values are checked by the API, which knows what may stand there. */
+static int add_setting(struct cli *c, json_t *body, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    if (!equals)
+        return cli_usage(c, "\"%s\" is no KEY=VALUE, as in memory=1g", word);
+    for (size_t i = 0; i < ARRAY_LEN(settable); i++) {
+        const char *key = settable[i].key;
+        if (strlen(key) != (size_t)(equals - word) || strncmp(key, word, strlen(key)) != 0)
+            continue;
+        if (!settable[i].is_bool) {
+            json_object_set_new(body, key, json_string(equals + 1));
+            return EXIT_OK;
+        }
+        if (!is_one_of(equals + 1, "true", "false"))
+            return cli_usage(c, "%s is true or false", key);
+        json_object_set_new(body, key, json_boolean(equals[1] == 't'));
+        return EXIT_OK;
+    }
+    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, network and enabled", (int)(equals - word), word);
+}
+
+int verb_set(struct cli *c)
+{
+    json_t *body = json_object();
+    int rc = EXIT_OK;
+    for (size_t i = 1; i < c->word_count && !rc; i++)
+        rc = add_setting(c, body, c->words[i]);
+    if (!rc && cli_has(c, OPT_DRY_RUN))
+        json_object_set_new(body, "dry_run", json_true());
+    if (!rc) {
+        struct act a = { .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body };
+        add_target(&a, c->words[0]);
+        rc = run_act(&a);
+    }
+    json_decref(body);
+    return rc;
+}
+
+int verb_undo(struct cli *c)
+{
+    struct act a = { .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo" };
+    add_target(&a, c->words[0]);
+    return run_act(&a);
+}
+
+/* ---- shutdown ---- */
+
+int verb_shutdown(struct cli *c)
+{
+    int64_t seconds;
+    struct fault f = FAULT_NONE;
+    json_t *data;
+    if (args_number(&c->args, OPT_TIMEOUT, 1, 24 * 3600, DEFAULT_TIMEOUT_S, &seconds, &f))
+        return cli_usage(c, "%s", f.text);
+    int rc = cli_ask(c, "POST", "/api/v1/shutdown", NULL, &data);
+    json_decref(data);
+    if (rc || cli_has(c, OPT_NO_WAIT))
+        return rc;
+    for (int64_t limit = clock_mono_ms() + seconds * 1000;;) {
+        if (supervisor_probe(c->paths.socket, &f) && f.code == FAULT_NOT_FOUND)
+            return EXIT_OK;
+        if (clock_mono_ms() > limit) {
+            show_error("the supervisor has not ended within %d s", (int)seconds);
+            return EXIT_REFUSED;
+        }
+        ev_sleep(0.05);
+    }
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Verbs that only look: each asks one route and shows its data for people, or as JSON. */
+#include "cli/verb.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/near.h"
+#include "cli/show.h"
+
+/* GET of a route with the first word in it. */
+static int ask_named(struct cli *c, const char *route, json_t **ret_data)
+{
+    AUTO_FREE char *path = api_path(route, c->words[0]);
+    return cli_ask(c, "GET", path, NULL, ret_data);
+}
+
+/* ---- ls ---- */
+
+static const struct table_column server_columns[] = {
+    { "NAME", false, 0 }, { "STATE", false, 0 }, { "WHERE", false, 2 }, { "IMAGE", false, 8 },
+    { "CPU%", true, 3 }, { "MEM", true, 1 }, { "LIMIT", true, 4 }, { "TOOLS", true, 7 }, { "CALLS", true, 6 },
+    { "ERR", true, 5 }, { "P95", true, 9 }, { "RST", true, 10 }, { "UP", false, 0 },
+};
+
+static void count_cell(struct table *t, int64_t n)
+{
+    if (n < 0)
+        table_cell(t, "-");
+    else
+        table_cellf(t, "%lld", (long long)n);
+}
+
+/* The last column: since when, or what it waits for. */
+static void up_cell(struct table *t, json_t *server, const char *state)
+{
+    char text[32];
+    int64_t retry_ms = doc_int(server, "retry_in_ms", 0);
+    if (retry_ms > 0)
+        table_cellf(t, "retry in %s", clock_span(retry_ms, text, sizeof text));
+    else if (!strcmp(state, "pulling"))
+        table_cell(t, doc_str(server, "pull.text"));
+    else
+        table_cell(t, show_ago(doc_int(server, "up_since_wall_ms", 0), text, sizeof text));
+}
+
+static void server_row(struct table *t, json_t *s)
+{
+    char text[32];
+    const char *state = doc_str(s, "state"), *image = doc_str(s, "image"), *reason = doc_str(s, "reason");
+    double cpu = doc_real(s, "usage.cpu", -1);
+    bool idle = !json_is_object(doc_get(s, "usage"));
+    table_row(t);
+    table_cell(t, doc_str(s, "name"));
+    table_cellf(t, "%s %s", show_mark(state), state);
+    table_colour(t, show_state_colour(state));
+    table_cellf(t, "%s%s", doc_str(s, "where"), *doc_str(s, "where_weak") ? " !" : "");
+    table_cell(t, *image ? image : "-");
+    if (cpu < 0)
+        table_cell(t, "-");
+    else
+        table_cellf(t, "%.1f", cpu);
+    table_cell(t, show_size(idle ? -1 : doc_int(s, "usage.memory", -1), text, sizeof text));
+    int64_t limit = doc_int(s, "usage.memory_limit", -1);
+    table_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
+    count_cell(t, doc_int(s, "tool_count", -1));
+    count_cell(t, doc_int(s, "calls.total", -1));
+    count_cell(t, doc_int(s, "calls.errors", -1));
+    table_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));
+    count_cell(t, doc_int(s, "restarts", -1));
+    up_cell(t, s, state);
+    if (*reason && strcmp(state, "ready") != 0 && strcmp(state, "stopped") != 0)
+        table_note(t, reason);
+}
+
+static bool is_asked_for(const struct cli *c, const char *name)
+{
+    for (size_t i = 0; i < c->word_count; i++)
+        if (!strcmp(c->words[i], name))
+            return true;
+    return !c->word_count;
+}
+
+static json_t *find_server(json_t *servers, const char *name, struct near *near)
+{
+    size_t i;
+    json_t *s;
+    near_init(near, name);
+    json_array_foreach(servers, i, s) {
+        if (!strcmp(doc_str(s, "name"), name))
+            return s;
+        near_try(near, doc_str(s, "name"));
+    }
+    return NULL;
+}
+
+/* 0, or EXIT_NO_SERVER after saying which of the words is no server. */
+static int check_names(const struct cli *c, json_t *servers)
+{
+    int rc = EXIT_OK;
+    for (size_t i = 0; i < c->word_count; i++) {
+        struct near near;
+        if (find_server(servers, c->words[i], &near))
+            continue;
+        show_error("no server \"%s\"%s%s%s", c->words[i], near.best ? ": did you mean \"" : "",
+                   near.best ? near.best : "", near.best ? "\"?" : ": `mcptop ls` lists them");
+        rc = EXIT_NO_SERVER;
+    }
+    return rc;
+}
+
+static int print_servers(struct cli *c, json_t *data)
+{
+    json_t *servers = doc_get(data, "servers"), *s;
+    size_t i;
+    if (!json_array_size(servers)) {
+        puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows where it is)");
+        return EXIT_OK;
+    }
+    struct table *t = table_new(server_columns, ARRAY_LEN(server_columns));
+    json_array_foreach(servers, i, s)
+        if (is_asked_for(c, doc_str(s, "name")))
+            server_row(t, s);
+    table_print(t);
+    table_free(t);
+    return EXIT_OK;
+}
+
+/* With names --json gives only those. */
+static json_t *pick(struct cli *c, json_t *servers)
+{
+    json_t *picked = json_array(), *s;
+    size_t i;
+    json_array_foreach(servers, i, s)
+        if (is_asked_for(c, doc_str(s, "name")))
+            json_array_append(picked, s);
+    return picked;
+}
+
+int verb_ls(struct cli *c)
+{
+    json_t *data;
+    struct fault f = FAULT_NONE;
+    if (api_ask(c->paths.socket, "GET", "/api/v1/servers", NULL, &data, NULL, &f))
+        return cli_fail(&f);
+    int rc = check_names(c, doc_get(data, "servers"));
+    if (cli_has(c, OPT_JSON)) {
+        json_object_set_new(data, "servers", pick(c, doc_get(data, "servers")));
+        show_json(data);
+    } else if (!rc || c->word_count > 1) {
+        print_servers(c, data);
+    }
+    json_decref(data);
+    return rc;
+}
+
+/* ---- status ---- */
+
+static void print_problems(json_t *problems, const char *file)
+{
+    size_t i;
+    json_t *p;
+    json_array_foreach(problems, i, p) {
+        const char *key = doc_str(p, "key");
+        printf("  %s: ", doc_str(p, "severity"));
+        show_text(stdout, file);
+        if (doc_int(p, "line", 0) > 0)
+            printf(":%d", (int)doc_int(p, "line", 0));
+        printf(": ");
+        show_text(stdout, key);
+        printf("%s", *key ? ": " : "");
+        show_text(stdout, doc_str(p, "text"));
+        putchar('\n');
+    }
+}
+
+static void line(const char *label, const char *text)
+{
+    printf("%-11s ", label);
+    show_text(stdout, text);
+    putchar('\n');
+}
+
+static void linef(const char *label, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void linef(const char *label, const char *fmt, ...)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    line(label, buf_str(&text));
+}
+
+static void print_engine(json_t *d)
+{
+    const char *state = doc_str(d, "engine.state"), *error = doc_str(d, "engine.error");
+    linef("engine", "%s %s%s%s (%s)%s%s", state, doc_str(d, "engine.context"), *doc_str(d, "engine.version") ? " " : "",
+          doc_str(d, "engine.version"), doc_str(d, "engine.endpoint"), *error ? ": " : "", error);
+}
+
+static void print_status(json_t *d)
+{
+    char up[32], size[32];
+    const char *listen = doc_str(d, "listen"), *listen_error = doc_str(d, "listen_error");
+    linef("supervisor", "mcptop %s, pid %lld, up %s, %s of its own memory", doc_str(d, "version"),
+          (long long)doc_int(d, "pid", 0), clock_span(doc_int(d, "uptime_ms", 0), up, sizeof up),
+          show_size(doc_int(d, "self.rss_anon", -1), size, sizeof size));
+    linef("servers", "%d: %d ready, %d starting, %d failed, %d stopped", (int)doc_int(d, "servers.total", 0),
+          (int)doc_int(d, "servers.ready", 0), (int)doc_int(d, "servers.starting", 0),
+          (int)doc_int(d, "servers.failed", 0), (int)doc_int(d, "servers.stopped", 0));
+    line("socket", doc_str(d, "socket"));
+    linef("listen", "%s%s%s", *listen ? listen : "none", *listen_error ? ": " : "", listen_error);
+    print_engine(d);
+    line("data", doc_str(d, "data_dir"));
+    line("logs", doc_str(d, "log_dir"));
+    linef("loop", "longest turn %.2f ms", doc_real(d, "loop.longest_turn_ms", 0));
+    linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"), (int)doc_int(d, "config.errors", 0),
+          (int)doc_int(d, "config.warnings", 0));
+    print_problems(doc_get(d, "config.problems"), doc_str(d, "config.path"));
+}
+
+int verb_status(struct cli *c)
+{
+    json_t *d;
+    int rc = cli_ask(c, "GET", "/api/v1/status", NULL, &d);
+    if (rc)
+        return rc;
+    if (!cli_has(c, OPT_JSON))
+        print_status(d);
+    if (doc_int(d, "config.errors", 0) > 0 || doc_int(d, "servers.failed", 0) > 0)
+        rc = EXIT_REFUSED;
+    json_decref(d);
+    return rc;
+}
+
+/* ---- one server ---- */
+
+static void first_line(struct table *t, const char *text)
+{
+    table_cellf(t, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+int verb_tools(struct cli *c)
+{
+    static const struct table_column columns[] = { { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 } };
+    json_t *data, *tool;
+    size_t i;
+    int rc = ask_named(c, "/api/v1/servers/%s/tools", &data);
+    if (rc || cli_has(c, OPT_JSON)) {
+        json_decref(data);
+        return rc;
+    }
+    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    json_array_foreach(doc_get(data, "tools"), i, tool) {
+        table_row(t);
+        table_cell(t, doc_str(tool, "name"));
+        first_line(t, doc_str(tool, "description"));
+    }
+    table_print(t);
+    table_free(t);
+    json_decref(data);
+    return EXIT_OK;
+}
+
+int verb_why(struct cli *c)
+{
+    static const struct table_column columns[] = {
+        { "WHAT", false, 0 }, { "VALUE", false, 0 }, { "LINE", true, 0 }, { "BECAUSE", false, 0 },
+    };
+    json_t *data, *note;
+    size_t i;
+    int rc = ask_named(c, "/api/v1/servers/%s", &data);
+    if (rc || cli_has(c, OPT_JSON)) {
+        json_decref(data);
+        return rc;
+    }
+    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    json_array_foreach(doc_get(data, "plan.notes"), i, note) {
+        int64_t at = doc_int(note, "line", 0);
+        table_row(t);
+        table_cell(t, doc_str(note, "what"));
+        table_cell(t, doc_str(note, "value"));
+        count_cell(t, at > 0 ? at : -1);
+        table_cellf(t, "%s%s", doc_true(note, "warning") ? "! " : "", doc_str(note, "why"));
+    }
+    table_print(t);
+    table_free(t);
+    json_decref(data);
+    return EXIT_OK;
+}
+
+int verb_command(struct cli *c)
+{
+    json_t *data;
+    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? "/api/v1/servers/%s/command?secrets=1" : "/api/v1/servers/%s/command", &data);
+    /* To a pipe as it is: the API quotes what needs it. */
+    if (!rc && !cli_has(c, OPT_JSON)) {
+        if (isatty(STDOUT_FILENO))
+            show_text(stdout, doc_str(data, "line"));
+        else
+            fputs(doc_str(data, "line"), stdout);
+        putchar('\n');
+    }
+    json_decref(data);
+    return rc;
+}
+
+/* ---- the rest ---- */
+
+int verb_containers(struct cli *c)
+{
+    static const struct table_column columns[] = {
+        { "ID", false, 0 }, { "SERVER", false, 0 }, { "OWNER", false, 0 }, { "STATE", false, 0 }, { "IMAGE", false, 2 },
+        { "NAME", false, 1 }, { "STATUS", false, 0 },
+    };
+    json_t *data, *one;
+    size_t i;
+    int rc = cli_ask(c, "GET", "/api/v1/containers", NULL, &data);
+    if (rc || cli_has(c, OPT_JSON)) {
+        json_decref(data);
+        return rc;
+    }
+    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    json_array_foreach(doc_get(data, "containers"), i, one) {
+        table_row(t);
+        table_cellf(t, "%.12s", doc_str(one, "id"));
+        table_cell(t, doc_str(one, "server"));
+        table_cellf(t, "%s%s", doc_str(one, "owner"),
+                    !strcmp(doc_str(one, "owner"), "ours") && !doc_true(one, "in_use") ? " (left over)" : "");
+        table_cell(t, doc_str(one, "state"));
+        table_cell(t, doc_str(one, "image"));
+        table_cell(t, doc_str(one, "name"));
+        table_cellf(t, "%s%s", doc_str(one, "status"), doc_true(one, "oom") ? ", OOM-killed" : "");
+    }
+    table_print(t);
+    table_free(t);
+    json_decref(data);
+    return EXIT_OK;
+}
+
+int verb_doctor(struct cli *c)
+{
+    json_t *data, *one, *step;
+    size_t i, k;
+    int rc = cli_ask(c, "GET", "/api/v1/diagnostics", NULL, &data);
+    if (rc)
+        return rc;
+    json_t *servers = doc_get(data, "servers"), *problems = doc_get(data, "problems");
+    bool json = cli_has(c, OPT_JSON), well = !json_array_size(problems);
+    if (!json)
+        print_problems(problems, "config");
+    json_array_foreach(servers, i, one) {
+        json_t *d = doc_get(one, "diagnostic");
+        if (!json_is_object(d))
+            continue;
+        well = false;
+        if (json)
+            continue;
+        show_text(stdout, doc_str(one, "name"));
+        printf(": ");
+        show_text(stdout, doc_str(d, "user_message"));
+        printf(" [%s]\n", doc_str(d, "code"));
+        json_array_foreach(doc_get(d, "fix_steps"), k, step) {
+            printf("  - ");
+            show_text(stdout, json_is_string(step) ? json_string_value(step) : "");
+            putchar('\n');
+        }
+    }
+    if (well && !json)
+        puts("all is well");
+    json_decref(data);
+    return well ? EXIT_OK : EXIT_REFUSED;
+}
+
+int verb_reload(struct cli *c)
+{
+    json_t *data, *status = NULL;
+    struct fault f = FAULT_NONE;
+    int rc = cli_ask(c, "POST", "/api/v1/config/reload", NULL, &data);
+    json_decref(data);
+    if (rc || cli_has(c, OPT_JSON))
+        return rc;
+    if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
+        return cli_fail(&f);
+    int errors = (int)doc_int(status, "config.errors", 0);
+    linef("config", "%s: %d errors, %d warnings%s", doc_str(status, "config.path"), errors,
+          (int)doc_int(status, "config.warnings", 0), errors ? "; the running configuration stays" : "");
+    print_problems(doc_get(status, "config.problems"), doc_str(status, "config.path"));
+    json_decref(status);
+    return errors ? EXIT_REFUSED : EXIT_OK;
+}
