@@ -28,7 +28,7 @@ char *buf_take(struct buf *b);                   /* the NUL-terminated bytes, no
 const char *buf_str(const struct buf *b);        /* borrowed until the next change; "" when empty */
 /* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void buf_add_json(struct buf *b, const char *s, size_t n);
-/* Appends one word quoted for a POSIX shell ('…' only where needed). */
+/* Appends one word quoted for a POSIX shell ('…' only where needed, '' for nothing). */
 void buf_add_shell(struct buf *b, const char *word);
 
 #endif

@@ -3,7 +3,9 @@
  *
  *   int f(..., struct fault *f)   returns 0, or -1 with *f set. f may be NULL (nobody wants to know).
  *
- * Success leaves *f untouched. The text is one sentence for a user: what, where, why, what to do. */
+ * Success leaves *f untouched. The text is one sentence for a user: what, where, why, what to do. A text that is
+ * too long is cut at a character and marked with an ellipsis; the cause survives. errno is left alone. Arguments
+ * may point into f->text. */
 #ifndef MCPTOP_BASE_FAULT_H
 #define MCPTOP_BASE_FAULT_H
 

@@ -25,7 +25,9 @@ struct log_file {
     bool torn;                 /* the file ends in half a record */
     size_t size, max_bytes;
     int max_files;
-    int64_t checked_ms, rotated_ms;
+    int64_t checked_ms;
+    int rotate_errno;          /* 0, or why the last rotation failed */
+    int64_t rotate_failed_ms;
     uint64_t lost;
     struct fault fault;
 };
@@ -71,7 +73,6 @@ struct log_file *log_file_open(const char *path, struct fault *f)
     struct log_file *lf = xcalloc(1, sizeof *lf);
     *lf = (struct log_file){ .path = xstrdup(path), .fd = -1, .max_bytes = DEFAULT_MAX_BYTES,
                              .max_files = DEFAULT_MAX_FILES, .checked_ms = clock_mono_ms() };
-    lf->rotated_ms = lf->checked_ms - CHECK_MS;
     if (open_path(lf, f) == 0)
         return lf;
     log_file_close(lf);
@@ -87,7 +88,7 @@ void log_file_close(struct log_file *lf)
     free(lf);
 }
 
-/* FILE.N-1 → FILE.N … FILE → FILE.1; what was FILE.N is gone. Gaps in the chain are fine. */
+/* FILE.N-1 → FILE.N … FILE → FILE.1; what was FILE.N is gone. Gaps in the chain are fine. 0, or an errno. */
 static int rename_chain(struct log_file *lf)
 {
     AUTO_FREE char *from = xasprintf("%s.%d", lf->path, INT_MAX), *to = xasprintf("%s.%d", lf->path, INT_MAX);
@@ -99,21 +100,21 @@ static int rename_chain(struct log_file *lf)
         else
             snprintf(from, room, "%s", lf->path);
         if (rename(from, to) < 0 && errno != ENOENT)
-            return fault_set(&lf->fault, errno, "rename %s to %s", from, to);
+            return errno;
     }
-    if (lf->max_files == 0 && unlink(lf->path) < 0 && errno != ENOENT)
-        return fault_set(&lf->fault, errno, "remove %s", lf->path);
-    return 0;
+    return lf->max_files == 0 && unlink(lf->path) < 0 && errno != ENOENT ? errno : 0;
 }
 
 static void rotate(struct log_file *lf)
 {
     int64_t now = clock_mono_ms();
-    if (now - lf->rotated_ms < CHECK_MS && lf->rotated_ms <= now && lf->fault.code)
-        return;   /* it failed a moment ago: not six system calls for every line */
-    lf->rotated_ms = now;
-    if (rename_chain(lf) < 0)
+    if (lf->rotate_errno && now - lf->rotate_failed_ms < CHECK_MS)
+        return;   /* not six system calls for every line */
+    lf->rotate_errno = rename_chain(lf);
+    if (lf->rotate_errno) {
+        lf->rotate_failed_ms = now;
         return;
+    }
     close_fd(lf);
     lf->torn = false;
 }
@@ -145,9 +146,8 @@ static int ready_fd(struct log_file *lf, size_t n)
         rotate(lf);
         if (lf->fd < 0 && open_path(lf, &lf->fault) < 0)
             return -1;
-        /* Where renaming fails the file may grow to twice its limit; then records are lost. */
-        if (lf->size && lf->size + n > 2 * lf->max_bytes)
-            return -1;
+        if (lf->rotate_errno && lf->size + n > 2 * lf->max_bytes)
+            return fault_set(&lf->fault, lf->rotate_errno, "rotate %s", lf->path);
     }
     return lf->fd;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An append-only log file with rotation: FILE, FILE.1 … FILE.N (10 MB each, 5 files). Used by the program's
- * own log and by each server's. Writing never blocks for long and never fails loudly: what could not be
- * written is counted (lost), and opening is tried again at the next write. */
+/* An append-only log file with rotation: FILE and at most N older ones, FILE.1 … FILE.N, by default of 10 MB
+ * each and N = 5. Used by the program's own log and by each server's. Writing never fails loudly: what could
+ * not be written is counted (lost), and the next write tries anew, opening included.
+ *
+ * - One record is one write(2). Half a record (the disk is full) is lost; the next begins on a line of its own.
+ * - A file that somebody deleted, renamed or emptied is noticed within a second.
+ * - Where renaming fails, FILE grows to twice its limit; then records are lost, and it is tried once a second. */
 #ifndef MCPTOP_BASE_LOG_FILE_H
 #define MCPTOP_BASE_LOG_FILE_H
 
@@ -11,13 +15,15 @@
 
 struct log_file;
 
-/* Opens for append, creating it 0600; refuses a symlink or a file that is not regular. */
+/* Opens for append, creating it 0600 (one that others may read is made 0600: a log holds what servers say);
+ * refuses a symlink or a file that is not regular. NULL on failure. */
 struct log_file *log_file_open(const char *path, struct fault *f);
 void log_file_close(struct log_file *lf);                     /* NULL is fine */
-/* One whole record (a line with its newline, or several). Partial writes are completed or counted as lost. */
+/* One whole record (a line with its newline, or several), never split over two files. */
 void log_file_write(struct log_file *lf, const char *p, size_t n);
 uint64_t log_file_lost(const struct log_file *lf);            /* records lost since it was opened */
 const char *log_file_error(const struct log_file *lf);        /* "" or why the last write failed */
+/* max_files: older ones to keep; 0 starts the file anew at its limit. */
 void log_file_set_limits(struct log_file *lf, size_t max_bytes, int max_files);
 
 #endif

@@ -189,11 +189,11 @@ static void decoding(void)
     is_str(b.data, "kept", "and what was there stays");
     bool plain = false;
     ok(jscan_string("\"ab\"", NULL, &plain) == NULL, "a string that ends before it begins");
-    const char *s = "\"ab\",", *t = "\"\\n\"", *u = "ab";
+    const char *s = "\"ab\",", *t = "\"\\n\"", *u = "ab", *array = "[1]";
     ok(jscan_string(s, s + 5, &plain) == s + 4 && plain, "a plain string");
     ok(jscan_string(t, t + 4, &plain) == t + 4 && !plain, "one with escapes");
     ok(jscan_string(u, u + 2, NULL) == NULL, "no string");
-    ok(jscan_scalar("[1]", "[1]" + 3, NULL) == NULL, "a container is no scalar");
+    ok(jscan_scalar(array, array + 3, NULL) == NULL, "a container is no scalar");
 }
 
 static void time_one(const char *what, const char *unit, size_t min_mb_s)

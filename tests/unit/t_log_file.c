@@ -213,7 +213,7 @@ static void rotation_fails(void)
         write_str(lf, "1234\n");
     has("r.log", "1234\n1234\n1234\n1234\n");
     is_int(log_file_lost(lf), 6, "without rotation it grows to twice its limit, then records are lost");
-    ok(strstr(log_file_error(lf), "rename"), "it says why: %s", log_file_error(lf));
+    ok(strstr(log_file_error(lf), "rotate "), "it says why: %s", log_file_error(lf));
     rmdir(inside);
     rmdir(one);
     write_str(lf, "x\n");
