@@ -502,6 +502,25 @@ static int open_editor(struct editor *e, const char *text, size_t len, struct bu
     return 0;
 }
 
+int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out, struct fault *f)
+{
+    AUTO_STRVEC struct strvec keys = {0};
+    struct editor e = {0};
+    int32_t node = 0;
+    buf_clear(out);
+    int rc = split_path(path, &keys, f);
+    if (rc == 0)
+        rc = open_editor(&e, text, len, out, f);
+    if (rc == 0 && server)
+        rc = find_server(&e, server, &node, f);
+    for (size_t i = 0; rc == 0 && i < keys.n && node >= 0; i++)
+        node = e.doc.nodes[node].type == JSCAN_OBJECT ? jscan_member(&e.doc, node, keys.v[i]) : -1;
+    if (rc == 0 && node >= 0)
+        copy(&e, e.doc.nodes[node].start, e.doc.nodes[node].end);
+    editor_fini(&e);
+    return rc < 0 ? -1 : node >= 0;
+}
+
 /* ---- the whole change ---------------------------------------------------------------------------------------------------- */
 
 static int change_once(const char *text, size_t len, const char *server, const struct strvec *path,

@@ -18,7 +18,10 @@
 int edit_text(const char *text, size_t len, const char *server, const char *path, const char *json_value,
               struct buf *out, struct fault *f);
 
-/* The same on the file: reads it (again, whatever was known before), edits, checks that the result still parses, writes
+/* The value at path as it stands there, replaced in out. 1 = there, 0 = absent, -1 with *f set. */
+int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out, struct fault *f);
+
+/* edit_text on the file: reads it (again, whatever was known before), edits, checks that the result still parses, writes
  * a temporary file beside it, fsync, keeps mode and owner, renames; a symlink stays a symlink. A file that changes
  * between reading and renaming is read and edited again. A result that would not load is a fault that names line and key,
  * and the file stays untouched. old_text/new_text

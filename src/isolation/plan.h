@@ -79,8 +79,6 @@ struct plan *plan_make(const struct config *c, const struct config_server *s, en
                        struct problems *problems);
 void plan_free(struct plan *p);
 
-/* The environment of a server on the host: these names of ours, then plan->env on top. NULL-terminated. */
-extern const char *const plan_host_env[];
 /* The one key of the server that turns its isolation on or off, seen from the configuration as it is: both borrowed, for
  * struct edit_change ("isolation.enabled" and "false", or "isolation.mode" where enabled alone would be ignored). */
 void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker, const char **ret_path,

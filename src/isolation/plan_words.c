@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "isolation/bootstrap.h"
+#include "isolation/host_env.h"
 #include "isolation/plan.h"
 #include "isolation/runtime.h"
 
@@ -258,9 +260,11 @@ static void add_host_line(const struct plan *p, bool with_secrets, struct buf *o
         buf_add_str(out, " && exec ");
     }
     buf_add_str(out, "env -i");
-    for (size_t i = 0; plan_host_env[i]; i++)
-        if (getenv(plan_host_env[i]) && !kvvec_get(&p->env, plan_host_env[i]))
-            buf_printf(out, " %s=\"$%s\"", plan_host_env[i], plan_host_env[i]);
+    for (char *const *e = environ; e && *e; e++) {
+        AUTO_FREE char *name = xstrndup(*e, strcspn(*e, "="));
+        if (host_env_passes(name, strlen(name)) && is_shell_name(name) && !kvvec_get(&p->env, name))
+            buf_printf(out, " %s=\"$%s\"", name, name);
+    }
     for (size_t i = 0; i < p->env.n; i++) {
         const struct kv *kv = &p->env.v[i];
         buf_add_char(out, ' ');

@@ -7,10 +7,12 @@
 #ifndef MCPTOP_SUPERVISOR_BACKEND_H
 #define MCPTOP_SUPERVISOR_BACKEND_H
 
+#include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/fault.h"
+#include "docker/engine.h"
 #include "io/stream.h"
 #include "isolation/plan.h"
 
@@ -25,6 +27,8 @@ struct run_end {
 };
 
 struct backend_events {
+    /* Docker only, before `up`: the image has (or lacks) the program asked for in check_runner. Returns the plan to go on with. */
+    const struct plan *(*runner)(void *ctx, bool present);
     void (*up)(void *ctx);                                                          /* runs; stdin may be written */
     void (*progress)(void *ctx, const char *text, int64_t done, int64_t total);     /* pulling; text NULL = over */
     void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
@@ -33,12 +37,28 @@ struct backend_events {
 };
 
 struct backend;
+struct containers;
+
+struct backend_spec {
+    struct ev_loop *loop;
+    const struct plan *plan;         /* borrowed until `over` or free; update and `runner` replace it */
+    const char *run_id;              /* copied; the mark of the run's processes and the last part of its container's name */
+    struct containers *containers;   /* docker: whose engine, whose labels */
+    const char *check_runner;        /* docker: a program the image may lack ("uvx"); NULL = nothing to find out. Borrowed as plan */
+    struct backend_events events;
+    void *ctx;
+};
+
 struct backend_ops {
     int (*writev)(struct backend *b, const struct iovec *iov, int count, struct fault *f);
-    /* Orderly: close stdin, wait 2 s; SIGTERM to all of it, wait grace; SIGKILL. Idempotent; `over` follows. */
+    /* Orderly: close stdin, wait 2 s; SIGTERM to all of it, wait 5 s; SIGKILL. Idempotent; `over` follows. */
     void (*stop)(struct backend *b);
-    void (*kill)(struct backend *b);                      /* hard, now */
-    int (*update)(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f), void *ctx, struct fault *f);
+    void (*kill)(struct backend *b);                      /* hard, now; `over` follows */
+    /* The plan the run goes by is p from now on; what differs in limits is changed on what runs. done (may be NULL) comes at most once, with NULL or
+     * why it failed; not after free. NULL where nothing can be changed live. */
+    void (*update)(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f));
+    /* What the engine says about the run's container; NULL on the host. */
+    void (*engine_event)(struct backend *b, const struct engine_event *e);
     void (*free)(struct backend *b);                      /* no event any more; what still runs is killed in the background */
 };
 struct backend {                                          /* embed as the first member */
@@ -50,5 +70,11 @@ struct backend {                                          /* embed as the first 
     char container_id[65];           /* "" on the host */
     char container_name[256];
 };
+
+/* Begins a run. Never NULL: what goes wrong comes as `over`. */
+typedef struct backend *(*backend_new_fn)(const struct backend_spec *spec);
+struct backend *backend_new(const struct backend_spec *spec);          /* by plan->mode: one of the next two */
+struct backend *backend_host_new(const struct backend_spec *spec);
+struct backend *backend_docker_new(const struct backend_spec *spec);
 
 #endif

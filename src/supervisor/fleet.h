@@ -10,15 +10,13 @@
 #include "config/config.h"
 #include "docker/engine.h"
 #include "io/turn.h"
+#include "supervisor/containers.h"
 #include "supervisor/server.h"
 
-struct fleet_paths { const char *config, *data_dir, *log_dir; };
-
-struct fleet_container {
-    char id[65], name[256], image[256], state[24], status[64], server[201], instance[64];
-    bool ours, in_use;              /* our instance; the container of a current run (or the kept last failed one) */
-    int exit_code; bool oom;
-    int64_t created_wall_ms;
+struct fleet_options {
+    const char *config, *log_dir;   /* copied */
+    const char *instance;           /* copied: the id our containers carry */
+    backend_new_fn backend;         /* NULL = backend_new; tests put a scripted one here */
 };
 
 struct fleet_event {
@@ -41,10 +39,10 @@ struct fleet_observer {             /* embedded by the observer; any function ma
 };
 
 struct fleet;
-/* Loads the configuration (a broken one at start: no servers, its problems shown, watched for repair), makes instance id and log directory, starts
- * the engine connection where any plan needs or may need one, sweeps leftovers of our own instance, starts what is wanted. */
-struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_paths *paths, struct fault *f);
-/* Stops everything in order; done comes when the last process and container are gone (bounded by grace times). */
+/* Loads the configuration (a broken one at start: no servers, its problems shown, watched for repair), makes the log directory, connects to the
+ * engine, sweeps leftovers of our own instance there, starts what is wanted. The caller holds the data directory's lock. */
+struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *options, struct fault *f);
+/* Stops everything in order; done comes once, when the last process and container are gone (bounded by grace times). */
 void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx);
 void fleet_free(struct fleet *fl);
 

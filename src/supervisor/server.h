@@ -38,7 +38,7 @@ struct server {
     enum server_wanted wanted;
     bool by_user;                          /* wanted was set through the API, not the file */
     enum server_state state;
-    char reason[512];                      /* why it last left a state; "" at first */
+    char reason[512];                      /* why it last left a state; "" at first and again once it is well */
     int64_t state_since_ms, state_since_wall_ms;
     int64_t up_since_wall_ms;              /* ready since; 0 */
     uint32_t restarts;                     /* runs begun after the first */
@@ -52,19 +52,27 @@ struct server {
     struct session *session;               /* lives as long as the server */
     struct logstore *log;
     struct usage usage;
-    struct server_timers *timers;          /* private to server.c */
+    struct server_private *p;              /* of server.c and server_run.c */
 };
 
+/* Starts nothing yet: server_begin does, once the fleet has put it in its place. */
 struct server *server_new(struct fleet *fleet, const struct config_server *config);
-/* Ends in the background: stop, then free. `gone` comes once. */
-void server_retire(struct server *s);
-void server_free(struct server *s);                    /* at once, killing what runs */
+void server_begin(struct server *s);
+bool server_has_begun(const struct server *s);
+/* Ends in the background: stop, then fleet_server_gone(). Its config is not looked at any more. */
+void server_retire(struct server *s, const char *reason);
+bool server_is_gone(const struct server *s);           /* retired, and nothing of it runs any more */
+void server_free(struct server *s);                    /* at once, killing what runs; not from an event of its own */
 
 /* New configuration: restarts exactly when plan->hash changed, updates live when only live_hash did. */
-void server_reconfigure(struct server *s, const struct config_server *config);
+void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed);
+/* The engine came, went, or finished sweeping: a server that waits for it tries again. */
+void server_engine_changed(struct server *s);
+void server_sample(struct server *s, int64_t now_ms);
+bool server_in_use(const struct server *s, const char *container_id);
 void server_start(struct server *s);
 void server_stop(struct server *s, const char *reason);
 void server_restart(struct server *s, const char *reason);   /* now, whatever the back-off */
-void server_kill(struct server *s);
+void server_kill(struct server *s);                    /* SIGKILL now; what is wanted is started again */
 
 #endif

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A run in a container, made through the engine: image (pulled if missing) → create → [does the image have the runner? else again with a bootstrap] →
+ * attach → start → running → ended → post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
+ *
+ *   request   the one engine request whose reply the next step waits for
+ *   update    a change of limits beside it
+ *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for the end
+ *
+ * The end is known from two sides, the `die` event and the end of the attached stream, in either order; the post-mortem (exit status, OOM) is read
+ * before `over` is told, because the container is removed after it. */
+#include "supervisor/backend.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/containers.h"
+
+enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, END_LIMIT_S = 5, OUTPUT_GRACE_S = 1, NAME_TRIES = 3 };
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+enum step { STEP_IMAGE, STEP_PULL, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING, STEP_POST_MORTEM, STEP_OVER };
+enum stopping { STOP_NOT, STOP_STDIN_CLOSED, STOP_TERMINATED, STOP_KILLED };
+
+struct backend_docker {
+    struct backend b;
+    struct ev_loop *loop;
+    struct containers *containers;
+    struct engine *engine;
+    const struct plan *plan;          /* borrowed */
+    char *runner;                     /* to be looked for; NULL = nothing to find out */
+    struct strvec dirs;               /* where: the image's PATH */
+    size_t dir;                       /* the one being looked into */
+    uint32_t noise;
+    int name_tries;
+    bool pulled;
+
+    enum step step;
+    enum stopping stopping;
+    struct engine_request *request, *update;
+    void (*updated)(void *ctx, const struct fault *f);
+    struct stream *stream;
+    bool stream_ended, died, examined;
+    ev_timer timer;
+    struct run_end end;
+};
+
+static void create(struct backend_docker *d);
+static void attach(struct backend_docker *d);
+
+__attribute__((format(printf, 2, 3))) static void note(struct backend_docker *d, const char *fmt, ...)
+{
+    struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    d->b.events.note(d->b.ctx, buf_str(&b));
+    buf_fini(&b);
+}
+
+static void arm(struct backend_docker *d, double seconds)
+{
+    ev_timer_stop(d->loop, &d->timer);
+    ev_timer_set(&d->timer, seconds, 0.);
+    ev_timer_start(d->loop, &d->timer);
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static bool has_failed(const struct backend_docker *d)
+{
+    return !d->stopping && (d->end.code != 0 || d->end.oom);
+}
+
+/* The last event; the owner may free us in it. */
+static void tell_over(struct backend_docker *d)
+{
+    assert(d->step != STEP_OVER);
+    d->step = STEP_OVER;
+    ev_timer_stop(d->loop, &d->timer);
+    engine_cancel(TAKE(d->request));
+    engine_cancel(TAKE(d->update));
+    if (d->end.why.code == FAULT_ENGINE_DOWN) {
+        /* Swept when the engine is back. */
+    } else if (*d->b.container_id && has_failed(d) && !d->end.never_started) {
+        containers_keep(d->containers, d->plan->server, d->b.container_id);
+    } else if (*d->b.container_id) {
+        containers_remove(d->containers, d->b.container_id);
+    }
+    if (!d->end.at_wall_ms)
+        d->end.at_wall_ms = clock_wall_ms();
+    d->b.events.over(d->b.ctx, &d->end);
+}
+
+/* It did not come to run. */
+static void fail(struct backend_docker *d, const struct fault *f)
+{
+    d->end.never_started = true;
+    d->end.code = -1;
+    d->end.why = *f;
+    if (f->code == FAULT_ENGINE_DOWN && strncmp(f->text, "engine down", 11) != 0)
+        fault_wrap(&d->end.why, "engine down");
+    tell_over(d);
+}
+
+/* Asked to stop before it ran: the end comes from the loop. */
+static void give_up(struct backend_docker *d)
+{
+    engine_cancel(TAKE(d->request));
+    d->end.never_started = true;
+    d->end.code = -1;
+    fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
+    d->step = STEP_POST_MORTEM;
+    d->died = d->examined = d->stream_ended = true;
+    arm(d, 0.);
+}
+
+static void check_over(struct backend_docker *d)
+{
+    if (d->examined && d->stream_ended)
+        tell_over(d);
+    else if (d->examined)
+        arm(d, OUTPUT_GRACE_S);
+}
+
+static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    json_t *state = json_object_get(reply, "State");
+    if (f && f->code == FAULT_ENGINE_DOWN && !d->died) {
+        d->end.why = *f;
+        fault_wrap(&d->end.why, "engine down");
+        d->stream_ended = true;
+    } else if (!f && json_is_true(json_object_get(state, "Running")) && !d->died) {
+        /* The stream broke, the container lives on: of no use without its stdin. */
+        note(d, "the connection to the container broke: it is killed");
+        d->step = STEP_RUNNING;
+        d->request = NULL;
+        containers_remove(d->containers, d->b.container_id);
+        fault_set(&d->end.why, EPIPE, "the connection to the container broke");
+        d->died = true;
+    } else if (!f) {
+        d->end.code = (int)json_integer_value(json_object_get(state, "ExitCode"));
+        d->end.oom = json_is_true(json_object_get(state, "OOMKilled")) && d->end.code == 137;
+    } else if (!d->died) {
+        fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
+    }
+    d->examined = true;
+    check_over(d);
+}
+
+static void examine(struct backend_docker *d)
+{
+    if (d->step != STEP_RUNNING)
+        return;
+    d->step = STEP_POST_MORTEM;
+    engine_cancel(d->request);     /* the inspection for the pid, if it still runs */
+    d->request = engine_inspect(d->engine, d->b.container_id, on_post_mortem, d);
+    arm(d, END_LIMIT_S);
+}
+
+static void docker_engine_event(struct backend *b, const struct engine_event *e)
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
+        return;
+    d->died = true;
+    d->end.code = e->exit_code;
+    d->end.at_wall_ms = clock_wall_ms();
+    examine(d);                    /* while it is being started: once the start was answered */
+}
+
+/* ---- the stream ---------------------------------------------------------------------------------- */
+
+static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
+{
+    struct backend_docker *d = ctx;
+    d->b.events.data(d->b.ctx, ch, p, n);
+}
+
+static void on_stream_end(void *ctx, const struct fault *why)
+{
+    struct backend_docker *d = ctx;
+    d->stream_ended = true;
+    if (d->step == STEP_ATTACH) {
+        struct fault f = why ? *why : FAULT_NONE;
+        if (!why)
+            fault_set(&f, EPIPE, "the engine closed the attached connection");
+        fault_wrap(&f, "attach to the container");
+        fail(d, &f);
+    } else if (d->step == STEP_RUNNING) {
+        examine(d);
+    } else if (d->step == STEP_POST_MORTEM) {
+        check_over(d);
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------------------------- */
+
+static void on_pid(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (!f)
+        d->b.pid = (pid_t)json_integer_value(json_object_get(json_object_get(reply, "State"), "Pid"));
+}
+
+static void on_started(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (f) {
+        struct fault why = *f;
+        if (strstr(f->text, "executable file not found") || strstr(f->text, "no such file or directory"))
+            why.code = ENOENT;
+        fault_wrap(&why, "start in %s", d->plan->image);
+        fail(d, &why);
+        return;
+    }
+    d->step = STEP_RUNNING;
+    note(d, "Docker isolation setup successful: container %s (%.12s), image %s", d->b.container_name, d->b.container_id, d->plan->image);
+    d->b.events.up(d->b.ctx);
+    if (d->died || d->stream_ended)
+        examine(d);
+    else if (d->step == STEP_RUNNING)
+        d->request = engine_inspect(d->engine, d->b.container_id, on_pid, d);
+}
+
+static void on_attached(void *ctx)
+{
+    struct backend_docker *d = ctx;
+    if (d->step != STEP_ATTACH)
+        return;
+    d->step = STEP_START;
+    d->request = engine_start(d->engine, d->b.container_id, on_started, d);
+}
+
+static void attach(struct backend_docker *d)
+{
+    static const struct stream_events events = { .data = on_data, .end = on_stream_end };
+    d->step = STEP_ATTACH;
+    d->stream = engine_attach(d->engine, d->b.container_id, &events, on_attached, d);
+    if (!d->stream) {
+        struct fault f;
+        fault_set(&f, FAULT_ENGINE_DOWN, "the engine cannot be reached");
+        fail(d, &f);
+    }
+}
+
+/* ---- does the image have the runner? ----------------------------------------------------------------- */
+
+static void look_for_runner(struct backend_docker *d);
+
+static void settle_runner(struct backend_docker *d, bool present)
+{
+    free(TAKE(d->runner));
+    d->plan = d->b.events.runner(d->b.ctx, present);
+    if (!d->plan->bootstrap) {
+        attach(d);
+        return;
+    }
+    containers_remove(d->containers, d->b.container_id);
+    d->b.container_id[0] = '\0';
+    create(d);
+}
+
+static void on_runner_path(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (f && f->code == FAULT_NOT_FOUND) {
+        d->dir++;
+        look_for_runner(d);
+    } else if (f && f->code == FAULT_ENGINE_DOWN) {
+        fail(d, f);
+    } else {
+        /* An engine that cannot look into containers must not lead to an installation nobody needs. */
+        settle_runner(d, true);
+    }
+}
+
+static void look_for_runner(struct backend_docker *d)
+{
+    if (d->dir >= d->dirs.n) {
+        settle_runner(d, false);
+        return;
+    }
+    AUTO_FREE char *path = xasprintf("%s/%s", d->dirs.v[d->dir], d->runner);
+    d->step = STEP_RUNNER;
+    d->request = engine_path_exists(d->engine, d->b.container_id, path, on_runner_path, d);
+}
+
+/* ---- create ------------------------------------------------------------------------------------------------ */
+
+static void log_run_args(struct backend_docker *d, const struct plan_identity *id)
+{
+    struct strvec args = { 0 };
+    struct buf line = BUF_INIT, fields = BUF_INIT;
+    plan_run_args(d->plan, id, true, &args);
+    for (size_t i = 0; i < args.n; i++) {
+        buf_add_str(&line, i ? ", " : "[");
+        buf_add_json(&line, args.v[i], strlen(args.v[i]));
+    }
+    buf_add_str(&fields, "{\"server\":");
+    buf_add_json(&fields, d->plan->server, strlen(d->plan->server));
+    buf_add_str(&fields, "}");
+    log_write(LOG_INFO_, "docker", buf_str(&fields), "docker_run_args: %s]", buf_str(&line));
+    buf_fini(&line);
+    buf_fini(&fields);
+    strvec_fini(&args);
+}
+
+static void on_created(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (f && f->code == FAULT_CONFLICT && ++d->name_tries < NAME_TRIES && !d->stopping) {
+        create(d);
+        return;
+    }
+    if (f) {
+        struct fault why = *f;
+        fault_wrap(&why, "create a container from %s", d->plan->image);
+        fail(d, &why);
+        return;
+    }
+    const char *id = json_string_value(json_object_get(reply, "Id"));
+    snprintf(d->b.container_id, sizeof d->b.container_id, "%s", id ? id : "");
+    if (d->stopping)
+        give_up(d);
+    else if (d->runner)
+        look_for_runner(d);
+    else
+        attach(d);
+}
+
+static void create(struct backend_docker *d)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    char random4[5] = "";
+    for (int i = 0; i < 4; i++, d->noise = d->noise * 1664525u + 1013904223u)
+        random4[i] = letters[(d->noise >> 16) % (sizeof letters - 1)];
+    AUTO_FREE char *name = plan_container_name(d->plan->server, random4);
+    snprintf(d->b.container_name, sizeof d->b.container_name, "%s", name);
+    struct plan_identity id = { containers_get_instance(d->containers), d->b.container_name };
+    d->step = STEP_CREATE;
+    log_run_args(d, &id);
+    d->request = engine_create(d->engine, d->b.container_name, plan_create_json(d->plan, &id), on_created, d);
+}
+
+/* ---- image --------------------------------------------------------------------------------------------------- */
+
+static void split_path(struct backend_docker *d, const char *path)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+    char *save = NULL;
+    for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
+        if (*dir == '/')
+            strvec_add(&d->dirs, dir);
+}
+
+static void read_path(struct backend_docker *d, json_t *image)
+{
+    json_t *env = json_object_get(json_object_get(image, "Config"), "Env");
+    size_t i;
+    json_t *word;
+    strvec_fini(&d->dirs);
+    json_array_foreach(env, i, word) {
+        const char *s = json_string_value(word);
+        if (s && strncmp(s, "PATH=", 5) == 0)
+            split_path(d, s + 5);
+    }
+    if (!d->dirs.n)
+        split_path(d, DEFAULT_PATH);
+}
+
+static void on_pull_progress(void *ctx, const char *text, int64_t done, int64_t total)
+{
+    struct backend_docker *d = ctx;
+    d->b.events.progress(d->b.ctx, text, done, total);
+}
+
+static void on_image(void *ctx, json_t *reply, const struct fault *f);
+
+static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (f) {
+        struct fault why = *f;
+        note(d, "pull of image %s failed: %s", d->plan->image, f->text);
+        if (f->code != FAULT_ENGINE_DOWN)
+            fault_wrap(&why, strstr(f->text, "not found") || f->code == FAULT_NOT_FOUND ? "image not found: %s" : "pull of image %s",
+                       d->plan->image);
+        fail(d, &why);
+        return;
+    }
+    note(d, "image %s pulled", d->plan->image);
+    d->pulled = true;
+    d->b.events.progress(d->b.ctx, NULL, 0, 0);
+    if (d->step != STEP_PULL)
+        return;     /* stopped from inside */
+    d->step = STEP_IMAGE;
+    d->request = engine_image_inspect(d->engine, d->plan->image, on_image, d);
+}
+
+static void pull(struct backend_docker *d)
+{
+    d->step = STEP_PULL;
+    note(d, "image %s is not here: pull begins", d->plan->image);
+    d->b.events.progress(d->b.ctx, "pull begins", 0, 0);
+    if (d->step == STEP_PULL)
+        d->request = engine_pull(d->engine, d->plan->image, on_pull_progress, on_pulled, d);
+}
+
+static void on_image(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+    if (!f) {
+        read_path(d, reply);
+        create(d);
+    } else if (f->code == FAULT_NOT_FOUND && !d->pulled) {
+        pull(d);
+    } else {
+        fail(d, f);
+    }
+}
+
+/* ---- stopping ------------------------------------------------------------------------------------------------- */
+
+/* Stop and kill need no reply: the end shows by the event and the stream. */
+static void on_told(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    (void)f;
+    struct backend_docker *d = ctx;
+    d->request = NULL;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct backend_docker *d = w->data;
+    ev_timer_stop(loop, w);
+    if (d->step == STEP_POST_MORTEM) {
+        tell_over(d);
+    } else if (d->stopping == STOP_STDIN_CLOSED) {
+        d->stopping = STOP_TERMINATED;
+        engine_cancel(d->request);
+        d->request = engine_stop(d->engine, d->b.container_id, TERM_GRACE_S, on_told, d);
+        arm(d, TERM_GRACE_S + END_LIMIT_S);
+    } else {
+        /* The engine neither stopped nor killed it in time. */
+        note(d, "the container did not end in time: it is removed by force");
+        d->end.code = 137;
+        tell_over(d);
+    }
+}
+
+static void docker_stop(struct backend *b)
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    if (d->stopping || d->step >= STEP_POST_MORTEM)
+        return;
+    d->stopping = STOP_STDIN_CLOSED;
+    if (d->step == STEP_CREATE)
+        return;                 /* whose id comes with the reply: on_created goes on */
+    if (d->step < STEP_RUNNING) {
+        give_up(d);
+        return;
+    }
+    stream_close_input(d->stream);
+    arm(d, STDIN_GRACE_S);
+}
+
+static void docker_kill(struct backend *b)
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    if (d->step >= STEP_POST_MORTEM)
+        return;
+    if (d->step < STEP_RUNNING) {
+        docker_stop(b);
+        return;
+    }
+    d->stopping = STOP_KILLED;
+    engine_cancel(d->request);
+    d->request = engine_kill(d->engine, d->b.container_id, "KILL", on_told, d);
+    arm(d, END_LIMIT_S);
+}
+
+/* ---- the rest of the operations ----------------------------------------------------------------------------------- */
+
+static int docker_writev(struct backend *b, const struct iovec *iov, int count, struct fault *f)
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    if (d->step != STEP_RUNNING || d->stopping)
+        return fault_set(f, EPIPE, "its container is not running");
+    return stream_writev(d->stream, iov, count, f);
+}
+
+static void on_updated(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct backend_docker *d = ctx;
+    d->update = NULL;
+    if (d->updated)
+        d->updated(d->b.ctx, f);
+}
+
+static void docker_update(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f))
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    d->plan = p;
+    if (!*d->b.container_id || d->stopping || d->step >= STEP_POST_MORTEM)
+        return;     /* it will be created by the new plan, or is on its way out */
+    engine_cancel(d->update);
+    d->updated = done;
+    d->update = engine_update(d->engine, d->b.container_id, plan_update_json(p), on_updated, d);
+}
+
+static void docker_free(struct backend *b)
+{
+    struct backend_docker *d = (struct backend_docker *)b;
+    ev_timer_stop(d->loop, &d->timer);
+    engine_cancel(d->request);
+    engine_cancel(d->update);
+    stream_free(d->stream);
+    if (d->step != STEP_OVER)
+        containers_remove(d->containers, *d->b.container_id ? d->b.container_id : d->step == STEP_CREATE ? d->b.container_name : "");
+    strvec_fini(&d->dirs);
+    free(d->runner);
+    free(d);
+}
+
+static const struct backend_ops docker_ops = {
+    .writev = docker_writev,
+    .stop = docker_stop,
+    .kill = docker_kill,
+    .update = docker_update,
+    .engine_event = docker_engine_event,
+    .free = docker_free,
+};
+
+struct backend *backend_docker_new(const struct backend_spec *spec)
+{
+    struct backend_docker *d = xcalloc(1, sizeof *d);
+    d->b = (struct backend){ .ops = &docker_ops, .events = spec->events, .ctx = spec->ctx };
+    d->loop = spec->loop;
+    d->containers = spec->containers;
+    d->engine = containers_get_engine(spec->containers);
+    d->plan = spec->plan;
+    d->runner = xstrdup(spec->check_runner);
+    for (const char *p = spec->run_id; *p; p++)
+        d->noise = d->noise * 31 + (unsigned char)*p;
+    ev_timer_init(&d->timer, on_timer, 0., 0.);
+    d->timer.data = d;
+    d->request = engine_image_inspect(d->engine, d->plan->image, on_image, d);
+    return &d->b;
+}

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The mirror of labelled containers, the sweep and removals. Must not know servers: who uses a container is asked through in_use.
+ *
+ * Whenever the engine has come (back) the list is read anew and what carries our instance's exact label and is used by nobody is removed, before
+ * anything may be started there: a container from before the engine went, or from a supervisor that was killed. */
+#include "supervisor/containers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/http_client.h"
+
+enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20 };
+
+struct removal {
+    struct containers *cs;
+    char id[65];
+    struct engine_request *request;   /* NULL: waits for `again` */
+    ev_timer again;
+    int tries;
+    struct removal *next;
+};
+
+struct kept { char *server; char id[65]; struct kept *next; };
+
+struct containers {
+    struct ev_loop *loop;
+    char *instance;
+    struct http_client *http;
+    struct engine *engine;            /* NULL: no usable context; `error` says why */
+    char error[400];
+    enum containers_state state;
+    struct engine_request *list;
+    bool sweeping;                    /* waits for its removals */
+    ev_timer sweep_limit;
+
+    struct fleet_container *v;
+    size_t n, cap;
+    struct removal *removals;
+    struct kept *kept;
+    struct containers_events events;
+    void *ctx;
+};
+
+/* ---- the mirror ------------------------------------------------------------------------ */
+
+static void put(char *to, size_t n, const char *from)
+{
+    snprintf(to, n, "%s", from ? from : "");
+}
+
+static struct fleet_container *find(const struct containers *cs, const char *id)
+{
+    for (size_t i = 0; i < cs->n; i++)
+        if (strcmp(cs->v[i].id, id) == 0)
+            return &cs->v[i];
+    return NULL;
+}
+
+static struct fleet_container *add(struct containers *cs, const char *id)
+{
+    if (cs->n == cs->cap) {
+        cs->cap = cs->cap ? cs->cap * 2 : 4;
+        cs->v = xrealloc(cs->v, cs->cap * sizeof *cs->v);
+    }
+    struct fleet_container *c = &cs->v[cs->n++];
+    *c = (struct fleet_container){ .exit_code = -1 };
+    put(c->id, sizeof c->id, id);
+    return c;
+}
+
+static bool is_kept(const struct containers *cs, const char *id)
+{
+    for (const struct kept *k = cs->kept; k; k = k->next)
+        if (strcmp(k->id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What depends on now, and on who uses it. */
+static void refresh(const struct containers *cs, struct fleet_container *c)
+{
+    char span[32];
+    c->ours = strcmp(c->instance, cs->instance) == 0;
+    c->in_use = cs->events.in_use(cs->ctx, c->id) || is_kept(cs, c->id);
+    if (!c->state_wall_ms)
+        return;
+    clock_span(clock_wall_ms() - c->state_wall_ms, span, sizeof span);
+    if (strcmp(c->state, "running") == 0)
+        snprintf(c->status, sizeof c->status, "Up %s", span);
+    else if (strcmp(c->state, "exited") == 0)
+        snprintf(c->status, sizeof c->status, "Exited (%d) %s ago", c->exit_code, span);
+}
+
+static void tell_changed(struct containers *cs, struct fleet_container *c)
+{
+    refresh(cs, c);
+    cs->events.changed(cs->ctx, c);
+}
+
+static void forget(struct containers *cs, struct fleet_container *c)
+{
+    char id[65];
+    put(id, sizeof id, c->id);
+    cs->n--;
+    memmove(c, c + 1, (size_t)(cs->v + cs->n - c) * sizeof *c);
+    cs->events.removed(cs->ctx, id);
+}
+
+size_t containers_count(const struct containers *cs)
+{
+    return cs->n;
+}
+
+const struct fleet_container *containers_at(struct containers *cs, size_t i)
+{
+    refresh(cs, &cs->v[i]);
+    return &cs->v[i];
+}
+
+const struct fleet_container *containers_find(const struct containers *cs, const char *id)
+{
+    return find(cs, id);
+}
+
+/* ---- removal ----------------------------------------------------------------------------- */
+
+static void set_state(struct containers *cs, enum containers_state state)
+{
+    if (cs->state == state)
+        return;
+    cs->state = state;
+    cs->events.state(cs->ctx);
+}
+
+static void check_swept(struct containers *cs)
+{
+    if (!cs->sweeping || cs->removals)
+        return;
+    cs->sweeping = false;
+    ev_timer_stop(cs->loop, &cs->sweep_limit);
+    set_state(cs, CONTAINERS_READY);
+}
+
+static void removal_free(struct removal *r)
+{
+    struct containers *cs = r->cs;
+    for (struct removal **p = &cs->removals; *p; p = &(*p)->next)
+        if (*p == r) {
+            *p = r->next;
+            break;
+        }
+    ev_timer_stop(cs->loop, &r->again);
+    engine_cancel(r->request);
+    free(r);
+}
+
+static void removal_done(struct removal *r)
+{
+    struct containers *cs = r->cs;
+    removal_free(r);
+    check_swept(cs);
+    if (!cs->removals)
+        cs->events.idle(cs->ctx);
+}
+
+static void on_removed(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct removal *r = ctx;
+    r->request = NULL;
+    /* An engine that went away is swept when it comes back. */
+    if (!f || f->code == FAULT_NOT_FOUND || f->code == FAULT_ENGINE_DOWN) {
+        removal_done(r);
+        return;
+    }
+    if (++r->tries >= REMOVE_TRIES) {
+        log_warn("docker", "container %.12s could not be removed: %s", r->id, f->text);
+        removal_done(r);
+        return;
+    }
+    ev_timer_set(&r->again, REMOVE_AGAIN_MS / 1e3, 0.);
+    ev_timer_start(r->cs->loop, &r->again);
+}
+
+static void on_remove_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct removal *r = w->data;
+    ev_timer_stop(loop, w);
+    r->request = engine_remove(r->cs->engine, r->id, true, on_removed, r);
+}
+
+void containers_remove(struct containers *cs, const char *id)
+{
+    if (!cs->engine || !*id)
+        return;
+    for (struct removal *r = cs->removals; r; r = r->next)
+        if (strcmp(r->id, id) == 0)
+            return;
+    struct removal *r = xcalloc(1, sizeof *r);
+    r->cs = cs;
+    put(r->id, sizeof r->id, id);
+    ev_timer_init(&r->again, on_remove_again, 0., 0.);
+    r->again.data = r;
+    r->next = cs->removals;
+    cs->removals = r;
+    r->request = engine_remove(cs->engine, id, true, on_removed, r);
+}
+
+bool containers_is_idle(const struct containers *cs)
+{
+    return !cs->removals;
+}
+
+/* ---- the last failed one ------------------------------------------------------------------- */
+
+void containers_release(struct containers *cs, const char *server)
+{
+    for (struct kept **p = &cs->kept; *p;) {
+        struct kept *k = *p;
+        if (server && strcmp(k->server, server) != 0) {
+            p = &k->next;
+            continue;
+        }
+        *p = k->next;
+        containers_remove(cs, k->id);
+        free(k->server);
+        free(k);
+    }
+}
+
+void containers_keep(struct containers *cs, const char *server, const char *id)
+{
+    containers_release(cs, server);
+    struct kept *k = xcalloc(1, sizeof *k);
+    k->server = xstrdup(server);
+    put(k->id, sizeof k->id, id);
+    k->next = cs->kept;
+    cs->kept = k;
+}
+
+/* ---- the list and the sweep -------------------------------------------------------------------- */
+
+static const char *text_of(json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s ? s : "";
+}
+
+static void read_listed(struct containers *cs, json_t *item)
+{
+    const char *id = text_of(item, "Id");
+    if (!*id)
+        return;
+    struct fleet_container *c = find(cs, id);
+    if (!c)
+        c = add(cs, id);
+    const char *name = json_string_value(json_array_get(json_object_get(item, "Names"), 0));
+    json_t *labels = json_object_get(item, "Labels");
+    put(c->name, sizeof c->name, name && *name == '/' ? name + 1 : name);
+    put(c->image, sizeof c->image, text_of(item, "Image"));
+    put(c->state, sizeof c->state, text_of(item, "State"));
+    put(c->status, sizeof c->status, text_of(item, "Status"));
+    put(c->server, sizeof c->server, text_of(labels, "com.mcpproxy.server"));
+    put(c->instance, sizeof c->instance, text_of(labels, "com.mcpproxy.instance"));
+    c->created_wall_ms = json_integer_value(json_object_get(item, "Created")) * 1000;
+    sscanf(c->status, "Exited (%d)", &c->exit_code);
+    tell_changed(cs, c);
+}
+
+static bool is_in_list(json_t *list, const char *id)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+        if (strcmp(text_of(item, "Id"), id) == 0)
+            return true;
+    return false;
+}
+
+static void sweep(struct containers *cs)
+{
+    cs->sweeping = true;
+    for (size_t i = 0; i < cs->n; i++) {
+        refresh(cs, &cs->v[i]);
+        if (!cs->v[i].ours || cs->v[i].in_use)
+            continue;
+        log_info("docker", "container %s of an earlier run of ours is removed", cs->v[i].name);
+        containers_remove(cs, cs->v[i].id);
+    }
+    ev_timer_set(&cs->sweep_limit, SWEEP_LIMIT_S, 0.);
+    ev_timer_start(cs->loop, &cs->sweep_limit);
+    check_swept(cs);
+}
+
+static void on_sweep_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct containers *cs = w->data;
+    ev_timer_stop(loop, w);
+    log_warn("docker", "some containers of an earlier run could not be removed yet: going on");
+    cs->sweeping = false;
+    set_state(cs, CONTAINERS_READY);
+}
+
+static void on_list(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct containers *cs = ctx;
+    cs->list = NULL;
+    if (f) {
+        /* Down: the engine's state comes by itself. Else it cannot be listed, and then nothing can be swept or started safely. */
+        if (f->code != FAULT_ENGINE_DOWN)
+            log_error("docker", "the containers could not be listed: %s", f->text);
+        put(cs->error, sizeof cs->error, f->text);
+        set_state(cs, CONTAINERS_DOWN);
+        return;
+    }
+    for (size_t i = cs->n; i-- > 0;)
+        if (!is_in_list(reply, cs->v[i].id))
+            forget(cs, &cs->v[i]);
+    size_t i;
+    json_t *item;
+    json_array_foreach(reply, i, item)
+        read_listed(cs, item);
+    sweep(cs);
+}
+
+/* ---- the engine's news ---------------------------------------------------------------------------- */
+
+static void on_engine_state(void *ctx, enum engine_state state, const struct fault *why)
+{
+    struct containers *cs = ctx;
+    engine_cancel(cs->list);
+    cs->list = NULL;
+    cs->sweeping = false;
+    ev_timer_stop(cs->loop, &cs->sweep_limit);
+    if (state == ENGINE_UP) {
+        log_info("docker", "engine %s at %s is up", engine_get_version(cs->engine), engine_get_context(cs->engine)->host);
+        cs->error[0] = '\0';
+        cs->list = engine_list(cs->engine, on_list, cs);
+        set_state(cs, CONTAINERS_CONNECTING);
+        return;
+    }
+    put(cs->error, sizeof cs->error, why ? why->text : "it does not answer");
+    if (state == ENGINE_DOWN) {
+        if (cs->state != CONTAINERS_DOWN)
+            log_warn("docker", "engine down: %s", cs->error);
+        set_state(cs, CONTAINERS_DOWN);
+    }
+}
+
+/* "die" → "exited"; NULL: the state stays. */
+static const char *state_after(const char *action)
+{
+    static const char *const table[][2] = {
+        { "create", "created" }, { "start", "running" }, { "restart", "running" }, { "unpause", "running" },
+        { "pause", "paused" }, { "die", "exited" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (strcmp(action, table[i][0]) == 0)
+            return table[i][1];
+    return NULL;
+}
+
+static void follow_event(struct containers *cs, const struct engine_event *e)
+{
+    struct fleet_container *c = find(cs, e->id);
+    if (strcmp(e->action, "destroy") == 0) {
+        if (c)
+            forget(cs, c);
+        return;
+    }
+    const char *state = state_after(e->action);
+    if (!c && strcmp(e->action, "create") != 0)
+        return;
+    if (!c) {
+        c = add(cs, e->id);
+        put(c->server, sizeof c->server, e->server);
+        put(c->instance, sizeof c->instance, e->instance);
+        put(c->image, sizeof c->image, text_of(e->attributes, "image"));
+        put(c->status, sizeof c->status, "Created");
+        c->created_wall_ms = e->wall_ms;
+    }
+    put(c->name, sizeof c->name, e->name);
+    if (state) {
+        put(c->state, sizeof c->state, state);
+        c->state_wall_ms = e->wall_ms;
+    }
+    if (strcmp(e->action, "start") == 0)
+        c->oom = false;
+    if (strcmp(e->action, "oom") == 0)
+        c->oom = true;
+    if (e->exit_code >= 0)
+        c->exit_code = e->exit_code;
+    if (state || strcmp(e->action, "oom") == 0 || strcmp(e->action, "rename") == 0)
+        tell_changed(cs, c);
+}
+
+static void on_engine_event(void *ctx, const struct engine_event *e)
+{
+    struct containers *cs = ctx;
+    bool container = strcmp(e->type, "container") == 0;
+    bool managed = container && strcmp(text_of(e->attributes, "com.mcpproxy.managed"), "true") == 0;
+    if (managed)
+        follow_event(cs, e);
+    if (managed || strcmp(e->type, "image") == 0)
+        cs->events.event(cs->ctx, e);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+struct containers *containers_new(struct ev_loop *loop, const char *instance, const struct containers_events *events, void *ctx)
+{
+    static const struct engine_events engine_events = { .state = on_engine_state, .event = on_engine_event };
+    struct containers *cs = xcalloc(1, sizeof *cs);
+    struct docker_context context = { 0 };
+    struct fault f = FAULT_NONE;
+    cs->loop = loop;
+    cs->instance = xstrdup(instance);
+    cs->events = *events;
+    cs->ctx = ctx;
+    ev_timer_init(&cs->sweep_limit, on_sweep_limit, 0., 0.);
+    cs->sweep_limit.data = cs;
+    if (docker_context_resolve(&context, &f) < 0) {
+        cs->state = CONTAINERS_DOWN;
+        put(cs->error, sizeof cs->error, f.text);
+        log_warn("docker", "no container engine can be used: %s", f.text);
+        return cs;
+    }
+    cs->http = http_client_new(loop);
+    cs->engine = engine_new(loop, cs->http, &context, &engine_events, cs);
+    docker_context_fini(&context);
+    return cs;
+}
+
+void containers_free(struct containers *cs)
+{
+    if (!cs)
+        return;
+    while (cs->removals)
+        removal_free(cs->removals);
+    while (cs->kept) {
+        struct kept *k = cs->kept;
+        cs->kept = k->next;
+        free(k->server);
+        free(k);
+    }
+    ev_timer_stop(cs->loop, &cs->sweep_limit);
+    engine_cancel(cs->list);
+    engine_free(cs->engine);
+    http_client_free(cs->http);
+    free(cs->v);
+    free(cs->instance);
+    free(cs);
+}
+
+enum containers_state containers_get_state(const struct containers *cs)
+{
+    return cs->state;
+}
+
+const char *containers_get_error(const struct containers *cs)
+{
+    return cs->error;
+}
+
+struct engine *containers_get_engine(const struct containers *cs)
+{
+    return cs->engine;
+}
+
+const char *containers_get_instance(const struct containers *cs)
+{
+    return cs->instance;
+}

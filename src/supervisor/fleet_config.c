@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The configuration and the servers made from it: read at the start, when the file was written or touched, and when asked. A broken file changes
+ * nothing but the problems that are shown. */
+#include "supervisor/fleet_private.h"
+
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+static void log_problems(const struct fleet *fl)
+{
+    for (size_t i = 0; i < fl->problems.n; i++) {
+        const struct problem *p = &fl->problems.v[i];
+        log_write(p->severity == PROBLEM_ERROR ? LOG_ERROR_ : LOG_WARN_, "config", NULL, "%s:%d: %s%s%s", fl->config_path, p->line,
+                  p->key, *p->key ? ": " : "", p->text);
+    }
+}
+
+/* What the plans find wrong (extra_args, volumes) is a problem of the file too. */
+static void add_plan_problems(struct fleet *fl, const struct config *c)
+{
+    for (size_t i = 0; i < c->server_count; i++)
+        plan_free(plan_make(c, &c->servers[i], RUNNER_UNKNOWN, &fl->problems));
+}
+
+static bool same_enabled(const struct config_server *a, const struct config_server *b)
+{
+    return (a->enabled == TRI_NO) == (b->enabled == TRI_NO);
+}
+
+/* Takes the server of that name out of the old list; NULL when there is none. */
+static struct server *take(struct server **list, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] && strcmp(list[i]->name, name) == 0)
+            return TAKE(list[i]);
+    return NULL;
+}
+
+static void retire_missing(struct fleet *fl, const struct config *c)
+{
+    for (size_t i = fl->count; i-- > 0;)
+        if (!config_find(c, fl->servers[i]->name))
+            fleet_retire(fl, fl->servers[i], "it is not in the configuration any more");
+}
+
+/* Makes the list of servers that of c, in its order; those that stay keep running unless their plan changed. */
+static void apply(struct fleet *fl, struct config *c)
+{
+    struct config *old = fl->config;
+    retire_missing(fl, c);
+    fl->config = c;
+    size_t was = fl->count;
+    struct server **before = xcalloc(was + 1, sizeof *before);
+    if (was)
+        memcpy(before, fl->servers, was * sizeof *before);
+    bool *kept = xcalloc(c->server_count + 1, sizeof *kept);
+    fl->servers = xrealloc(fl->servers, (c->server_count + 1) * sizeof *fl->servers);
+    fl->count = c->server_count;
+    for (size_t i = 0; i < c->server_count; i++) {
+        fl->servers[i] = take(before, was, c->servers[i].name);
+        kept[i] = fl->servers[i] != NULL;
+        if (!kept[i])
+            fl->servers[i] = server_new(fl, &c->servers[i]);
+    }
+    /* Only now, with the list whole, may anything be told to anybody. */
+    for (size_t i = 0; i < c->server_count; i++) {
+        struct server *s = fl->servers[i];
+        if (kept[i])
+            server_reconfigure(s, &c->servers[i], !same_enabled(s->config, &c->servers[i]));
+        else
+            fleet_server_changed(fl, s);
+    }
+    free(before);
+    free(kept);
+    config_free(old);
+    fleet_begin_soon(fl);
+}
+
+void fleet_reload(struct fleet *fl)
+{
+    char *text = NULL;
+    size_t len = 0;
+    if (fl->stopping)
+        return;
+    problems_fini(&fl->problems);
+    struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
+    if (c)
+        add_plan_problems(fl, c);
+    if (!c) {
+        free(text);
+        log_problems(fl);
+        log_error("config", "%s has %zu errors: %s", fl->config_path, fl->problems.errors,
+                  fl->config ? "what was read before stays in force" : "no servers until they are repaired");
+        fleet_add_event(fl, false, "config", "broken", "", fl->config_path, fl->problems.n ? fl->problems.v[0].text : "");
+        fleet_status_changed(fl);
+        return;
+    }
+    bool same = fl->config && len == fl->text_len && memcmp(text, fl->text, len) == 0;
+    free(fl->text);
+    fl->text = text;
+    fl->text_len = len;
+    fl->loaded_wall_ms = clock_wall_ms();
+    log_info("config", "%s read: %zu servers, %zu warnings%s", fl->config_path, c->server_count, fl->problems.n,
+             same ? ", nothing changed" : "");
+    if (!same)
+        log_problems(fl);
+    /* Also when it reads the same: ${env:X} and what stands outside the file are as they were, and what has not changed is not touched. */
+    apply(fl, c);
+    if (!same)
+        fleet_add_event(fl, false, "config", "read", "", fl->config_path, "");
+    fleet_status_changed(fl);
+}
+
+static void on_file_changed(void *ctx)
+{
+    fleet_reload(ctx);
+}
+
+void fleet_config_start(struct fleet *fl)
+{
+    struct fault f = FAULT_NONE;
+    fl->watch = watch_new(fl->loop, fl->config_path, on_file_changed, fl, &f);
+    if (!fl->watch)
+        log_warn("config", "%s is not watched, send SIGHUP after a change: %s", fl->config_path, f.text);
+    fleet_reload(fl);
+}
+
+void fleet_config_stop(struct fleet *fl)
+{
+    watch_free(fl->watch);
+    fl->watch = NULL;
+}

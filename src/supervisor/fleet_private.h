@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The fleet's inside, for fleet*.c and server*.c. */
+#ifndef MCPTOP_SUPERVISOR_FLEET_PRIVATE_H
+#define MCPTOP_SUPERVISOR_FLEET_PRIVATE_H
+
+#include "io/watch.h"
+#include "supervisor/containers.h"
+#include "supervisor/fleet.h"
+
+enum { FLEET_EVENTS = 256 };
+
+struct undo;
+
+struct fleet {
+    struct ev_loop *loop;
+    char *config_path, *log_dir, *instance;
+    backend_new_fn backend;
+
+    /* fleet_config.c */
+    struct config *config;             /* the last one that was good; NULL = none yet */
+    char *text;                        /* its bytes */
+    size_t text_len;
+    struct problems problems;          /* of the last attempt */
+    int64_t loaded_wall_ms;
+    struct watch *watch;
+
+    struct server **servers;           /* config order */
+    size_t count;
+    struct server **retired;           /* ending in the background */
+    size_t retired_count;
+    ev_timer begin;                    /* starts waiting servers, one a turn; frees those that are gone */
+
+    struct containers *containers;
+
+    struct fleet_event *events[FLEET_EVENTS];   /* a ring */
+    size_t event_first, event_count;
+    struct fleet_observer *observers;
+
+    ev_timer tick;                     /* 1 Hz */
+    struct host_usage host;
+    struct self_usage self;
+
+    struct undo *undos;                /* fleet_change.c; newest first */
+    bool stopping;
+    ev_timer stop_limit;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    uint64_t random;
+};
+
+/* fleet.c: told by servers */
+void fleet_server_changed(struct fleet *fl, struct server *s);
+void fleet_server_ready(struct fleet *fl, struct server *s);
+void fleet_server_gone(struct fleet *fl);
+void fleet_retire(struct fleet *fl, struct server *s, const char *reason);   /* out of the list; it ends in the background */
+void fleet_log_more(struct fleet *fl, struct server *s);
+void fleet_status_changed(struct fleet *fl);
+void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char *action, const char *server, const char *name,
+                     const char *detail);
+uint32_t fleet_random(struct fleet *fl);            /* for names and jitter, not for secrets */
+void fleet_begin_soon(struct fleet *fl);            /* somebody waits for the begin timer */
+
+/* fleet_config.c */
+void fleet_config_start(struct fleet *fl);
+void fleet_config_stop(struct fleet *fl);
+
+/* fleet_change.c */
+void fleet_undo_free(struct fleet *fl);
+
+#endif

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The state machine of one server: a table state × event → small action. Only server_set_state() writes `state`. Knows no child, container or
+ * message: what a run is stands in server_run.c.
+ *
+ *   retry     armed in BACKING_OFF and FAILED (unless the engine is waited for, or nothing can help)
+ *   healthy   armed in READY: after a minute the row of failures is forgiven
+ *   silent    armed in SILENT: after three health intervals without an answer and without a call in flight it is restarted */
+#include "supervisor/server_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/backoff.h"
+#include "supervisor/fleet_private.h"
+
+enum { SILENT_INTERVALS = 3, SILENT_AGAIN_S = 5, DEFAULT_HEALTH_MS = 30000, ENGINE_LOST_MS = 1000 };
+
+static const char *const state_names[SERVER_STATES] = {
+    [SERVER_STOPPED] = "stopped",       [SERVER_PULLING] = "pulling",
+    [SERVER_STARTING] = "starting",     [SERVER_INITIALIZING] = "initializing",
+    [SERVER_READY] = "ready",           [SERVER_SILENT] = "silent",
+    [SERVER_STOPPING] = "stopping",     [SERVER_BACKING_OFF] = "backing-off",
+    [SERVER_FAILED] = "failed",
+};
+
+const char *server_state_name(enum server_state s)
+{
+    return state_names[s];
+}
+
+void server_set_cause(struct server *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(s->p->cause, sizeof s->p->cause, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- the one writer of state --------------------------------------------------- */
+
+static void arm(struct server *s, ev_timer *t, int64_t ms)
+{
+    ev_timer_stop(s->fleet->loop, t);
+    ev_timer_set(t, (double)ms / 1e3, 0.);
+    ev_timer_start(s->fleet->loop, t);
+}
+
+static int64_t health_ms(const struct server *s)
+{
+    return s->config && s->config->health_interval_ms > 0 ? s->config->health_interval_ms : DEFAULT_HEALTH_MS;
+}
+
+static void log_state(const struct server *s, enum server_state from)
+{
+    struct buf fields = BUF_INIT;
+    buf_add_str(&fields, "{\"server\":");
+    buf_add_json(&fields, s->name, strlen(s->name));
+    buf_add_str(&fields, "}");
+    bool bad = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED || s->state == SERVER_SILENT;
+    log_write(bad ? LOG_WARN_ : LOG_INFO_, "server", buf_str(&fields), "%s: %s → %s%s%s", s->name, state_names[from],
+              state_names[s->state], *s->reason ? ": " : "", s->reason);
+    buf_fini(&fields);
+}
+
+/* reason: NULL = it stays. */
+void server_set_state(struct server *s, enum server_state state, const char *reason)
+{
+    enum server_state from = s->state;
+    struct server_private *p = s->p;
+    bool ready = state == SERVER_READY, was_well = from == SERVER_READY || from == SERVER_SILENT;
+    if (reason && reason != s->reason)
+        snprintf(s->reason, sizeof s->reason, "%s", reason);
+    s->state = state;
+    s->state_since_ms = clock_mono_ms();
+    s->state_since_wall_ms = clock_wall_ms();
+    if (ready && !was_well) {
+        s->up_since_wall_ms = s->state_since_wall_ms;
+        arm(s, &p->healthy, BACKOFF_HEALTHY_MS);
+    } else if (!ready && state != SERVER_SILENT) {
+        s->up_since_wall_ms = 0;
+        ev_timer_stop(s->fleet->loop, &p->healthy);
+    }
+    if (state == SERVER_SILENT)
+        arm(s, &p->silent, SILENT_INTERVALS * health_ms(s));
+    else
+        ev_timer_stop(s->fleet->loop, &p->silent);
+    if (state != SERVER_BACKING_OFF && state != SERVER_FAILED) {
+        ev_timer_stop(s->fleet->loop, &p->retry);
+        s->retry_at_ms = 0;
+        p->waits_for_engine = false;
+    }
+    if (state != from)
+        log_state(s, from);
+    if (ready || (state != from && (state == SERVER_BACKING_OFF || state == SERVER_FAILED || state == SERVER_STOPPED ||
+                                    state == SERVER_SILENT)))
+        fleet_add_event(s->fleet, false, "server", state_names[state], s->name, "", s->reason);
+    fleet_server_changed(s->fleet, s);
+}
+
+/* ---- what a state leads to ------------------------------------------------------ */
+
+static void tell_session_why(struct server *s)
+{
+    session_set_cause(s->session, s->reason);
+}
+
+static void rest(struct server *s)
+{
+    char why[600];
+    snprintf(why, sizeof why, "server %s is not running: %s", s->name, s->p->cause);
+    session_refuse(s->session, why);
+    if (s->p->retired)
+        s->p->gone = true;
+    server_set_state(s, SERVER_STOPPED, s->p->cause);
+    if (s->p->retired)
+        fleet_server_gone(s->fleet);
+}
+
+static void retry_in(struct server *s, enum server_state state, int64_t ms, const char *reason)
+{
+    server_set_state(s, state, reason);
+    s->retry_at_ms = clock_mono_ms() + ms;
+    arm(s, &s->p->retry, ms);
+    tell_session_why(s);
+}
+
+static void wait_for_engine(struct server *s)
+{
+    char reason[512];
+    snprintf(reason, sizeof reason, "engine down: %s", containers_get_error(s->fleet->containers));
+    server_set_state(s, SERVER_BACKING_OFF, reason);
+    s->p->waits_for_engine = true;
+    tell_session_why(s);
+}
+
+static void refuse_unsupported(struct server *s)
+{
+    const char *why = s->plan->unsupported ? s->plan->unsupported : "this version cannot run it";
+    session_refuse(s->session, why);
+    logstore_say(s->log, "not started: %s", why);
+    server_set_state(s, SERVER_FAILED, why);
+}
+
+static void begin(struct server *s)
+{
+    s->p->cause[0] = '\0';
+    if (s->plan->mode == PLAN_UNSUPPORTED) {
+        refuse_unsupported(s);
+        return;
+    }
+    session_refuse(s->session, NULL);
+    switch (server_run_begin(s)) {
+    case RUN_BEGUN:
+        server_set_state(s, SERVER_STARTING, NULL);
+        tell_session_why(s);
+        break;
+    case RUN_WAITS_FOR_ENGINE:
+        server_set_state(s, SERVER_STARTING, NULL);
+        s->p->waits_for_engine = true;
+        session_set_cause(s->session, "waiting for the container engine");
+        break;
+    case RUN_ENGINE_DOWN:
+        wait_for_engine(s);
+        break;
+    }
+}
+
+/* No retry soon will help: the user has to change something first. */
+static bool is_hopeless(const struct run_end *end)
+{
+    switch (end->why.code) {
+    case ENOENT: case ENOTDIR: case EACCES: case EPERM: case ENOEXEC: case EISDIR: case ELOOP:
+    case FAULT_UNSUPPORTED: case FAULT_CONFIG: case FAULT_INVALID:
+        return end->never_started;
+    default:
+        return false;
+    }
+}
+
+/* A run ended though nobody had asked for it. */
+static void settle_failure(struct server *s, const char *reason)
+{
+    if (s->last_end.why.code == FAULT_ENGINE_DOWN) {
+        /* Nothing the server can be blamed for. The engine's own news may come a moment after its connections broke. */
+        retry_in(s, SERVER_BACKING_OFF, ENGINE_LOST_MS, reason);
+        s->p->waits_for_engine = containers_get_state(s->fleet->containers) != CONTAINERS_READY;
+        return;
+    }
+    if (is_hopeless(&s->last_end)) {
+        s->failures++;
+        retry_in(s, SERVER_FAILED, BACKOFF_MAX_MS, reason);
+        return;
+    }
+    if (s->failures++ == 0)
+        s->p->had_credit = s->p->was_ready;
+    int64_t delay = backoff_delay_ms(s->failures, s->p->had_credit, fleet_random(s->fleet));
+    if (delay == 0) {
+        snprintf(s->reason, sizeof s->reason, "%s", reason);
+        begin(s);
+        return;
+    }
+    retry_in(s, s->failures > BACKOFF_FAILED_AFTER ? SERVER_FAILED : SERVER_BACKING_OFF, delay, reason);
+}
+
+/* ---- actions -------------------------------------------------------------------- */
+
+static void act_none(struct server *s)
+{
+    (void)s;
+}
+
+static void act_begin(struct server *s)
+{
+    begin(s);
+}
+
+static void act_begin_afresh(struct server *s)
+{
+    s->failures = 0;
+    snprintf(s->reason, sizeof s->reason, "%s", s->p->cause);
+    begin(s);
+}
+
+static void act_retry(struct server *s)
+{
+    if (s->backend)
+        return;
+    begin(s);
+}
+
+static void act_rest(struct server *s)
+{
+    rest(s);
+}
+
+/* Ends the run in order; what follows depends on what is wanted then. */
+static void act_end(struct server *s)
+{
+    s->p->ending = ENDING_AS_WANTED;
+    if (!s->backend) {   /* STARTING, waiting for the engine */
+        if (s->wanted == WANTED_UP)
+            begin(s);
+        else
+            rest(s);
+        return;
+    }
+    server_run_silence(s, s->p->cause);
+    server_set_state(s, SERVER_STOPPING, s->p->cause);
+    s->backend->ops->stop(s->backend);
+}
+
+static void act_kill(struct server *s)
+{
+    if (s->backend && s->state != SERVER_STOPPING)
+        server_set_state(s, SERVER_STOPPING, s->p->cause);
+    s->p->ending = ENDING_AS_WANTED;
+    if (s->backend) {
+        server_run_silence(s, s->p->cause);
+        s->backend->ops->kill(s->backend);
+    }
+}
+
+/* It was stopping for a fault, and now the user wants it away, or again. */
+static void act_end_as_wanted(struct server *s)
+{
+    s->p->ending = ENDING_AS_WANTED;
+}
+
+static void act_unwell(struct server *s)
+{
+    logstore_say(s->log, "restarting: %s", s->p->cause);
+    s->p->ending = ENDING_AS_FAILURE;
+    server_run_silence(s, s->p->cause);
+    server_set_state(s, SERVER_STOPPING, s->p->cause);
+    s->backend->ops->stop(s->backend);
+}
+
+static void act_pulling(struct server *s)
+{
+    server_set_state(s, SERVER_PULLING, NULL);
+    session_set_cause(s->session, "its image is being pulled");
+}
+
+static void act_pulled(struct server *s)
+{
+    server_set_state(s, SERVER_STARTING, NULL);
+}
+
+static void act_up(struct server *s)
+{
+    server_set_state(s, SERVER_INITIALIZING, NULL);
+}
+
+static void act_ready(struct server *s)
+{
+    s->p->was_ready = true;
+    server_set_state(s, SERVER_READY, "");
+    fleet_server_ready(s->fleet, s);
+}
+
+static void act_silent(struct server *s)
+{
+    server_set_state(s, SERVER_SILENT, s->p->cause);
+}
+
+static void act_over(struct server *s)
+{
+    char reason[512];
+    server_run_describe(s, &s->last_end, reason, sizeof reason);
+    settle_failure(s, reason);
+}
+
+static void act_over_stopping(struct server *s)
+{
+    if (s->wanted == WANTED_DOWN) {
+        rest(s);
+    } else if (s->p->ending == ENDING_AS_FAILURE) {
+        char reason[sizeof s->p->cause];
+        snprintf(reason, sizeof reason, "%s", s->p->cause);
+        /* However it went in the end: the cause is what we stopped it for. */
+        s->last_end.why = FAULT_NONE;
+        settle_failure(s, reason);
+    } else {
+        begin(s);
+    }
+}
+
+typedef void (*action_fn)(struct server *s);
+
+/* Where a field is NULL the event says nothing new in that state. */
+static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
+    [SERVER_STOPPED] = {
+        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest,
+    },
+    [SERVER_PULLING] = {
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_PULLED] = act_pulled, [EV_UP] = act_up,
+        [EV_OVER] = act_over,
+    },
+    [SERVER_STARTING] = {
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_RETRY] = act_retry,
+        [EV_PULLING] = act_pulling, [EV_UP] = act_up, [EV_OVER] = act_over,
+    },
+    [SERVER_INITIALIZING] = {
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_READY] = act_ready,
+        [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
+    },
+    [SERVER_READY] = {
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_SILENT] = act_silent,
+        [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
+    },
+    [SERVER_SILENT] = {
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_READY] = act_ready,
+        [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
+    },
+    [SERVER_STOPPING] = {
+        [EV_START] = act_end_as_wanted, [EV_STOP] = act_end_as_wanted, [EV_RESTART] = act_end_as_wanted,
+        [EV_KILL] = act_kill, [EV_OVER] = act_over_stopping,
+    },
+    [SERVER_BACKING_OFF] = {
+        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest, [EV_RETRY] = act_begin,
+        [EV_KILL] = act_none,
+    },
+    [SERVER_FAILED] = {
+        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest, [EV_RETRY] = act_begin,
+        [EV_KILL] = act_none,
+    },
+};
+
+void server_fire(struct server *s, enum server_event e)
+{
+    action_fn act = actions[s->state][e];
+    if (act)
+        act(s);
+}
+
+/* ---- timers --------------------------------------------------------------------- */
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    struct server *s = w->data;
+    assert(s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED);
+    server_fire(s, EV_RETRY);
+}
+
+static void on_healthy(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    struct server *s = w->data;
+    if (s->failures) {
+        s->failures = 0;
+        fleet_server_changed(s->fleet, s);
+    }
+}
+
+static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    struct server *s = w->data;
+    assert(s->state == SERVER_SILENT);
+    struct session_stats stats;
+    session_get_stats(s->session, &stats);
+    if (stats.in_flight) {
+        /* Busy with somebody's call and of one thread: the call's own time-out decides. */
+        arm(s, w, SILENT_AGAIN_S * 1000);
+        return;
+    }
+    server_set_cause(s, "protocol silent");
+    server_fire(s, EV_UNWELL);
+}
+
+/* ---- what others ask for ---------------------------------------------------------- */
+
+void server_start(struct server *s)
+{
+    s->wanted = WANTED_UP;
+    s->by_user = s->p->begun = true;
+    server_set_cause(s, "started by user");
+    session_refuse(s->session, NULL);
+    server_fire(s, EV_START);
+}
+
+void server_stop(struct server *s, const char *reason)
+{
+    s->wanted = WANTED_DOWN;
+    s->by_user = s->p->begun = true;
+    server_set_cause(s, "%s", reason);
+    server_fire(s, EV_STOP);
+}
+
+void server_restart(struct server *s, const char *reason)
+{
+    s->wanted = WANTED_UP;
+    s->p->begun = true;
+    s->failures = 0;
+    server_set_cause(s, "%s", reason);
+    session_refuse(s->session, NULL);
+    server_fire(s, EV_RESTART);
+}
+
+void server_kill(struct server *s)
+{
+    server_set_cause(s, "killed by user");
+    server_fire(s, EV_KILL);
+}
+
+void server_engine_changed(struct server *s)
+{
+    if (s->p->waits_for_engine)
+        server_fire(s, EV_RETRY);
+}
+
+/* ---- configuration ---------------------------------------------------------------- */
+
+void server_replan(struct server *s)
+{
+    struct plan *fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
+    if (s->runner != RUNNER_UNKNOWN && (!fresh->image || !s->plan || !s->plan->image ||
+                                        strcmp(fresh->image, s->plan->image) != 0)) {
+        s->runner = RUNNER_UNKNOWN;    /* what was learned is about another image */
+        plan_free(fresh);
+        fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
+    }
+    /* A run goes on by the plan it was begun with. */
+    if (s->p->run_plan != s->plan || !s->backend)
+        plan_free(s->plan);
+    s->plan = fresh;
+}
+
+static void on_updated(void *ctx, const struct fault *f)
+{
+    struct server *s = ctx;
+    if (!f) {
+        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s", s->plan->memory_text ? s->plan->memory_text : "none",
+                     s->plan->cpu_text ? s->plan->cpu_text : "none");
+        return;
+    }
+    logstore_say(s->log, "limits could not be changed while it runs, restarting: %s", f->text);
+    server_restart(s, "limits changed");
+}
+
+static void update_live(struct server *s)
+{
+    if (!s->backend || s->state == SERVER_STOPPING)
+        return;
+    if (!s->backend->ops->update) {
+        server_set_cause(s, "configuration changed");
+        server_fire(s, EV_RESTART);
+        return;
+    }
+    s->backend->ops->update(s->backend, s->plan, on_updated);
+    server_run_drop_plan(s);
+    s->p->run_plan = s->plan;
+}
+
+static bool is_enabled(const struct config_server *c)
+{
+    return c->enabled != TRI_NO;
+}
+
+static void follow_enabled(struct server *s)
+{
+    s->by_user = false;
+    s->p->begun = true;
+    if (is_enabled(s->config)) {
+        s->wanted = WANTED_UP;
+        server_set_cause(s, "enabled in the configuration");
+        session_refuse(s->session, NULL);
+        server_fire(s, EV_START);
+    } else {
+        s->wanted = WANTED_DOWN;
+        server_set_cause(s, "disabled in the configuration");
+        server_fire(s, EV_STOP);
+    }
+}
+
+void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed)
+{
+    uint64_t hash = s->plan->hash, live_hash = s->plan->live_hash;
+    bool was_idle = s->state == SERVER_STOPPED;
+    s->config = config;
+    server_replan(s);
+    server_session_configure(s);
+    if (enabled_changed)
+        follow_enabled(s);
+    if (s->plan->hash != hash && s->wanted == WANTED_UP && s->p->begun && !was_idle) {
+        s->failures = 0;
+        server_set_cause(s, "configuration changed");
+        server_fire(s, EV_RESTART);
+    } else if (s->plan->live_hash != live_hash) {
+        update_live(s);
+    }
+    fleet_server_changed(s->fleet, s);
+}
+
+/* ---- life ------------------------------------------------------------------------- */
+
+static void on_log_more(void *ctx)
+{
+    struct server *s = ctx;
+    fleet_log_more(s->fleet, s);
+}
+
+struct server *server_new(struct fleet *fleet, const struct config_server *config)
+{
+    struct server *s = xcalloc(1, sizeof *s);
+    s->fleet = fleet;
+    s->name = xstrdup(config->name);
+    s->config = config;
+    s->p = xcalloc(1, sizeof *s->p);
+    s->wanted = is_enabled(config) ? WANTED_UP : WANTED_DOWN;
+    s->state_since_ms = clock_mono_ms();
+    s->state_since_wall_ms = clock_wall_ms();
+    s->usage.cpu_percent = s->usage.throttled_percent = -1;
+    s->usage.pids = -1;
+    ev_timer_init(&s->p->retry, on_retry, 0., 0.);
+    ev_timer_init(&s->p->healthy, on_healthy, 0., 0.);
+    ev_timer_init(&s->p->silent, on_silent, 0., 0.);
+    s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
+    s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
+    server_session_new(s);
+    server_replan(s);
+    return s;
+}
+
+void server_begin(struct server *s)
+{
+    if (s->p->begun)
+        return;
+    s->p->begun = true;
+    if (s->wanted == WANTED_UP) {
+        begin(s);
+        return;
+    }
+    server_set_cause(s, "disabled in the configuration");
+    rest(s);
+}
+
+bool server_has_begun(const struct server *s)
+{
+    return s->p->begun;
+}
+
+void server_retire(struct server *s, const char *reason)
+{
+    s->config = NULL;
+    s->p->retired = s->p->begun = true;
+    s->wanted = WANTED_DOWN;
+    server_set_cause(s, "%s", reason);
+    server_fire(s, EV_STOP);
+}
+
+bool server_is_gone(const struct server *s)
+{
+    return s->p->gone;
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    ev_timer_stop(s->fleet->loop, &s->p->retry);
+    ev_timer_stop(s->fleet->loop, &s->p->healthy);
+    ev_timer_stop(s->fleet->loop, &s->p->silent);
+    server_usage_reset(s);
+    if (s->backend)
+        s->backend->ops->free(s->backend);
+    session_free(s->session);
+    logstore_free(s->log);
+    server_run_drop_plan(s);
+    plan_free(s->plan);
+    free(s->name);
+    free(s->p);
+    free(s);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What server.c (the state machine) and server_run.c (one run: backend and session) share. For these and server_usage.c only. */
+#ifndef MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
+#define MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
+
+#include "supervisor/server.h"
+
+enum server_event {
+    EV_START,       /* it is wanted now */
+    EV_STOP,        /* it is not wanted any more */
+    EV_RESTART,     /* a new run, now */
+    EV_KILL,        /* the same, by SIGKILL */
+    EV_RETRY,       /* the back-off is over, or the engine may be there */
+    EV_PULLING,     /* the image is on its way … */
+    EV_PULLED,      /* … and here */
+    EV_UP,          /* the process or container runs */
+    EV_READY,       /* handshake done, or it answers again */
+    EV_SILENT,      /* a ping was not answered */
+    EV_UNWELL,      /* it runs but is of no use: p->cause says why */
+    EV_OVER,        /* the run ended: last_end says how */
+    SERVER_EVENTS
+};
+
+/* What STOPPING leads to. */
+enum server_ending { ENDING_AS_WANTED, ENDING_AS_FAILURE };
+
+struct server_private {
+    ev_timer retry;              /* BACKING_OFF, FAILED */
+    ev_timer healthy;            /* READY: a minute of it forgives all failures */
+    ev_timer silent;             /* SILENT for too long */
+
+    enum server_ending ending;
+    char cause[512];             /* of the stop or fault under way; becomes the reason */
+    bool begun;                  /* was started once (or found not to be wanted) */
+    bool was_ready;              /* this run was ready */
+    bool had_credit;             /* see backoff.h; of this row of failures */
+    bool waits_for_engine;
+    bool feeding;                /* the session has a process */
+    bool retired, gone;
+    uint64_t runs;
+
+    struct plan *run_plan;       /* what the run goes by: s->plan, or an older one, which is ours to free */
+    struct usage_probe *probe;
+    int64_t probe_retry_ms;
+    struct usage_last stats_last;
+    struct engine_request *stats;
+};
+
+/* server.c */
+void server_set_state(struct server *s, enum server_state state, const char *reason);
+void server_fire(struct server *s, enum server_event e);
+__attribute__((format(printf, 2, 3))) void server_set_cause(struct server *s, const char *fmt, ...);
+/* The plan from the configuration as it is; swaps s->plan. */
+void server_replan(struct server *s);
+
+/* server_run.c */
+enum run_begin { RUN_BEGUN, RUN_WAITS_FOR_ENGINE, RUN_ENGINE_DOWN };
+/* Begins a run (STARTING follows), or says that the engine is not there yet. */
+enum run_begin server_run_begin(struct server *s);
+void server_run_drop_plan(struct server *s);      /* the run's own older plan, if it has one */
+/* Ends the session's process: its open calls get the cause. */
+void server_run_silence(struct server *s, const char *cause);
+void server_session_new(struct server *s);
+void server_session_configure(struct server *s);
+/* "exited 3", "signal 9 (killed)", "OOM-killed at 512M (exit 137)", or the fault's own words. */
+void server_run_describe(const struct server *s, const struct run_end *end, char *out, size_t n);
+
+/* server_usage.c */
+void server_usage_reset(struct server *s);        /* a run ended or begins */
+
+#endif

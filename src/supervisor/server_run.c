@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One run of a server: makes the backend, ties it to the log and the MCP session, and turns what happens there into events of the state
+ * machine (server.c). Decides nothing about states or retries. */
+#include "supervisor/server_private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/fleet_private.h"
+
+enum { BOOTSTRAP_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000 };
+
+/* ---- session -------------------------------------------------------------------- */
+
+static int on_session_write(void *ctx, const struct iovec *iov, int count, struct fault *f)
+{
+    struct server *s = ctx;
+    if (!s->backend || !s->p->feeding)
+        return fault_set(f, EPIPE, "server %s is not running", s->name);
+    return s->backend->ops->writev(s->backend, iov, count, f);
+}
+
+static void on_session_phase(void *ctx, enum session_phase phase, const char *why)
+{
+    struct server *s = ctx;
+    if (!s->p->feeding)
+        return;
+    if (phase == SESSION_READY) {
+        server_fire(s, EV_READY);
+    } else if (phase == SESSION_SILENT) {
+        server_set_cause(s, "protocol silent%s%s", why ? ": " : "", why ? why : "");
+        server_fire(s, EV_SILENT);
+    }
+}
+
+static int64_t init_timeout_ms(const struct server *s)
+{
+    int64_t ms = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
+    if (s->plan->mode != PLAN_DOCKER)
+        return ms ? ms : DEFAULT_INIT_MS;
+    if (s->plan->start_timeout_ms > ms)
+        ms = s->plan->start_timeout_ms;
+    /* What we install first is ours, as a pull is: it does not count against the server. */
+    return (ms ? ms : DEFAULT_INIT_MS) + (s->plan->bootstrap ? BOOTSTRAP_MS : 0);
+}
+
+static void on_handshake_failed(void *ctx, const struct fault *why)
+{
+    struct server *s = ctx;
+    if (why->code == FAULT_TIMEOUT)
+        server_set_cause(s, "start timeout after %" PRId64 "s: no answer to initialize", init_timeout_ms(s) / 1000);
+    else
+        server_set_cause(s, "handshake failed: %s", why->text);
+    server_fire(s, EV_UNWELL);
+}
+
+static void on_stray(void *ctx, const char *p, size_t n, unsigned flags, const char *why)
+{
+    (void)why;
+    struct server *s = ctx;
+    logstore_line(s->log, RING_STDOUT, flags, p, n);
+}
+
+static void on_catalogue(void *ctx)
+{
+    struct server *s = ctx;
+    fleet_server_changed(s->fleet, s);
+}
+
+static struct session_config session_settings(const struct server *s)
+{
+    const struct config_server *c = s->config;
+    int64_t call = c && c->call_timeout_ms > 0 ? c->call_timeout_ms : s->fleet->config ? s->fleet->config->call_timeout_ms : 0;
+    return (struct session_config){ .server = s->name, .init_timeout_ms = s->plan ? init_timeout_ms(s) : 0,
+                                    .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call };
+}
+
+void server_session_new(struct server *s)
+{
+    static const struct session_events events = {
+        .write = on_session_write, .phase = on_session_phase, .handshake_failed = on_handshake_failed,
+        .stray = on_stray, .catalogue = on_catalogue,
+    };
+    struct session_config cfg = session_settings(s);
+    s->session = session_new(s->fleet->loop, &cfg, &events, s);
+}
+
+void server_session_configure(struct server *s)
+{
+    struct session_config cfg = session_settings(s);
+    session_configure(s->session, &cfg);
+}
+
+void server_run_silence(struct server *s, const char *cause)
+{
+    if (!s->p->feeding)
+        return;
+    s->p->feeding = false;
+    session_down(s->session, cause);
+}
+
+/* ---- how it ended ----------------------------------------------------------------- */
+
+static void describe_signal(int sig, char *out, size_t n)
+{
+    const char *text = strsignal(sig);
+    snprintf(out, n, "%d (%s)", sig, text ? text : "unknown");
+    char *p = strchr(out, '(');
+    if (p && p[1] >= 'A' && p[1] <= 'Z')
+        p[1] = (char)(p[1] - 'A' + 'a');
+}
+
+void server_run_describe(const struct server *s, const struct run_end *end, char *out, size_t n)
+{
+    char part[64];
+    if (end->why.code) {
+        snprintf(out, n, "%s", end->why.text);
+    } else if (end->oom) {
+        const struct plan *p = s->p->run_plan ? s->p->run_plan : s->plan;
+        if (p->memory_bytes)
+            snprintf(out, n, "OOM-killed at %s (exit %d)", text_size(p->memory_bytes, part, sizeof part), end->code);
+        else
+            snprintf(out, n, "OOM-killed (exit %d)", end->code);
+    } else if (end->signal) {
+        describe_signal(end->signal, part, sizeof part);
+        snprintf(out, n, "signal %s", part);
+    } else if (end->code > 128 && end->code < 128 + 65) {
+        /* A container's or a shell's way to tell of a signal. */
+        describe_signal(end->code - 128, part, sizeof part);
+        snprintf(out, n, "exited %d: signal %s", end->code, part);
+    } else {
+        snprintf(out, n, "exited %d", end->code);
+    }
+}
+
+/* ---- backend ---------------------------------------------------------------------- */
+
+static const struct plan *on_runner(void *ctx, bool present)
+{
+    struct server *s = ctx;
+    if (!s->config)
+        return s->p->run_plan;
+    s->runner = present ? RUNNER_PRESENT : RUNNER_MISSING;
+    server_replan(s);
+    server_run_drop_plan(s);
+    s->p->run_plan = s->plan;
+    if (s->plan->bootstrap)
+        logstore_say(s->log, "image %s has no %s: it is installed first (kept in a cache volume)", s->plan->image, s->plan->argv.v[0]);
+    return s->plan;
+}
+
+static void on_up(void *ctx)
+{
+    struct server *s = ctx;
+    if (s->state == SERVER_STOPPING)
+        return;
+    server_session_configure(s);
+    if (s->plan->mode == PLAN_HOST)
+        logstore_say(s->log, "started: pid %ld", (long)s->backend->pid);
+    s->p->feeding = true;
+    server_fire(s, EV_UP);
+    session_up(s->session);
+}
+
+static void on_progress(void *ctx, const char *text, int64_t done, int64_t total)
+{
+    struct server *s = ctx;
+    if (s->state == SERVER_STOPPING)
+        return;
+    if (!text) {
+        s->pull.text[0] = '\0';
+        s->pull.done = s->pull.total = 0;
+        server_fire(s, EV_PULLED);
+        return;
+    }
+    snprintf(s->pull.text, sizeof s->pull.text, "%s", text);
+    s->pull.done = done;
+    s->pull.total = total;
+    if (s->state == SERVER_PULLING)
+        fleet_server_changed(s->fleet, s);
+    else
+        server_fire(s, EV_PULLING);
+}
+
+static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
+{
+    struct server *s = ctx;
+    if (ch == STREAM_ERR)
+        logstore_stderr(s->log, p, n);
+    else if (s->p->feeding)
+        session_feed(s->session, p, n);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    struct server *s = ctx;
+    logstore_say(s->log, "%s", text);
+}
+
+static void on_over(void *ctx, const struct run_end *end)
+{
+    struct server *s = ctx;
+    struct backend *b = s->backend;
+    char how[512];
+    assert(b);
+    s->last_end = *end;
+    server_run_describe(s, end, how, sizeof how);
+    logstore_stderr_end(s->log);
+    logstore_say(s->log, "%s%s", end->never_started ? "could not be started: " : "ended: ", how);
+    server_run_silence(s, how);
+    server_usage_reset(s);
+    s->pull.text[0] = '\0';
+    s->backend = NULL;
+    b->ops->free(b);
+    server_run_drop_plan(s);
+    server_fire(s, EV_OVER);
+}
+
+/* A program that the image may lack and that we could install: then the plan for the lacking image has a bootstrap. */
+static const char *runner_to_check(struct server *s)
+{
+    if (s->plan->mode != PLAN_DOCKER || s->runner != RUNNER_UNKNOWN || !s->plan->argv.n)
+        return NULL;
+    struct plan *lacking = plan_make(s->fleet->config, s->config, RUNNER_MISSING, NULL);
+    bool matters = lacking->bootstrap;
+    plan_free(lacking);
+    return matters ? s->plan->argv.v[0] : NULL;
+}
+
+enum run_begin server_run_begin(struct server *s)
+{
+    static const struct backend_events events = {
+        .runner = on_runner, .up = on_up, .progress = on_progress, .data = on_data, .note = on_note, .over = on_over,
+    };
+    assert(!s->backend && s->config);
+    if (s->plan->mode == PLAN_DOCKER) {
+        enum containers_state cs = containers_get_state(s->fleet->containers);
+        if (cs != CONTAINERS_READY)
+            return cs == CONTAINERS_DOWN ? RUN_ENGINE_DOWN : RUN_WAITS_FOR_ENGINE;
+    }
+    server_usage_reset(s);
+    server_run_drop_plan(s);
+    s->p->run_plan = s->plan;
+    s->p->was_ready = false;
+    s->p->ending = ENDING_AS_WANTED;
+    if (s->p->runs++)
+        s->restarts++;
+    snprintf(s->run_id, sizeof s->run_id, "%08x%08x%08x", fleet_random(s->fleet), fleet_random(s->fleet), fleet_random(s->fleet));
+    if (s->plan->mode == PLAN_DOCKER)
+        logstore_say(s->log, "Docker isolation enabled for server: %s", s->name);
+    struct backend_spec spec = { .loop = s->fleet->loop, .plan = s->plan, .run_id = s->run_id,
+                                 .containers = s->fleet->containers, .check_runner = runner_to_check(s),
+                                 .events = events, .ctx = s };
+    s->backend = s->fleet->backend(&spec);
+    return RUN_BEGUN;
+}
+
+void server_run_drop_plan(struct server *s)
+{
+    if (s->p->run_plan != s->plan)
+        plan_free(s->p->run_plan);
+    s->p->run_plan = NULL;
+}
+
+bool server_in_use(const struct server *s, const char *container_id)
+{
+    return s->backend && *s->backend->container_id && strcmp(s->backend->container_id, container_id) == 0;
+}
