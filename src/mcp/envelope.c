@@ -32,11 +32,13 @@ static int fold(const char **pp, const char *end)
     return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-static bool fold_equal(struct span key, const char *name)
+static bool fold_equal(struct span key, struct span name)
 {
     const char *p = key.p, *end = key.p + key.n;
-    const char *q = name, *qend = name + strlen(name);
+    const char *q = name.p, *qend = name.p + name.n;
 
+    if (key.n < name.n)     /* folding makes no character longer */
+        return false;
     while (p < end && q < qend) {
         if (fold(&p, end) != fold(&q, qend))
             return false;
@@ -45,10 +47,10 @@ static bool fold_equal(struct span key, const char *name)
 }
 
 /* The index of key (its inside, escapes undone) in names, KEY_VARIANT when it is one of them but for letter case. */
-static int key_find(struct span key, const char *const *names, int count)
+static int key_find(struct span key, const struct span *names, int count)
 {
     for (int i = 0; i < count; i++) {
-        if (key.n == strlen(names[i]) && !memcmp(key.p, names[i], key.n))
+        if (key.n == names[i].n && !memcmp(key.p, names[i].p, key.n))
             return i;
     }
     for (int i = 0; i < count; i++) {
@@ -126,7 +128,7 @@ static bool walk_value(struct walk *w, struct span *ret)
     return true;
 }
 
-static int walk_key(const struct walk *w, const char *const *names, int count)
+static int walk_key(const struct walk *w, const struct span *names, int count)
 {
     if (w->plain)
         return key_find(w->key, names, count);
@@ -141,15 +143,20 @@ static int walk_key(const struct walk *w, const char *const *names, int count)
 
 /* ---- the scan ---- */
 
+#define NAME(text) {text, sizeof(text) - 1}
+
 enum { TOP_JSONRPC, TOP_ID, TOP_METHOD, TOP_PARAMS, TOP_RESULT, TOP_ERROR, TOP_COUNT };
-static const char *const top_names[TOP_COUNT] = {
-    [TOP_JSONRPC] = "jsonrpc", [TOP_ID] = "id",         [TOP_METHOD] = "method",
-    [TOP_PARAMS] = "params",   [TOP_RESULT] = "result", [TOP_ERROR] = "error",
+static const struct span top_names[TOP_COUNT] = {
+    [TOP_JSONRPC] = NAME("jsonrpc"), [TOP_ID] = NAME("id"),         [TOP_METHOD] = NAME("method"),
+    [TOP_PARAMS] = NAME("params"),   [TOP_RESULT] = NAME("result"), [TOP_ERROR] = NAME("error"),
 };
 
 enum { PAR_NAME, PAR_META, PAR_TOKEN, PAR_REQUEST, PAR_COUNT };
-static const char *const par_names[PAR_COUNT] = {
-    [PAR_NAME] = "name", [PAR_META] = "_meta", [PAR_TOKEN] = "progressToken", [PAR_REQUEST] = "requestId",
+static const struct span par_names[PAR_COUNT] = {
+    [PAR_NAME] = NAME("name"),
+    [PAR_META] = NAME("_meta"),
+    [PAR_TOKEN] = NAME("progressToken"),
+    [PAR_REQUEST] = NAME("requestId"),
 };
 
 struct scan {
@@ -167,9 +174,9 @@ static int not_json(struct scan *sc, const char *bad)
     return fault_set(sc->f, FAULT_INVALID, "not valid JSON at byte %zu", (size_t)(bad - sc->msg) + 1);
 }
 
-static int twice(struct scan *sc, const char *name)
+static int twice(struct scan *sc, struct span name)
 {
-    return fault_set(sc->f, FAULT_INVALID, "\"%s\" stands twice in the message", name);
+    return fault_set(sc->f, FAULT_INVALID, "\"%s\" stands twice in the message", name.p);
 }
 
 static int variant(struct scan *sc, struct span key)
@@ -180,11 +187,10 @@ static int variant(struct scan *sc, struct span key)
 /* params._meta: only the progress token counts. */
 static int scan_meta(struct scan *sc, struct walk *outer)
 {
-    static const char *const names[] = {"progressToken"};
     struct walk w = walk_object(outer->p, outer->end);
 
     while (walk_next(&w)) {
-        int key = walk_key(&w, names, 1);
+        int key = walk_key(&w, &par_names[PAR_TOKEN], 1);
         struct span value;
         if (key == KEY_VARIANT)
             return variant(sc, w.key);
@@ -192,7 +198,7 @@ static int scan_meta(struct scan *sc, struct walk *outer)
             break;
         if (key == 0) {
             if (sc->meta_token.n)
-                return twice(sc, names[0]);
+                return twice(sc, par_names[PAR_TOKEN]);
             sc->meta_token = value;
         }
     }
@@ -208,10 +214,10 @@ static int scan_params(struct scan *sc, struct walk *outer)
         int key = walk_key(&w, par_names, PAR_COUNT);
         const char *start = w.p;
         if (key == KEY_VARIANT) {
-            sc->name_variant |= fold_equal(w.key, "name");
-            sc->request_variant |= fold_equal(w.key, "requestId");
+            sc->name_variant |= fold_equal(w.key, par_names[PAR_NAME]);
+            sc->request_variant |= fold_equal(w.key, par_names[PAR_REQUEST]);
             /* Nobody writes an escaped key in another case by accident. */
-            if (!w.plain || fold_equal(w.key, "_meta"))
+            if (!w.plain || fold_equal(w.key, par_names[PAR_META]))
                 return variant(sc, w.key);
         }
         if (key == PAR_META && *w.p == '{') {

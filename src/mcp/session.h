@@ -86,7 +86,8 @@ struct client_events {
 };
 /* label: who it is, for people ("claude-code 2.0", taken from clientInfo once it initializes). */
 struct client *client_open(struct session *s, const char *label, const struct client_events *events, void *ctx);
-void client_close(struct client *c);             /* its calls are abandoned, their replies dropped */
+/* Its calls are abandoned (their handles are gone), their replies dropped. NULL is fine. */
+void client_close(struct client *c);
 const char *client_get_label(const struct client *c);
 void client_set_label(struct client *c, const char *label);
 /* The version its initialize was answered with; NULL before. Static. */
