@@ -31,10 +31,9 @@ bool span_is(struct span s, const char *text)
 
 struct span span_member(struct span object, const char *key)
 {
-    const char *end = object.p + object.n;
-
     if (object.n < 2 || *object.p != '{')
         return (struct span){0};
+    const char *end = object.p + object.n;
     const char *p = jscan_space(object.p + 1, end);
     while (p < end && *p == '"') {
         const char *after = jscan_string(p, end, NULL);

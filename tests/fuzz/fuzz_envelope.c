@@ -42,7 +42,8 @@ static void check_fields(const struct envelope *e, json_t *root)
 
     MUST(json_is_object(root) && !strcmp(json_string_value(json_object_get(root, "jsonrpc")), "2.0"));
     must_agree(e->id, json_is_null(id) ? NULL : id);
-    must_agree(e->params, params);
+    if (e->kind == ENVELOPE_REQUEST || e->kind == ENVELOPE_NOTIFICATION)
+        must_agree(e->params, params);
     must_agree(e->result, json_object_get(root, "result"));
     must_agree(e->error, json_object_get(root, "error"));
     struct span method = e->method.n ? (struct span){e->method.p - 1, e->method.n + 2} : (struct span){0};
