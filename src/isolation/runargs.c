@@ -174,7 +174,6 @@ int runargs_apply(struct plan *p, const struct strvec *words, size_t *ret_index,
 {
     for (size_t i = 0; i < words->n; i++) {
         const char *w = words->v[i];
-        *ret_index = i;
         int rc;
         if (w[0] == '-' && w[1] == '-' && w[2])
             rc = apply_long(p, words, &i, f);
@@ -183,8 +182,10 @@ int runargs_apply(struct plan *p, const struct strvec *words, size_t *ret_index,
         else
             rc = fault_set(f, FAULT_INVALID, "\"%.60s\" is no flag of docker run (the image and the command have keys "
                            "of their own)", w);
-        if (rc < 0)
+        if (rc < 0) {
+            *ret_index = i;    /* the value's position where that is a word of its own */
             return -1;
+        }
     }
     return 0;
 }
