@@ -129,7 +129,7 @@ static const char *client_in_shell_text(const char *text, int depth)
         size_t skip = 0;
         while (skip < words.n && is_one_of(words.v[skip], shell_words, ARRAY_LEN(shell_words)))
             skip++;
-        found = find_client(words.v + skip, words.n - skip, depth + 1);
+        found = words.n > skip ? find_client(words.v + skip, words.n - skip, depth + 1) : NULL;
     }
     return found;
 }
