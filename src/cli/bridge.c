@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/mem.h"
+#include "cli/doc.h"
 #include "cli/inflight.h"
 #include "cli/near.h"
 #include "cli/rpc_scan.h"
@@ -289,6 +290,14 @@ static void flush_to_server(struct bridge *b)
     buf_clear(&b->batch);
 }
 
+/* The supervisor ends a connection that asks nothing more once all is answered, also where it saw other requests than we did (a message that is no
+ * valid JSON is answered without an id). */
+static void shut_if_ended(struct bridge *b)
+{
+    if (b->in_ended && b->state == LINK_OPEN)
+        http_upgrade_shutdown(b->link);
+}
+
 static void on_in(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct bridge *b = w->data;
@@ -305,6 +314,7 @@ static void on_in(struct ev_loop *loop, ev_io *w, int revents)
         lines_end(&b->from_client, on_client_line, b);
     }
     flush_to_server(b);
+    shut_if_ended(b);
     watch_in(b);
     finish_if_done(b);
 }
@@ -348,6 +358,7 @@ static void on_link_open(void *ctx)
     if (b->pending.len)
         http_upgrade_writev(b->link, &iov, 1, NULL);
     buf_fini(&b->pending);
+    shut_if_ended(b);
     watch_in(b);
     finish_if_done(b);
 }
@@ -371,9 +382,9 @@ static void try_again(struct bridge *b, const struct fault *why)
     ev_timer_again(b->loop, &b->retry);
 }
 
-static void lose(struct bridge *b)
+static void lose(struct bridge *b, const struct fault *why)
 {
-    AUTO_FREE char *text = xasprintf("the mcptop supervisor ended while server %s was working on this: "
+    AUTO_FREE char *text = xasprintf("the connection to the mcptop supervisor ended while server %s was working on this: "
                                      "the call may or may not have run", b->server);
     b->state = LINK_LOST;
     b->lost_ms = clock_mono_ms();
@@ -381,7 +392,9 @@ static void lose(struct bridge *b)
     lines_init(&b->from_server, MAX_LINE, LINES_DISCARD);
     buf_clear(&b->batch);
     buf_fini(&b->replay_id);
-    fail_calls(b, text, true);
+    if (b->in_ended && !why)
+        inflight_clear(&b->calls);      /* the end that shut_if_ended() asked for */
+    fail_calls(b, text, !b->in_ended);
     if (b->calls.count)         /* initialize, unanswered: it goes again as it was */
         to_server(b, b->initialize.data, b->initialize.len);
     watch_in(b);
@@ -481,7 +494,7 @@ static void on_link_end(void *ctx, long status, const struct fault *why)
     struct bridge *b = ctx;
     struct http_upgrade *link = TAKE(b->link);
     if (b->state == LINK_OPEN)
-        lose(b);
+        lose(b, why);
     else if (status == 404)
         refuse_unknown(b);
     else if (status >= 400 && status < 500)

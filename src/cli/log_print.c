@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "cli/doc.h"
 #include "cli/show.h"
 
 /* Of docs/api.md, "log page". */

@@ -65,8 +65,9 @@ static struct rpc_span id_at_end(const char *begin, const char *end)
 static bool next_member(const char **p, const char *end, struct rpc_span *key, const char **value)
 {
     const char *at = jscan_space(*p, end);
-    if (at < end && (*at == '{' || *at == ','))
-        at = jscan_space(at + 1, end);
+    if (at >= end || (*at != '{' && *at != ','))
+        return false;
+    at = jscan_space(at + 1, end);
     if (at >= end || *at != '"')
         return false;
     const char *after = jscan_string(at, end, NULL);

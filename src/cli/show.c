@@ -11,44 +11,6 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-json_t *doc_get(json_t *o, const char *path)
-{
-    while (o && *path) {
-        size_t n = strcspn(path, ".");
-        char key[64];
-        if (n >= sizeof key)
-            return NULL;
-        memcpy(key, path, n);
-        key[n] = '\0';
-        o = json_object_get(o, key);
-        path += n + (path[n] == '.');
-    }
-    return o;
-}
-
-const char *doc_str(json_t *o, const char *path)
-{
-    const char *s = json_string_value(doc_get(o, path));
-    return s ? s : "";
-}
-
-int64_t doc_int(json_t *o, const char *path, int64_t otherwise)
-{
-    json_t *v = doc_get(o, path);
-    return json_is_number(v) ? (int64_t)json_number_value(v) : otherwise;
-}
-
-double doc_real(json_t *o, const char *path, double otherwise)
-{
-    json_t *v = doc_get(o, path);
-    return json_is_number(v) ? json_number_value(v) : otherwise;
-}
-
-bool doc_true(json_t *o, const char *path)
-{
-    return json_is_true(doc_get(o, path));
-}
-
 void show_text(FILE *out, const char *text)
 {
     AUTO_BUF struct buf clean = BUF_INIT;

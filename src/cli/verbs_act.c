@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/doc.h"
 #include "cli/show.h"
 
 enum { DEFAULT_TIMEOUT_S = 60 };

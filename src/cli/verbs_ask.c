@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/doc.h"
+#include "cli/grid.h"
 #include "cli/near.h"
 #include "cli/show.h"
 
@@ -20,60 +22,60 @@ static int ask_named(struct cli *c, const char *route, json_t **ret_data)
 
 /* ---- ls ---- */
 
-static const struct table_column server_columns[] = {
+static const struct grid_column server_columns[] = {
     { "NAME", false, 0 }, { "STATE", false, 0 }, { "WHERE", false, 2 }, { "IMAGE", false, 8 },
     { "CPU%", true, 3 }, { "MEM", true, 1 }, { "LIMIT", true, 4 }, { "TOOLS", true, 7 }, { "CALLS", true, 6 },
     { "ERR", true, 5 }, { "P95", true, 9 }, { "RST", true, 10 }, { "UP", false, 0 },
 };
 
-static void count_cell(struct table *t, int64_t n)
+static void count_cell(struct grid *t, int64_t n)
 {
     if (n < 0)
-        table_cell(t, "-");
+        grid_cell(t, "-");
     else
-        table_cellf(t, "%lld", (long long)n);
+        grid_cellf(t, "%lld", (long long)n);
 }
 
 /* The last column: since when, or what it waits for. */
-static void up_cell(struct table *t, json_t *server, const char *state)
+static void up_cell(struct grid *t, json_t *server, const char *state)
 {
     char text[32];
     int64_t retry_ms = doc_int(server, "retry_in_ms", 0);
     if (retry_ms > 0)
-        table_cellf(t, "retry in %s", clock_span(retry_ms, text, sizeof text));
+        grid_cellf(t, "retry in %s", clock_span(retry_ms, text, sizeof text));
     else if (!strcmp(state, "pulling"))
-        table_cell(t, doc_str(server, "pull.text"));
+        grid_cell(t, doc_str(server, "pull.text"));
     else
-        table_cell(t, show_ago(doc_int(server, "up_since_wall_ms", 0), text, sizeof text));
+        grid_cell(t, show_ago(doc_int(server, "up_since_wall_ms", 0), text, sizeof text));
 }
 
-static void server_row(struct table *t, json_t *s)
+static void server_row(struct grid *t, json_t *s)
 {
     char text[32];
     const char *state = doc_str(s, "state"), *image = doc_str(s, "image"), *reason = doc_str(s, "reason");
     double cpu = doc_real(s, "usage.cpu", -1);
     bool idle = !json_is_object(doc_get(s, "usage"));
-    table_row(t);
-    table_cell(t, doc_str(s, "name"));
-    table_cellf(t, "%s %s", show_mark(state), state);
-    table_colour(t, show_state_colour(state));
-    table_cellf(t, "%s%s", doc_str(s, "where"), *doc_str(s, "where_weak") ? " !" : "");
-    table_cell(t, *image ? image : "-");
+    grid_row(t);
+    grid_cell(t, doc_str(s, "name"));
+    grid_cellf(t, "%s %s", show_mark(state), state);
+    grid_colour(t, show_state_colour(state));
+    grid_cellf(t, "%s%s", doc_str(s, "where"), *doc_str(s, "where_weak") ? " !" : "");
+    grid_cell(t, *image ? image : "-");
     if (cpu < 0)
-        table_cell(t, "-");
+        grid_cell(t, "-");
     else
-        table_cellf(t, "%.1f", cpu);
-    table_cell(t, show_size(idle ? -1 : doc_int(s, "usage.memory", -1), text, sizeof text));
+        grid_cellf(t, "%.1f", cpu);
+    grid_cell(t, show_size(idle ? -1 : doc_int(s, "usage.memory", -1), text, sizeof text));
     int64_t limit = doc_int(s, "usage.memory_limit", -1);
-    table_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
+    grid_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
     count_cell(t, doc_int(s, "tool_count", -1));
     count_cell(t, doc_int(s, "calls.total", -1));
     count_cell(t, doc_int(s, "calls.errors", -1));
-    table_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));
+    grid_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));
     count_cell(t, doc_int(s, "restarts", -1));
     up_cell(t, s, state);
     if (*reason && strcmp(state, "ready") != 0 && strcmp(state, "stopped") != 0)
-        table_note(t, reason);
+        grid_note(t, reason);
 }
 
 static bool is_asked_for(const struct cli *c, const char *name)
@@ -120,12 +122,12 @@ static int print_servers(struct cli *c, json_t *data)
         puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows where it is)");
         return EXIT_OK;
     }
-    struct table *t = table_new(server_columns, ARRAY_LEN(server_columns));
+    struct grid *t = grid_new(server_columns, ARRAY_LEN(server_columns));
     json_array_foreach(servers, i, s)
         if (is_asked_for(c, doc_str(s, "name")))
             server_row(t, s);
-    table_print(t);
-    table_free(t);
+    grid_print(t);
+    grid_free(t);
     return EXIT_OK;
 }
 
@@ -239,14 +241,14 @@ int verb_status(struct cli *c)
 
 /* ---- one server ---- */
 
-static void first_line(struct table *t, const char *text)
+static void first_line(struct grid *t, const char *text)
 {
-    table_cellf(t, "%.*s", (int)strcspn(text, "\n"), text);
+    grid_cellf(t, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
 int verb_tools(struct cli *c)
 {
-    static const struct table_column columns[] = { { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 } };
+    static const struct grid_column columns[] = { { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 } };
     json_t *data, *tool;
     size_t i;
     int rc = ask_named(c, "/api/v1/servers/%s/tools", &data);
@@ -254,21 +256,21 @@ int verb_tools(struct cli *c)
         json_decref(data);
         return rc;
     }
-    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
     json_array_foreach(doc_get(data, "tools"), i, tool) {
-        table_row(t);
-        table_cell(t, doc_str(tool, "name"));
+        grid_row(t);
+        grid_cell(t, doc_str(tool, "name"));
         first_line(t, doc_str(tool, "description"));
     }
-    table_print(t);
-    table_free(t);
+    grid_print(t);
+    grid_free(t);
     json_decref(data);
     return EXIT_OK;
 }
 
 int verb_why(struct cli *c)
 {
-    static const struct table_column columns[] = {
+    static const struct grid_column columns[] = {
         { "WHAT", false, 0 }, { "VALUE", false, 0 }, { "LINE", true, 0 }, { "BECAUSE", false, 0 },
     };
     json_t *data, *note;
@@ -278,17 +280,17 @@ int verb_why(struct cli *c)
         json_decref(data);
         return rc;
     }
-    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
     json_array_foreach(doc_get(data, "plan.notes"), i, note) {
         int64_t at = doc_int(note, "line", 0);
-        table_row(t);
-        table_cell(t, doc_str(note, "what"));
-        table_cell(t, doc_str(note, "value"));
+        grid_row(t);
+        grid_cell(t, doc_str(note, "what"));
+        grid_cell(t, doc_str(note, "value"));
         count_cell(t, at > 0 ? at : -1);
-        table_cellf(t, "%s%s", doc_true(note, "warning") ? "! " : "", doc_str(note, "why"));
+        grid_cellf(t, "%s%s", doc_true(note, "warning") ? "! " : "", doc_str(note, "why"));
     }
-    table_print(t);
-    table_free(t);
+    grid_print(t);
+    grid_free(t);
     json_decref(data);
     return EXIT_OK;
 }
@@ -313,7 +315,7 @@ int verb_command(struct cli *c)
 
 int verb_containers(struct cli *c)
 {
-    static const struct table_column columns[] = {
+    static const struct grid_column columns[] = {
         { "ID", false, 0 }, { "SERVER", false, 0 }, { "OWNER", false, 0 }, { "STATE", false, 0 }, { "IMAGE", false, 2 },
         { "NAME", false, 1 }, { "STATUS", false, 0 },
     };
@@ -324,20 +326,20 @@ int verb_containers(struct cli *c)
         json_decref(data);
         return rc;
     }
-    struct table *t = table_new(columns, ARRAY_LEN(columns));
+    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
     json_array_foreach(doc_get(data, "containers"), i, one) {
-        table_row(t);
-        table_cellf(t, "%.12s", doc_str(one, "id"));
-        table_cell(t, doc_str(one, "server"));
-        table_cellf(t, "%s%s", doc_str(one, "owner"),
+        grid_row(t);
+        grid_cellf(t, "%.12s", doc_str(one, "id"));
+        grid_cell(t, doc_str(one, "server"));
+        grid_cellf(t, "%s%s", doc_str(one, "owner"),
                     !strcmp(doc_str(one, "owner"), "ours") && !doc_true(one, "in_use") ? " (left over)" : "");
-        table_cell(t, doc_str(one, "state"));
-        table_cell(t, doc_str(one, "image"));
-        table_cell(t, doc_str(one, "name"));
-        table_cellf(t, "%s%s", doc_str(one, "status"), doc_true(one, "oom") ? ", OOM-killed" : "");
+        grid_cell(t, doc_str(one, "state"));
+        grid_cell(t, doc_str(one, "image"));
+        grid_cell(t, doc_str(one, "name"));
+        grid_cellf(t, "%s%s", doc_str(one, "status"), doc_true(one, "oom") ? ", OOM-killed" : "");
     }
-    table_print(t);
-    table_free(t);
+    grid_print(t);
+    grid_free(t);
     json_decref(data);
     return EXIT_OK;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/doc.h"
 #include "cli/show.h"
 
 enum { MAX_ARGUMENTS = 64 * 1024 * 1024, DEFAULT_TIMEOUT_S = 300 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/doc.h"
 #include "cli/show.h"
 
 enum { DEFAULT_EVENTS = 100, MAX_EVENTS = 10000 };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "cli/doc.h"
 #include "cli/log_print.h"
 #include "cli/show.h"
 
