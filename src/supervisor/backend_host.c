@@ -26,6 +26,7 @@ struct backend_host {
     struct fault failed;
     char run_id[40];
     enum phase phase;
+    bool told_up;
     ev_timer timer;            /* see above */
     ev_timer started;          /* tells `up` (or the failed start) from the loop, as promised */
 };
@@ -33,8 +34,9 @@ struct backend_host {
 /* `up` is promised to come from the loop and before anything else. */
 static void tell_up(struct backend_host *h)
 {
-    if (!ev_is_active(&h->started))
+    if (h->told_up)
         return;
+    h->told_up = true;
     ev_timer_stop(h->loop, &h->started);
     h->b.events.up(h->b.ctx);
 }

@@ -338,18 +338,14 @@ static void on_engine_state(void *ctx, enum engine_state state, const struct fau
     cs->sweeping = false;
     ev_timer_stop(cs->loop, &cs->sweep_limit);
     if (state == ENGINE_UP) {
-        log_info("docker", "engine %s at %s is up", engine_get_version(cs->engine), engine_get_context(cs->engine)->host);
         cs->error[0] = '\0';
         cs->list = engine_list(cs->engine, on_list, cs);
         set_state(cs, CONTAINERS_CONNECTING);
         return;
     }
     put(cs->error, sizeof cs->error, why ? why->text : "it does not answer");
-    if (state == ENGINE_DOWN) {
-        if (cs->state != CONTAINERS_DOWN)
-            log_warn("docker", "engine down: %s", cs->error);
+    if (state == ENGINE_DOWN)
         set_state(cs, CONTAINERS_DOWN);
-    }
 }
 
 /* "die" → "exited"; NULL: the state stays. */
