@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A growable run of bytes. Grows by doubling, keeps a NUL behind the bytes, aborts when memory or the address
- * space ends. Knows two quotings, JSON's and the shell's, because they are needed wherever text is built. */
+/* A growable run of bytes. Grows by doubling, keeps a NUL behind the bytes, aborts when memory or
+ * the address space ends. Knows two quotings, JSON's and the shell's, because they are needed
+ * wherever text is built. */
 #include "base/buf.h"
 
 #include <stdint.h>
@@ -120,7 +121,9 @@ const char *buf_str(const struct buf *b)
 
 static void add_json_escape(struct buf *b, unsigned char c)
 {
-    static const char letters[32] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
+    static const char letters[32] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
+    };
     static const char hex[] = "0123456789abcdef";
     if (c == '"' || c == '\\') {
         buf_add(b, (char[]){ '\\', (char)c }, 2);

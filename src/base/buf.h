@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A growable run of bytes, always followed by a NUL that len does not count once anything was added. */
+/* A growable run of bytes, always followed by a NUL that len does not count once anything was
+ * added. */
 #ifndef MCPTOP_BASE_BUF_H
 #define MCPTOP_BASE_BUF_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Clocks, and the texts of times and durations. The local time is worked out once a second and kept, so that
- * clock_iso() costs a copy per log line. Frozen clocks are for tests only. */
+/* Clocks, and the texts of times and durations. The local time is worked out once a second and
+ * kept, so that clock_iso() costs a copy per log line. Frozen clocks are for tests only. */
 #include "base/clock.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Errors as values: formatting and wrapping. A text that does not fit is cut where it is least missed: the
- * cause (errno's words) always survives, and no cut falls inside a UTF-8 sequence. Never logs. */
+/* Errors as values: formatting and wrapping. A text that does not fit is cut where it is least
+ * missed: the cause (errno's words) always survives, and no cut falls inside a UTF-8 sequence.
+ * Never logs. */
 #include "base/fault.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@ static size_t cut(char *s, size_t len, size_t max)
     return keep + sizeof ELLIPSIS - 1;
 }
 
-/* Into a buffer beside the fault: the arguments may point into its text. Leaves room to mark a cut. */
+/* Into a buffer beside the fault: the arguments may point into its text. Leaves room to mark a
+ * cut. */
 __attribute__((format(printf, 3, 0)))
 static size_t format(char *out, size_t size, const char *fmt, va_list ap)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Errors as values. A fault lives on the caller's stack and owns nothing, so it cannot leak.
  *
- *   int f(..., struct fault *f)   returns 0, or -1 with *f set. f may be NULL (nobody wants to know).
+ *   int f(..., struct fault *f)   returns 0, or -1 with *f set. f may be NULL (nobody wants to
+ *   know).
  *
- * Success leaves *f untouched. The text is one sentence for a user: what, where, why, what to do. A text that is
- * too long is cut at a character and marked with an ellipsis; the cause survives. errno is left alone. Arguments
- * may point into f->text. */
+ * Success leaves *f untouched. The text is one sentence for a user: what, where, why, what to do. A
+ * text that is too long is cut at a character and marked with an ellipsis; the cause survives.
+ * errno is left alone. Arguments may point into f->text. */
 #ifndef MCPTOP_BASE_FAULT_H
 #define MCPTOP_BASE_FAULT_H
 
@@ -33,7 +34,8 @@ enum fault_code {
 #define FAULT_NONE ((struct fault){0})
 
 /* Sets code and text; for an errno code ": " and its strerror text are appended. Always -1. */
-int fault_set(struct fault *f, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int fault_set(struct fault *f, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Puts "CONTEXT: " before the text. Always -1. */
 int fault_wrap(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Moves a fault up; either may be NULL. Always -1. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The scanner: steps over JSON without allocating, recursing or copying; strict RFC 8259. It is on the path of
- * every message, so plain runs of strings go eight bytes at a time. Knows nothing of lines, comments or error
- * texts: those are jscan_doc.c's, which calls the steps here. */
+/* The scanner: steps over JSON without allocating, recursing or copying; strict RFC 8259. It is on
+ * the path of every message, so plain runs of strings go eight bytes at a time. Knows nothing of
+ * lines, comments or error texts: those are jscan_doc.c's, which calls the steps here. */
 #include "base/jscan.h"
 
 #include <string.h>
@@ -44,11 +44,14 @@ static int32_t hex4(const char *p, const char *end)
     return value;
 }
 
-/* p at the backslash. Returns the byte after the escape, or NULL; a surrogate pair is one escape. */
+/* p at the backslash. Returns the byte after the escape, or NULL; a surrogate pair is one
+ * escape. */
 static const char *scan_escape(const char *p, const char *end, uint32_t *ret_cp)
 {
-    static const char letters[128] = { ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f',
-                                       ['n'] = '\n', ['r'] = '\r', ['t'] = '\t' };
+    static const char letters[128] = {
+        ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b',
+        ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
+    };
     if (end - p < 2)
         return NULL;
     unsigned char c = (unsigned char)p[1];
@@ -73,7 +76,8 @@ static const char *scan_escape(const char *p, const char *end, uint32_t *ret_cp)
     return p + 12;
 }
 
-/* p after the opening quote. Returns the byte after the closing one; *bad is the byte that spoils it. */
+/* p after the opening quote. Returns the byte after the closing one; *bad is the byte that spoils
+ * it. */
 static const char *scan_string(const char *p, const char *end, bool *plain, const char **bad)
 {
     for (;;) {
@@ -175,9 +179,9 @@ const char *jscan_scalar(const char *p, const char *end, const char **ret_bad)
         return scan_word(p, end, "false", ret_bad);
     case 'n':
         return scan_word(p, end, "null", ret_bad);
-    case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-        return scan_number(p, end, ret_bad);
     default:
+        if (*p == '-' || (*p >= '0' && *p <= '9'))
+            return scan_number(p, end, ret_bad);
         return fail(p, ret_bad);
     }
 }
@@ -216,8 +220,8 @@ static const char *scan_key(const char *p, const char *end, const char **bad)
     return jscan_space(p + 1, end);
 }
 
-/* p after a value inside containers: closes what ends here. Returns the first byte of the next value, or with
- * depth 0 the byte after the outermost one. */
+/* p after a value inside containers: closes what ends here. Returns the first byte of the next
+ * value, or with depth 0 the byte after the outermost one. */
 static const char *scan_rest(struct stack *s, const char *p, const char *end, const char **bad)
 {
     while (s->depth) {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A JSON scanner that gives spans and lines instead of copies. Two levels:
  *
- *  - jscan_value(): steps over one value and checks it; allocates nothing. The envelope scanner of mcp/ uses it.
- *  - jscan_parse(): a table of nodes over the text. The configuration loader and editor use it, because bytes
- *    that nobody changes must stay as they are.
+ *  - jscan_value(): steps over one value and checks it; allocates nothing. The envelope scanner of
+ *    mcp/ uses it.
+ *  - jscan_parse(): a table of nodes over the text. The configuration loader and editor use it,
+ *    because bytes that nobody changes must stay as they are.
  *
- * Grammar: RFC 8259. Strict by default: valid UTF-8, no lone surrogate escapes, bounded depth. JSCAN_LENIENT
- * accepts // and block comments, trailing commas and a byte order mark, as the guide writes its examples. */
+ * Grammar: RFC 8259. Strict by default: valid UTF-8, no lone surrogate escapes, bounded depth.
+ * JSCAN_LENIENT accepts // and block comments, trailing commas and a byte order mark, as the guide
+ * writes its examples. */
 #ifndef MCPTOP_BASE_JSCAN_H
 #define MCPTOP_BASE_JSCAN_H
 
@@ -20,19 +22,22 @@ enum jscan_flags { JSCAN_STRICT = 0, JSCAN_LENIENT = 1 };
 enum { JSCAN_MAX_DEPTH = 128 };
 
 /* p at the first byte of a value (white space before it skipped by the caller or by jscan_space).
- * Returns the byte after the value; NULL when it is not valid, and then *ret_bad (may be NULL) is where. */
+ * Returns the byte after the value; NULL when it is not valid, and then *ret_bad (may be NULL) is
+ * where. */
 const char *jscan_value(const char *p, const char *end, const char **ret_bad);
 /* The same for one string, number or word; NULL at a container. */
 const char *jscan_scalar(const char *p, const char *end, const char **ret_bad);
 const char *jscan_space(const char *p, const char *end);
-/* p at the opening quote. Returns the byte after the closing one, or NULL. *ret_plain (may be NULL): no escapes
- * inside. */
+/* p at the opening quote. Returns the byte after the closing one, or NULL. *ret_plain (may be
+ * NULL): no escapes inside. */
 const char *jscan_string(const char *p, const char *end, bool *ret_plain);
-/* Decodes the string whose quotes are at p[0] and p[n-1] into out (appended; "\u0000" gives a NUL byte).
- * -1 when invalid, and then out is as it was. */
+/* Decodes the string whose quotes are at p[0] and p[n-1] into out (appended; "\u0000" gives a NUL
+ * byte). -1 when invalid, and then out is as it was. */
 int jscan_decode(const char *p, size_t n, struct buf *out);
 
-enum jscan_type { JSCAN_NULL, JSCAN_FALSE, JSCAN_TRUE, JSCAN_NUMBER, JSCAN_STRING, JSCAN_ARRAY, JSCAN_OBJECT };
+enum jscan_type {
+    JSCAN_NULL, JSCAN_FALSE, JSCAN_TRUE, JSCAN_NUMBER, JSCAN_STRING, JSCAN_ARRAY, JSCAN_OBJECT
+};
 
 struct jscan_node {
     enum jscan_type type;
@@ -51,9 +56,9 @@ struct jscan_doc {
     size_t count;
 };
 
-/* The whole text must be one value. On failure f says "line L, column C: expected …, found …" (columns count
- * characters), *ret_line (may be NULL) is the line, and doc is empty. doc borrows the text. FAULT_INVALID, or
- * FAULT_TOO_BIG above 256 MiB. */
+/* The whole text must be one value. On failure f says "line L, column C: expected …, found …"
+ * (columns count characters), *ret_line (may be NULL) is the line, and doc is empty. doc borrows
+ * the text. FAULT_INVALID, or FAULT_TOO_BIG above 256 MiB. */
 int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_flags flags,
                 int *ret_line, struct fault *f);
 void jscan_fini(struct jscan_doc *doc);
@@ -62,8 +67,8 @@ int32_t jscan_member(const struct jscan_doc *doc, int32_t node, const char *key)
 bool jscan_key_is(const struct jscan_doc *doc, int32_t node, const char *key);
 /* The decoded key, caller frees. NULL when node has none, or one with a NUL inside. */
 char *jscan_key(const struct jscan_doc *doc, int32_t node);
-/* The decoded string value, caller frees. NULL if node is -1, no string, or a string with a NUL inside, which C
- * would see cut short. */
+/* The decoded string value, caller frees. NULL if node is -1, no string, or a string with a NUL
+ * inside, which C would see cut short. */
 char *jscan_str(const struct jscan_doc *doc, int32_t node);
 /* false when node is -1, or not a whole number in range written without fraction and exponent. */
 bool jscan_int(const struct jscan_doc *doc, int32_t node, int64_t *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The table of nodes over a text that a person wrote: comments where they are allowed, lines, and error texts
- * that say where, what was expected and what stands there. Steps over scalars with jscan.c; nothing here is on
- * the path of a message. */
+/* The table of nodes over a text that a person wrote: comments where they are allowed, lines, and
+ * error texts that say where, what was expected and what stands there. Steps over scalars with
+ * jscan.c; nothing here is on the path of a message. */
 #include "base/jscan.h"
 
 #include <ctype.h>
@@ -28,6 +28,12 @@ struct parser {
 
 /* ---- errors ---- */
 
+/* Of a word or a number as people write them. */
+static bool is_word_byte(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '+' || c == '-';
+}
+
 /* What stands at `at`, for people: a character, a word, or a name for what has no picture. */
 static const char *describe(const struct parser *ps, const char *at, char *out, size_t size)
 {
@@ -35,8 +41,7 @@ static const char *describe(const struct parser *ps, const char *at, char *out, 
         return "the end of the text";
     size_t left = (size_t)(ps->end - at), len = 0;
     unsigned char c = (unsigned char)*at;
-    while (len < left && len < 24 && (isalnum((unsigned char)at[len]) || at[len] == '_' || at[len] == '-' ||
-                                      at[len] == '.' || at[len] == '+'))
+    while (len < left && len < 24 && is_word_byte(at[len]))
         len++;
     if (c == '\n' || c == '\r')
         return "the end of the line";
@@ -55,7 +60,8 @@ static const char *describe(const struct parser *ps, const char *at, char *out, 
     return out;
 }
 
-static int fail_at(struct parser *ps, const char *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int fail_at(struct parser *ps, const char *at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Puts "line L, column C: " before the text. */
 static int fail_at(struct parser *ps, const char *at, const char *fmt, ...)
@@ -90,8 +96,10 @@ static const char *advice(const struct parser *ps, const char *at)
         { "True", "; write true" }, { "False", "; write false" }, { "None", "; write null" },
         { "TRUE", "; write true" }, { "FALSE", "; write false" }, { "NULL", "; write null" },
         { "undefined", "; write null" }, { "NaN", "; JSON has no word for it" },
-        { "Infinity", "; JSON has no word for it" }, { "yes", "; write true" }, { "no", "; write false" },
-        { "'", "; strings stand in double quotes" }, { "\xe2\x80\x9c", "; use the straight quote \"" },
+        { "Infinity", "; JSON has no word for it" },
+        { "yes", "; write true" }, { "no", "; write false" },
+        { "'", "; strings stand in double quotes" },
+        { "\xe2\x80\x9c", "; use the straight quote \"" },
         { "//", "; comments are not allowed here" }, { "/*", "; comments are not allowed here" },
         { "\xef\xbb\xbf", "; it is a byte order mark: save the file without" },
         { "+", "; a number has no plus sign" }, { ".", "; a number begins with a digit" },
@@ -117,10 +125,11 @@ static int fail_expected(struct parser *ps, const char *expected, const char *hi
         const struct jscan_node *c = &ps->doc->nodes[ps->open];
         bool object = c->type == JSCAN_OBJECT;
         if (ends || (*ps->p == '}') != object)
-            return fail_at(ps, ps->p, "expected %s, found %s; the %s of line %u is not closed", expected, what,
-                           object ? "object" : "array", c->line);
+            return fail_at(ps, ps->p, "expected %s, found %s; the %s of line %u is not closed",
+                           expected, what, object ? "object" : "array", c->line);
     }
-    return fail_at(ps, ps->p, "expected %s, found %s%s", expected, what, hint ? hint : advice(ps, ps->p));
+    return fail_at(ps, ps->p, "expected %s, found %s%s", expected, what,
+                   hint ? hint : advice(ps, ps->p));
 }
 
 /* A string that begins at `start` is spoilt at `bad`. */
@@ -128,7 +137,8 @@ static int fail_string(struct parser *ps, const char *start, const char *bad)
 {
     char found[64];
     if (bad >= ps->end || *bad == '\n' || *bad == '\r')
-        return fail_at(ps, start, "expected a closing '\"' for the string that begins here, found %s",
+        return fail_at(ps, start,
+                       "expected a closing '\"' for the string that begins here, found %s",
                        describe(ps, bad, found, sizeof found));
     if (*bad != '\\') {
         const char *what = describe(ps, bad, found, sizeof found);
@@ -146,8 +156,8 @@ static int fail_string(struct parser *ps, const char *start, const char *bad)
         return fail_at(ps, bad, "expected four hexadecimal digits after '\\u', found %s",
                        describe(ps, bad + 2, found, sizeof found));
     }
-    return fail_at(ps, bad, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash, found %s "
-                   "(a backslash itself is \\\\)", describe(ps, bad + 1, found, sizeof found));
+    return fail_at(ps, bad, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash, "
+                   "found %s (a backslash itself is \\\\)", describe(ps, bad + 1, found, sizeof found));
 }
 
 static int fail_scalar(struct parser *ps, const char *bad)
@@ -174,14 +184,16 @@ static int skip_block_comment(struct parser *ps)
         ps->line += *ps->p == '\n';
     }
     ps->p = ps->end;
-    return fail_at(ps, start, "expected '*/' to end the comment that begins here, found the end of the text");
+    return fail_at(ps, start, "expected '*/' to end the comment that begins here, "
+                   "found the end of the text");
 }
 
 /* White space, and comments where they are allowed. */
 static int skip_space(struct parser *ps)
 {
     for (;;) {
-        while (ps->p < ps->end && (*ps->p == ' ' || *ps->p == '\t' || *ps->p == '\r' || *ps->p == '\n'))
+        const char *after = jscan_space(ps->p, ps->end);
+        while (ps->p < after)
             ps->line += *ps->p++ == '\n';
         if (!ps->lenient || ps->end - ps->p < 2 || ps->p[0] != '/')
             return 0;
@@ -263,12 +275,6 @@ static enum jscan_type scalar_type(char c)
     }
 }
 
-/* A word or a number ends where something else begins: "trueish" and "01" are not two values. */
-static bool is_word_byte(const struct parser *ps, const char *p)
-{
-    return p < ps->end && (isalnum((unsigned char)*p) || *p == '_' || *p == '.' || *p == '+' || *p == '-');
-}
-
 static int parse_scalar(struct parser *ps)
 {
     if (ps->p == ps->end)
@@ -276,7 +282,8 @@ static int parse_scalar(struct parser *ps)
     const char *bad, *after = jscan_scalar(ps->p, ps->end, &bad);
     if (!after)
         return fail_scalar(ps, bad);
-    if (*ps->p != '"' && is_word_byte(ps, after)) {
+    /* A word or a number ends where something else begins: "trueish" and "01" are not two values. */
+    if (*ps->p != '"' && after < ps->end && is_word_byte(*after)) {
         if (scalar_type(*ps->p) == JSCAN_NUMBER) {
             char found[64];
             return fail_at(ps, ps->p, "expected a number as JSON writes it, found %s%s",
@@ -295,7 +302,8 @@ static int parse_scalar(struct parser *ps)
 static int open_container(struct parser *ps)
 {
     if (ps->depth == JSCAN_MAX_DEPTH)
-        return fail_at(ps, ps->p, "expected at most %d levels of nesting, found one more", JSCAN_MAX_DEPTH);
+        return fail_at(ps, ps->p, "expected at most %d levels of nesting, found one more",
+                       JSCAN_MAX_DEPTH);
     ps->open = add_node(ps, *ps->p == '{' ? JSCAN_OBJECT : JSCAN_ARRAY);
     ps->depth++;
     ps->p++;
@@ -314,14 +322,16 @@ static void close_container(struct parser *ps)
 
 static int fail_separator(struct parser *ps, bool object)
 {
-    bool value = ps->p < ps->end && (isalnum((unsigned char)*ps->p) || *ps->p == '"' || *ps->p == '{' || *ps->p == '[' ||
-                                    *ps->p == '-');
+    char c = '\0';
+    if (ps->p < ps->end)
+        c = *ps->p;
+    bool value = isalnum((unsigned char)c) || c == '"' || c == '{' || c == '[' || c == '-';
     return fail_expected(ps, object ? "',' or '}' after a member" : "',' or ']' after an element",
                          value ? "; a comma is missing before it" : NULL);
 }
 
-/* After a value in the open container: steps over a comma or closes containers, until a value comes next or
- * nothing is open. */
+/* After a value in the open container: steps over a comma or closes containers, until a value comes
+ * next or nothing is open. */
 static int parse_rest(struct parser *ps)
 {
     while (ps->open >= 0) {
@@ -344,7 +354,8 @@ static int parse_rest(struct parser *ps)
         }
         ps->key = ps->key_end = ps->text;
         if (ps->p < ps->end && *ps->p == closer)
-            return fail_expected(ps, object ? "a key in double quotes after ','" : "a value after ','",
+            return fail_expected(ps, object ? "a key in double quotes after ','"
+                                            : "a value after ','",
                                  "; the comma before it is one too many");
         return object ? parse_key(ps, "a key in double quotes after ','") : 0;
     }
@@ -383,8 +394,8 @@ int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_
     if (len > MAX_TEXT) {
         if (ret_line)
             *ret_line = 1;
-        return fault_set(f, FAULT_TOO_BIG, "the text has %zu MiB, more than the %zu that are read", len >> 20,
-                         MAX_TEXT >> 20);
+        return fault_set(f, FAULT_TOO_BIG, "the text has %zu MiB, more than the %zu that are read",
+                         len >> 20, MAX_TEXT >> 20);
     }
     if (ps.lenient && len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         ps.p += 3;
@@ -423,7 +434,9 @@ bool jscan_key_is(const struct jscan_doc *doc, int32_t node, const char *key)
     if (!memchr(raw, '\\', raw_len))
         return raw_len - 2 == len && memcmp(raw + 1, key, len) == 0;
     AUTO_BUF struct buf b = BUF_INIT;
-    return jscan_decode(raw, raw_len, &b) == 0 && b.len == len && memcmp(buf_str(&b), key, len) == 0;
+    if (jscan_decode(raw, raw_len, &b) < 0)
+        return false;
+    return b.len == len && memcmp(buf_str(&b), key, len) == 0;
 }
 
 int32_t jscan_member(const struct jscan_doc *doc, int32_t node, const char *key)

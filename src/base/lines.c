@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Cuts bytes into lines. Each byte is looked at once, however small the chunks are; only the unfinished end
- * of a chunk is copied. Does not know what a line means. */
+/* Cuts bytes into lines. Each byte is looked at once, however small the chunks are; only the
+ * unfinished end of a chunk is copied. Does not know what a line means. */
 #include "base/lines.h"
 
 #include <string.h>

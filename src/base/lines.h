@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Cuts a stream of bytes into lines. A line ends at '\n' (not included; a '\r' before it stays). Memory is
- * bounded by max_bytes: what happens to a longer line is the mode. Chunks may be of any size. */
+/* Cuts a stream of bytes into lines. A line ends at '\n' (not included; a '\r' before it stays).
+ * Memory is bounded by max_bytes: what happens to a longer line is the mode. Chunks may be of any
+ * size. */
 #ifndef MCPTOP_BASE_LINES_H
 #define MCPTOP_BASE_LINES_H
 
@@ -19,8 +20,8 @@ enum {
     LINE_NO_NEWLINE = 4, /* the stream ended without '\n' */
     LINE_OVERSIZE = 8,
 };
-/* p is valid during the call only. Where a whole line lies in the fed chunk it is not copied. The callback
- * must not feed or finish the same object. */
+/* p is valid during the call only. Where a whole line lies in the fed chunk it is not copied. The
+ * callback must not feed or finish the same object. */
 typedef void (*line_fn)(void *ctx, const char *p, size_t n, unsigned flags);
 
 struct lines {

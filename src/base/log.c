@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The program's own log: formats a record into one buffer that is kept, hands it to log_file.c, and copies it
- * to stderr where asked. The sink is process-wide and for the loop's thread alone. Must not fail, block, or
- * call anything that logs. */
+/* The program's own log: formats a record into one buffer that is kept, hands it to log_file.c, and
+ * copies it to stderr where asked. The sink is process-wide and for the loop's thread alone. Must
+ * not fail, block, or call anything that logs. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -96,8 +96,8 @@ static void add_head(struct buf *b, enum log_level level, const char *module)
     buf_add(b, " | ", 3);
 }
 
-/* A terminal that stands still (Ctrl-S) or a pipe that is not read must not stop the loop: pieces that a
- * writable pipe takes whole, or none. */
+/* A terminal that stands still (Ctrl-S) or a pipe that is not read must not stop the loop: pieces
+ * that a writable pipe takes whole, or none. */
 static void write_stderr(const char *p, size_t n)
 {
     enum { PIECE = 4096 };
@@ -115,8 +115,8 @@ static void write_stderr(const char *p, size_t n)
     }
 }
 
-/* Puts the notice of what was lost and the record into the file in one write: the notice stands there, or
- * neither does. */
+/* Puts the notice of what was lost and the record into the file in one write: the notice stands
+ * there, or neither does. */
 static void write_file(const char *p, size_t n)
 {
     uint64_t before = log_file_lost(file);

@@ -3,12 +3,14 @@
  *
  * Line format (what existing users grep for):
  *   2026-11-22T15:41:48.522+00:00 | INFO | module | message | {"server":"x"}
- * The JSON part is left out when there are no fields. Control characters and bytes that are not UTF-8 are
- * escaped in message and fields ("\n", "\x1b"), so a line stays a line. Info and above is written until
- * log_set_level() says otherwise. Never written here: values of env, API keys, queries of URLs.
+ * The JSON part is left out when there are no fields. Control characters and bytes that are not
+ * UTF-8 are escaped in message and fields ("\n", "\x1b"), so a line stays a line. Info and above is
+ * written until log_set_level() says otherwise. Never written here: values of env, API keys,
+ * queries of URLs.
  *
- * A full disk counts the lost lines and says so in the first line that can be written again. Writing to stderr
- * never waits: what a terminal or a pipe does not take at once is left out there. */
+ * A full disk counts the lost lines and says so in the first line that can be written again.
+ * Writing to stderr never waits: what a terminal or a pipe does not take at once is left out
+ * there. */
 #ifndef MCPTOP_BASE_LOG_H
 #define MCPTOP_BASE_LOG_H
 
@@ -18,8 +20,8 @@
 
 enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
 
-/* Directs the log to this file (appended; made 0600) with rotation (log_file.h). On failure the sink stays what
- * it was. */
+/* Directs the log to this file (appended; made 0600) with rotation (log_file.h). On failure the
+ * sink stays what it was. */
 int log_open(const char *path, struct fault *f);
 void log_close(void);
 void log_set_level(enum log_level level);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An append-only file that rotates by renaming. One write(2) a record, so that two records never mix. Knows
- * nothing of what it writes: formats and levels are log.c's, a server's history is the ring's.
+/* An append-only file that rotates by renaming. One write(2) a record, so that two records never
+ * mix. Knows nothing of what it writes: formats and levels are log.c's, a server's history is the
+ * ring's.
  *
- * Once a second at most the path is looked at: a file that was deleted or renamed by somebody is opened anew,
- * one that was emptied is counted from its new size, and a rotation that failed is tried again. */
+ * Once a second at most the path is looked at: a file that was deleted or renamed by somebody is
+ * opened anew, one that was emptied is counted from its new size, and a rotation that failed is
+ * tried again. */
 #include "base/log_file.h"
 
 #include <errno.h>
@@ -35,10 +37,11 @@ struct log_file {
 /* O_NONBLOCK: opening a FIFO that somebody put there must not wait for its reader. */
 static int open_path(struct log_file *lf, struct fault *f)
 {
-    int fd = open(lf->path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(lf->path, flags, 0600);
     if (fd < 0 && errno == ELOOP)
-        return fault_set(f, FAULT_DENIED, "open %s: it is a symbolic link, which a log must not be: remove it",
-                         lf->path);
+        return fault_set(f, FAULT_DENIED,
+                         "open %s: it is a symbolic link, which a log must not be: remove it", lf->path);
     if (fd < 0 && errno == ENXIO)
         return fault_set(f, FAULT_DENIED, "open %s: it is not a regular file: remove it", lf->path);
     if (fd < 0)
@@ -88,10 +91,11 @@ void log_file_close(struct log_file *lf)
     free(lf);
 }
 
-/* FILE.N-1 → FILE.N … FILE → FILE.1; what was FILE.N is gone. Gaps in the chain are fine. 0, or an errno. */
+/* FILE.N-1 → FILE.N … FILE → FILE.1; what was FILE.N is gone. Gaps in the chain are fine. 0, or an
+ * errno. */
 static int rename_chain(struct log_file *lf)
 {
-    AUTO_FREE char *from = xasprintf("%s.%d", lf->path, INT_MAX), *to = xasprintf("%s.%d", lf->path, INT_MAX);
+    AUTO_FREE char *from = xasprintf("%s.%d", lf->path, INT_MAX), *to = xstrdup(from);
     size_t room = strlen(from) + 1;
     for (int i = lf->max_files; i >= 1; i--) {
         snprintf(to, room, "%s.%d", lf->path, i);

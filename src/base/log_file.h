@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An append-only log file with rotation: FILE and at most N older ones, FILE.1 … FILE.N, by default of 10 MB
- * each and N = 5. Used by the program's own log and by each server's. Writing never fails loudly: what could
- * not be written is counted (lost), and the next write tries anew, opening included.
+/* An append-only log file with rotation: FILE and at most N older ones, FILE.1 … FILE.N, by default
+ * of 10 MB each and N = 5. Used by the program's own log and by each server's. Writing never fails
+ * loudly: what could not be written is counted (lost), and the next write tries anew, opening
+ * included.
  *
- * - One record is one write(2). Half a record (the disk is full) is lost; the next begins on a line of its own.
+ * - One record is one write(2). Half a record (the disk is full) is lost; the next begins on a line
+ *   of its own.
  * - A file that somebody deleted, renamed or emptied is noticed within a second.
- * - Where renaming fails, FILE grows to twice its limit; then records are lost, and it is tried once a second. */
+ * - Where renaming fails, FILE grows to twice its limit; then records are lost, and it is tried
+ *   once a second. */
 #ifndef MCPTOP_BASE_LOG_FILE_H
 #define MCPTOP_BASE_LOG_FILE_H
 
@@ -15,8 +18,8 @@
 
 struct log_file;
 
-/* Opens for append, creating it 0600 (one that others may read is made 0600: a log holds what servers say);
- * refuses a symlink or a file that is not regular. NULL on failure. */
+/* Opens for append, creating it 0600 (one that others may read is made 0600: a log holds what
+ * servers say); refuses a symlink or a file that is not regular. NULL on failure. */
 struct log_file *log_file_open(const char *path, struct fault *f);
 void log_file_close(struct log_file *lf);                     /* NULL is fine */
 /* One whole record (a line with its newline, or several), never split over two files. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Allocation that ends the process instead of failing. The message goes out by write(2): stdio might allocate.
- * Knows nothing of the log, because the log allocates. */
+/* Allocation that ends the process instead of failing. The message goes out by write(2): stdio
+ * might allocate. Knows nothing of the log, because the log allocates. */
 #include "base/mem.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Allocation that cannot fail: out of memory ends the process with a line on stderr (the warden starts it
- * again; carrying on half-allocated would be worse). Also the cleanup attributes that bind an object to its
- * scope. */
+/* Allocation that cannot fail: out of memory ends the process with a line on stderr (the warden
+ * starts it again; carrying on half-allocated would be worse). Also the cleanup attributes that
+ * bind an object to its scope. */
 #ifndef MCPTOP_BASE_MEM_H
 #define MCPTOP_BASE_MEM_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lines in segments: text grows from a segment's front, fixed heads from its back, so that a push copies and a
- * look-up is a search over few segments and one index. Segments grow from a few hundred bytes to SEGMENT_MAX:
- * an idle server costs little, a flood costs one malloc in hundreds of lines. The oldest segment goes as a
- * whole. Never knows what a line says. */
+/* Lines in segments: text grows from a segment's front, fixed heads from its back, so that a push
+ * copies and a look-up is a search over few segments and one index. Segments grow from a few
+ * hundred bytes to SEGMENT_MAX: an idle server costs little, a flood costs one malloc in hundreds
+ * of lines. The oldest segment goes as a whole. Never knows what a line says. */
 #include "base/ring.h"
 
 #include <string.h>
@@ -149,8 +149,10 @@ int ring_get(const struct ring *r, uint64_t seq, struct ring_line *ret_line)
     const struct segment *s = r->segments[low];
     uint32_t i = (uint32_t)(seq - s->first_seq), start = text_start(s, i);
     const struct head *h = head_at(s, i);
-    *ret_line = (struct ring_line){ .seq = seq, .wall_ms = h->wall_ms, .stream = (enum ring_stream)h->stream,
-                                    .flags = h->flags, .text = s->body + start, .len = h->text_end - start };
+    *ret_line = (struct ring_line){
+        .seq = seq, .wall_ms = h->wall_ms, .stream = (enum ring_stream)h->stream,
+        .flags = h->flags, .text = s->body + start, .len = h->text_end - start,
+    };
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The latest lines of one server, bounded in bytes. Every line has a sequence number; numbers are contiguous
- * and start at 1, so whoever knows the last one he saw can tell how many he missed. Memory grows with use up
- * to max_bytes, everything counted; then the oldest lines go, a segment (at most 64 KiB or a sixteenth) at a
- * time. max_bytes below 4 KiB count as 4 KiB. A line longer than half of max_bytes is cut and LINE_OVERSIZE. */
+/* The latest lines of one server, bounded in bytes. Every line has a sequence number; numbers are
+ * contiguous and start at 1, so whoever knows the last one he saw can tell how many he missed.
+ * Memory grows with use up to max_bytes, everything counted; then the oldest lines go, a segment
+ * (at most 64 KiB or a sixteenth) at a time. max_bytes below 4 KiB count as 4 KiB. A line longer
+ * than half of max_bytes is cut and LINE_OVERSIZE. */
 #ifndef MCPTOP_BASE_RING_H
 #define MCPTOP_BASE_RING_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Vectors of owned strings and of key/value pairs. Linear search: they hold tens of entries (argv, env,
- * labels), in the order of their source, which users see. */
+/* Vectors of owned strings and of key/value pairs. Linear search: they hold tens of entries (argv,
+ * env, labels), in the order of their source, which users see. */
 #include "base/strvec.h"
 
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The sanitiser: one line of a stranger's bytes into printable UTF-8 with attributes. A recogniser of escape
- * sequences (ECMA-48, and their C1 forms), an interpreter of SGR, and a filter of code points. Nothing that is
- * not understood gets through. Knows neither ncurses nor a locale.
+/* The sanitiser: one line of a stranger's bytes into printable UTF-8 with attributes. A recogniser
+ * of escape sequences (ECMA-48, and their C1 forms), an interpreter of SGR, and a filter of code
+ * points. Nothing that is not understood gets through. Knows neither ncurses nor a locale.
  *
- * A sequence that does not end within the line is not one: its introducer is dropped and the rest is shown, so
- * that no stranger can hide text behind an open string. */
+ * A sequence that does not end within the line is not one: its introducer is dropped and the rest
+ * is shown, so that no stranger can hide text behind an open string. */
 #include "base/text.h"
 
 #include <stdio.h>
@@ -105,8 +105,8 @@ struct params {
     int count;
 };
 
-/* 38 or 48 at v[i]: 5;N or 2;R;G;B, with ';' or ':' (then an empty colour space may stand before R).
- * Returns how many parameters belong to it; -1 in *ret_colour leaves the colour alone. */
+/* 38 or 48 at v[i]: 5;N or 2;R;G;B, with ';' or ':' (then an empty colour space may stand before
+ * R). Returns how many parameters belong to it; -1 in *ret_colour leaves the colour alone. */
 static int extended_colour(const struct params *ps, int i, int *ret_colour)
 {
     int left = ps->count - i, used;
@@ -213,8 +213,8 @@ static const char *skip_csi(struct cleaner *c, const char *p)
     return NULL;
 }
 
-/* p after the introducer of OSC, DCS, SOS, PM or APC: up to ST, or BEL, which xterm lets end OSC. Any other
- * escape cancels the string and stands for itself. */
+/* p after the introducer of OSC, DCS, SOS, PM or APC: up to ST, or BEL, which xterm lets end OSC.
+ * Any other escape cancels the string and stands for itself. */
 static const char *skip_string(struct cleaner *c, const char *p)
 {
     if (c->unending)
@@ -269,7 +269,8 @@ static void take_escape(struct cleaner *c)
 
 /* ---- code points ---- */
 
-/* Letters without a picture, and those that turn the order of others: what can make a text look like another. */
+/* Letters without a picture, and those that turn the order of others: what can make a text look
+ * like another. */
 static bool is_deceptive(uint32_t cp)
 {
     static const struct { uint32_t first, last; } ranges[] = {

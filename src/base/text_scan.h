@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The innermost steps of scanning text, inline for text_utf8.c and jscan.c: eight bytes at a time, and UTF-8
- * by the table of the Unicode standard (3-7, well-formed byte sequences): no surrogates, no overlong forms,
- * nothing above U+10FFFF. */
+/* The innermost steps of scanning text, inline for text_utf8.c and jscan.c: eight bytes at a time,
+ * and UTF-8 by the table of the Unicode standard (3-7, well-formed byte sequences): no surrogates,
+ * no overlong forms, nothing above U+10FFFF. */
 #ifndef MCPTOP_BASE_TEXT_SCAN_H
 #define MCPTOP_BASE_TEXT_SCAN_H
 
@@ -19,16 +19,17 @@ static inline uint64_t scan_load(const char *p)
     return w;
 }
 
-/* Not 0 when a byte of w is '"', '\\', below a space or above 0x7F. The lowest mark is exact: a borrow can
- * only come from a byte that is marked itself, and spoils the marks above it. */
+/* Not 0 when a byte of w is '"', '\\', below a space or above 0x7F. The lowest mark is exact: a
+ * borrow can only come from a byte that is marked itself, and spoils the marks above it. */
 static inline uint64_t scan_marks(uint64_t w)
 {
     uint64_t quote = w ^ SCAN_ONES * '"', slash = w ^ SCAN_ONES * '\\';
-    return ((w - SCAN_ONES * ' ') | w | ((quote - SCAN_ONES) & ~quote) | ((slash - SCAN_ONES) & ~slash)) &
-           SCAN_HIGHS;
+    uint64_t quotes = (quote - SCAN_ONES) & ~quote, slashes = (slash - SCAN_ONES) & ~slash;
+    return ((w - SCAN_ONES * ' ') | w | quotes | slashes) & SCAN_HIGHS;
 }
 
-/* The first byte in [p, end) that is '"', '\\', below a space or above 0x7F; end if there is none. */
+/* The first byte in [p, end) that is '"', '\\', below a space or above 0x7F; end if there is
+ * none. */
 static inline const char *scan_plain(const char *p, const char *end)
 {
     while (end - p >= 8) {
@@ -42,8 +43,11 @@ static inline const char *scan_plain(const char *p, const char *end)
         }
         p += 8;
     }
-    while (p < end && (unsigned char)*p >= ' ' && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
-        p++;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c < ' ' || c >= 0x80 || c == '"' || c == '\\')
+            break;
+    }
     return p;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* UTF-8. An invalid sequence is as long as its longest well-formed beginning, so that what follows it is found
- * again (the practice of the standard and of browsers). Knows bytes and code points, nothing of widths. */
+/* UTF-8. An invalid sequence is as long as its longest well-formed beginning, so that what follows
+ * it is found again (the practice of the standard and of browsers). Knows bytes and code points,
+ * nothing of widths. */
 #include "base/text.h"
 
 #include "base/text_scan.h"

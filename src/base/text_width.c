@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Columns of text, by a table of our own: the locale's may be older, or C, and a view must be laid out the same
- * everywhere. Also the sizes people read and write. Knows no terminal. */
+/* Columns of text, by a table of our own: the locale's may be older, or C, and a view must be laid
+ * out the same everywhere. Also the sizes people read and write. Knows no terminal. */
 #include "base/text.h"
 
 #include <stdio.h>
@@ -102,8 +102,8 @@ char *text_size(int64_t bytes, char *out, size_t n)
     return out;
 }
 
-/* Docker's syntax (go-units RAMInBytes): a decimal number, then b, k, m, g, t or p in either case, with an
- * optional "b" or "ib" behind; a space between them is allowed. */
+/* Docker's syntax (go-units RAMInBytes): a decimal number, then b, k, m, g, t or p in either case,
+ * with an optional "b" or "ib" behind; a space between them is allowed. */
 int64_t text_parse_size(const char *s)
 {
     static const char letters[] = "bkmgtp";

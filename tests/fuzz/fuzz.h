@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a fuzz target is: LLVMFuzzerTestOneInput(), which aborts when a promise of the code under test is
- * broken, and seeds to begin with. With --enable-fuzzer libFuzzer drives it; without, sweep.c does, and then it
- * is a test of `make check`. */
+/* What a fuzz target is: LLVMFuzzerTestOneInput(), which aborts when a promise of the code under
+ * test is broken, and seeds to begin with. With --enable-fuzzer libFuzzer drives it; without,
+ * sweep.c does, and then it is a test of `make check`. */
 #ifndef MCPTOP_TESTS_FUZZ_H
 #define MCPTOP_TESTS_FUZZ_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The scanner and its table against each other and against jansson: what one accepts all accept (jansson has
- * bounds on numbers that JSON has not), spans nest, lines are right, every fault has a place. */
+/* The scanner and its table against each other and against jansson: what one accepts all accept
+ * (jansson has bounds on numbers that JSON has not), spans nest, lines are right, every fault has a
+ * place. */
 #include "fuzz.h"
 
 #include <jansson.h>

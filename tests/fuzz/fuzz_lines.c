@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The cutter against a plain model that has the whole stream before it. The first three bytes of an input are
- * the bound, the mode and the rhythm of the chunks; the rest is the stream. */
+/* The cutter against a plain model that has the whole stream before it. The first three bytes of an
+ * input are the bound, the mode and the rhythm of the chunks; the rest is the stream. */
 #include "fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The sanitiser's promises on any bytes: printable UTF-8 and nothing else comes out, spans cover it, cleaning
- * what is clean changes nothing, widths add up; and JSON quoting gives valid JSON that means the same. */
+/* The sanitiser's promises on any bytes: printable UTF-8 and nothing else comes out, spans cover
+ * it, cleaning what is clean changes nothing, widths add up; and JSON quoting gives valid JSON that
+ * means the same. */
 #include "fuzz.h"
 
 #include <string.h>

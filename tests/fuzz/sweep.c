@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Drives a fuzz target without libFuzzer, the same way every time: each seed as it is, each of its beginnings,
- * each byte replaced by those that grammars turn on, bytes left out and doubled; then a fixed number of random
- * mixtures of the seeds. Speaks TAP. With file names as arguments it runs these instead (a finding again). */
+/* Drives a fuzz target without libFuzzer, the same way every time: each seed as it is, each of its
+ * beginnings, each byte replaced by those that grammars turn on, bytes left out and doubled; then a
+ * fixed number of random mixtures of the seeds. Speaks TAP. With file names as arguments it runs
+ * these instead (a finding again). */
 #include "fuzz.h"
 
 #include <signal.h>

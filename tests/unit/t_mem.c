@@ -23,7 +23,13 @@ static char *taken(void)
     return TAKE(s);
 }
 
-#if !defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)   /* clang says it so */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#if !defined(__SANITIZE_ADDRESS__)   /* a bound on the address space ends it at once */
 static void ends_when_memory_ends(void)
 {
     int out[2];

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The Test Anything Protocol for unit tests: one header, one test program each.
  *
- *   ok(cond, "what must hold %d", i);  is_int(got, want, …);  is_str(got, want, …);
- *   is_mem(got, n, want, m, …);        skip("why");           return done_testing();
+ *   ok(cond, "what must hold %d", i);   is_int(got, want, …);   is_str(got, want, …);
+ *   is_mem(got, n, want, m, …);         skip("why");            return done_testing();
  *
- * A check that fails says what it got and where it stands; the program goes on. plan(n) is optional: with it a
- * test that ends early is a failure, without it done_testing() prints the count at the end, and a program that
- * does not reach its end has no plan, which is a failure too. tap_deadline() ends a test that hangs. */
+ * A check that fails says what it got and where it stands; the program goes on. plan(n) is
+ * optional: with it a test that ends early is a failure, without it done_testing() prints the count
+ * at the end, and a program that does not reach its end has no plan, which is a failure too.
+ * tap_deadline() ends a test that hangs. */
 #ifndef MCPTOP_TESTS_TAP_H
 #define MCPTOP_TESTS_TAP_H
 
