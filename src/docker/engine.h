@@ -8,7 +8,11 @@
  * statuses, with the engine's own sentence.
  *
  * Up or down: the engine keeps one /events stream open; while that cannot be opened it is tried again with back-off
- * (0.5 … 10 s), for ever. */
+ * (0.5 … 10 s), for ever. A stream that ends is opened again from where it ended, so an engine that only closed the
+ * connection is never seen as down and no event is lost or told twice. A request that finds nobody, or no answer in time,
+ * makes the engine look at once.
+ *
+ * engine_free is allowed in every callback but `event`; the http_client must outlive the engine and its streams. */
 #ifndef MCPTOP_DOCKER_ENGINE_H
 #define MCPTOP_DOCKER_ENGINE_H
 
@@ -18,6 +22,7 @@
 #include <stdint.h>
 #include "base/fault.h"
 #include "docker/context.h"
+#include "docker/events.h"
 #include "io/http_client.h"
 #include "io/stream.h"
 
@@ -26,21 +31,8 @@ struct engine_request;
 
 enum engine_state { ENGINE_UNKNOWN, ENGINE_UP, ENGINE_DOWN };
 
-/* One event of the engine (see events.h for how they are read). Strings are valid during the call. */
-struct engine_event {
-    const char *type;          /* "container" "image" "network" … */
-    const char *action;        /* "start" "die" "oom" "destroy" "health_status: healthy" … */
-    const char *id;            /* of the actor */
-    const char *name;          /* container's name, image reference … ; "" */
-    const char *server;        /* label com.mcpproxy.server, or "" */
-    const char *instance;      /* label com.mcpproxy.instance, or "" */
-    int exit_code;             /* die: exitCode; else -1 */
-    int64_t wall_ms;
-    json_t *attributes;        /* borrowed; Actor.Attributes */
-};
-
 struct engine_events {
-    void (*state)(void *ctx, enum engine_state s, const struct fault *why);   /* it changed */
+    void (*state)(void *ctx, enum engine_state s, const struct fault *why);   /* it, or why it is down, changed */
     void (*event)(void *ctx, const struct engine_event *e);
 };
 
@@ -55,7 +47,8 @@ int64_t engine_get_state_since_ms(const struct engine *e);    /* wall clock */
 const struct docker_context *engine_get_context(const struct engine *e);
 void engine_retry_now(struct engine *e);
 
-/* reply: the parsed JSON body (borrowed; NULL when empty), or f. */
+/* reply: the parsed JSON body (borrowed; NULL when empty, or when there was nothing to do: starting what runs, stopping what
+ * does not), or f. */
 typedef void (*engine_reply_fn)(void *ctx, json_t *reply, const struct fault *f);
 void engine_cancel(struct engine_request *r);                 /* NULL is fine */
 
@@ -66,23 +59,27 @@ struct engine_request *engine_inspect(struct engine *e, const char *id, engine_r
 struct engine_request *engine_stop(struct engine *e, const char *id, int grace_s, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_kill(struct engine *e, const char *id, const char *signal, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_remove(struct engine *e, const char *id, bool force, engine_reply_fn fn, void *ctx);
+/* Send memory and memory-swap together: the engine refuses a memory above the old memory-swap. */
 struct engine_request *engine_update(struct engine *e, const char *id, json_t *body /* stolen */, engine_reply_fn fn, void *ctx);
 /* All containers, running or not, with label com.mcpproxy.managed=true (any instance): GET /containers/json. */
 struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_image_inspect(struct engine *e, const char *image, engine_reply_fn fn, void *ctx);
+/* Read the reply with engine_stats_read (stats.h). */
 struct engine_request *engine_stats_once(struct engine *e, const char *id, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_info(struct engine *e, engine_reply_fn fn, void *ctx);
 /* HEAD …/archive?path=: does this path exist in the (created, maybe never started) container? reply NULL with f NULL = yes;
  * FAULT_NOT_FOUND = no. */
 struct engine_request *engine_path_exists(struct engine *e, const char *id, const char *path, engine_reply_fn fn, void *ctx);
 
-/* Pull (POST /images/create). progress: one line for people, now and then ("layer 4/9 61%", done and total bytes; total 0 = not
- * known yet). The end comes through fn; the engine's refusal is f's text. */
+/* Pull (POST /images/create); a name without tag or digest means :latest. progress (may be NULL): one line for people, now and then ("layer 4/9 61%", done and total bytes; total 0 = not
+ * known yet). The end comes through fn; the engine's refusal is f's text: FAULT_NOT_FOUND (no such image or repository),
+ * FAULT_DENIED (log in first), FAULT_HTTP (the rest: no network, disk full …). */
 typedef void (*engine_pull_fn)(void *ctx, const char *text, int64_t done_bytes, int64_t total_bytes);
 struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress, engine_reply_fn fn, void *ctx);
 
 /* Attach (stdin, stdout, stderr) to a created container, before it is started. The stream is usable when `open` came;
- * a refusal comes as stream `end` with why. On NULL nothing was begun. The stream's owner frees it with stream_free. */
+ * a refusal comes as stream `end` with why. Never NULL. The stream's owner frees it with stream_free, also inside `open`.
+ * A pause takes effect behind what was read already (at most 64 KiB). Ends orderly when the container's outputs did. */
 struct stream *engine_attach(struct engine *e, const char *id, const struct stream_events *events,
                              void (*open)(void *ctx), void *ctx);
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Reads events. Podman writes the same objects; where the two differ (the key of the exit status) both are read. Events of
+ * health checks' processes (exec_*) and of `docker top` are dropped: they come every few seconds and change nothing.
+ *
+ * It knows no connection: engine.c feeds it. */
+#include "docker/events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_EVENT = 1024 * 1024 };      /* labels are in it */
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *s = json_string_value(json_object_get(object, key));
+    return s ? s : "";
+}
+
+static int exit_code(const json_t *attributes)
+{
+    const char *code = text(attributes, "exitCode");
+    if (!*code)
+        code = text(attributes, "containerExitCode");
+    return *code ? atoi(code) : -1;
+}
+
+static bool is_noise(const struct engine_event *e)
+{
+    return !*e->type || !*e->action || !strncmp(e->action, "exec_", 5) || !strcmp(e->action, "top");
+}
+
+static void read_event(struct events_reader *r, const json_t *root)
+{
+    const json_t *actor = json_object_get(root, "Actor");
+    json_t *attributes = json_object_get(actor, "Attributes");
+    int64_t ns = json_integer_value(json_object_get(root, "timeNano"));
+    if (ns == 0)
+        ns = json_integer_value(json_object_get(root, "time")) * 1000000000;
+    struct engine_event e = {
+        .type = text(root, "Type"), .action = text(root, "Action"), .id = text(actor, "ID"),
+        .name = text(attributes, "name"),
+        .server = text(attributes, "com.mcpproxy.server"), .instance = text(attributes, "com.mcpproxy.instance"),
+        .exit_code = exit_code(attributes), .wall_ms = ns / 1000000, .wall_ns = ns, .attributes = attributes,
+    };
+    if (ns != 0 && ns <= r->skip_ns)
+        return;
+    r->last_ns = ns > r->last_ns ? ns : r->last_ns;
+    if (!is_noise(&e))
+        r->fn(r->ctx, &e);
+}
+
+static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
+{
+    struct events_reader *r = ctx;
+    if (n == 0 || (n == 1 && *p == '\r'))
+        return;
+    json_t *root = flags & LINE_OVERSIZE ? NULL : json_loadb(p, n, 0, NULL);
+    if (json_is_object(root))
+        read_event(r, root);
+    else
+        r->unreadable++;
+    json_decref(root);
+}
+
+void events_reader_init(struct events_reader *r, engine_event_fn fn, void *ctx)
+{
+    *r = (struct events_reader){.fn = fn, .ctx = ctx};
+    lines_init(&r->lines, MAX_EVENT, LINES_DISCARD);
+}
+
+void events_reader_fini(struct events_reader *r)
+{
+    lines_fini(&r->lines);
+}
+
+void events_reader_feed(struct events_reader *r, const char *p, size_t n)
+{
+    lines_feed(&r->lines, p, n, on_line, r);
+}
+
+void events_reader_restart(struct events_reader *r)
+{
+    lines_fini(&r->lines);
+    lines_init(&r->lines, MAX_EVENT, LINES_DISCARD);
+    /* Only here, not for every event: within one stream two events may come in another order than their times. */
+    r->skip_ns = r->last_ns;
+}
