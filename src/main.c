@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* argv → role. The one place that knows the verbs, the supervisor and the view. */
 #include "cli/verbs.h"
+#include "serve.h"
 
 int main(int argc, char **argv)
 {
-    static const struct cli_roles roles = { 0 };
+    static const struct cli_roles roles = {.serve = serve_main};
+
     return cli_main(argc, argv, &roles);
 }
