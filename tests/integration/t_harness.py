@@ -92,8 +92,10 @@ def test_terminal(t):
     t.eq(len(screen.capture()), 12, "as many lines as rows")
     screen.resize(30, 6)
     wait_for(lambda: len(screen.capture()) == 6)
+    t.eq(proc.cmdline(screen.program_pid()), "cat", "the program's pid")
     screen.send("C-d")
     t.eq(screen.wait_exit(), 0, "exit status")
+    t.eq(t.tmux(name="2").start("sh -c 'exit 3'").wait_exit(), 3, "of another")
 
 
 # -- fixtures --------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from .wait import wait_for
 
 
 class Tmux:
-    def __init__(self, case, width=80, height=24, term="tmux-256color"):
+    def __init__(self, case, width=80, height=24, term="tmux-256color", name=""):
         from .tap import Skip
         if not shutil.which("tmux"):
             raise Skip("tmux is not installed")
-        self.socket = case.path("tmux")
+        self.socket = case.path("tmux" + name)
         self.width, self.height = width, height
         self.case = case
-        self._conf = case.write("tmux.conf",
+        self._conf = case.write(f"tmux{name}.conf",
                                 f'set -g default-terminal "{term}"\nset -g status off\n'
                                 "set -g escape-time 0\nset -g remain-on-exit on\n"
                                 "set -g history-limit 20000\n")
@@ -38,10 +38,16 @@ class Tmux:
     def start(self, argv, env=None):
         """Runs argv (a list, or a line for the shell) in the window."""
         line = argv if isinstance(argv, str) else " ".join(shlex.quote(a) for a in argv)
+        # The shell around it notes the exit status: tmux 3.3 loses that of a program whose end
+        # it sees first as the terminal's. It outlives Ctrl-C and the like to do so.
+        self._status = self.socket + ".status"
+        if os.path.exists(self._status):
+            os.unlink(self._status)
+        line = f"trap : HUP INT QUIT TERM; {line}; echo $? >{shlex.quote(self._status)}"
         sets = [x for k, v in dict({"LC_ALL": "C.UTF-8"}, **(env or {})).items()
                 for x in ("-e", f"{k}={v}")]
         self.tmux("new-session", "-d", "-x", str(self.width), "-y", str(self.height), *sets,
-                  "exec " + line)
+                  line)
         # Also makes the size manual; as a setting in the file that ends tmux 3.3 at start.
         self.tmux("resize-window", "-x", str(self.width), "-y", str(self.height))
         return self
@@ -78,18 +84,23 @@ class Tmux:
     def _format(self, what):
         return self.tmux("display-message", "-p", what).strip()
 
-    def pane_pid(self):
-        return int(self._format("#{pane_pid}"))
+    def program_pid(self):
+        """The pid of the program in the window."""
+        shell = int(self._format("#{pane_pid}"))
+        return wait_for(lambda: proc.children(shell), 5, "the program to start")[0]
 
     def server_pid(self):
         """The reader of the terminal: stop it and the terminal hangs."""
         return int(self._format("#{pid}"))
 
     def exit_status(self):
-        """The program's exit status, -N for signal N, None while it runs."""
-        # A closed terminal makes a pane dead a moment before its program has been reaped.
-        status, sig = self._format("#{pane_dead_status},#{pane_dead_signal}").split(",")
-        return int(status) if status else -int(sig) if sig else None
+        """The program's exit status, 128+N for signal N, None while it runs."""
+        try:
+            with open(self._status, encoding="ascii") as file:
+                text = file.read()
+            return int(text) if text.endswith("\n") else None
+        except FileNotFoundError:
+            return None
 
     def wait_exit(self, timeout=15):
         wait_for(lambda: self.exit_status() is not None, timeout, "the program to end",
