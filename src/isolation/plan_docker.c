@@ -159,6 +159,11 @@ static void fill_log(struct maker *m)
     note_value(m, ISO_LOG_DRIVER, p->log_driver);
 }
 
+bool plan_log_uncompressed(const struct plan *p)
+{
+    return strcmp(p->log_driver, "local") == 0 && p->log_max_files && strcmp(p->log_max_files, "1") == 0;
+}
+
 static void fill_timeout(struct maker *m)
 {
     char text[16];

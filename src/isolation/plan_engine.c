@@ -5,7 +5,7 @@
  * Binds would create it as an empty directory owned by root. */
 #include <stdio.h>
 #include <string.h>
-#include "isolation/plan.h"
+#include "isolation/plan_make.h"
 
 static json_t *json_text(const char *s)
 {
@@ -64,6 +64,8 @@ static json_t *log_json(const struct plan *p)
         json_object_set_new(options, "max-size", json_text(p->log_max_size));
     if (p->log_max_files)
         json_object_set_new(options, "max-file", json_text(p->log_max_files));
+    if (plan_log_uncompressed(p))
+        json_object_set_new(options, "compress", json_string("false"));
     json_t *log = json_object();
     json_object_set_new(log, "Type", json_text(p->log_driver));
     json_object_set_new(log, "Config", options);

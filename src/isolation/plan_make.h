@@ -25,6 +25,8 @@ void plan_note_add(struct plan *p, const char *what, const char *value, int line
 void plan_decide_mode(struct maker *m);
 /* plan_docker.c: everything a container needs. */
 void plan_fill_docker(struct maker *m, enum image_runner runner);
+/* The local driver compresses what it rotates, and with one file refuses to start unless told not to. */
+bool plan_log_uncompressed(const struct plan *p);
 /* Makes the plan unsupported: the sentence, and a problem at the key. */
 void plan_refuse(struct maker *m, int line, const char *key, const char *text);
 /* plan_hash.c */

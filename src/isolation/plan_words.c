@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "isolation/bootstrap.h"
 #include "isolation/host_env.h"
-#include "isolation/plan.h"
+#include "isolation/plan_make.h"
 #include "isolation/runtime.h"
 
 #define MASK "***"
@@ -158,6 +158,8 @@ static void add_flags(const struct plan *p, struct strvec *out)
         strvec_addf(out, "--log-opt=max-size=%s", p->log_max_size);
     if (p->log_max_files)
         strvec_addf(out, "--log-opt=max-file=%s", p->log_max_files);
+    if (plan_log_uncompressed(p))
+        strvec_add(out, "--log-opt=compress=false");
 }
 
 static void add_identity(const struct plan *p, const struct plan_identity *id, struct strvec *out)

@@ -179,7 +179,7 @@ static void test_isolation_key(void)
 static const struct plan_identity identity = {.instance = "i-1", .container_name = "mcpproxy-s-x7q2"};
 #define HEAD "run -i --rm --name mcpproxy-s-x7q2 --label com.mcpproxy.managed=true --label com.mcpproxy.instance=i-1 " \
     "--label com.mcpproxy.server=s --label com.mcpproxy.plan="
-#define LOG "--log-driver=local --log-opt=max-size=10m --log-opt=max-file=1 "
+#define LOG "--log-driver=local --log-opt=max-size=10m --log-opt=max-file=1 --log-opt=compress=false "
 #define UV_MOUNT "--mount type=volume,source=mcpproxy-uv-cache-s,target=/root/.cache/uv "
 
 static const struct {
@@ -232,6 +232,9 @@ static const struct {
      "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,\"source=/a,\"\"b\",target=/c " LOG "node:20 node"},
     {"a configured log driver", "\"enabled\":true,\"log_driver\":\"json-file\"", "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=json-file --log-opt=max-size=100m --log-opt=max-file=3 "
+     "node:20 node"},
+    {"two files of the local driver", "\"enabled\":true,\"log_max_files\":\"2\"", "\"command\":\"node\"",
+     "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=local --log-opt=max-size=10m --log-opt=max-file=2 "
      "node:20 node"},
     {"a log driver without files", "\"enabled\":true,\"log_driver\":\"journald\"", "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=journald node:20 node"},
@@ -369,7 +372,7 @@ static void test_engine_json(void)
     AUTO_FREE char *hash = xasprintf("%016llx", (unsigned long long)p->hash);
     json_t *want = json_pack(
         "{s:s, s:[s,s], s:[s], s:s, s:{s:s,s:s,s:s,s:s}, s:b, s:b, s:b, s:b, s:b, s:b,"
-        " s:{s:I, s:I, s:I, s:i, s:s, s:[{s:s,s:s,s:s,s:b},{s:s,s:s,s:s,s:b}], s:b, s:b, s:{s:s, s:{s:s,s:s}}}}",
+        " s:{s:I, s:I, s:I, s:i, s:s, s:[{s:s,s:s,s:s,s:b},{s:s,s:s,s:s,s:b}], s:b, s:b, s:{s:s, s:{s:s,s:s,s:s}}}}",
         "Image", "node:20", "Cmd", "node", "a b", "Env", "K=v=1", "WorkingDir", "/c", "Labels",
         "com.mcpproxy.managed", "true", "com.mcpproxy.instance", "i-1", "com.mcpproxy.server", "s", "com.mcpproxy.plan", hash,
         "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1, "Tty", 0, "HostConfig",
@@ -377,7 +380,8 @@ static void test_engine_json(void)
         "PidsLimit", 9, "NetworkMode", "bridge", "Mounts",
         "Type", "bind", "Source", "/h", "Target", "/c", "ReadOnly", 1,
         "Type", "volume", "Source", "vol", "Target", "/d", "ReadOnly", 0,
-        "Init", 1, "AutoRemove", 0, "LogConfig", "Type", "local", "Config", "max-size", "10m", "max-file", "1");
+        "Init", 1, "AutoRemove", 0, "LogConfig", "Type", "local", "Config", "max-size", "10m", "max-file", "1",
+        "compress", "false");
     char *text = json_dumps(got, JSON_SORT_KEYS), *want_text = json_dumps(want, JSON_SORT_KEYS);
     is_str(text, want_text, "the body of create");
     free(text);
@@ -519,7 +523,8 @@ static void test_shell_lines(void)
     AUTO_FREE char *got = run_line(buf_str(&line), &status);
     AUTO_FREE char *home = xasprintf("<MY_VAR=v a'l>\n<HOME=%s>\n", getenv("HOME"));
     AUTO_FREE char *want = xasprintf("<run>\n<-i>\n<--rm>\n<--memory=512m>\n<--cpus=1.0>\n<--network=bridge>\n<--init>\n"
-                                     "<--log-driver=local>\n<--log-opt=max-size=10m>\n<--log-opt=max-file=1>\n<-e>\n<MY_VAR>\n"
+                                     "<--log-driver=local>\n<--log-opt=max-size=10m>\n<--log-opt=max-file=1>\n<--log-opt=compress=false>\n"
+                                     "<-e>\n<MY_VAR>\n"
                                      "<-e>\n<HOME=/inside>\n<node:20>\n<node>\n<it's>\n<a \"b\">\n<$HOME>\n<>\n<\n*>\n%s", home);
     is_str(got, want, "a docker line: its words and where the secrets stand");
     is_int(status, 0, "it ends well");
