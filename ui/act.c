@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Keys and commands that change something: what is asked before, what is sent, what is said afterwards. Everything goes
+ * through the API; nothing here knows how it is done. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "panes/pane.h"
+
+/* The marked servers, or the selected one. */
+static void take_targets(struct view *v, struct strvec *out)
+{
+    for (size_t i = 0; i < v->feed.server_count; i++)
+        if (v->feed.servers[i]->marked)
+            strvec_add(out, v->feed.servers[i]->name);
+    if (!out->n && view_server(v))
+        strvec_add(out, view_server(v)->name);
+}
+
+static void target_words(struct view *v, const struct strvec *names, char *out, size_t n)
+{
+    const struct feed_server *s = feed_find(&v->feed, names->v[0]);
+
+    if (names->n == 1)
+        snprintf(out, n, "%s", s ? s->label : names->v[0]);
+    else
+        snprintf(out, n, "%zu servers", names->n);
+}
+
+/* What it would interrupt: "2 clients, 1 call in flight"; "" when nothing. */
+static void traffic_words(const struct feed_server *s, struct buf *out)
+{
+    if (s->calls.clients > 0)
+        buf_printf(out, "%lld client%s", (long long)s->calls.clients, s->calls.clients == 1 ? "" : "s");
+    if (s->calls.in_flight > 0)
+        buf_printf(out, "%s%lld call%s in flight", out->len ? ", " : "", (long long)s->calls.in_flight, s->calls.in_flight == 1 ? "" : "s");
+}
+
+static bool describe_targets(struct view *v, struct buf *out)
+{
+    bool busy = false;
+
+    for (size_t i = 0; i < v->ask.targets.n; i++) {
+        const struct feed_server *s = feed_find(&v->feed, v->ask.targets.v[i]);
+        AUTO_BUF struct buf traffic = BUF_INIT;
+        if (!s)
+            continue;
+        traffic_words(s, &traffic);
+        busy |= traffic.len > 0;
+        buf_printf(out, "%s: %s%s%s\n", s->label, s->state_word, traffic.len ? ", " : "", buf_str(&traffic));
+    }
+    return busy;
+}
+
+static const struct action {
+    enum request req;
+    const char *verb, *effect;
+    bool always_asks;
+} actions[] = {
+    {REQ_RESTART, "restart", "calls in flight are finished first, new ones wait", false},
+    {REQ_STOP, "stop", "its clients get errors until it is started again", true},
+    {REQ_START, "start", "", false},
+    {REQ_KILL, "kill", "SIGKILL now: calls in flight fail, it is started again if wanted", true},
+};
+
+static const struct action *action_of(enum request req)
+{
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (actions[i].req == req)
+            return &actions[i];
+    return NULL;
+}
+
+static void start_action(struct view *v, const struct action *act, struct strvec *targets)
+{
+    char who[128];
+    AUTO_FREE char *title = NULL;
+    bool busy;
+
+    target_words(v, targets, who, sizeof(who));
+    title = xasprintf("%s %s?", act->verb, who);
+    ask_open(v, ASK_CONFIRM, act->req, title, act->verb);
+    strvec_copy(&v->ask.targets, targets);
+    busy = describe_targets(v, &v->ask.text);
+    if (*act->effect)
+        buf_printf(&v->ask.text, "%s\n", act->effect);
+    if (!act->always_asks && !(busy && act->req == REQ_RESTART) && targets->n == 1)
+        act_commit(v);
+}
+
+static void start_isolate(struct view *v, const struct strvec *targets, const char *mode)
+{
+    char who[128];
+    AUTO_FREE char *title = NULL;
+
+    target_words(v, targets, who, sizeof(who));
+    title = xasprintf(!strcmp(mode, "docker") ? "isolate %s in Docker?" : "run %s on the host, without isolation?", who);
+    ask_open(v, ASK_WAIT, REQ_ISOLATE, title, !strcmp(mode, "docker") ? "isolate" : "run on the host");
+    strvec_copy(&v->ask.targets, targets);
+    v->ask.body = json_pack("{s:s}", "isolation", mode);
+    for (size_t i = 0; i < targets->n; i++)
+        view_send(v, REPLY_PLAN, targets->v[i], "isolate", "GET", !strcmp(mode, "docker") ? "/api/v1/servers/%s/plan?isolation=docker" :
+                  "/api/v1/servers/%s/plan?isolation=none", NULL);
+}
+
+static void start_undo(struct view *v, const struct feed_server *s)
+{
+    AUTO_FREE char *title = NULL;
+
+    if (!*s->undo) {
+        view_toast(v, true, "%s: nothing to take back", s->label);
+        return;
+    }
+    title = xasprintf("take back the last change of %s?", s->label);
+    ask_open(v, ASK_CONFIRM, REQ_UNDO, title, "take back");
+    strvec_add(&v->ask.targets, s->name);
+    buf_printf(&v->ask.text, "now: %s\n", s->undo);
+    describe_targets(v, &v->ask.text);
+}
+
+static void start_remove(struct view *v)
+{
+    const struct feed_container *c = view_container(v);
+    AUTO_FREE char *title = NULL;
+
+    if (!c)
+        return;
+    if (c->in_use) {
+        view_toast(v, true, "%s is in use by %s: stop that server instead (s)", c->name, *c->server ? c->server : "a server");
+        return;
+    }
+    title = xasprintf("remove container %s?", c->name);
+    ask_open(v, ASK_CONFIRM, REQ_REMOVE, title, "remove");
+    strvec_add(&v->ask.targets, c->id);
+    buf_printf(&v->ask.text, "%s, %s, of server %s\n", c->image, *c->status ? c->status : c->state, *c->server ? c->server : "-");
+    if (!strcmp(c->owner, "other"))
+        buf_add_str(&v->ask.text, "! it belongs to another mcptop, which may be running\n");
+}
+
+void act_request(struct view *v, enum request req)
+{
+    AUTO_STRVEC struct strvec targets = {0};
+    struct feed_server *s = view_server(v);
+
+    if (!view_is_live(v)) {
+        view_toast(v, true, "no supervisor to ask");
+        return;
+    }
+    if (req == REQ_REMOVE) {
+        start_remove(v);
+        return;
+    }
+    if (!s)
+        return;
+    take_targets(v, &targets);
+    if (action_of(req))
+        start_action(v, action_of(req), &targets);
+    else if (req == REQ_ISOLATE)
+        start_isolate(v, &targets, strcmp(s->where, "docker") != 0 ? "docker" : "none");
+    else if (req == REQ_LIMITS)
+        ask_limits(v, s);
+    else if (req == REQ_UNDO)
+        start_undo(v, s);
+    else if (req == REQ_COPY_COMMAND)
+        view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
+}
+
+/* ---- the palette's words ---- */
+
+void act_isolate_to(struct view *v, const char *name, const char *mode)
+{
+    AUTO_STRVEC struct strvec targets = {0};
+
+    if (!feed_find(&v->feed, name)) {
+        view_toast(v, true, "no server \"%s\"", name);
+        return;
+    }
+    strvec_add(&targets, name);
+    start_isolate(v, &targets, mode);
+}
+
+void act_set(struct view *v, const char *name, json_t *body)
+{
+    if (feed_find(&v->feed, name)) {
+        view_send(v, REPLY_CHANGE, name, "set", "PATCH", "/api/v1/servers/%s", body);
+        return;
+    }
+    json_decref(body);
+    view_toast(v, true, "no server \"%s\"", name);
+}
+
+static void shutdown_all(struct view *v)
+{
+    ask_open(v, ASK_CONFIRM, REQ_QUIT, "shut down the supervisor and every server?", "shut down");
+    for (size_t i = 0; i < v->feed.server_count; i++)
+        if (v->feed.servers[i]->wanted_up)
+            strvec_add(&v->ask.targets, v->feed.servers[i]->name);
+    describe_targets(v, &v->ask.text);
+    buf_add_str(&v->ask.text, "AI clients lose them until mcptop is started again\n");
+}
+
+void act_simple(struct view *v, const char *name, const char *verb)
+{
+    AUTO_STRVEC struct strvec targets = {0};
+    const struct feed_server *s = feed_find(&v->feed, name);
+    AUTO_FREE char *path = xasprintf("/api/v1/servers/%%s/%s", verb);
+
+    if (!strcmp(verb, "shutdown")) {
+        shutdown_all(v);
+        return;
+    }
+    if (!strcmp(verb, "reload") || !strcmp(verb, "restart-all")) {
+        view_send(v, REPLY_DONE, "", verb, "POST", !strcmp(verb, "reload") ? "/api/v1/config/reload" : "/api/v1/servers/restart_all", NULL);
+        return;
+    }
+    if (!s) {
+        view_toast(v, true, "no server \"%s\"", name);
+        return;
+    }
+    strvec_add(&targets, s->name);
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (!strcmp(actions[i].verb, verb)) {
+            start_action(v, &actions[i], &targets);
+            return;
+        }
+    if (!strcmp(verb, "undo"))
+        start_undo(v, s);
+    else if (!strcmp(verb, "command"))
+        view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
+    else
+        view_send(v, REPLY_DONE, s->name, verb, "POST", path, NULL);
+}
+
+/* ---- yes ---- */
+
+static void send_all(struct view *v, enum reply_kind kind, const char *what, const char *method, const char *path)
+{
+    for (size_t i = 0; i < v->ask.targets.n; i++)
+        view_send(v, kind, v->ask.targets.v[i], what, method, path, json_incref(v->ask.body));
+}
+
+void act_commit(struct view *v)
+{
+    const struct action *act = action_of(v->ask.req);
+    AUTO_FREE char *path = act ? xasprintf("/api/v1/servers/%%s/%s", act->verb) : NULL;
+
+    if (act)
+        send_all(v, REPLY_DONE, act->verb, "POST", path);
+    else if (v->ask.req == REQ_ISOLATE)
+        send_all(v, REPLY_CHANGE, "isolate", "PATCH", "/api/v1/servers/%s");
+    else if (v->ask.req == REQ_UNDO)
+        send_all(v, REPLY_CHANGE, "undo", "POST", "/api/v1/servers/%s/undo");
+    else if (v->ask.req == REQ_REMOVE)
+        send_all(v, REPLY_DONE, "remove", "DELETE", "/api/v1/containers/%s");
+    else if (v->ask.req == REQ_QUIT)
+        view_send(v, REPLY_SHUTDOWN, "", "shutdown", "POST", "/api/v1/shutdown", NULL);
+    ask_close(v);
+}
+
+void act_commit_limits(struct view *v)
+{
+    static const char *const keys[ASK_FIELDS] = {"memory", "cpus", "network"};
+    json_t *body = json_object();
+
+    for (int i = 0; i < ASK_FIELDS; i++)
+        if (strcmp(v->ask.fields[i].text, v->ask.before[i]) != 0)
+            json_object_set_new(body, keys[i], json_string(v->ask.fields[i].text));
+    free(v->ask.error);
+    v->ask.error = NULL;
+    if (json_object_size(body)) {
+        view_send(v, REPLY_CHANGE, v->ask.targets.v[0], "set", "PATCH", "/api/v1/servers/%s", body);
+        return;     /* stays open until the answer: an error is shown where it can be mended */
+    }
+    json_decref(body);
+    ask_close(v);
+}
+
+/* ---- answers ---- */
+
+static void add_clean_lines(struct buf *out, const char *text, const char *before)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        buf_add_str(out, before);
+        text_clean_plain(out, text, n);
+        buf_add_char(out, '\n');
+        text += n + (text[n] == '\n');
+    }
+}
+
+static void on_plan(struct view *v, const struct view_call *call, json_t *data)
+{
+    json_t *changes = json_object_get(data, "changes");
+    const char *diff = json_string_value(json_object_get(data, "diff"));
+    const struct feed_server *s = feed_find(&v->feed, call->name);
+
+    if (v->ask.targets.n > 1)
+        buf_printf(&v->ask.text, "%s:\n", s ? s->label : "?");
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const char *text = json_string_value(json_array_get(changes, i));
+        add_clean_lines(&v->ask.text, text ? text : "", "");
+    }
+    if (v->ask.kind == ASK_WAIT && s) {
+        AUTO_BUF struct buf traffic = BUF_INIT;
+        traffic_words(s, &traffic);
+        if (traffic.len)
+            buf_printf(&v->ask.text, "it restarts: %s\n", buf_str(&traffic));
+    }
+    if (diff && *diff) {
+        buf_add_str(&v->ask.text, "\n");
+        add_clean_lines(&v->ask.text, diff, "");
+    }
+    v->ask.kind = ASK_CONFIRM;
+}
+
+static void on_change(struct view *v, const struct view_call *call, json_t *data)
+{
+    json_t *server = json_object_get(data, "server");
+    const char *undo = json_string_value(json_object_get(data, "undo"));
+    const char *applied = json_string_value(json_object_get(data, "applied"));
+    const struct feed_server *s;
+
+    if (json_is_object(server))
+        feed_apply_server(&v->feed, server);
+    s = feed_find(&v->feed, call->name);
+    if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
+        ask_close(v);
+    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name, undo && *undo ? undo : "changed",
+               applied && !strcmp(applied, "live") ? ", in force now" : applied && !strcmp(applied, "restart") ? ", it restarts" : "",
+               undo && *undo ? "   u takes it back" : "");
+}
+
+static void on_error(struct view *v, const struct view_call *call, const char *error)
+{
+    bool same = v->ask.serial == call->serial && v->ask.kind != ASK_NONE;
+
+    if (same && v->ask.kind == ASK_LIMITS) {
+        struct buf clean = BUF_INIT;
+        text_clean_plain(&clean, error, strlen(error));
+        free(v->ask.error);
+        v->ask.error = buf_take(&clean);
+        return;
+    }
+    if (same && call->kind == REPLY_PLAN)
+        ask_close(v);
+    view_toast(v, true, "%s %s: %s", call->what ? call->what : "", call->name, error);
+}
+
+static void on_command(struct view *v, const struct view_call *call, json_t *data)
+{
+    const char *line = json_string_value(json_object_get(data, "line"));
+
+    if (!line)
+        return;
+    v->io->copy(v->ctx, line, strlen(line));
+    view_toast(v, false, "copied for %s: %s", call->name, line);
+}
+
+void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error)
+{
+    if (error) {
+        on_error(v, call, error);
+        return;
+    }
+    switch (call->kind) {
+    case REPLY_PLAN:
+        if (v->ask.serial == call->serial && v->ask.kind != ASK_NONE)
+            on_plan(v, call, data);
+        break;
+    case REPLY_CHANGE: on_change(v, call, data); break;
+    case REPLY_COMMAND: on_command(v, call, data); break;
+    case REPLY_SHUTDOWN: v->leaving = true; view_toast(v, false, "the supervisor stops every server, then itself"); break;
+    default:
+        if (json_string_value(json_object_get(data, "state")) && json_string_value(json_object_get(data, "name")))
+            feed_apply_server(&v->feed, data);
+        view_toast(v, false, "%s%s%s: done", call->what, *call->name ? " " : "", call->name);
+    }
+}

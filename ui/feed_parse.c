@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* JSON of the API into plain structs. Tolerant: what is absent or of the wrong type counts as not known, so that a
+ * supervisor of another version never breaks the view. Every string is made harmless here, once. */
+#include "config.h"
+
+#include "feed.h"
+
+#include <string.h>
+#include <strings.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+static char *cleaned(const char *p, size_t n)
+{
+    struct buf b = BUF_INIT;
+
+    text_clean_plain(&b, p, n);
+    return buf_take(&b);
+}
+
+static void set_str(char **dst, char *taken)
+{
+    free(*dst);
+    *dst = taken;
+}
+
+static char *str_value(json_t *v)
+{
+    return json_is_string(v) ? cleaned(json_string_value(v), json_string_length(v)) : xstrdup("");
+}
+
+void feed_take_str(char **dst, json_t *o, const char *key)
+{
+    set_str(dst, str_value(json_object_get(o, key)));
+}
+
+static void take_raw(char **dst, json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    set_str(dst, xstrdup(s ? s : ""));
+}
+
+static int64_t get_int(json_t *o, const char *key, int64_t otherwise)
+{
+    json_t *v = json_object_get(o, key);
+
+    if (json_is_integer(v))
+        return json_integer_value(v);
+    if (json_is_real(v) && json_real_value(v) > -9e15 && json_real_value(v) < 9e15)
+        return (int64_t)json_real_value(v);
+    return otherwise;
+}
+
+static int get_int32(json_t *o, const char *key, int otherwise)
+{
+    int64_t v = get_int(o, key, otherwise);
+
+    return v > 2000000000 ? 2000000000 : v < -2000000000 ? -2000000000 : (int)v;
+}
+
+static double get_real(json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+
+    return json_is_number(v) ? json_number_value(v) : -1;
+}
+
+static bool get_bool(json_t *o, const char *key, bool otherwise)
+{
+    json_t *v = json_object_get(o, key);
+
+    return json_is_boolean(v) ? json_is_true(v) : otherwise;
+}
+
+void feed_parse_status(struct feed_status *st, json_t *o)
+{
+    json_t *host = json_object_get(o, "host"), *engine = json_object_get(o, "engine");
+    json_t *config = json_object_get(o, "config"), *self = json_object_get(o, "self");
+    json_t *problem = json_array_get(json_object_get(config, "problems"), 0);
+
+    st->known = json_is_object(o);
+    feed_take_str(&st->version, o, "version");
+    feed_take_str(&st->listen, o, "listen");
+    feed_take_str(&st->listen_error, o, "listen_error");
+    feed_take_str(&st->data_dir, o, "data_dir");
+    feed_take_str(&st->host, host, "name");
+    feed_take_str(&st->engine_state, engine, "state");
+    feed_take_str(&st->engine_context, engine, "context");
+    feed_take_str(&st->engine_endpoint, engine, "endpoint");
+    feed_take_str(&st->engine_version, engine, "version");
+    feed_take_str(&st->engine_error, engine, "error");
+    feed_take_str(&st->config_path, config, "path");
+    feed_take_str(&st->problem, problem, "text");
+    if (get_int(problem, "line", 0) > 0)
+        set_str(&st->problem, xasprintf("line %lld: %s", (long long)get_int(problem, "line", 0), st->problem));
+    st->pid = get_int32(o, "pid", 0);
+    st->started_ms = get_int(o, "started_wall_ms", 0);
+    st->engine_since_ms = get_int(engine, "since_wall_ms", 0);
+    st->errors = get_int32(config, "errors", 0);
+    st->warnings = get_int32(config, "warnings", 0);
+    st->cpus = get_int32(host, "cpus", 1);
+    st->cpu = get_real(host, "cpu");
+    st->memory_used = get_int(host, "memory_used", -1);
+    st->memory_total = get_int(host, "memory_total", -1);
+    st->self_cpu = get_real(self, "cpu");
+    st->self_rss = get_int(self, "rss_anon", -1);
+    st->longest_turn_ms = get_real(json_object_get(o, "loop"), "longest_turn_ms");
+}
+
+void feed_status_fini(struct feed_status *st)
+{
+    char **all[] = {&st->version, &st->host, &st->engine_state, &st->engine_context, &st->engine_version, &st->engine_error,
+                    &st->engine_endpoint, &st->listen, &st->listen_error, &st->config_path, &st->problem, &st->data_dir};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        set_str(all[i], NULL);
+}
+
+static enum feed_state parse_state(const char *word)
+{
+    static const struct { const char *word; enum feed_state state; } words[] = {
+        {"ready", STATE_READY}, {"failed", STATE_FAILED}, {"backing-off", STATE_BACKING_OFF}, {"silent", STATE_SILENT},
+        {"pulling", STATE_PULLING}, {"starting", STATE_STARTING}, {"initializing", STATE_INITIALIZING},
+        {"stopping", STATE_STOPPING}, {"stopped", STATE_STOPPED},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strcmp(words[i].word, word))
+            return words[i].state;
+    return STATE_UNKNOWN;
+}
+
+static void parse_usage(struct feed_usage *u, json_t *o)
+{
+    u->known = json_is_object(o);
+    u->cpu = get_real(o, "cpu");
+    u->throttled = get_real(o, "throttled");
+    u->memory = get_int(o, "memory", -1);
+    u->peak = get_int(o, "memory_peak", -1);
+    u->limit = get_int(o, "memory_limit", -1);
+    u->net_rx = get_int(o, "net_rx", -1);
+    u->net_tx = get_int(o, "net_tx", -1);
+    u->pids = get_int32(o, "pids", -1);
+    u->ooms = get_int(o, "ooms", 0);
+}
+
+static void drop_open(struct feed_calls *c)
+{
+    for (size_t i = 0; i < c->open_count; i++) {
+        free(c->open[i].method);
+        free(c->open[i].name);
+        free(c->open[i].client);
+    }
+    free(c->open);
+    c->open = NULL;
+    c->open_count = 0;
+}
+
+static void parse_open(struct feed_calls *c, json_t *list)
+{
+    size_t n = json_array_size(list);
+
+    drop_open(c);
+    c->open = n ? xcalloc(n, sizeof(*c->open)) : NULL;
+    c->open_count = n;
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = json_array_get(list, i);
+        feed_take_str(&c->open[i].method, o, "method");
+        feed_take_str(&c->open[i].name, o, "name");
+        feed_take_str(&c->open[i].client, o, "client");
+        c->open[i].since_ms = clock_wall_ms() - get_int(o, "age_ms", 0);
+        c->open[i].held = get_bool(o, "held", false);
+    }
+}
+
+static void parse_calls(struct feed_calls *c, json_t *o)
+{
+    c->total = get_int(o, "total", -1);
+    c->errors = get_int(o, "errors", -1);
+    c->in_flight = get_int(o, "in_flight", 0);
+    c->held = get_int(o, "held", 0);
+    c->clients = get_int(o, "clients", 0);
+    c->p50_us = get_int(o, "p50_us", -1);
+    c->p95_us = get_int(o, "p95_us", -1);
+    c->p99_us = get_int(o, "p99_us", -1);
+    c->ping_us = get_int(o, "ping_us", -1);
+    if (json_is_array(json_object_get(o, "open")))
+        parse_open(c, json_object_get(o, "open"));
+    else if (!c->in_flight)
+        drop_open(c);
+}
+
+static char *joined(const char *first, json_t *words)
+{
+    struct buf raw = BUF_INIT;
+    char *text;
+
+    if (first && *first)
+        buf_add_shell(&raw, first);
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const char *word = json_string_value(json_array_get(words, i));
+        if (raw.len)
+            buf_add_char(&raw, ' ');
+        buf_add_shell(&raw, word ? word : "?");
+    }
+    text = cleaned(buf_str(&raw), raw.len);
+    buf_fini(&raw);
+    return text;
+}
+
+static char *env_text(json_t *env)
+{
+    struct buf b = BUF_INIT;
+    const char *key;
+    json_t *value;
+    char *text;
+
+    json_object_foreach(env, key, value) {
+        const char *s = json_string_value(value);
+        buf_printf(&b, "%s%s=%s", b.len ? "  " : "", key, s ? s : "?");
+    }
+    text = cleaned(buf_str(&b), b.len);
+    buf_fini(&b);
+    return text;
+}
+
+static void plan_fini(struct feed_plan *p)
+{
+    for (size_t i = 0; i < p->note_count; i++) {
+        free(p->notes[i].what);
+        free(p->notes[i].value);
+        free(p->notes[i].why);
+    }
+    free(p->notes);
+    free(p->mode);
+    free(p->image);
+    free(p->memory);
+    free(p->cpus);
+    free(p->network);
+    free(p->working_dir);
+    free(p->weak);
+    free(p->run_line);
+    strvec_fini(&p->mounts);
+    *p = (struct feed_plan){0};
+}
+
+static void parse_notes(struct feed_plan *p, json_t *list)
+{
+    p->note_count = json_array_size(list);
+    p->notes = p->note_count ? xcalloc(p->note_count, sizeof(*p->notes)) : NULL;
+    for (size_t i = 0; i < p->note_count; i++) {
+        json_t *o = json_array_get(list, i);
+        feed_take_str(&p->notes[i].what, o, "what");
+        feed_take_str(&p->notes[i].value, o, "value");
+        feed_take_str(&p->notes[i].why, o, "why");
+        p->notes[i].line = get_int32(o, "line", 0);
+        p->notes[i].warning = get_bool(o, "warning", false);
+    }
+}
+
+static void parse_plan(struct feed_plan *p, json_t *o)
+{
+    json_t *mounts = json_object_get(o, "mounts");
+
+    plan_fini(p);
+    p->known = json_is_object(o);
+    feed_take_str(&p->mode, o, "mode");
+    feed_take_str(&p->image, o, "image");
+    feed_take_str(&p->memory, o, "memory_text");
+    feed_take_str(&p->cpus, o, "cpus");
+    feed_take_str(&p->network, o, "network");
+    feed_take_str(&p->working_dir, o, "working_dir");
+    feed_take_str(&p->weak, o, "weak");
+    p->bootstrap = get_bool(o, "bootstrap", false);
+    p->run_line = joined(NULL, json_object_get(o, "run_args"));
+    parse_notes(p, json_object_get(o, "notes"));
+    for (size_t i = 0; i < json_array_size(mounts); i++) {
+        json_t *m = json_array_get(mounts, i);
+        AUTO_FREE char *source = str_value(json_object_get(m, "source"));
+        AUTO_FREE char *target = str_value(json_object_get(m, "target"));
+        strvec_addf(&p->mounts, "%s → %s%s", source, target, get_bool(m, "read_only", false) ? " (read only)" : "");
+    }
+}
+
+static void parse_diagnostic(struct feed_server *s, json_t *o)
+{
+    json_t *steps = json_object_get(o, "fix_steps");
+    struct buf b = BUF_INIT;
+
+    feed_take_str(&s->diag_code, o, "code");
+    feed_take_str(&s->diag_message, o, "user_message");
+    for (size_t i = 0; i < json_array_size(steps); i++) {
+        AUTO_FREE char *step = str_value(json_array_get(steps, i));
+        buf_printf(&b, "%s%s", b.len ? "; " : "", step);
+    }
+    set_str(&s->diag_steps, buf_take(&b));
+}
+
+static void parse_exit(struct feed_server *s, json_t *o)
+{
+    s->has_exit = json_is_object(o);
+    s->exit_code = get_int32(o, "code", -1);
+    s->exit_signal = get_int32(o, "signal", 0);
+    s->exit_oom = get_bool(o, "oom", false);
+    s->exit_ms = get_int(o, "at_wall_ms", 0);
+}
+
+/* The limit in force: the server's own key, else the default's. */
+static void take_limit(char **dst, json_t *o, const char *key)
+{
+    json_t *v = json_object_get(json_object_get(o, "isolation"), key);
+
+    if (!json_is_string(v) || !json_string_length(v))
+        v = json_object_get(json_object_get(o, "isolation_defaults"), key);
+    set_str(dst, str_value(v));
+}
+
+static void parse_parts(struct feed_server *s, json_t *o)
+{
+    json_t *container = json_object_get(o, "container"), *pull = json_object_get(o, "pull");
+    json_t *info = json_object_get(o, "server_info"), *log = json_object_get(o, "log");
+    AUTO_FREE char *info_name = str_value(json_object_get(info, "name"));
+    AUTO_FREE char *info_version = str_value(json_object_get(info, "version"));
+
+    feed_take_str(&s->container_id, container, "id");
+    feed_take_str(&s->container_name, container, "name");
+    feed_take_str(&s->pull_text, pull, "text");
+    if (json_is_object(pull) && !*s->pull_text)
+        set_str(&s->pull_text, xstrdup("pulling"));
+    s->pull_done = get_int(pull, "done", 0);
+    s->pull_total = get_int(pull, "total", 0);
+    set_str(&s->server_info, *info_version ? xasprintf("%s %s", info_name, info_version) : TAKE(info_name));
+    feed_take_str(&s->log_file, log, "file");
+    s->log_lost = get_int(log, "lost", 0);
+    parse_exit(s, json_object_get(o, "exit"));
+    parse_diagnostic(s, json_object_get(o, "diagnostic"));
+    parse_usage(&s->usage, json_object_get(o, "usage"));
+    parse_calls(&s->calls, json_object_get(o, "calls"));
+    parse_plan(&s->plan, json_object_get(o, "plan"));
+    take_limit(&s->limit_memory, o, "memory_limit");
+    take_limit(&s->limit_cpus, o, "cpu_limit");
+    take_limit(&s->limit_network, o, "network_mode");
+}
+
+void feed_parse_server(struct feed_server *s, json_t *o)
+{
+    const char *wanted = json_string_value(json_object_get(o, "wanted"));
+    const char *command = json_string_value(json_object_get(o, "command"));
+    int64_t retry_in_ms = get_int(o, "retry_in_ms", 0);
+
+    take_raw(&s->name, o, "name");
+    feed_take_str(&s->label, o, "name");
+    feed_take_str(&s->state_word, o, "state");
+    s->state = parse_state(s->state_word);
+    feed_take_str(&s->reason, o, "reason");
+    feed_take_str(&s->last_error, o, "last_error");
+    feed_take_str(&s->where, o, "where");
+    feed_take_str(&s->where_weak, o, "where_weak");
+    feed_take_str(&s->image, o, "image");
+    feed_take_str(&s->undo, o, "undo");
+    feed_take_str(&s->protocol_version, o, "protocol_version");
+    set_str(&s->command, joined(command, json_object_get(o, "args")));
+    set_str(&s->env, env_text(json_object_get(o, "env")));
+    s->wanted_up = wanted && !strcmp(wanted, "up");
+    s->enabled = get_bool(o, "enabled", true);
+    s->restarts = get_int32(o, "restarts", 0);
+    s->retry_count = get_int32(o, "retry_count", 0);
+    s->pid = get_int32(o, "pid", 0);
+    s->tool_count = get_int32(o, "tool_count", -1);
+    s->config_line = get_int32(o, "config_line", 0);
+    s->since_ms = get_int(o, "since_wall_ms", 0);
+    s->up_since_ms = get_int(o, "up_since_wall_ms", 0);
+    s->retry_at_ms = retry_in_ms > 0 ? clock_wall_ms() + retry_in_ms : 0;
+    parse_parts(s, o);
+}
+
+void feed_server_fini(struct feed_server *s)
+{
+    char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where, &s->where_weak, &s->image,
+                    &s->command, &s->env, &s->undo, &s->container_id, &s->container_name, &s->protocol_version,
+                    &s->server_info, &s->pull_text, &s->diag_code, &s->diag_message, &s->diag_steps, &s->limit_memory,
+                    &s->limit_cpus, &s->limit_network, &s->log_file};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        set_str(all[i], NULL);
+    drop_open(&s->calls);
+    plan_fini(&s->plan);
+}
+
+void feed_parse_container(struct feed_container *c, json_t *o)
+{
+    take_raw(&c->id, o, "id");
+    feed_take_str(&c->name, o, "name");
+    feed_take_str(&c->image, o, "image");
+    feed_take_str(&c->state, o, "state");
+    feed_take_str(&c->status, o, "status");
+    feed_take_str(&c->server, o, "server");
+    feed_take_str(&c->owner, o, "owner");
+    c->in_use = get_bool(o, "in_use", false);
+    c->oom = get_bool(o, "oom", false);
+    c->exit_code = get_int32(o, "exit_code", -1);
+    c->created_ms = get_int(o, "created_wall_ms", 0);
+}
+
+void feed_container_fini(struct feed_container *c)
+{
+    char **all[] = {&c->id, &c->name, &c->image, &c->state, &c->status, &c->server, &c->owner};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        set_str(all[i], NULL);
+}
+
+void feed_parse_event(struct feed_event *e, json_t *o)
+{
+    e->wall_ms = get_int(o, "wall_ms", 0);
+    feed_take_str(&e->source, o, "source");
+    feed_take_str(&e->type, o, "type");
+    feed_take_str(&e->action, o, "action");
+    feed_take_str(&e->server, o, "server");
+    feed_take_str(&e->name, o, "name");
+    feed_take_str(&e->detail, o, "detail");
+}
+
+void feed_event_fini(struct feed_event *e)
+{
+    char **all[] = {&e->source, &e->type, &e->action, &e->server, &e->name, &e->detail};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        set_str(all[i], NULL);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What stands around the panes: the header with what is true of everything, the line that says what is wrong, and the
+ * key bar, which is made from the binding table. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "panes/pane.h"
+
+struct pen { struct canvas *c; int x, y, end; };
+
+static void put(struct pen *p, enum style st, const char *text)
+{
+    p->x += canvas_put(p->c, p->x, p->y, p->end - p->x, st, text);
+}
+
+static void count(struct pen *p, bool *first, int n, enum style st, const char *word)
+{
+    char text[48];
+
+    if (!n)
+        return;
+    snprintf(text, sizeof(text), "%d %s", n, word);
+    put(p, ST_DIM, *first ? ": " : ", ");
+    put(p, st, text);
+    *first = false;
+}
+
+static void put_counts(struct view *v, struct pen *p, int level)
+{
+    int ready = 0, starting = 0, bad = 0, stopped = 0;
+    bool first = true;
+    char text[48];
+
+    for (size_t i = 0; i < v->feed.server_count; i++) {
+        const struct feed_server *s = v->feed.servers[i];
+        if (s->state == STATE_READY)
+            ready++;
+        else if (feed_is_bad(s))
+            bad++;
+        else if (feed_is_starting(s))
+            starting++;
+        else
+            stopped++;
+    }
+    snprintf(text, sizeof(text), "%zu server%s", v->feed.server_count, v->feed.server_count == 1 ? "" : "s");
+    put(p, ST_NORMAL, text);
+    count(p, &first, ready, ST_OK, "ready");
+    count(p, &first, starting, ST_BUSY, "starting");
+    count(p, &first, bad, ST_BAD, "failed");
+    if (level < 3)
+        count(p, &first, stopped, ST_DIM, "stopped");
+}
+
+static void put_engine(struct view *v, struct pen *p, int level)
+{
+    const struct feed_status *st = &v->feed.status;
+    bool up = !strcmp(st->engine_state, "up"), down = !strcmp(st->engine_state, "down");
+
+    if (!st->known)
+        return;
+    put(p, ST_DIM, " · ");
+    if (*st->engine_context && strcmp(st->engine_context, "default") != 0) {
+        put(p, ST_NORMAL, st->engine_context);
+        put(p, ST_NORMAL, " ");
+    }
+    put(p, up ? ST_OK : down ? ST_BAD : ST_DIM, up ? "●" : "○");
+    put(p, ST_NORMAL, " engine");
+    if (up && level >= 1)
+        return;
+    put(p, ST_NORMAL, " ");
+    put(p, up ? ST_NORMAL : down ? ST_BAD : ST_DIM, up ? st->engine_version : down ? "down" : "?");
+}
+
+/* Host figures, right-aligned; the graph only where there is room for it. */
+static void put_host(struct view *v, int y, int from)
+{
+    const struct feed_status *st = &v->feed.status;
+    struct canvas *c = &v->canvas;
+    enum style style = view_is_live(v) ? ST_NORMAL : ST_DIM;
+    char cpu[16], used[16], total[16], up[16], text[96], left[32];
+    int width, x;
+    bool graph, room;
+
+    if (!st->known || st->cpu < 0)
+        return;
+    room = from + 36 < c->w;
+    snprintf(cpu, sizeof(cpu), room ? "%3.0f%%  " : "%2.0f%% ", st->cpu);
+    pane_size(st->memory_used, used, sizeof(used));
+    pane_size(st->memory_total, total, sizeof(total));
+    pane_span(st->started_ms ? clock_wall_ms() - st->started_ms : 0, up, sizeof(up));
+    snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
+    snprintf(left, sizeof(left), "cpu %s", cpu);
+    width = (int)strlen(text) + (int)strlen(left);
+    graph = from + width + 14 < c->w;
+    x = c->w - width - (graph ? 13 : 0);
+    if (x < from)
+        return;
+    x += canvas_put(c, x, y, 4, ST_DIM, "cpu ");
+    if (graph) {
+        graph_spark(c, x, y, 12, ST_GRAPH, &v->feed.host_cpu, 100);
+        x += 13;
+    }
+    x += canvas_put(c, x, y, c->w - x, style, cpu);
+    canvas_put(c, x, y, c->w - x, style, text);
+}
+
+static void put_tabs(struct view *v, int y, int *end)
+{
+    static const char *const names[] = {"servers", "containers", "resources", "events", "traffic"};
+    enum top_pane here = v->top >= TOP_DETAIL ? v->back : v->top;
+    struct pen p = {&v->canvas, 1, y, v->canvas.w};
+
+    for (int i = 0; i < (int)ARRAY_LEN(names); i++) {
+        char digit[16];
+        snprintf(digit, sizeof(digit), "%d ", i + 1);
+        put(&p, (int)here == i ? ST_ACCENT : ST_DIM, digit);
+        put(&p, (int)here == i ? ST_ACCENT : ST_DIM, names[i]);
+        put(&p, ST_NORMAL, "  ");
+    }
+    *end = p.x;
+}
+
+/* The most important thing that is wrong with everything; false: nothing. */
+static bool alert_text(struct view *v, struct buf *out, enum style *st)
+{
+    const struct feed_status *s = &v->feed.status;
+    char when[16];
+
+    *st = ST_ALERT;
+    if (v->connection == CONN_LOST && !v->leaving) {
+        buf_printf(out, "! supervisor gone since %s%s%s; trying again, the last values stay dimmed",
+                   pane_clock(v->connection_since_ms, when, sizeof(when)), *v->connection_text ? ": " : "", v->connection_text);
+    } else if (v->connection == CONN_LOST) {
+        buf_add_str(out, "the supervisor stopped; q leaves");
+        *st = ST_BUSY;
+    } else if (!strcmp(s->engine_state, "down")) {
+        buf_printf(out, "! engine down since %s: %s", pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
+    } else if (s->errors > 0) {
+        buf_printf(out, "! config: %d error%s, the running state is kept. %s", s->errors, s->errors == 1 ? "" : "s", s->problem);
+    } else if (*s->version && strcmp(s->version, PACKAGE_VERSION) != 0) {
+        buf_printf(out, "! supervisor is %s, this view is " PACKAGE_VERSION ": :shutdown, then mcptop again", s->version);
+    } else if (*s->listen_error) {
+        buf_printf(out, "! %s", s->listen_error);
+        *st = ST_WARN;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The first row; the higher the level, the more is left out. False: it does not fit. */
+static bool put_first_row(struct view *v, int level, int *end)
+{
+    struct pen p = {&v->canvas, 1, 0, v->canvas.w};
+
+    canvas_fill(&v->canvas, (struct rect){0, 0, v->canvas.w, 1}, ' ', ST_NORMAL);
+    put(&p, ST_ACCENT, "mcptop");
+    if (*v->feed.status.host && level < 2) {
+        put(&p, ST_NORMAL, " ");
+        p.x += canvas_put_cut(&v->canvas, p.x, 0, 14, ST_BOLD, v->feed.status.host);
+    }
+    put_engine(v, &p, level);
+    put(&p, ST_DIM, " · ");
+    if (v->connection == CONN_CONNECTING && !v->feed.status.known)
+        put(&p, ST_BUSY, "connecting …");
+    else
+        put_counts(v, &p, level);
+    if (v->readonly)
+        put(&p, ST_WARN, "  read only");
+    *end = p.x;
+    return p.x < v->canvas.w;
+}
+
+int frame_header(struct view *v)
+{
+    AUTO_BUF struct buf alert = BUF_INIT;
+    enum style st;
+    int y = 1, end = 0;
+
+    for (int level = 0; level < 4 && !put_first_row(v, level, &end); level++)
+        ;
+    if (v->canvas.w >= 140)
+        put_host(v, 0, end);
+    if (v->canvas.h >= 12) {
+        put_tabs(v, y, &end);
+        if (v->canvas.w < 140)
+            put_host(v, y, end);
+        y++;
+    }
+    if (alert_text(v, &alert, &st))
+        canvas_put_cut(&v->canvas, 1, y++, v->canvas.w - 2, st, buf_str(&alert));
+    return y;
+}
+
+/* What the key does next, where that depends on the state of things. */
+static const char *label_of(const struct view *v, const struct binding *b)
+{
+    const struct feed_server *s = view_server(v);
+
+    if (b->req == REQ_FOLLOW)
+        return v->log.follow ? "pause" : "follow";
+    if (b->req == REQ_ISOLATE && s && !strcmp(s->where, "docker"))
+        return "to host";
+    if (b->req == REQ_SEARCH && !v->focus_log && v->top != TOP_EVENTS)
+        return "filter";
+    if (b->req == REQ_NEXT_PANE)
+        return v->focus_log ? "list" : "log";
+    if (b->req == REQ_HELP && v->top == TOP_HELP)
+        return "close";
+    return b->label;
+}
+
+static bool applies(const struct view *v, const struct binding *b)
+{
+    const struct feed_server *s = view_server(v);
+
+    if (!b->bar || !(b->where & view_where(v)) || (b->changes && v->readonly))
+        return false;
+    if (b->req == REQ_UNDO)
+        return s && *s->undo;
+    if (b->req == REQ_START)
+        return s && !s->wanted_up;
+    if (b->req == REQ_STOP)
+        return s && s->wanted_up;
+    if (b->req == REQ_REMOVE)
+        return view_container(v) && !view_container(v)->in_use;
+    return !(b->where == IN_SERVER) || s;
+}
+
+static int item_width(const struct view *v, const struct binding *b)
+{
+    char name[8];
+
+    return (int)strlen(keys_name(b->keys[0], name, sizeof(name))) + 1 + (int)strlen(label_of(v, b)) + 2;
+}
+
+/* Chooses what fits by importance, then shows it in that order. */
+static void put_keys(struct view *v, int y)
+{
+    size_t n;
+    const struct binding *table = keys_table(&n);
+    int x = 1;
+
+    for (int bar = 1; bar < 30; bar++)
+        for (size_t i = 0; i < n; i++) {
+            char name[8];
+            if (table[i].bar != bar || !applies(v, &table[i]) || x + item_width(v, &table[i]) - 2 > v->canvas.w)
+                continue;
+            x += canvas_put(&v->canvas, x, y, 8, ST_ACCENT, keys_name(table[i].keys[0], name, sizeof(name))) + 1;
+            x += canvas_put(&v->canvas, x, y, 20, ST_NORMAL, label_of(v, &table[i])) + 2;
+        }
+}
+
+void frame_keybar(struct view *v, int y)
+{
+    if (v->prompt != PROMPT_NONE)
+        prompt_draw(v, y);
+    else if (v->toast)
+        canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast_bad ? ST_BAD : ST_ACCENT, v->toast);
+    else
+        put_keys(v, y);
+}

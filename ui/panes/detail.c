@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Everything about one server: what runs, why it runs that way, limits and figures, calls, its last end, findings. As
+ * rows of label and wrapped text; the same rows, cut short, stand beside the table on wide screens. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/clock.h"
+#include "panes/pane.h"
+
+enum { LABEL_W = 10 };
+
+/* Where the next row goes; rows above `top` or below the rectangle are counted, not drawn. */
+struct page {
+    struct canvas *c;        /* NULL: count only */
+    struct rect r;
+    int row, scroll;
+};
+
+static int page_y(const struct page *p)
+{
+    int y = p->r.y + p->row - p->scroll;
+
+    return p->c && y >= p->r.y && y < p->r.y + p->r.h ? y : -1;
+}
+
+static void put_label(struct page *p, const char *label)
+{
+    if (page_y(p) >= 0)
+        canvas_put(p->c, p->r.x + 1, page_y(p), LABEL_W, ST_DIM, label);
+}
+
+/* One field, wrapped at blanks where there are some. */
+static void field(struct page *p, const char *label, enum style st, const char *text)
+{
+    int columns = p->r.w - LABEL_W - 2;
+    size_t left = strlen(text);
+
+    if (!left || columns < 4)
+        return;
+    put_label(p, label);
+    while (left) {
+        int used;
+        size_t n = text_fit(text, left, columns, &used), cut = n;
+        if (n < left)
+            while (cut > n / 2 && text[cut - 1] != ' ')
+                cut--;
+        if (n < left && cut > n / 2)
+            n = cut;
+        if (!n)
+            break;
+        if (page_y(p) >= 0) {
+            char line[2048];
+            snprintf(line, sizeof(line), "%.*s", (int)n, text);
+            canvas_put(p->c, p->r.x + 1 + LABEL_W, page_y(p), columns, st, line);
+        }
+        p->row++;
+        text += n;
+        left -= n;
+    }
+}
+
+static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    field(p, label, st, buf_str(&b));
+}
+
+static void put_head(struct page *p, const struct feed_server *s)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+    char span[16];
+    int y = page_y(p);
+
+    buf_printf(&b, "%s %s", feed_state_symbol(s->state), s->state_word);
+    if (s->up_since_ms)
+        buf_printf(&b, " for %s", pane_span(clock_wall_ms() - s->up_since_ms, span, sizeof(span)));
+    if (s->restarts)
+        buf_printf(&b, ", %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
+    if (y >= 0) {
+        int x = p->r.x + 1 + canvas_put_cut(p->c, p->r.x + 1, y, p->r.w - 20, ST_ACCENT, s->label);
+        canvas_put_cut(p->c, x + 2, y, p->r.x + p->r.w - x - 2, pane_state_style(s), buf_str(&b));
+    }
+    p->row++;
+}
+
+static void put_runs(struct page *p, const struct feed_server *s, bool brief)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+
+    buf_printf(&b, "%s", *s->where ? s->where : "nowhere");
+    if (*s->image)
+        buf_printf(&b, ", image %s", s->image);
+    if (*s->container_name)
+        buf_printf(&b, ", container %s", s->container_name);
+    if (s->pid > 0)
+        buf_printf(&b, ", pid %d", s->pid);
+    field(p, "runs", ST_NORMAL, buf_str(&b));
+    field(p, "weak", ST_WARN, s->where_weak);
+    for (size_t i = 0; i < s->plan.note_count; i++) {
+        const struct feed_note *n = &s->plan.notes[i];
+        if (brief && !n->warning && strcmp(n->what, "mode") != 0)
+            continue;
+        buf_clear(&b);
+        buf_printf(&b, "%s %s: %s", n->what, n->value, n->why);
+        if (n->line > 0)
+            buf_printf(&b, " (line %d)", n->line);
+        field(p, i == 0 ? "why" : "", n->warning ? ST_WARN : ST_NORMAL, buf_str(&b));
+    }
+    field(p, "command", ST_NORMAL, s->command);
+}
+
+static void put_limits(struct page *p, const struct feed_server *s)
+{
+    const struct feed_usage *u = &s->usage;
+    char a[16], b[16], c[16];
+    int y;
+
+    if (!u->known) {
+        fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s", *s->limit_memory ? s->limit_memory : "none",
+               *s->limit_cpus ? s->limit_cpus : "none", *s->limit_network ? s->limit_network : "-");
+        return;
+    }
+    y = page_y(p);
+    if (y >= 0 && u->limit > 0)
+        graph_meter(p->c, p->r.x + 1 + LABEL_W, y, 16, ST_GRAPH, (double)u->memory / (double)u->limit);
+    if (y >= 0) {
+        put_label(p, "memory");
+        canvas_putf(p->c, p->r.x + LABEL_W + (u->limit > 0 ? 18 : 1), y, p->r.w - LABEL_W - 19, ST_NORMAL, "%s of %s, peak %s%s",
+                    pane_size(u->memory, a, sizeof(a)), u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
+                    pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)), u->ooms > 0 ? ", OOM kills" : "");
+    }
+    p->row++;
+    y = page_y(p);
+    if (y >= 0) {
+        put_label(p, "cpu");
+        graph_spark(p->c, p->r.x + 1 + LABEL_W, y, 16, ST_GRAPH, &s->cpu, 100);
+        canvas_putf(p->c, p->r.x + LABEL_W + 18, y, p->r.w - LABEL_W - 19, ST_NORMAL, "%s%% of a core, limit %s%s",
+                    pane_cpu(u->cpu, a, sizeof(a)), *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none",
+                    u->throttled >= 1 ? ", throttled" : "");
+    }
+    p->row++;
+    if (!strcmp(s->where, "docker"))
+        fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network, pane_size(u->net_rx, a, sizeof(a)),
+               pane_size(u->net_tx, b, sizeof(b)));
+}
+
+static void put_calls(struct page *p, const struct feed_server *s)
+{
+    const struct feed_calls *k = &s->calls;
+    char a[16], b[16], c[16], d[16];
+
+    if (k->total >= 0)
+        fieldf(p, "calls", ST_NORMAL, "%lld, %lld error%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
+               (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s", (long long)k->in_flight, (long long)k->clients,
+               k->clients == 1 ? "" : "s", pane_us(k->total ? k->p50_us : -1, a, sizeof(a)),
+               pane_us(k->total ? k->p95_us : -1, b, sizeof(b)), pane_us(k->total ? k->p99_us : -1, c, sizeof(c)),
+               pane_us(k->ping_us, d, sizeof(d)));
+    for (size_t i = 0; k->in_flight > 0 && i < k->open_count; i++)
+        fieldf(p, "", ST_ACCENT, "%s %s, %s, from %s%s", k->open[i].method, k->open[i].name,
+               pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client, k->open[i].held ? ", held" : "");
+    if (s->tool_count >= 0 && *s->protocol_version)
+        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tools, %s", s->protocol_version, s->tool_count, s->server_info);
+}
+
+static void put_end(struct page *p, const struct feed_server *s, bool brief)
+{
+    char when[16];
+
+    field(p, "reason", feed_is_bad(s) ? ST_BAD : ST_NORMAL, s->reason);
+    if (strcmp(s->last_error, s->reason) != 0)
+        field(p, "error", ST_WARN, s->last_error);
+    if (s->has_exit && !brief) {
+        if (s->exit_signal > 0)
+            fieldf(p, "last end", ST_NORMAL, "signal %d at %s%s", s->exit_signal, pane_clock(s->exit_ms, when, sizeof(when)),
+                   s->exit_oom ? ", out of memory" : "");
+        else
+            fieldf(p, "last end", ST_NORMAL, "exit status %d at %s%s", s->exit_code, pane_clock(s->exit_ms, when, sizeof(when)),
+                   s->exit_oom ? ", out of memory" : "");
+    }
+    if (*s->diag_message)
+        fieldf(p, "finding", ST_WARN, "%s%s%s", s->diag_code, *s->diag_code ? ": " : "", s->diag_message);
+    field(p, "to do", ST_NORMAL, s->diag_steps);
+}
+
+static void put_config(struct page *p, const struct feed_server *s)
+{
+    for (size_t i = 0; i < s->plan.mounts.n; i++)
+        field(p, i ? "" : "mounts", ST_NORMAL, s->plan.mounts.v[i]);
+    field(p, "directory", ST_NORMAL, s->plan.working_dir);
+    field(p, "env", ST_NORMAL, s->env);
+    if (*s->plan.run_line)
+        fieldf(p, "docker", ST_NORMAL, "docker %s", s->plan.run_line);
+    if (s->config_line > 0)
+        fieldf(p, "config", ST_NORMAL, "line %d%s%s", s->config_line, *s->undo ? ", u takes back: " : "", s->undo);
+    if (*s->log_file)
+        fieldf(p, "log file", ST_NORMAL, "%s%s", s->log_file, s->log_lost > 0 ? " (old lines were dropped)" : "");
+}
+
+static void put_all(struct page *p, const struct feed_server *s, bool brief)
+{
+    put_head(p, s);
+    put_end(p, s, brief);
+    put_runs(p, s, brief);
+    put_limits(p, s);
+    put_calls(p, s);
+    if (!brief)
+        put_config(p, s);
+}
+
+static int detail_rows(const struct view *v, int width)
+{
+    struct page p = {.r = {0, 0, width, 0}};
+
+    if (view_server(v))
+        put_all(&p, view_server(v), false);
+    return p.row + 1;
+}
+
+static void draw(struct view *v, struct rect r)
+{
+    struct page p = {.c = &v->canvas, .r = r};
+    int rows = detail_rows(v, r.w);
+
+    if (v->detail_scroll > rows - r.h)
+        v->detail_scroll = rows - r.h;
+    if (v->detail_scroll < 0)
+        v->detail_scroll = 0;
+    p.scroll = v->detail_scroll;
+    if (view_server(v))
+        put_all(&p, view_server(v), false);
+    else
+        canvas_put(&v->canvas, r.x + 1, r.y, r.w - 2, ST_DIM, "this server is gone; Esc leads back");
+    if (rows - v->detail_scroll > r.h)
+        canvas_put(&v->canvas, r.x + r.w - 1, r.y + r.h - 1, 1, ST_ACCENT, "▼");
+}
+
+const struct pane pane_detail = {"detail", IN_DETAIL, draw, detail_rows};
+
+/* The last rows of the side pane: the containers, those in nobody's use first. */
+static void side_containers(struct view *v, struct rect r, int y)
+{
+    if (!v->feed.container_count || r.y + r.h - y < 3)
+        return;
+    y = r.y + r.h - 1 - (int)v->feed.container_count < y + 1 ? y + 1 : r.y + r.h - 1 - (int)v->feed.container_count;
+    canvas_put(&v->canvas, r.x + 1, y++, r.w - 2, ST_HEAD, "CONTAINERS");
+    for (size_t i = 0; i < v->feed.container_count && y < r.y + r.h; i++, y++) {
+        const struct feed_container *c = v->feed.containers[i];
+        bool orphan = !c->in_use && strcmp(c->owner, "other") != 0;
+        canvas_put_cut(&v->canvas, r.x + 1, y, r.w - 22, ST_NORMAL, c->name);
+        canvas_put_cut(&v->canvas, r.x + r.w - 20, y, 9, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
+        canvas_put_cut(&v->canvas, r.x + r.w - 10, y, 9, orphan ? ST_WARN : ST_DIM, c->in_use ? "in use" : orphan ? "! orphan" : "other's");
+    }
+}
+
+void pane_side_draw(struct view *v, struct rect r)
+{
+    struct page p = {.c = &v->canvas, .r = {r.x + 1, r.y, r.w - 1, r.h}};
+
+    canvas_fill(&v->canvas, (struct rect){r.x, r.y, 1, r.h}, 0x2502, ST_RULE);
+    if (view_server(v))
+        put_all(&p, view_server(v), true);
+    side_containers(v, p.r, r.y + p.row);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The plainer lists: containers, events, traffic, resources. Each is a table over the model; those of servers share
+ * selection and order with the table of servers. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "panes/pane.h"
+#include "table.h"
+
+/* Keeps the selected row inside the window; returns the first row. */
+static int window(struct list *l, int room)
+{
+    l->page = room;
+    if (l->top > l->at)
+        l->top = l->at;
+    if (l->at - l->top >= room)
+        l->top = l->at - room + 1;
+    if (l->top > l->count - room)
+        l->top = l->count - room;
+    if (l->top < 0)
+        l->top = 0;
+    return l->top;
+}
+
+static void say(struct view *v, struct rect r, const char *text)
+{
+    canvas_put(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM, text);
+}
+
+/* ---- containers ---- */
+
+enum { K_SERVER, K_STATE, K_OWNER, K_NAME, K_IMAGE, K_AGE, K_ID, K_COUNT };
+static const struct column container_columns[K_COUNT] = {
+    [K_SERVER] = {"SERVER", 14, 28, 0, false, 0}, [K_STATE] = {"STATE", 9, 9, 0, false, 0},
+    [K_OWNER] = {"USE", 9, 9, 0, false, 0}, [K_NAME] = {"CONTAINER", 22, 44, 1, false, 0},
+    [K_IMAGE] = {"IMAGE", 12, 32, 2, false, 0}, [K_AGE] = {"AGE", 6, 6, 1, true, 0}, [K_ID] = {"ID", 12, 12, 3, false, 0},
+};
+
+static int containers_rows(const struct view *v, int width)
+{
+    (void)width;
+    return 1 + (int)v->feed.container_count;
+}
+
+static void container_row(struct view *v, const struct table *t, const struct feed_container *c, int y)
+{
+    bool other = !strcmp(c->owner, "other"), orphan = !c->in_use && !other;
+    char text[32];
+
+    table_put(&v->canvas, t, K_SERVER, y, ST_BOLD, *c->server ? c->server : "-");
+    table_put(&v->canvas, t, K_STATE, y, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
+    table_put(&v->canvas, t, K_OWNER, y, orphan ? ST_WARN : ST_DIM, other ? "other's" : orphan ? "! orphan" : "in use");
+    table_put(&v->canvas, t, K_NAME, y, ST_NORMAL, c->name);
+    table_put(&v->canvas, t, K_IMAGE, y, ST_DIM, c->image);
+    table_put(&v->canvas, t, K_AGE, y, ST_DIM, c->created_ms ? pane_span(clock_wall_ms() - c->created_ms, text, sizeof(text)) : "-");
+    snprintf(text, sizeof(text), "%.12s", c->id);
+    table_put(&v->canvas, t, K_ID, y, ST_DIM, text);
+}
+
+static void containers_draw(struct view *v, struct rect r)
+{
+    int want[K_COUNT] = {[K_NAME] = 40, [K_IMAGE] = 24, [K_SERVER] = 18};
+    struct table t;
+    int top = window(&v->containers, r.h - 1);
+
+    table_layout(&t, container_columns, K_COUNT, want, r.x + 2, r.w - 3);
+    table_head(&v->canvas, &t, r.y, 0, false);
+    if (!v->feed.container_count)
+        say(v, r, "no container carries our labels");
+    for (int i = top; i < (int)v->feed.container_count && i - top < r.h - 1; i++) {
+        int y = r.y + 1 + i - top;
+        container_row(v, &t, v->feed.containers[i], y);
+        pane_row_finish(v, r, y, i == v->containers.at, false);
+    }
+}
+
+const struct pane pane_containers = {"containers", IN_CONTAINERS, containers_draw, containers_rows};
+
+/* ---- events ---- */
+
+enum { E_TIME, E_SOURCE, E_SERVER, E_ACTION, E_DETAIL, E_COUNT };
+static const struct column event_columns[E_COUNT] = {
+    [E_TIME] = {"TIME", 8, 8, 0, false, 0}, [E_SOURCE] = {"FROM", 10, 10, 2, false, 0},
+    [E_SERVER] = {"SERVER", 14, 24, 1, false, 0}, [E_ACTION] = {"WHAT", 20, 24, 0, false, 0},
+    [E_DETAIL] = {"", 16, 200, 0, false, 0},
+};
+
+static int events_rows(const struct view *v, int width)
+{
+    (void)width;
+    return 1 + (int)v->feed.event_count;
+}
+
+static enum style event_style(const struct feed_event *e)
+{
+    if (!strcmp(e->action, "oom") || !strcmp(e->action, "die") || !strcmp(e->action, "failed"))
+        return ST_WARN;
+    return ST_NORMAL;
+}
+
+static void event_row(struct view *v, const struct table *t, const struct feed_event *e, int y)
+{
+    char text[64];
+
+    table_put(&v->canvas, t, E_TIME, y, ST_DIM, pane_clock(e->wall_ms, text, sizeof(text)));
+    table_put(&v->canvas, t, E_SOURCE, y, ST_DIM, e->source);
+    table_put(&v->canvas, t, E_SERVER, y, ST_BOLD, *e->server ? e->server : "-");
+    snprintf(text, sizeof(text), "%.24s %.24s", e->type, e->action);
+    table_put(&v->canvas, t, E_ACTION, y, event_style(e), text);
+    table_put(&v->canvas, t, E_DETAIL, y, event_style(e), *e->detail ? e->detail : e->name);
+}
+
+static void events_draw(struct view *v, struct rect r)
+{
+    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = 20, [E_ACTION] = 24};
+    struct table t;
+    int top = window(&v->events, r.h - 1);
+
+    table_layout(&t, event_columns, E_COUNT, want, r.x + 2, r.w - 3);
+    table_head(&v->canvas, &t, r.y, 0, false);
+    if (!v->feed.event_count)
+        say(v, r, "no events yet");
+    for (int i = top; i < (int)v->feed.event_count && i - top < r.h - 1; i++) {
+        int y = r.y + 1 + i - top;
+        event_row(v, &t, feed_event_at(&v->feed, (size_t)i), y);
+        pane_row_finish(v, r, y, i == v->events.at, false);
+    }
+}
+
+const struct pane pane_events = {"events", IN_EVENTS, events_draw, events_rows};
+
+/* ---- traffic ---- */
+
+enum { T_NAME, T_CLIENTS, T_CALLS, T_ERR, T_FLIGHT, T_P50, T_P95, T_P99, T_PING, T_NOW, T_COUNT };
+static const struct column traffic_columns[T_COUNT] = {
+    [T_NAME] = {"NAME", 14, 32, 0, false, SORT_NAME}, [T_CLIENTS] = {"CLIENTS", 7, 7, 3, true, 0},
+    [T_CALLS] = {"CALLS", 6, 8, 0, true, SORT_CALLS}, [T_ERR] = {"ERR", 4, 6, 1, true, SORT_ERRORS},
+    [T_FLIGHT] = {"FLIGHT", 6, 6, 0, true, 0}, [T_P50] = {"P50", 6, 6, 4, true, 0},
+    [T_P95] = {"P95", 6, 6, 1, true, SORT_P95}, [T_P99] = {"P99", 6, 6, 5, true, 0}, [T_PING] = {"PING", 6, 6, 6, true, 0},
+    [T_NOW] = {" NOW", 10, 200, 7, false, 0},
+};
+
+static int servers_rows(const struct view *v, int width)
+{
+    (void)width;
+    return 1 + v->order_count;
+}
+
+/* The oldest call in flight: "query 1.2s by claude-code". */
+static void oldest_call(const struct feed_server *s, char *out, size_t n)
+{
+    const struct feed_call *oldest = NULL;
+    char age[16];
+
+    *out = '\0';
+    for (size_t i = 0; s->calls.in_flight > 0 && i < s->calls.open_count; i++)
+        if (!oldest || s->calls.open[i].since_ms < oldest->since_ms)
+            oldest = &s->calls.open[i];
+    if (oldest)
+        snprintf(out, n, " %s %s by %s%s", *oldest->name ? oldest->name : oldest->method,
+                 pane_span(clock_wall_ms() - oldest->since_ms, age, sizeof(age)), oldest->client, oldest->held ? ", held" : "");
+}
+
+static void traffic_row(struct view *v, const struct table *t, const struct feed_server *s, int y)
+{
+    struct canvas *c = &v->canvas;
+    const struct feed_calls *k = &s->calls;
+    enum style st = view_is_live(v) ? ST_NORMAL : ST_DIM;
+    char text[200];
+
+    table_put(c, t, T_NAME, y, feed_is_bad(s) ? ST_BAD : ST_BOLD, s->label);
+    table_put(c, t, T_CLIENTS, y, st, pane_count(k->clients, text, sizeof(text)));
+    table_put(c, t, T_CALLS, y, st, pane_count(k->total, text, sizeof(text)));
+    table_put(c, t, T_ERR, y, k->errors > 0 ? ST_WARN : ST_DIM, pane_count(k->errors, text, sizeof(text)));
+    table_put(c, t, T_FLIGHT, y, k->in_flight > 0 ? ST_ACCENT : ST_DIM, pane_count(k->in_flight, text, sizeof(text)));
+    table_put(c, t, T_P50, y, st, pane_us(k->total > 0 ? k->p50_us : -1, text, sizeof(text)));
+    table_put(c, t, T_P95, y, st, pane_us(k->total > 0 ? k->p95_us : -1, text, sizeof(text)));
+    table_put(c, t, T_P99, y, st, pane_us(k->total > 0 ? k->p99_us : -1, text, sizeof(text)));
+    table_put(c, t, T_PING, y, ST_DIM, pane_us(k->ping_us, text, sizeof(text)));
+    oldest_call(s, text, sizeof(text));
+    table_put(c, t, T_NOW, y, ST_NORMAL, text);
+}
+
+/* Shared by the tables over servers: head, rows, selection. */
+static void draw_servers(struct view *v, struct rect r, const struct table *t,
+                         void (*row)(struct view *v, const struct table *t, const struct feed_server *s, int y))
+{
+    int top = window(&v->servers, r.h - 1);
+
+    table_head(&v->canvas, t, r.y, v->sort, v->inverted);
+    for (int i = top; i < v->order_count && i - top < r.h - 1; i++) {
+        int y = r.y + 1 + i - top;
+        row(v, t, v->order[i], y);
+        pane_row_finish(v, r, y, i == v->servers.at, v->order[i]->marked);
+    }
+}
+
+static int widest_name(const struct view *v)
+{
+    int widest = 0;
+
+    for (int i = 0; i < v->order_count; i++) {
+        int w = text_width(v->order[i]->label, strlen(v->order[i]->label));
+        widest = w > widest ? w : widest;
+    }
+    return widest;
+}
+
+static void traffic_draw(struct view *v, struct rect r)
+{
+    int want[T_COUNT] = {[T_NAME] = widest_name(v), [T_NOW] = 200, [T_CALLS] = 8, [T_ERR] = 6};
+    struct table t;
+
+    table_layout(&t, traffic_columns, T_COUNT, want, r.x + 2, r.w - 3);
+    draw_servers(v, r, &t, traffic_row);
+}
+
+const struct pane pane_traffic = {"traffic", IN_TRAFFIC, traffic_draw, servers_rows};
+
+/* ---- resources ---- */
+
+enum { R_NAME, R_CPU, R_CPUG, R_THR, R_MEM, R_MEMG, R_LIMIT, R_PEAK, R_OOM, R_PIDS, R_NET, R_COUNT };
+static const struct column resource_columns[R_COUNT] = {
+    [R_NAME] = {"NAME", 14, 28, 0, false, SORT_NAME}, [R_CPU] = {"CPU%", 5, 5, 0, true, SORT_CPU},
+    [R_CPUG] = {"", 8, 60, 3, false, 0}, [R_THR] = {"THR%", 4, 4, 5, true, 0},
+    [R_MEM] = {"MEM", 5, 5, 0, true, SORT_MEMORY}, [R_MEMG] = {"OF LIMIT", 8, 60, 1, false, 0},
+    [R_LIMIT] = {"LIMIT", 5, 5, 1, true, 0}, [R_PEAK] = {"PEAK", 5, 5, 2, true, 0}, [R_OOM] = {"OOM", 3, 3, 4, true, 0},
+    [R_PIDS] = {"PIDS", 4, 4, 6, true, 0}, [R_NET] = {"NET RX/TX", 11, 11, 7, true, 0},
+};
+
+static double cpu_scale(const struct feed_server *s)
+{
+    double cpus = s->usage.limit > 0 && *s->plan.cpus ? strtod(s->plan.cpus, NULL) : 0;
+
+    return cpus > 0 ? cpus * 100 : 100;
+}
+
+static void put_memory(struct view *v, const struct table *t, const struct feed_server *s, int y)
+{
+    struct canvas *c = &v->canvas;
+    const struct feed_usage *u = &s->usage;
+    bool live = view_is_live(v), tight = u->limit > 0 && u->memory > u->limit - u->limit / 10;
+    char text[16];
+
+    table_put(c, t, R_MEM, y, tight ? ST_WARN : live ? ST_NORMAL : ST_DIM, pane_size(u->memory, text, sizeof(text)));
+    table_put(c, t, R_PEAK, y, ST_DIM, pane_size(u->peak > 0 ? u->peak : -1, text, sizeof(text)));
+    table_put(c, t, R_LIMIT, y, ST_DIM, pane_size(u->limit > 0 ? u->limit : -1, text, sizeof(text)));
+    if (table_shows(t, R_MEMG) && u->limit > 0)
+        graph_meter(c, t->x[R_MEMG], y, t->w[R_MEMG], tight ? ST_WARN : live ? ST_GRAPH : ST_DIM, (double)u->memory / (double)u->limit);
+    else
+        table_put(c, t, R_MEMG, y, ST_DIM, "no limit");
+}
+
+static void resource_row(struct view *v, const struct table *t, const struct feed_server *s, int y)
+{
+    struct canvas *c = &v->canvas;
+    const struct feed_usage *u = &s->usage;
+    enum style st = view_is_live(v) ? ST_NORMAL : ST_DIM;
+    char text[40], rx[16], tx[16];
+
+    table_put(c, t, R_NAME, y, feed_is_bad(s) ? ST_BAD : ST_BOLD, s->label);
+    if (!u->known) {
+        table_put(c, t, R_CPU, y, ST_DIM, "-");
+        table_put(c, t, R_MEM, y, ST_DIM, "-");
+        return;
+    }
+    table_put(c, t, R_CPU, y, st, pane_cpu(u->cpu, text, sizeof(text)));
+    if (table_shows(t, R_CPUG))
+        graph_spark(c, t->x[R_CPUG], y, t->w[R_CPUG], view_is_live(v) ? ST_GRAPH : ST_DIM, &s->cpu, cpu_scale(s));
+    snprintf(text, sizeof(text), u->throttled < 0 ? "-" : "%.0f", u->throttled);
+    table_put(c, t, R_THR, y, u->throttled >= 5 ? ST_WARN : ST_DIM, text);
+    put_memory(v, t, s, y);
+    table_put(c, t, R_OOM, y, u->ooms > 0 ? ST_BAD : ST_DIM, pane_count(u->ooms, text, sizeof(text)));
+    table_put(c, t, R_PIDS, y, ST_DIM, pane_count(u->pids, text, sizeof(text)));
+    snprintf(text, sizeof(text), "%s/%s", pane_size(u->net_rx, rx, sizeof(rx)), pane_size(u->net_tx, tx, sizeof(tx)));
+    table_put(c, t, R_NET, y, ST_DIM, u->net_rx < 0 ? "-" : text);
+}
+
+static void resources_draw(struct view *v, struct rect r)
+{
+    int spare = (r.w - 80) / 2, graph = spare > 8 ? spare : 10;
+    int want[R_COUNT] = {[R_NAME] = widest_name(v), [R_CPUG] = graph, [R_MEMG] = graph};
+    struct table t;
+
+    table_layout(&t, resource_columns, R_COUNT, want, r.x + 2, r.w - 3);
+    draw_servers(v, r, &t, resource_row);
+}
+
+const struct pane pane_resources = {"resources", IN_RESOURCES, resources_draw, servers_rows};

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the panes share: how figures, moments and states are written. */
+#include "config.h"
+
+#include "panes/pane.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/clock.h"
+
+char *pane_cpu(double cpu, char *out, size_t n)
+{
+    if (cpu < 0)
+        snprintf(out, n, "-");
+    else
+        snprintf(out, n, cpu < 99.95 ? "%.1f" : "%.0f", cpu);
+    return out;
+}
+
+char *pane_size(int64_t bytes, char *out, size_t n)
+{
+    if (bytes < 0)
+        snprintf(out, n, "-");
+    else
+        text_size(bytes, out, n);
+    return out;
+}
+
+char *pane_count(int64_t count, char *out, size_t n)
+{
+    if (count < 0)
+        snprintf(out, n, "-");
+    else if (count < 100000)
+        snprintf(out, n, "%lld", (long long)count);
+    else if (count < 10000000)
+        snprintf(out, n, "%lldk", (long long)count / 1000);
+    else
+        snprintf(out, n, "%lldM", (long long)count / 1000000);
+    return out;
+}
+
+char *pane_us(int64_t us, char *out, size_t n)
+{
+    if (us < 0)
+        snprintf(out, n, "-");
+    else if (us < 1000)
+        snprintf(out, n, "%lldus", (long long)us);
+    else if (us < 1000000)
+        snprintf(out, n, "%lldms", (long long)us / 1000);
+    else
+        snprintf(out, n, "%.1fs", (double)us / 1e6);
+    return out;
+}
+
+char *pane_span(int64_t ms, char *out, size_t n)
+{
+    long long s = ms > 0 ? ms / 1000 : 0;
+
+    if (s < 60)
+        snprintf(out, n, "%llds", s);
+    else if (s < 3600)
+        snprintf(out, n, "%lldm", s / 60);
+    else if (s < 86400)
+        snprintf(out, n, "%lldh%02lldm", s / 3600, s / 60 % 60);
+    else if (s < 100 * 86400)
+        snprintf(out, n, "%lldd%02lldh", s / 86400, s / 3600 % 24);
+    else
+        snprintf(out, n, "%lldd", s / 86400);
+    return out;
+}
+
+char *pane_clock(int64_t wall_ms, char *out, size_t n)
+{
+    time_t t = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    if (!localtime_r(&t, &tm) || !strftime(out, n, "%H:%M:%S", &tm))
+        *out = '\0';
+    return out;
+}
+
+char *pane_ago(int64_t wall_ms, char *out, size_t n)
+{
+    time_t t = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    if (clock_wall_ms() - wall_ms < 20 * 3600 * 1000LL) {
+        pane_clock(wall_ms, out, n);
+        out[5] = '\0';
+    } else if (!localtime_r(&t, &tm) || !strftime(out, n, "%b %e", &tm)) {
+        *out = '\0';
+    }
+    return out;
+}
+
+enum style pane_state_style(const struct feed_server *s)
+{
+    switch (s->state) {
+    case STATE_READY: return ST_OK;
+    case STATE_STOPPED: case STATE_UNKNOWN: return ST_DIM;
+    case STATE_SILENT: return ST_WARN;
+    case STATE_FAILED: case STATE_BACKING_OFF: return ST_BAD;
+    default: return ST_BUSY;
+    }
+}
+
+void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool marked)
+{
+    if (marked)
+        canvas_tint(&v->canvas, (struct rect){r.x, y, r.w, 1}, ST_MARKED);
+    if (selected && !v->focus_log)
+        canvas_tint(&v->canvas, (struct rect){r.x, y, r.w, 1}, ST_SELECTED);
+    if (marked)
+        canvas_put(&v->canvas, r.x, y, 1, selected && !v->focus_log ? ST_SELECTED : ST_MARKED, "+");
+    if (selected) {
+        canvas_put(&v->canvas, r.x, y, 1, v->focus_log ? ST_ACCENT : ST_SELECTED, marked ? "#" : ">");
+        v->row_y = y;
+    }
+}
+
+static const char *hint_for(const struct feed_server *s)
+{
+    if (s->exit_oom || !strncmp(s->reason, "OOM", 3))
+        return "L: more memory";
+    if (!strncmp(s->reason, "engine down", 11))
+        return "x: run it on the host";
+    if (!strncmp(s->reason, "image", 5))
+        return "Enter: the plan and the image";
+    if (s->state == STATE_SILENT)
+        return "r: restart";
+    if (!s->wanted_up)
+        return "S: start";
+    return "r: try now";
+}
+
+void pane_why(const struct view *v, const struct feed_server *s, struct buf *out)
+{
+    const char *why = *s->reason ? s->reason : *s->last_error ? s->last_error : s->diag_message;
+    char text[16];
+
+    if (!feed_is_bad(s))
+        return;
+    buf_add_str(out, *why ? why : s->state_word);
+    if (s->restarts > 0)
+        buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
+    if (s->retry_at_ms > clock_wall_ms() && view_is_live(v))
+        buf_printf(out, " · again in %s", pane_span(s->retry_at_ms - clock_wall_ms() + 999, text, sizeof(text)));
+    if (!v->readonly)
+        buf_printf(out, "   %s", hint_for(s));
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The terminal's way back. Everything a handler needs is computed before; in it only async-signal-safe calls happen, and
+ * none that can block: the terminal may have stopped reading, which may be why we are ended. */
+#include "config.h"
+
+#include "restore.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int deadly[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGPIPE};
+enum { DEADLY = sizeof(deadly) / sizeof(*deadly) };
+
+static volatile sig_atomic_t armed;
+static char way_back[512];
+static size_t way_back_len;
+static struct termios modes_before;
+static struct sigaction before[DEADLY];
+
+static int can_write(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
+static void give_back(void)
+{
+    if (!armed)
+        return;
+    armed = 0;
+    if (!can_write())
+        tcflush(STDOUT_FILENO, TCOFLUSH);     /* what it never read makes room for the way back */
+    if (can_write() && write(STDOUT_FILENO, way_back, way_back_len) < 0)
+        armed = 0;      /* nothing else can be done */
+    tcsetattr(STDIN_FILENO, TCSANOW, &modes_before);
+}
+
+static void on_deadly(int sig)
+{
+    give_back();
+    for (int i = 0; i < DEADLY; i++)
+        if (deadly[i] == sig)
+            sigaction(sig, &before[i], NULL);    /* the default, or a sanitizer's report */
+    raise(sig);
+}
+
+void restore_arm(const char *bytes, size_t n, const struct termios *modes)
+{
+    static int registered;
+    struct sigaction sa = {.sa_handler = on_deadly, .sa_flags = SA_NODEFER};
+
+    way_back_len = n < sizeof(way_back) ? n : sizeof(way_back);
+    memcpy(way_back, bytes, way_back_len);
+    modes_before = *modes;
+    sigemptyset(&sa.sa_mask);
+    if (!registered) {
+        registered = 1;
+        atexit(give_back);
+        for (int i = 0; i < DEADLY; i++) {
+            sigaction(deadly[i], &sa, &before[i]);
+            if (before[i].sa_handler == SIG_IGN)
+                sigaction(deadly[i], &before[i], NULL);     /* nohup stays nohup */
+        }
+    }
+    armed = 1;
+}
+
+void restore_disarm(void)
+{
+    armed = 0;
+}

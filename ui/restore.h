@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Gives the terminal back whatever ends the program: a signal, a crash, abort(), exit(). */
+#ifndef MCPTOP_UI_RESTORE_H
+#define MCPTOP_UI_RESTORE_H
+
+#include <stddef.h>
+#include <termios.h>
+
+/* From now on every end writes these bytes and sets these modes on fd 1 first. Copied; at most 500 bytes. */
+void restore_arm(const char *bytes, size_t n, const struct termios *modes);
+void restore_disarm(void);
+
+#endif
