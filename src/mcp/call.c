@@ -342,7 +342,7 @@ static void expire_held(struct session *s, struct call *k)
     AUTO_BUF struct buf cause = BUF_INIT;
 
     session_waits_for(s, &cause);
-    call_fail(s, k, SESSION_ERROR, "server \"%s\" is %s; waited %lld s", s->cfg.server, buf_str(&cause),
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" is not ready: %s; waited %lld s", s->cfg.server, buf_str(&cause),
               (long long)(s->cfg.hold_timeout_ms + 999) / 1000);
 }
 

@@ -39,8 +39,9 @@ int envelope_scan(const char *msg, size_t n, struct envelope *ret, struct fault 
 
 /* The message in pieces for writev, with tokens replaced: at most ENVELOPE_IOV of them; returns how many. new_id stands for
  * the id; new_token for the progress token or, in a cancellation, for requestId. n == 0 = keep. The pieces point into the
- * message and the tokens. newline: "\n" follows as a piece of its own. */
-enum { ENVELOPE_IOV = 6 };
+ * message and the tokens. newline: "\n" follows as a piece of its own.
+ * ENVELOPE_IOV is also the most that a call_reply_fn (session.h) is handed. */
+enum { ENVELOPE_IOV = 8 };
 int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token, bool newline,
                      struct iovec iov[ENVELOPE_IOV]);
 

@@ -51,7 +51,7 @@ void handshake_fail(struct session *s, int code, const char *fmt, ...)
     catalogue_stop(s);
     session_ping_stop(s);
     free(s->cause);
-    s->cause = xasprintf("not usable: %s", why.text);
+    s->cause = xstrdup(why.text);
     unsigned epoch = s->epoch;
     session_set_phase(s, SESSION_DOWN, why.text);
     if (s->epoch == epoch)
@@ -156,7 +156,7 @@ void handshake_begin(struct session *s)
 /* ---- towards clients ---- */
 
 /* The server's own result with another version in it. */
-static int compose(struct session *s, struct span id, const char *version, struct iovec iov[8])
+static int compose(struct session *s, struct span id, const char *version, struct iovec iov[ENVELOPE_IOV])
 {
     const char *after = s->init_version.p + s->init_version.n;
     const struct iovec pieces[] = {
@@ -169,6 +169,7 @@ static int compose(struct session *s, struct span id, const char *version, struc
         iov_text("}"),
     };
 
+    _Static_assert(ARRAY_LEN(pieces) <= ENVELOPE_IOV, "owners have room for so many");
     memcpy(iov, pieces, sizeof(pieces));
     return ARRAY_LEN(pieces);
 }
@@ -199,7 +200,7 @@ struct call *handshake_client(struct client *c, const struct envelope *e, call_r
             k->initialize = version;
         return k;
     }
-    struct iovec iov[8];
+    struct iovec iov[ENVELOPE_IOV];
     int n = compose(s, e->id, version, iov);
     c->protocol = version;
     s->stats.calls++;
@@ -218,7 +219,7 @@ static void answer_held(struct session *s)
     }
     while (waiting.head) {
         struct call *k = waiting.head;
-        struct iovec iov[8];
+        struct iovec iov[ENVELOPE_IOV];
         k->client->protocol = k->initialize;
         call_answer(s, k, iov, compose(s, k->token, k->initialize, iov), false);
     }

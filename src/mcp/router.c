@@ -162,7 +162,7 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
 
     if (s->held.n >= SESSION_MAX_HELD_CALLS || e->body.n > SESSION_MAX_HELD_BYTES - s->held_bytes) {
         AUTO_BUF struct buf cause = BUF_INIT;
-        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" is %s, and too many calls wait for it already",
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" is not ready: %s; and too many calls wait for it already",
                       s->cfg.server, session_waits_for(s, &cause));
         return NULL;
     }

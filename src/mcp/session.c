@@ -58,13 +58,13 @@ static void replace(char **at, char *text)
 const char *session_waits_for(const struct session *s, struct buf *out)
 {
     if (s->open)
-        buf_add_str(out, "not taking input");
+        buf_add_str(out, "it does not take input");
     else if (s->phase == SESSION_HANDSHAKE && s->last_end)
-        buf_printf(out, "starting again (before that: %s)", s->last_end);
+        buf_printf(out, "it is starting again after: %s", s->last_end);
     else if (s->phase == SESSION_HANDSHAKE)
-        buf_add_str(out, "starting");
+        buf_add_str(out, "it is starting");
     else
-        buf_add_str(out, s->cause ? s->cause : "not running");
+        buf_add_str(out, s->cause ? s->cause : "it is not running");
     return buf_str(out);
 }
 
@@ -186,7 +186,7 @@ void session_down(struct session *s, const char *cause)
                                   ? xasprintf("the server ended (%s) before its handshake was done", cause) : NULL;
         end_run(s);
         replace(&s->last_end, xstrdup(cause));
-        replace(&s->cause, xasprintf("down: %s", cause));
+        replace(&s->cause, xstrdup(cause));
         calls_fail_flight(s, cause);
         if (!s->running)
             session_set_phase(s, SESSION_DOWN, why);
@@ -196,7 +196,7 @@ void session_down(struct session *s, const char *cause)
 
 void session_set_cause(struct session *s, const char *cause)
 {
-    replace(&s->cause, xstrdup(cause));
+    replace(&s->cause, cause && *cause ? xstrdup(cause) : NULL);
 }
 
 void session_refuse(struct session *s, const char *why)

@@ -51,7 +51,8 @@ void session_up(struct session *s);              /* a process is running: begins
 void session_feed(struct session *s, const char *p, size_t n);
 /* The process ended (or its stream). cause: "exited 3", "OOM-killed at 512M" … in flight calls get it. */
 void session_down(struct session *s, const char *cause);
-/* Why calls have to wait now ("restarting: exited 3, retry in 4 s"); for the error of a call whose hold deadline passes. */
+/* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call whose hold deadline passes:
+ * server "x" is not ready: CAUSE; waited 30 s. A new run forgets it. */
 void session_set_cause(struct session *s, const char *cause);
 /* Not NULL: no server is wanted (stopped, disabled, unsupported): held and new calls fail at once with this sentence. */
 void session_refuse(struct session *s, const char *why);
@@ -93,7 +94,7 @@ void client_set_label(struct client *c, const char *label);
 /* The version its initialize was answered with; NULL before. Static. */
 const char *client_get_protocol(const struct client *c);
 
-/* The reply: one JSON-RPC message with the client's own id and tokens, in pieces (no newline); valid during the call. Exactly once
+/* The reply: one JSON-RPC message with the client's own id and tokens, in ENVELOPE_IOV pieces at most (no newline); valid during the call. Exactly once
  * for a call that was not abandoned; may come before client_send returns (local answers: ping, initialize, refusals). */
 typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, bool is_error);
 

@@ -190,7 +190,7 @@ int session_write_text(struct session *s, const char *text, size_t n, struct fau
 void session_stray(struct session *s, const char *p, size_t n, unsigned flags, const char *why);
 /* A message that is dropped, or that has no owner, to the operator's log (its first bytes). */
 void session_note(struct session *s, const char *p, size_t n, const char *why);
-/* What a waiting call waits for: "starting", "restarting: exited 3". In out. */
+/* Why a waiting call waits: "it is starting", "exited 3". In out. */
 const char *session_waits_for(const struct session *s, struct buf *out);
 
 void handshake_begin(struct session *s);

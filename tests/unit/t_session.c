@@ -559,13 +559,13 @@ static void test_hold_deadline(void)
     start_ready(&r);
     struct client *c = client_open(r.s, "", NULL, NULL);
     session_down(r.s, "exited 3");
-    session_set_cause(r.s, "restarting: exited 3, retry in 4 s");
+    session_set_cause(r.s, "exited 3, retry in 4 s");
     sends(c, &p, CALL("1", "t"));
     ok(run_until(r.loop, p.count, 5), "a call does not wait for ever");
-    ok(has(&p.text, "server \\\"x\\\" is restarting: exited 3, retry in 4 s; waited 1 s"), "and says what it waited for");
+    ok(has(&p.text, "server \\\"x\\\" is not ready: exited 3, retry in 4 s; waited 1 s"), "and says what it waited for");
     up(&r);
     sends(c, &q, CALL("2", "t"));
-    ok(run_until(r.loop, q.count, 5) && has(&q.text, "is starting again (before that: exited 3)"), "also during a start");
+    ok(run_until(r.loop, q.count, 5) && has(&q.text, "is not ready: it is starting again after: exited 3"), "also during a start");
     sends(c, &z, CALL("3", "t"));
     session_refuse(r.s, "server \"x\" is disabled");
     ok(z.errors == 1 && has(&z.text, "\"server \\\"x\\\" is disabled\""), "a refusal ends the waiting");
