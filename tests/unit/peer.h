@@ -25,6 +25,10 @@ struct peer_conn {
     int fd, number;
 };
 
+/* A test's own behaviours, asked first: 1 = answered and the connection stays, 0 = answered and it closes, -1 = not mine. */
+typedef int (*peer_answer_fn)(const struct peer_conn *c, const char *method, const char *path, const char *request);
+static peer_answer_fn peer_own __attribute__((unused));
+
 static void peer_say(int fd, const char *text)
 {
     if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
@@ -80,6 +84,9 @@ static int peer_answer(const struct peer_conn *c, const char *method, const char
 {
     char text[4096];
     int fd = c->fd;
+    int own = peer_own ? peer_own(c, method, path, request) : -1;
+    if (own >= 0)
+        return own;
     if (!strcmp(path, "/conn")) {
         snprintf(text, sizeof(text), "%d", c->number);
         peer_reply(fd, "200 OK", text);
@@ -144,9 +151,9 @@ static void *peer_serve(void *arg)
 {
     struct peer_conn *c = arg;
     static __thread char text[1 << 20];
-    char method[16], path[256], *body;
+    char method[16], path[512], *body;
     while (peer_read(c->fd, text, sizeof(text), &body)) {
-        if (sscanf(text, "%15s %255s", method, path) != 2 || !peer_answer(c, method, path, text, body))
+        if (sscanf(text, "%15s %511s", method, path) != 2 || !peer_answer(c, method, path, text, body))
             break;
     }
     close(c->fd);
