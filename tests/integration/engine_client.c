@@ -214,7 +214,8 @@ static void test_oom(void)
     is_int(die_code, 137, "by 137");
     ok(oom_ms > 0 && oom_ms <= die_ms, "after an oom event");
     ok(run_until(loop, s.ended, 10.), "its stream ends");
-    ok(json_is_true(json_object_get(inspect_state(&r, id), "OOMKilled")), "the post-mortem says OOM");
+    json_t *oom = json_object_get(inspect_state(&r, id), "OOMKilled");
+    ok(json_is_true(oom), "the post-mortem says OOM");
     reply_fini(&r);
     call("remove", 0, engine_remove, id, true);
     stream_free(stream);

@@ -159,7 +159,7 @@ static void test_failing_starts(void)
 
 static void test_given_path(void)
 {
-    AUTO_FREE char *only = make_file("only-here", "#!/bin/sh\necho found $0\n", 0755);
+    free(make_file("only-here", "#!/bin/sh\necho found $0\n", 0755));
     AUTO_FREE char *path = xasprintf("PATH=/nonexistent::%s", dir);
     const char *argv[] = {"only-here", NULL}, *envp[] = {path, NULL};
     struct child_spec spec = {.argv = (char *const *)argv, .envp = (char *const *)envp, .run_id = "r"};
