@@ -46,9 +46,15 @@ struct containers {
 
 /* ---- the mirror ------------------------------------------------------------------------ */
 
+/* Cut to what fits, on purpose. */
 static void put(char *to, size_t n, const char *from)
 {
-    snprintf(to, n, "%s", from ? from : "");
+    size_t len = from ? strnlen(from, n - 1) : 0;
+
+    if (len > 0) {
+        memcpy(to, from, len);
+    }
+    to[len] = '\0';
 }
 
 static struct fleet_container *find(const struct containers *cs, const char *id)
