@@ -347,7 +347,7 @@ int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *r
     struct change_list l = { 0 };
     struct undo *u = find_undo(fl, s->name);
     if (!u)
-        return fault_set(f, FAULT_NOT_FOUND, "nothing to undo: %s was not changed through the API since the supervisor started", s->name);
+        return fault_set(f, FAULT_CONFLICT, "nothing to undo: %s was not changed through the API since the supervisor started", s->name);
     fleet_reload(fl);
     read_text(fl, &from);
     struct plan *p = NULL;

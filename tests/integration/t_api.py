@@ -5,11 +5,16 @@
 import json
 import subprocess
 
-from harness import Api, echo, fixture, tap, wait_for
+from harness import echo, fixture, tap, wait_for
 from harness.http import Http
 
 TWO = {"mcpServers": [dict(echo(), name="one"), dict(fixture("good"), name="two"),
                       dict(echo(), name="off", enabled=False)]}
+
+
+def next_event(events, timeout):
+    name, data, _ = events.next(timeout)
+    return name, json.loads(data)
 
 
 def test_envelope_and_errors(t):
@@ -161,7 +166,7 @@ def test_follow(t):
     with m.api.http.events("/api/v1/servers/noisy/logs?follow=1&since=0", 30) as events:
         seen = 0
         while seen < 4000:
-            name, data = events.next(20)
+            name, data = next_event(events, 20)
             if name == "log":
                 lines = data["lines"]
                 t.need(lines[0]["seq"] == seen + 1, "no line is missing", (seen, lines[0]))
@@ -175,19 +180,19 @@ def test_events(t):
     m = t.mcptop(TWO)
     m.wait_server("one")
     with m.api.http.events("/events?log=one", 30) as events:
-        name, hello = events.next(5)
+        name, hello = next_event(events, 5)
         t.eq(name, "hello", "hello first")
         t.eq([s["name"] for s in hello["servers"]], ["one", "two", "off"], "the whole picture")
         m.api.post("/servers/one/restart")
         states = []
         while not states or states[-1] != "ready":
-            name, data = events.next(20)
+            name, data = next_event(events, 20)
             if name == "server" and data["name"] == "one":
                 states.append(data["state"])
         t.ok("stopping" in states and "initializing" in states, "every state is told", states)
         name = None
         while name != "usage":
-            name, data = events.next(10)
+            name, data = next_event(events, 10)
         t.ok(all(len(row) == 15 for row in data["servers"]), "usage rows have the documented shape", data)
 
 
