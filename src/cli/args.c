@@ -16,6 +16,10 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_LISTEN]   = { "listen", 0, "ADDR", "where a supervisor that is started listens (127.0.0.1:8080, or none)" },
     [OPT_HELP]     = { "help", 'h', NULL, "this help, or that of a verb" },
     [OPT_VERSION]  = { "version", 'V', NULL, "the version" },
+    [OPT_READONLY] = { "readonly", 0, NULL, "look, and change nothing" },
+    [OPT_ASCII]    = { "ascii", 0, NULL, "draw with ASCII only" },
+    [OPT_COLOR]    = { "color", 0, "WHEN", "auto (but not with NO_COLOR) or never" },
+    [OPT_THEME]    = { "theme", 0, "NAME", "the colours; an unknown name lists them" },
     [OPT_JSON]     = { "json", 0, NULL, "data as JSON" },
     [OPT_ALL]      = { "all", 'a', NULL, "every server" },
     [OPT_FOLLOW]   = { "follow", 'f', NULL, "go on as more comes in" },
@@ -60,12 +64,8 @@ int args_find_verb(int argc, char **argv)
     return 0;
 }
 
-static int unknown_option(const char *arg, struct strvec *unknown, struct fault *f)
+static int unknown_option(const char *arg, struct fault *f)
 {
-    if (unknown) {
-        strvec_add(unknown, arg);
-        return 0;
-    }
     struct near near;
     AUTO_FREE char *name = xstrndup(arg + 2, strcspn(arg + 2, "="));
     near_init(&near, arg[1] == '-' ? name : "");
@@ -77,13 +77,13 @@ static int unknown_option(const char *arg, struct strvec *unknown, struct fault 
 }
 
 /* *i stands on a --long option; moves it over a value that is a word of its own. */
-static int take_long(struct args *a, char **argv, int argc, int *i, struct strvec *unknown, struct fault *f)
+static int take_long(struct args *a, char **argv, int argc, int *i, struct fault *f)
 {
     const char *arg = argv[*i], *equals = strchr(arg, '=');
     size_t n = equals ? (size_t)(equals - arg) - 2 : strlen(arg) - 2;
     enum option_id id = find_long(arg + 2, n);
     if (id == OPTIONS)
-        return unknown_option(arg, unknown, f);
+        return unknown_option(arg, f);
     const struct option_row *row = &args_options[id];
     if (!row->value) {
         if (equals)
@@ -100,12 +100,12 @@ static int take_long(struct args *a, char **argv, int argc, int *i, struct strve
     return 0;
 }
 
-static int take_letters(struct args *a, char **argv, int argc, int *i, struct strvec *unknown, struct fault *f)
+static int take_letters(struct args *a, char **argv, int argc, int *i, struct fault *f)
 {
     for (const char *p = argv[*i] + 1; *p; p++) {
         enum option_id id = find_letter(*p);
         if (id == OPTIONS)
-            return unknown_option(argv[*i], unknown, f);
+            return unknown_option(argv[*i], f);
         const struct option_row *row = &args_options[id];
         if (!row->value) {
             a->value[id] = "";
@@ -122,7 +122,7 @@ static int take_letters(struct args *a, char **argv, int argc, int *i, struct st
     return 0;
 }
 
-int args_parse(struct args *a, int argc, char **argv, struct strvec *unknown, struct fault *f)
+int args_parse(struct args *a, int argc, char **argv, struct fault *f)
 {
     *a = (struct args){ 0 };
     bool only_words = false;
@@ -134,9 +134,9 @@ int args_parse(struct args *a, int argc, char **argv, struct strvec *unknown, st
         else if (!strcmp(arg, "--"))
             only_words = true;
         else if (arg[1] == '-')
-            rc = take_long(a, argv, argc, &i, unknown, f);
+            rc = take_long(a, argv, argc, &i, f);
         else
-            rc = take_letters(a, argv, argc, &i, unknown, f);
+            rc = take_letters(a, argv, argc, &i, f);
         if (rc)
             return -1;
     }
@@ -157,6 +157,17 @@ void args_paths(const struct args *a, struct paths *ret)
         .log_dir = xstrdup(a->value[OPT_LOG_DIR]),
         .listen = xstrdup(a->value[OPT_LISTEN]),
     };
+}
+
+void args_words(const struct args *a, unsigned options, struct strvec *out)
+{
+    for (unsigned id = 0; id < OPTIONS; id++) {
+        if (!a->value[id] || !(options & OPT_BIT(id)))
+            continue;
+        strvec_addf(out, "--%s", args_options[id].name);
+        if (args_options[id].value)
+            strvec_add(out, a->value[id]);
+    }
 }
 
 int args_number(const struct args *a, enum option_id id, int64_t min, int64_t max, int64_t otherwise, int64_t *ret,

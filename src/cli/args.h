@@ -13,6 +13,7 @@
 enum option_id {
     OPT_SOCKET, OPT_DATA_DIR, OPT_CONFIG, OPT_LOG_DIR, OPT_LISTEN,     /* of every verb: where things are */
     OPT_HELP, OPT_VERSION,
+    OPT_READONLY, OPT_ASCII, OPT_COLOR, OPT_THEME,                     /* of the view */
     OPT_JSON, OPT_ALL, OPT_FOLLOW, OPT_LINES, OPT_SINCE, OPT_NO_WAIT, OPT_TIMEOUT, OPT_SECRETS, OPT_DRY_RUN,
     OPTIONS
 };
@@ -20,6 +21,7 @@ enum option_id {
 /* What every verb takes. */
 #define OPTS_GLOBAL (OPT_BIT(OPT_SOCKET) | OPT_BIT(OPT_DATA_DIR) | OPT_BIT(OPT_CONFIG) | OPT_BIT(OPT_LOG_DIR) | \
                      OPT_BIT(OPT_LISTEN) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION))
+#define OPTS_VIEW (OPT_BIT(OPT_READONLY) | OPT_BIT(OPT_ASCII) | OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_THEME))
 
 struct option_row {
     const char *name;       /* "lines" */
@@ -36,12 +38,13 @@ struct args {
 
 /* The index of the first word in argv (the verb), or 0: there is none. */
 int args_find_verb(int argc, char **argv);
-/* -1 with a sentence for the user: unknown option (with the nearest one), missing or unwanted value. `unknown` not NULL: unknown options
- * go there instead (they are the view's). */
-int args_parse(struct args *a, int argc, char **argv, struct strvec *unknown, struct fault *f);
+/* -1 with a sentence for the user: unknown option (with the nearest one), missing or unwanted value. */
+int args_parse(struct args *a, int argc, char **argv, struct fault *f);
 void args_fini(struct args *a);
 /* The options that say where things are. Not resolved yet. */
 void args_paths(const struct args *a, struct paths *ret);
+/* Those of `options` that were given, as words again. */
+void args_words(const struct args *a, unsigned options, struct strvec *out);
 /* A number in [min, max], or `otherwise` when the option was not given. */
 int args_number(const struct args *a, enum option_id id, int64_t min, int64_t max, int64_t otherwise, int64_t *ret,
                 struct fault *f);

@@ -118,7 +118,9 @@ static void print_overview(FILE *out)
         int pad = strstr(left, "…") ? 26 : 24;
         fprintf(out, "  %-*s %s\n", pad, left, verbs[i].summary);
     }
-    fputs("\noptions of every verb and of the view:\n", out);
+    fputs("\noptions of the view:\n", out);
+    args_help(out, OPTS_VIEW);
+    fputs("\noptions of the view and of every verb:\n", out);
     args_help(out, OPTS_GLOBAL);
     fputs("\nexit status: 0 done; 1 not well, or refused; 2 wrong usage; 3 no supervisor; 4 no such server\n", out);
 }
@@ -183,10 +185,6 @@ static int verb_stdio(struct cli *c)
 /* serve parses its own options: it gets them all, without the verb. */
 static int run_serve(const struct cli_roles *roles, int argc, char **argv, int verb_at)
 {
-    if (!roles->serve) {
-        show_error("this build has no supervisor");
-        return EXIT_REFUSED;
-    }
     char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
     int n = 0;
     for (int i = 0; i < argc; i++)
@@ -222,22 +220,25 @@ static void prefer_config_here(struct paths *p)
         p->config = here;
 }
 
-/* `mcptop`: the view; off a terminal the table, once. */
-static int run_view(struct cli *c, const struct strvec *view_options)
+/* `mcptop`: the view, which starts a supervisor where none runs. */
+static int run_view(struct cli *c)
 {
+    AUTO_STRVEC struct strvec argv = { 0 };
     if (c->args.value[OPT_VERSION])
         return verb_version(c);
     if (c->args.value[OPT_HELP]) {
         print_overview(stdout);
         return EXIT_OK;
     }
+    for (unsigned id = 0; id < OPTIONS; id++)
+        if (c->args.value[id] && !((OPTS_VIEW | OPTS_GLOBAL) & OPT_BIT(id)))
+            return cli_usage(c, "--%s needs a verb", args_options[id].name);
     prefer_config_here(&c->paths);
-    int rc = need_supervisor(c, true);
-    if (rc)
-        return rc;
-    if (!c->roles->view || !isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+    if (!c->roles->view)
         return verb_ls(c);
-    return c->roles->view(&c->paths, (int)view_options->n, view_options->v);
+    strvec_add(&argv, "mcptop");
+    args_words(&c->args, OPTS_VIEW, &argv);
+    return c->roles->view(&c->paths, (int)argv.n, argv.v);
 }
 
 static int check_use(struct cli *c)
@@ -267,7 +268,7 @@ static int run_verb(struct cli *c)
     return rc ? rc : c->verb->run(c);
 }
 
-static int run_parsed(struct cli *c, const struct strvec *view_options)
+static int run_parsed(struct cli *c)
 {
     struct fault f = FAULT_NONE;
     args_paths(&c->args, &c->paths);
@@ -276,7 +277,7 @@ static int run_parsed(struct cli *c, const struct strvec *view_options)
         return EXIT_USAGE;
     }
     if (!c->verb)
-        return run_view(c, view_options);
+        return run_view(c);
     c->words = c->args.words.v + 1;
     c->word_count = c->args.words.n - 1;
     return run_verb(c);
@@ -286,19 +287,13 @@ int cli_main(int argc, char **argv, const struct cli_roles *roles)
 {
     struct cli c = { .roles = roles };
     struct fault f = FAULT_NONE;
-    AUTO_STRVEC struct strvec view_options = { 0 };
     int verb_at = args_find_verb(argc, argv);
     if (verb_at && !(c.verb = find_verb(argv[verb_at])))
         return unknown_verb(argv[verb_at]);
-    if (c.verb && c.verb->run == verb_serve)
+    if (c.verb && c.verb->run == verb_serve && roles->serve)
         return run_serve(roles, argc, argv, verb_at);
 
-    strvec_add(&view_options, argv[0]);
-    int rc;
-    if (args_parse(&c.args, argc, argv, c.verb ? NULL : &view_options, &f))
-        rc = cli_usage(&c, "%s", f.text);
-    else
-        rc = run_parsed(&c, &view_options);
+    int rc = args_parse(&c.args, argc, argv, &f) ? cli_usage(&c, "%s", f.text) : run_parsed(&c);
     args_fini(&c.args);
     paths_fini(&c.paths);
     /* A full disk or a closed pipe must not look like success. */

@@ -12,7 +12,7 @@ static struct fault f;
     const char *argv_[] = { "mcptop", __VA_ARGS__, NULL }; \
     args_fini(&a); \
     f = FAULT_NONE; \
-    args_parse(&a, (int)ARRAY_LEN(argv_) - 1, (char **)argv_, NULL, &f); })
+    args_parse(&a, (int)ARRAY_LEN(argv_) - 1, (char **)argv_, &f); })
 #define VERB(...) ({ \
     const char *argv_[] = { "mcptop", __VA_ARGS__, NULL }; \
     args_find_verb((int)ARRAY_LEN(argv_) - 1, (char **)argv_); })
@@ -58,15 +58,15 @@ static void t_refusals(void)
     ok(!args_number(&a, OPT_LINES, 0, 100, 42, &n, &f) && n == 42, "the default");
 }
 
-static void t_unknown_for_view(void)
+static void t_words(void)
 {
-    AUTO_STRVEC struct strvec unknown = { 0 };
-    const char *argv[] = { "mcptop", "--readonly", "--data-dir", "/d", "--color=never", NULL };
-    args_fini(&a);
-    ok(!args_parse(&a, 5, (char **)argv, &unknown, &f), "unknown options can be the view's");
-    is_int((long long)unknown.n, 2, "both");
-    is_str(unknown.v[1], "--color=never", "whole");
-    is_str(a.value[OPT_DATA_DIR], "/d", "the known ones are taken");
+    AUTO_STRVEC struct strvec words = { 0 };
+    ok(!PARSE("--readonly", "--data-dir", "/d", "--color=never"), "options of the view");
+    args_words(&a, OPTS_VIEW, &words);
+    is_int((long long)words.n, 3, "are words again, without the others");
+    is_str(words.v[0], "--readonly", "one without a value");
+    is_str(words.v[1], "--color", "one");
+    is_str(words.v[2], "never", "with a value");
 }
 
 static void t_verb(void)
@@ -76,6 +76,7 @@ static void t_verb(void)
     is_int(VERB("--data-dir=serve", "ls"), 2, "nor with =");
     is_int(VERB("-n", "5", "logs"), 3, "nor of a letter");
     is_int(VERB("--readonly"), 0, "none");
+    is_int(VERB("--theme", "mono"), 0, "the view's options are known, too");
     is_int(VERB("--", "ls"), 2, "after --");
 }
 
@@ -108,7 +109,7 @@ int main(void)
 {
     t_forms();
     t_refusals();
-    t_unknown_for_view();
+    t_words();
     t_verb();
     t_near();
     args_fini(&a);
