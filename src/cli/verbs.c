@@ -234,8 +234,6 @@ static int run_view(struct cli *c)
         if (c->args.value[id] && !((OPTS_VIEW | OPTS_GLOBAL) & OPT_BIT(id)))
             return cli_usage(c, "--%s needs a verb", args_options[id].name);
     prefer_config_here(&c->paths);
-    if (!c->roles->view)
-        return verb_ls(c);
     strvec_add(&argv, "mcptop");
     args_words(&c->args, OPTS_VIEW, &argv);
     return c->roles->view(&c->paths, (int)argv.n, argv.v);
@@ -290,7 +288,7 @@ int cli_main(int argc, char **argv, const struct cli_roles *roles)
     int verb_at = args_find_verb(argc, argv);
     if (verb_at && !(c.verb = find_verb(argv[verb_at])))
         return unknown_verb(argv[verb_at]);
-    if (c.verb && c.verb->run == verb_serve && roles->serve)
+    if (c.verb && c.verb->run == verb_serve)
         return run_serve(roles, argc, argv, verb_at);
 
     int rc = args_parse(&c.args, argc, argv, &f) ? cli_usage(&c, "%s", f.text) : run_parsed(&c);
