@@ -62,8 +62,10 @@ static void log_state(const struct server *s, enum server_state from)
     buf_add_json(&fields, s->name, strlen(s->name));
     buf_add_str(&fields, "}");
     bool bad = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED || s->state == SERVER_SILENT;
+    /* On its way up it keeps the reason of its last end, which was told then. */
+    bool tell = *s->reason && (bad || s->state == SERVER_STOPPED || s->state == SERVER_STOPPING);
     log_write(bad ? LOG_WARN_ : LOG_INFO_, "server", buf_str(&fields), "%s: %s → %s%s%s", s->name, state_names[from],
-              state_names[s->state], *s->reason ? ": " : "", s->reason);
+              state_names[s->state], tell ? ": " : "", tell ? s->reason : "");
     buf_fini(&fields);
 }
 

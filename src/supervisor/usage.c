@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "docker/stats.h"
 
 struct usage_probe {
     struct usage_tree *tree;         /* one of the two */
@@ -45,56 +46,23 @@ bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u)
 
 /* ---- the engine's stats ------------------------------------------------------------ */
 
-static int64_t number(json_t *object, const char *key)
+void usage_from_stats(json_t *reply, int64_t now_ms, struct usage_last *last, struct usage *u)
 {
-    json_t *v = json_object_get(object, key);
-    return json_is_number(v) ? (int64_t)json_number_value(v) : -1;
-}
-
-static int64_t page_cache(json_t *memory)
-{
-    json_t *stats = json_object_get(memory, "stats");
-    int64_t v = number(stats, "total_inactive_file");     /* cgroup v1 */
-    if (v < 0)
-        v = number(stats, "inactive_file");               /* v2 */
-    return v > 0 ? v : 0;
-}
-
-static void sum_networks(json_t *networks, struct usage *u)
-{
-    const char *name;
-    json_t *net;
-    u->net_rx_bytes = u->net_tx_bytes = json_is_object(networks) ? 0 : -1;
-    json_object_foreach(networks, name, net) {
-        u->net_rx_bytes += number(net, "rx_bytes");
-        u->net_tx_bytes += number(net, "tx_bytes");
-    }
-}
-
-void usage_from_stats(json_t *stats, int64_t now_ms, struct usage_last *last, struct usage *u)
-{
-    enum { UNLIMITED_SHIFT = 60 };
-    json_t *cpu = json_object_get(stats, "cpu_stats"), *memory = json_object_get(stats, "memory_stats");
-    json_t *throttling = json_object_get(cpu, "throttling_data");
-    struct usage_last now = { now_ms, number(json_object_get(cpu, "cpu_usage"), "total_usage"), number(throttling, "periods"),
-                              number(throttling, "throttled_periods") };
-    int64_t used = number(memory, "usage"), limit = number(memory, "limit"), max = number(memory, "max_usage");
-    u->known = used >= 0 && now.cpu_ns >= 0;
-    u->cpu_percent = u->throttled_percent = -1;
-    if (last->at_ms && now_ms > last->at_ms && now.cpu_ns >= last->cpu_ns)
-        u->cpu_percent = (double)(now.cpu_ns - last->cpu_ns) / 1e6 / (double)(now_ms - last->at_ms) * 100.;
-    if (last->at_ms && now.periods >= last->periods)
-        u->throttled_percent = now.periods > last->periods
-            ? (double)(now.throttled - last->throttled) * 100. / (double)(now.periods - last->periods) : 0.;
-    u->memory_bytes = used > 0 ? used - page_cache(memory) : 0;
-    u->memory_limit_bytes = limit > 0 && limit < (int64_t)1 << UNLIMITED_SHIFT ? limit : 0;
-    u->memory_peak_bytes = max > u->memory_peak_bytes ? max : u->memory_peak_bytes;
-    if (u->memory_bytes > u->memory_peak_bytes)
-        u->memory_peak_bytes = u->memory_bytes;
-    u->pids = (int32_t)number(json_object_get(stats, "pids_stats"), "current");
-    sum_networks(json_object_get(stats, "networks"), u);
-    u->ooms = -1;
-    *last = now;
+    struct engine_stats stats;
+    int64_t peak = u->memory_peak_bytes;
+    *u = (struct usage){ .cpu_percent = -1, .throttled_percent = -1, .ooms = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1 };
+    u->known = engine_stats_read(reply, &stats) == 0;
+    if (!u->known)
+        return;
+    if (last->at_ms && now_ms > last->at_ms && stats.cpu_ns >= last->cpu_ns)
+        u->cpu_percent = (double)(stats.cpu_ns - last->cpu_ns) / 1e6 / (double)(now_ms - last->at_ms) * 100.;
+    *last = (struct usage_last){ now_ms, stats.cpu_ns };
+    u->memory_bytes = stats.memory_bytes;
+    u->memory_peak_bytes = stats.memory_bytes > peak ? stats.memory_bytes : peak;
+    u->memory_limit_bytes = stats.memory_limit_bytes;
+    u->pids = (int32_t)stats.pids;
+    u->net_rx_bytes = stats.rx_bytes;
+    u->net_tx_bytes = stats.tx_bytes;
 }
 
 /* ---- shared ------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u);
 
 /* The engine's own figures (GET /containers/ID/stats), where the cgroup cannot be read. `last` carries the totals from one call to the next; zeroed at
  * the start of a run. */
-struct usage_last { int64_t at_ms, cpu_ns, periods, throttled; };
+struct usage_last { int64_t at_ms, cpu_ns; };
 void usage_from_stats(json_t *stats, int64_t now_ms, struct usage_last *last, struct usage *u);
 
 struct host_usage { double cpu_percent; int64_t memory_used, memory_total; int cpus; };   /* cpu_percent: of all cores, 0-100 */
