@@ -80,6 +80,7 @@ struct config {
     char *log_level;
     char *mcp_auth;              /* "key" (default) or "none" */
     int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
+    int64_t init_timeout_ms, health_interval_ms;  /* global; servers without their own have them already */
 };
 
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };

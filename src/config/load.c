@@ -390,14 +390,15 @@ static const struct field root_fields[] = {
     {.key = "logging", .kind = FIELD_CALL, .call = read_logging},
     {.key = "mcp_auth", .kind = FIELD_CALL, .call = read_mcp_auth},
     {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = CFG(call_timeout_ms)},
+    {.key = "init_timeout", .kind = FIELD_DURATION, .offset = CFG(init_timeout_ms)},
+    {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = CFG(health_interval_ms)},
     /* MCPProxy's */
     IGNORED("tray_endpoint"), IGNORED("enable_socket"), IGNORED("enable_tray"), IGNORED("debug_search"),
     IGNORED("profiles"), IGNORED("top_k"), IGNORED("tools_limit"), IGNORED("tool_response_limit"),
     IGNORED("max_result_size_chars"), IGNORED("max_concurrent_requests"), IGNORED("queue_size"),
     IGNORED("queue_timeout"), IGNORED("server_concurrency_defaults"), IGNORED("toon_output"),
-    IGNORED("toon_min_savings_pct"), IGNORED("health_check_interval"), IGNORED("tool_discovery_interval"),
-    IGNORED("init_timeout"), IGNORED("http_read_timeout"), IGNORED("http_write_timeout"),
-    IGNORED("http_idle_timeout"), IGNORED("environment"), IGNORED("forward_proxy_env"), IGNORED("require_mcp_auth"),
+    IGNORED("toon_min_savings_pct"), IGNORED("tool_discovery_interval"), IGNORED("http_read_timeout"),
+    IGNORED("http_write_timeout"), IGNORED("http_idle_timeout"), IGNORED("environment"), IGNORED("forward_proxy_env"), IGNORED("require_mcp_auth"),
     IGNORED("trusted_hosts"), IGNORED("trusted_proxies"), IGNORED("audit_log"), IGNORED("read_only_mode"),
     IGNORED("disable_management"), IGNORED("allow_server_add"), IGNORED("allow_server_remove"),
     IGNORED("enable_prompts"), IGNORED("aggregate_upstream_prompts"), IGNORED("check_server_repo"),
@@ -419,6 +420,18 @@ static const struct field root_fields[] = {
     IGNORED("$schema"), IGNORED("inputs"),
 };
 
+/* The root's values for the servers that have none of their own; the root may stand behind them in the file. */
+static void inherit(struct config *c)
+{
+    for (size_t i = 0; i < c->server_count; i++) {
+        struct config_server *s = &c->servers[i];
+        if (!s->init_timeout_ms)
+            s->init_timeout_ms = c->init_timeout_ms;
+        if (!s->health_interval_ms)
+            s->health_interval_ms = c->health_interval_ms;
+    }
+}
+
 struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
                             struct problems *problems)
 {
@@ -437,6 +450,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
     if (reader_expect(&r, 0, JSCAN_OBJECT, "an object ({ … })"))
         reader_object(&r, 0, root_fields, ARRAY_LEN(root_fields), c);
     jscan_fini(&doc);
+    inherit(c);
     if (problems->errors > errors_before) {
         config_free(c);
         return NULL;

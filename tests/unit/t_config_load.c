@@ -338,6 +338,18 @@ static void test_own_key_wins(void)
     problems_fini(&p);
 }
 
+static void test_inherited(void)
+{
+    struct problems p = {0};
+    struct config *c = parse("{\"mcpServers\":{\"a\":{\"command\":\"x\",\"init_timeout\":\"5s\"},\"b\":{\"command\":\"x\"}},"
+                             "\"init_timeout\":\"1m\",\"health_check_interval\":\"10s\"}", &p);
+    is_int(c->servers[0].init_timeout_ms, 5000, "a server's own init_timeout");
+    is_int(c->servers[1].init_timeout_ms, 60000, "the root's for one without");
+    is_int(c->servers[1].health_interval_ms, 10000, "and its health_check_interval");
+    config_free(c);
+    problems_fini(&p);
+}
+
 static void test_files(void)
 {
     struct problems p = {0};
@@ -371,9 +383,33 @@ static void test_files(void)
     is_str(explicit_path, "/x/y.json", "an explicit path is taken as it is");
 }
 
+/* What the documentation shows must load. */
+static void test_documentation(void)
+{
+    const char *srcdir = getenv("MCPTOP_SRCDIR");
+    AUTO_FREE char *path = xasprintf("%s/docs/configuration.md", srcdir ? srcdir : ".");
+    AUTO_BUF struct buf text = BUF_INIT;
+    FILE *f = fopen(path, "re");
+    for (int ch; f && (ch = getc(f)) != EOF;)
+        buf_add_char(&text, (char)ch);
+    if (f)
+        fclose(f);
+    else
+        printf("# cannot read %s: run with make check\n", path);
+    char *example = strstr(buf_str(&text), "```json\n");
+    char *end = example ? strstr(example + 8, "```") : NULL;
+    struct problems p = {0};
+    setenv("GITHUB_TOKEN", "t", 0);
+    struct config *c = end ? config_parse(path, example + 8, (size_t)(end - example) - 8, NULL, NULL, &p) : NULL;
+    ok(!f || (c && p.n == 0 && c->server_count == 2), "the example of docs/configuration.md loads without a problem");
+    config_free(c);
+    problems_fini(&p);
+}
+
 int main(void)
 {
     tap_deadline(30);
+    test_documentation();
     test_problems();
     test_syntax_error();
     test_long_name();
@@ -382,6 +418,7 @@ int main(void)
     test_guide_fragments();
     test_values();
     test_own_key_wins();
+    test_inherited();
     test_files();
     return done_testing();
 }
