@@ -139,7 +139,7 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
     } else if (!strcmp(s->engine_state, "down")) {
         buf_printf(out, "! engine down since %s: %s", pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->errors > 0) {
-        buf_printf(out, "! config: %d error%s, the running state is kept. %s", s->errors, s->errors == 1 ? "" : "s", s->problem);
+        buf_printf(out, "! config kept as it ran, %d error%s: %s", s->errors, s->errors == 1 ? "" : "s", s->problem);
     } else if (*s->version && strcmp(s->version, PACKAGE_VERSION) != 0) {
         buf_printf(out, "! supervisor is %s, this view is " PACKAGE_VERSION ": :shutdown, then mcptop again", s->version);
     } else if (*s->listen_error) {
@@ -237,17 +237,25 @@ static int item_width(const struct view *v, const struct binding *b)
     return (int)strlen(keys_name(b->keys[0], name, sizeof(name))) + 1 + (int)strlen(label_of(v, b)) + 2;
 }
 
-/* Chooses what fits by importance, then shows it in that order. */
+/* With the keys in the log, the log's own come before those of the server it belongs to. */
+static int place_of(const struct view *v, const struct binding *b)
+{
+    bool of_log = b->req >= REQ_SEARCH && b->req <= REQ_WRITE;
+
+    return b->bar + (v->focus_log && b->bar > 2 && !of_log ? 40 : 0);
+}
+
+/* Shows what fits, the most important first. */
 static void put_keys(struct view *v, int y)
 {
     size_t n;
     const struct binding *table = keys_table(&n);
     int x = 1;
 
-    for (int bar = 1; bar < 30; bar++)
+    for (int place = 1; place < 80; place++)
         for (size_t i = 0; i < n; i++) {
             char name[8];
-            if (table[i].bar != bar || !applies(v, &table[i]) || x + item_width(v, &table[i]) - 2 > v->canvas.w)
+            if (!applies(v, &table[i]) || place_of(v, &table[i]) != place || x + item_width(v, &table[i]) - 2 > v->canvas.w)
                 continue;
             x += canvas_put(&v->canvas, x, y, 8, ST_ACCENT, keys_name(table[i].keys[0], name, sizeof(name))) + 1;
             x += canvas_put(&v->canvas, x, y, 20, ST_NORMAL, label_of(v, &table[i])) + 2;

@@ -22,7 +22,6 @@ static const struct binding table[] = {
     {REQ_LEFT, {K_LEFT}, IN_LOG, 0, 0, MOVE, "left", "long log lines: to the left"},
     {REQ_RIGHT, {K_RIGHT}, IN_LOG, 0, 0, MOVE, "right", "long log lines: to the right"},
 
-    {REQ_HELP, {'?', K_F1}, IN_ALL, 0, 1, PROGRAM, "help", "this help"},
     {REQ_NEXT_PANE, {K_TAB}, IN_ALL, 0, 11, PANES, "pane", "keys to the next pane: list, log"},
     {REQ_PREV_PANE, {K_BACKTAB}, IN_ALL, 0, 0, PANES, "pane", "keys to the previous pane"},
     {REQ_SERVERS, {'1'}, IN_ALL, 0, 0, PANES, "servers", "servers"},
@@ -64,6 +63,7 @@ static const struct binding table[] = {
     {REQ_SORT_CPU, {'P'}, IN_SERVER_LISTS, 0, 0, SORT, "by CPU", "sort by CPU"},
     {REQ_SORT_MEMORY, {'m'}, IN_SERVER_LISTS, 0, 0, SORT, "by memory", "sort by memory"},
 
+    {REQ_HELP, {'?', K_F1}, IN_ALL, 0, 1, PROGRAM, "help", "this help"},
     {REQ_COMMAND, {':'}, IN_ALL, 0, 12, PROGRAM, "command", "commands: restart NAME, set NAME memory=1g, shutdown, theme …"},
     {REQ_REDRAW, {K_CTRL('L')}, IN_ALL, 0, 0, PROGRAM, "redraw", "draw the screen anew"},
     {REQ_QUIT, {'q'}, IN_ALL, 0, 2, PROGRAM, "leave", "leave; the servers keep running (:shutdown stops them)"},

@@ -27,13 +27,6 @@ void prompt_open(struct view *v, enum prompt_kind kind)
     lineedit_set(&v->line, text);
 }
 
-void prompt_draw(struct view *v, int y)
-{
-    int x = 1 + canvas_put(&v->canvas, 1, y, v->canvas.w - 2, ST_ACCENT, prompt_sign(v));
-
-    lineedit_draw(&v->line, &v->canvas, x, y, v->canvas.w - x, ST_NORMAL);
-}
-
 /* ---- commands ---- */
 
 static void on_verb(struct view *v, const char *verb, char *args)
@@ -177,7 +170,7 @@ void prompt_run(struct view *v, const char *command)
             return;
         }
     if (*text)
-        view_toast(v, true, "no command \"%s\"; Tab shows what there is", text);
+        view_toast(v, true, "no command \"%s\"; : alone shows what there is", text);
 }
 
 /* ---- Tab ---- */
@@ -213,24 +206,41 @@ static size_t common_length(const struct strvec *words)
     return n;
 }
 
+static const char *word_at_end(const struct view *v)
+{
+    const char *space = strrchr(v->line.text, ' ');
+
+    return space ? space + 1 : v->line.text;
+}
+
 static void complete(struct view *v)
 {
     AUTO_STRVEC struct strvec found = {0};
-    AUTO_BUF struct buf list = BUF_INIT;
     char line[LINEEDIT_MAX + 8];
-    char *space = strrchr(v->line.text, ' ');
-    const char *prefix = space ? space + 1 : v->line.text;
+    const char *prefix = word_at_end(v);
     size_t head = (size_t)(prefix - v->line.text);
 
-    candidates(v, prefix, !space, &found);
+    candidates(v, prefix, !head, &found);
     if (!found.n)
         return;
     snprintf(line, sizeof(line), "%.*s%.*s%s", (int)head, v->line.text, (int)common_length(&found), found.v[0], found.n == 1 ? " " : "");
-    for (size_t i = 0; found.n > 1 && i < found.n; i++)
-        buf_printf(&list, "%s ", found.v[i]);
     lineedit_set(&v->line, line);
-    if (found.n > 1)
-        view_toast(v, false, "%s", buf_str(&list));
+}
+
+void prompt_draw(struct view *v, int y)
+{
+    int x = 1 + canvas_put(&v->canvas, 1, y, v->canvas.w - 2, ST_ACCENT, prompt_sign(v));
+    AUTO_STRVEC struct strvec found = {0};
+    int cursor;
+
+    lineedit_draw(&v->line, &v->canvas, x, y, v->canvas.w - x, ST_NORMAL);
+    if (v->prompt != PROMPT_COMMAND)
+        return;
+    candidates(v, word_at_end(v), word_at_end(v) == v->line.text, &found);
+    cursor = v->canvas.cursor_x;
+    x += text_width(v->line.text, strlen(v->line.text)) + 3;
+    for (size_t i = 0; i < found.n && x < v->canvas.w && cursor + 2 < x; i++)
+        x += canvas_put_cut(&v->canvas, x, y, v->canvas.w - x, ST_DIM, found.v[i]) + 2;
 }
 
 /* ---- keys ---- */

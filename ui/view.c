@@ -435,9 +435,9 @@ bool view_contains(const char *text, size_t n, const char *needle)
 
 static void draw_tiny(struct view *v)
 {
-    char text[80];
+    char text[64];
 
-    snprintf(text, sizeof(text), "mcptop needs %dx%d, this is %dx%d", TINY_W, TINY_H, v->canvas.w, v->canvas.h);
+    snprintf(text, sizeof(text), v->canvas.w < 22 ? "%dx%d needed" : "mcptop needs %dx%d", TINY_W, TINY_H);
     canvas_put(&v->canvas, 0, v->canvas.h / 2, v->canvas.w, ST_NORMAL, text);
 }
 

@@ -42,10 +42,9 @@ static void field(struct page *p, const char *label, enum style st, const char *
     while (left) {
         int used;
         size_t n = text_fit(text, left, columns, &used), cut = n;
-        if (n < left)
-            while (cut > n / 2 && text[cut - 1] != ' ')
-                cut--;
-        if (n < left && cut > n / 2)
+        while (n < left && cut > 0 && text[cut - 1] != ' ')
+            cut--;
+        if (n < left && cut > 0)
             n = cut;
         if (!n)
             break;
@@ -120,7 +119,8 @@ static void put_limits(struct page *p, const struct feed_server *s)
 {
     const struct feed_usage *u = &s->usage;
     char a[16], b[16], c[16];
-    int y;
+    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + LABEL_W + bar + 1, room = p->r.x + p->r.w - at - 1, y;
+    AUTO_BUF struct buf text = BUF_INIT;
 
     if (!u->known) {
         fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s", *s->limit_memory ? s->limit_memory : "none",
@@ -128,22 +128,23 @@ static void put_limits(struct page *p, const struct feed_server *s)
         return;
     }
     y = page_y(p);
-    if (y >= 0 && u->limit > 0)
-        graph_meter(p->c, p->r.x + 1 + LABEL_W, y, 16, ST_GRAPH, (double)u->memory / (double)u->limit);
+    buf_printf(&text, "%s of %s, peak %s%s", pane_size(u->memory, a, sizeof(a)), u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
+               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)), u->ooms > 0 ? ", OOM kills" : "");
     if (y >= 0) {
         put_label(p, "memory");
-        canvas_putf(p->c, p->r.x + LABEL_W + (u->limit > 0 ? 18 : 1), y, p->r.w - LABEL_W - 19, ST_NORMAL, "%s of %s, peak %s%s",
-                    pane_size(u->memory, a, sizeof(a)), u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
-                    pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)), u->ooms > 0 ? ", OOM kills" : "");
+        if (u->limit > 0)
+            graph_meter(p->c, at - bar - 1, y, bar, ST_GRAPH, (double)u->memory / (double)u->limit);
+        canvas_put_cut(p->c, u->limit > 0 ? at : at - bar - 1, y, room, ST_NORMAL, buf_str(&text));
     }
     p->row++;
     y = page_y(p);
+    buf_clear(&text);
+    buf_printf(&text, "%s%% of a core, limit %s%s", pane_cpu(u->cpu, a, sizeof(a)),
+               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none", u->throttled >= 1 ? ", throttled" : "");
     if (y >= 0) {
         put_label(p, "cpu");
-        graph_spark(p->c, p->r.x + 1 + LABEL_W, y, 16, ST_GRAPH, &s->cpu, 100);
-        canvas_putf(p->c, p->r.x + LABEL_W + 18, y, p->r.w - LABEL_W - 19, ST_NORMAL, "%s%% of a core, limit %s%s",
-                    pane_cpu(u->cpu, a, sizeof(a)), *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none",
-                    u->throttled >= 1 ? ", throttled" : "");
+        graph_spark(p->c, at - bar - 1, y, bar, ST_GRAPH, &s->cpu, 100);
+        canvas_put_cut(p->c, at, y, room, ST_NORMAL, buf_str(&text));
     }
     p->row++;
     if (!strcmp(s->where, "docker"))

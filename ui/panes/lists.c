@@ -84,7 +84,7 @@ const struct pane pane_containers = {"containers", IN_CONTAINERS, containers_dra
 enum { E_TIME, E_SOURCE, E_SERVER, E_ACTION, E_DETAIL, E_COUNT };
 static const struct column event_columns[E_COUNT] = {
     [E_TIME] = {"TIME", 8, 8, 0, false, 0}, [E_SOURCE] = {"FROM", 10, 10, 2, false, 0},
-    [E_SERVER] = {"SERVER", 14, 24, 1, false, 0}, [E_ACTION] = {"WHAT", 20, 24, 0, false, 0},
+    [E_SERVER] = {"SERVER", 12, 24, 1, false, 0}, [E_ACTION] = {"WHAT", 18, 24, 0, false, 0},
     [E_DETAIL] = {"", 16, 200, 0, false, 0},
 };
 
@@ -115,7 +115,7 @@ static void event_row(struct view *v, const struct table *t, const struct feed_e
 
 static void events_draw(struct view *v, struct rect r)
 {
-    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = 20, [E_ACTION] = 24};
+    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 12, [E_ACTION] = r.w > 100 ? 24 : 18};
     struct table t;
     int top = window(&v->events, r.h - 1);
 

@@ -202,21 +202,22 @@ static void title(const struct view *v, char *out, size_t n)
         snprintf(out + used, n - used, " / %s", v->log.search);
 }
 
-static void note(const struct view *v, char *out, size_t n)
-{
-    const struct loglines *l = &v->feed.log;
-
-    if (v->log.follow)
-        snprintf(out, n, "following");
-    else if (l->behind_count)
-        snprintf(out, n, "paused, %llu newer below · G follows", (unsigned long long)l->behind_count);
-    else
-        snprintf(out, n, "paused · G follows");
-}
-
 static size_t anchor_index(const struct view *v)
 {
     return v->log.follow ? v->feed.log.count - 1 : loglines_index(&v->feed.log, v->log.anchor);
+}
+
+static void note(const struct view *v, char *out, size_t n)
+{
+    const struct loglines *l = &v->feed.log;
+    unsigned long long newer = l->behind_count + (l->count ? l->count - 1 - anchor_index(v) : 0);
+
+    if (v->log.follow)
+        snprintf(out, n, "following");
+    else if (newer)
+        snprintf(out, n, "paused, %llu newer · G follows", newer);
+    else
+        snprintf(out, n, "paused · G follows");
 }
 
 static void ask_older(struct view *v)

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The view without a terminal: recorded API data and a script of keys in, the picture and what was asked of the API
+ * out, compared with the text files beside this one. The clock stands still.
+ *
+ *   UPDATE_SCREENS=1 tests/screens/t_screens    writes the files anew: look at the difference before you commit it
+ *
+ * A script is keys; <Enter> and the like are named keys, <reply FILE> answers the oldest open question, <event NAME
+ * FILE> is an event of the API, <wait MS> moves the clock, <lost> and <up> are the connection, <size WxH> resizes. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/unit/tap.h"
+#include "view.h"
+
+static const int64_t NOW = 1763800000000;
+
+struct screen_case {
+    const char *name;
+    int w, h;
+    const char *script;
+    bool styles, readonly, ascii;
+};
+
+static const struct screen_case cases[] = {
+    {.name = "servers-80x24", .w = 80, .h = 24, .script = "", .styles = true},
+    {.name = "servers-160x50", .w = 160, .h = 50, .script = "jjj"},
+    {.name = "servers-100x30", .w = 100, .h = 30, .script = "G"},
+    {.name = "servers-60x16", .w = 60, .h = 16, .script = ""},
+    {.name = "servers-40x8", .w = 40, .h = 8, .script = "jjj"},
+    {.name = "tiny-30x6", .w = 30, .h = 6, .script = ""},
+    {.name = "tiny-1x1", .w = 1, .h = 1, .script = "jLx"},
+    {.name = "log-60x16", .w = 60, .h = 16, .script = "<Tab>"},
+    {.name = "ascii-80x24", .w = 80, .h = 24, .script = "", .ascii = true},
+    {.name = "containers-80x24", .w = 80, .h = 24, .script = "2jj"},
+    {.name = "containers-remove", .w = 80, .h = 24, .script = "2jjdy"},
+    {.name = "containers-in-use", .w = 80, .h = 24, .script = "2d"},
+    {.name = "resources-80x24", .w = 80, .h = 24, .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
+    {.name = "resources-160x50", .w = 160, .h = 50, .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
+    {.name = "events-80x24", .w = 80, .h = 24, .script = "4"},
+    {.name = "traffic-80x24", .w = 80, .h = 24, .script = "5"},
+    {.name = "detail-80x24", .w = 80, .h = 24, .script = "jjj<Enter>"},
+    {.name = "detail-120x40", .w = 120, .h = 40, .script = "<Enter>"},
+    {.name = "help-80x24", .w = 80, .h = 24, .script = "?"},
+    {.name = "help-end", .w = 80, .h = 24, .script = "?G"},
+    {.name = "help-160x50", .w = 160, .h = 50, .script = "?"},
+    {.name = "sort-memory", .w = 80, .h = 24, .script = "m", .styles = true},
+    {.name = "marked", .w = 80, .h = 24, .script = "  s", .styles = true},
+    {.name = "marked-stop", .w = 80, .h = 24, .script = "  sy"},
+    {.name = "restart-asks", .w = 80, .h = 24, .script = "r"},
+    {.name = "restart-default-no", .w = 80, .h = 24, .script = "r<Enter>"},
+    {.name = "restart-idle-at-once", .w = 80, .h = 24, .script = "jjjr"},
+    {.name = "start", .w = 80, .h = 24, .script = "GS"},
+    {.name = "kill", .w = 80, .h = 24, .script = "K"},
+    {.name = "isolate-wait", .w = 80, .h = 24, .script = "jjx"},
+    {.name = "isolate-asks", .w = 80, .h = 24, .script = "jjx<reply plan.json>", .styles = true},
+    {.name = "isolate-yes", .w = 80, .h = 24, .script = "jjx<reply plan.json>y<reply change.json>"},
+    {.name = "isolate-refused", .w = 80, .h = 24, .script = "jjx<reply error.json>"},
+    {.name = "limits", .w = 80, .h = 24, .script = "L"},
+    {.name = "limits-set", .w = 80, .h = 24, .script = "L<^U>1g<Tab><BS><BS><BS>2<Tab> <Enter>"},
+    {.name = "limits-refused", .w = 80, .h = 24, .script = "L<^U>rubbish<Enter><reply error.json>"},
+    {.name = "limits-done", .w = 80, .h = 24, .script = "L<^U>1g<Enter><reply change.json>"},
+    {.name = "undo", .w = 80, .h = 24, .script = "u"},
+    {.name = "filter-list", .w = 80, .h = 24, .script = "/file<Enter>"},
+    {.name = "filter-log", .w = 80, .h = 24, .script = "&warn<Enter>", .styles = true},
+    {.name = "log-paused", .w = 80, .h = 24, .script = "<Tab>kkk<event log log-more.json>", .styles = true},
+    {.name = "log-oldest", .w = 80, .h = 24, .script = "<Tab>g"},
+    {.name = "log-search", .w = 80, .h = 24, .script = "<Tab>/warn<Enter>N", .styles = true},
+    {.name = "log-wrap", .w = 80, .h = 24, .script = "wt"},
+    {.name = "log-right", .w = 80, .h = 24, .script = "<Tab><Right><Right>"},
+    {.name = "log-mark", .w = 80, .h = 24, .script = "M"},
+    {.name = "log-gap", .w = 80, .h = 24, .script = "<event gap gap.json>"},
+    {.name = "log-zoom", .w = 80, .h = 24, .script = "<Tab>z"},
+    {.name = "log-all", .w = 80, .h = 24, .script = "a<event log log-more.json>"},
+    {.name = "palette", .w = 80, .h = 24, .script = ":re<Tab>"},
+    {.name = "palette-set", .w = 80, .h = 24, .script = ":set github memory=1g network=none<Enter>"},
+    {.name = "palette-unknown", .w = 80, .h = 24, .script = ":fly<Enter>"},
+    {.name = "shutdown", .w = 80, .h = 24, .script = ":shutdown<Enter>"},
+    {.name = "shutdown-yes", .w = 80, .h = 24, .script = ":shutdown<Enter>y<reply error-none.json>"},
+    {.name = "engine-down", .w = 80, .h = 24, .script = "<event status status-engine-down.json>", .styles = true},
+    {.name = "config-errors", .w = 80, .h = 24, .script = "<event status status-config.json>"},
+    {.name = "supervisor-gone", .w = 80, .h = 24, .script = "<lost><wait 3000>r", .styles = true},
+    {.name = "readonly", .w = 80, .h = 24, .script = "r", .readonly = true},
+    {.name = "server-removed", .w = 80, .h = 24, .script = "jj<event server_removed removed.json>"},
+    {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},
+};
+
+/* ---- what the view asks ---- */
+
+struct outside {
+    struct buf asked;
+    struct view_call *open[32];
+    int open_count;
+};
+
+static void io_send(void *ctx, const char *method, const char *path, json_t *body, struct view_call *call)
+{
+    struct outside *o = ctx;
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+    buf_printf(&o->asked, "asked: %s %s%s%s\n", method, path, text ? " " : "", text ? text : "");
+    free(text);
+    json_decref(body);
+    if (o->open_count < 32)
+        o->open[o->open_count++] = call;
+}
+
+static void io_follow(void *ctx, const char *server, bool all)
+{
+    struct outside *o = ctx;
+
+    buf_printf(&o->asked, "follows: %s\n", all ? "(all)" : server ? server : "(none)");
+}
+
+static void io_copy(void *ctx, const char *text, size_t n)
+{
+    struct outside *o = ctx;
+
+    buf_printf(&o->asked, "copies: %.*s\n", (int)n, text);
+}
+
+static void io_nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void io_theme(void *ctx, const struct theme *t)
+{
+    (void)ctx;
+    (void)t;
+}
+
+static const struct view_io io = {io_send, io_follow, io_copy, io_nothing, io_theme, io_nothing};
+
+/* ---- scripts ---- */
+
+static char *data_path(const char *dir, const char *file)
+{
+    const char *root = getenv("MCPTOP_SRCDIR");
+
+    return xasprintf("%s/tests/screens/%s%s", root ? root : ".", dir, file);
+}
+
+static char *read_file(const char *path)
+{
+    struct buf b = BUF_INIT;
+    char chunk[4096];
+    size_t n;
+    FILE *f = fopen(path, "re");
+
+    if (!f)
+        return NULL;
+    while ((n = fread(chunk, 1, sizeof(chunk), f)))
+        buf_add(&b, chunk, n);
+    fclose(f);
+    return buf_take(&b);
+}
+
+static char *read_data(const char *file)
+{
+    AUTO_FREE char *path = data_path("data/", file);
+    char *text = read_file(path);
+
+    if (!text)
+        ok(false, "%s is there", path);
+    return text ? text : xstrdup("");
+}
+
+static void apply_event(struct view *v, const char *name, const char *file)
+{
+    AUTO_FREE char *json = read_data(file);
+
+    ok(view_event(v, name, json, strlen(json)) > 0, "event %s of %s is taken", name, file);
+}
+
+static void apply_reply(struct view *v, struct outside *o, const char *file)
+{
+    AUTO_FREE char *json = read_data(file);
+    json_t *reply = json_loads(json, 0, NULL);
+    struct view_call *call = o->open[0];
+
+    if (!o->open_count) {
+        ok(false, "a question is open for %s", file);
+        json_decref(reply);
+        return;
+    }
+    memmove(o->open, o->open + 1, (size_t)--o->open_count * sizeof(*o->open));
+    view_reply(v, call, json_object_get(reply, "data"), json_string_value(json_object_get(reply, "error")));
+    json_decref(reply);
+}
+
+static int named_key(const char *name)
+{
+    static const struct { const char *name; int key; } names[] = {
+        {"Enter", K_ENTER}, {"Esc", K_ESC}, {"Tab", K_TAB}, {"BS", K_BACKSPACE}, {"Right", K_RIGHT}, {"Left", K_LEFT},
+        {"^U", K_CTRL('U')}, {"PgUp", K_PGUP}, {"PgDn", K_PGDN},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i].name, name))
+            return names[i].key;
+    return K_NONE;
+}
+
+static void run_word(struct view *v, struct outside *o, const char *word, int64_t *now)
+{
+    char a[64], b[64];
+    int w, h;
+
+    if (sscanf(word, "reply %63s", a) == 1) {
+        apply_reply(v, o, a);
+    } else if (sscanf(word, "event %63s %63s", a, b) == 2) {
+        apply_event(v, a, b);
+    } else if (sscanf(word, "wait %d", &w) == 1) {
+        *now += w;
+        clock_freeze(*now - NOW, *now);
+        view_draw(v);
+    } else if (sscanf(word, "size %dx%d", &w, &h) == 2) {
+        view_resize(v, w, h);
+        view_draw(v);
+    } else if (!strcmp(word, "lost")) {
+        view_connection(v, CONN_LOST, NULL);
+    } else if (!strcmp(word, "up")) {
+        view_connection(v, CONN_UP, NULL);
+    } else {
+        ok(named_key(word) != K_NONE, "key <%s> is known", word);
+        view_key(v, named_key(word));
+    }
+}
+
+static void run_script(struct view *v, struct outside *o, const char *script)
+{
+    int64_t now = NOW;
+
+    view_draw(v);
+    while (*script) {
+        const char *end = *script == '<' ? strchr(script, '>') : NULL;
+        if (end && end > script + 1) {
+            AUTO_FREE char *word = xstrndup(script + 1, (size_t)(end - script - 1));
+            run_word(v, o, word, &now);
+            script = end + 1;
+        } else {
+            view_key(v, *script++);
+        }
+        view_draw(v);
+    }
+}
+
+static void show_difference(const char *got, const char *want)
+{
+    while (*got || *want) {
+        size_t n = strcspn(got, "\n"), m = strcspn(want, "\n");
+        if (n != m || memcmp(got, want, n) != 0)
+            printf("#  want |%.*s|\n#   got |%.*s|\n", (int)m, want, (int)n, got);
+        got += n + (got[n] == '\n');
+        want += m + (want[m] == '\n');
+    }
+}
+
+static void compare(const char *name, const char *got)
+{
+    AUTO_FREE char *file = xasprintf("%s.screen", name);
+    AUTO_FREE char *path = data_path("", file);
+    AUTO_FREE char *want = read_file(path);
+    FILE *f;
+
+    if (getenv("UPDATE_SCREENS") && (f = fopen(path, "we"))) {
+        fputs(got, f);
+        fclose(f);
+        return;
+    }
+    if (!ok(want && !strcmp(got, want), "screen %s", name))
+        show_difference(got, want ? want : "");
+}
+
+static void run_case(const struct screen_case *c)
+{
+    struct outside o = {0};
+    struct view v;
+    AUTO_BUF struct buf got = BUF_INIT;
+
+    clock_freeze(0, NOW);
+    view_init(&v, &io, &o);
+    v.readonly = c->readonly;
+    v.canvas.ascii = c->ascii;
+    view_resize(&v, c->w, c->h);
+    apply_event(&v, "hello", "hello.json");
+    view_connection(&v, CONN_UP, NULL);
+    apply_event(&v, "log", "log.json");
+    for (int i = 0; i < o.open_count; i++) {      /* what is asked at the start is no part of a case */
+        free(o.open[i]->name);
+        free(o.open[i]->what);
+        free(o.open[i]);
+    }
+    o.open_count = 0;
+    buf_clear(&o.asked);
+    for (size_t i = 0; i < v.feed.server_count; i++)
+        v.feed.servers[i]->calls.open_count = 0;
+    run_script(&v, &o, c->script);
+    canvas_dump(&v.canvas, &got, c->styles);
+    buf_add(&got, buf_str(&o.asked), o.asked.len);
+    compare(c->name, buf_str(&got));
+    for (int i = 0; i < o.open_count; i++) {
+        free(o.open[i]->name);
+        free(o.open[i]->what);
+        free(o.open[i]);
+    }
+    buf_fini(&o.asked);
+    view_fini(&v);
+}
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    tap_deadline(60);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        run_case(&cases[i]);
+    return done_testing();
+}
