@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Child processes as objects, their registry and the reaper. Two things end a child, in either order: the status (SIGCHLD,
- * waitpid) and the end of its pipes (the stream). Whichever comes second calls child_over().
+ * waitpid) and the end of its pipes (the stream). Whichever comes second calls child_end().
  *
  * The reaper waits for *any* child, because as a subreaper we are given orphans that nobody registered. It knows nothing of
  * servers, restarts or protocols. */
@@ -32,6 +32,7 @@ struct child {
     ev_timer pipes_grace;       /* from the status on: how long a grandchild may hold the pipes */
     struct child_exit exit;
     bool exited;
+    bool ending;                /* both are in: child_over comes in a turn of its own */
     bool finished;              /* `over` was told */
     bool *gone;                 /* set when it is freed during `exited` */
     bool session_lost;          /* its pid was given to a later child: the session of that number is not ours */
@@ -40,7 +41,8 @@ struct child {
 static struct {
     struct ev_loop *loop;       /* NULL while not started */
     ev_signal sigchld;
-    struct child *children;
+    ev_timer ending;            /* tells one `over` a turn */
+    struct child *children;     /* the latest first */
 } reaper;
 
 static struct rlimit nofile_before;
@@ -53,12 +55,37 @@ static void child_over(struct child *c)
 {
     assert(c->exited && !c->finished);
     c->finished = true;
-    ev_timer_stop(c->loop, &c->pipes_grace);
-    stream_pause(c->stream, true);
     stream_close_input(c->stream);
     if (c->run_id)
         child_sweep(c->run_id);
     c->events.over(c->ctx, &c->exit);
+}
+
+/* Oldest first, one a turn: a sweep takes a millisecond or two, and fifty servers may end at once. */
+static void on_ending(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct child *oldest = NULL;
+    int count = 0;
+    (void)revents;
+    for (struct child *c = reaper.children; c; c = c->next) {
+        if (c->ending && !c->finished) {
+            oldest = c;
+            count++;
+        }
+    }
+    if (count > 1)
+        ev_timer_start(loop, w);
+    if (oldest)
+        child_over(oldest);
+}
+
+static void child_end(struct child *c)
+{
+    c->ending = true;
+    ev_timer_stop(c->loop, &c->pipes_grace);
+    stream_pause(c->stream, true);
+    if (!ev_is_active(&reaper.ending))
+        ev_timer_start(c->loop, &reaper.ending);
 }
 
 static void on_stream_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
@@ -70,7 +97,7 @@ static void on_stream_data(void *ctx, enum stream_channel ch, const char *p, siz
 static void on_stream_drained(void *ctx)
 {
     struct child *c = ctx;
-    if (c->events.stream.drained && !c->finished)
+    if (c->events.stream.drained && !c->ending)
         c->events.stream.drained(c->ctx);
 }
 
@@ -80,7 +107,7 @@ static void on_stream_end(void *ctx, const struct fault *why)
     (void)why;      /* a broken pipe says no more than the status will */
     c->pipes_ended = true;
     if (c->exited)
-        child_over(c);
+        child_end(c);
 }
 
 static void on_pipes_grace(struct ev_loop *loop, ev_timer *w, int revents)
@@ -90,7 +117,7 @@ static void on_pipes_grace(struct ev_loop *loop, ev_timer *w, int revents)
     if (stream_is_paused(c->stream))
         ev_timer_again(loop, w);        /* what it still holds is wanted */
     else
-        child_over(c);
+        child_end(c);
 }
 
 static void child_note_exit(struct child *c, int status)
@@ -110,7 +137,7 @@ static void child_note_exit(struct child *c, int status)
         c->gone = NULL;
     }
     if (c->pipes_ended)
-        child_over(c);
+        child_end(c);
     else
         ev_timer_again(c->loop, &c->pipes_grace);
 }
@@ -183,6 +210,7 @@ int child_reaper_start(struct ev_loop *loop, struct fault *f)
     reaper.loop = loop;
     ev_signal_init(&reaper.sigchld, on_sigchld, SIGCHLD);
     ev_signal_start(loop, &reaper.sigchld);
+    ev_timer_init(&reaper.ending, on_ending, 0., 0.);
     return 0;
 }
 
@@ -191,6 +219,7 @@ void child_reaper_stop(struct ev_loop *loop)
     if (reaper.loop != loop)
         return;
     ev_signal_stop(loop, &reaper.sigchld);
+    ev_timer_stop(loop, &reaper.ending);
     reaper.loop = NULL;
 }
 
