@@ -222,7 +222,6 @@ static bool has(const struct buf *b, const char *text)
 static void test_handshake(void)
 {
     struct rig r;
-    AUTO_FREE char *id = NULL;
     size_t n;
 
     rig_open(&r, NULL);
