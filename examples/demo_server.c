@@ -358,15 +358,26 @@ static int on_input(const struct demo *demo)
     return 1;
 }
 
+static long long now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void serve(const struct demo *demo)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 
     say("%s: at your service", demo->name);
+    long long next = now_ms() + TICK_MS;
     for (;;) {
-        int n = poll(&input, 1, demo->tick ? TICK_MS : -1);
+        long long left = next - now_ms();
+        int n = poll(&input, 1, !demo->tick ? -1 : left > 0 ? (int)left : 0);
         if (n == 0) {
             demo->tick();
+            next += TICK_MS;
         } else if (n > 0 && !on_input(demo)) {
             break;
         }

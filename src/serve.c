@@ -32,7 +32,7 @@ enum { EXIT_WRONG_USAGE = 2 };
 
 struct serve {
     struct paths paths;          /* data_dir, socket; the rest NULL where not given */
-    bool no_warden, data_dir_given;
+    bool no_warden;
     int ready_fd;                /* -1 = none */
 
     char *config, *log_dir, *listen, *api_key;
@@ -82,7 +82,6 @@ static int parse_options(struct serve *sv, int argc, char **argv)
             *texts[o] = xstrdup(optarg);
         }
     }
-    sv->data_dir_given = sv->paths.data_dir != NULL;
     return optind < argc ? usage(stderr) + 1 : 0;
 }
 
@@ -119,7 +118,7 @@ static char *default_log_dir(const struct serve *sv, const struct config *c)
         return xstrdup(c->log_dir);
     if (c && c->data_dir)
         return xasprintf("%s/logs", c->data_dir);
-    if (sv->data_dir_given)
+    if (!paths_data_dir_is_default(&sv->paths))
         return xasprintf("%s/logs", sv->paths.data_dir);
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     if (state && *state == '/')
@@ -227,8 +226,9 @@ static void watch_signals(struct serve *sv)
 static int start_parts(struct serve *sv, struct fault *f)
 {
     struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir, .instance = sv->instance.id };
-    struct api_config api = { .socket = sv->paths.socket, .listen = sv->listen, .api_key = sv->api_key, .mcp_open = sv->mcp_open,
-                              .turn = &sv->turn, .shutdown = on_api_shutdown, .ctx = sv };
+    struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir, .listen = sv->listen,
+                              .api_key = sv->api_key, .mcp_open = sv->mcp_open, .turn = &sv->turn,
+                              .shutdown = on_api_shutdown, .ctx = sv };
     if (child_reaper_start(sv->loop, f) < 0)
         return -1;
     sv->fleet = fleet_new(sv->loop, &options, f);

@@ -73,6 +73,7 @@ static void config_copy(struct api_config *to, const struct api_config *from)
 {
     *to = *from;
     to->socket = xstrdup(from->socket);
+    to->data_dir = xstrdup(from->data_dir ? from->data_dir : "");
     to->listen = xstrdup(from->listen);
     to->api_key = xstrdup(from->api_key ? from->api_key : "");
 }
@@ -117,6 +118,7 @@ void api_server_free(struct api_server *a)
     mcp_stdio_free(a->mcp_stdio);
     free(a->listen_error);
     free((char *)(uintptr_t)a->cfg.socket);
+    free((char *)(uintptr_t)a->cfg.data_dir);
     free((char *)(uintptr_t)a->cfg.listen);
     free((char *)(uintptr_t)a->cfg.api_key);
     free(a);

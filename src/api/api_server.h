@@ -11,6 +11,7 @@
 
 struct api_config {
     const char *socket;              /* unix socket path; an old one is replaced (the caller holds the data directory's lock) */
+    const char *data_dir;            /* for the status route */
     const char *listen;              /* "127.0.0.1:8080", or NULL = no TCP */
     const char *api_key;             /* what TCP clients must show */
     bool mcp_open;                   /* mcp_auth: none: /mcp needs no key over TCP (Host and Origin are checked all the same) */

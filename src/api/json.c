@@ -101,11 +101,11 @@ json_t *json_status(const struct api_server *a)
     char name[256] = "";
 
     gethostname(name, sizeof name - 1);
-    json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:s}",
+    json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}",
         "version", PACKAGE_VERSION, "pid", (int)getpid(), "started_wall_ms", (json_int_t)a->started_wall_ms,
         "uptime_ms", (json_int_t)(clock_mono_ms() - a->started_mono_ms),
         "instance", fleet_get_instance(fl), "socket", a->cfg.socket, "listen", a->cfg.listen ? a->cfg.listen : "",
-        "listen_error", a->listen_error, "log_dir", fleet_get_log_dir(fl));
+        "listen_error", a->listen_error, "data_dir", a->cfg.data_dir, "log_dir", fleet_get_log_dir(fl));
     json_object_set_new(doc, "loop", json_pack("{s:f, s:I, s:I}",
         "longest_turn_ms", turn ? (double)turn->longest_ns / 1e6 : 0.0,
         "longest_turn_wall_ms", (json_int_t)(turn ? turn->longest_wall_ms : 0),

@@ -14,12 +14,13 @@
 struct paths {
     char *data_dir;      /* ~/.mcpproxy */
     char *socket;        /* DATA_DIR/mcptop.sock */
-    char *config;        /* NULL: let serve find it */
+    char *config;        /* ./mcp_config.json where there is one; NULL = DATA_DIR/mcp_config.json */
     char *log_dir;       /* NULL: default */
     char *listen;        /* NULL: default */
 };
 int paths_resolve(struct paths *p, struct fault *f);     /* fills what is NULL except config, log_dir, listen */
 void paths_fini(struct paths *p);
+bool paths_data_dir_is_default(const struct paths *p);   /* ~/.mcpproxy */
 
 /* Is a supervisor there? 0 = it answers on the socket. Otherwise -1: FAULT_NOT_FOUND = none runs. Blocking, for at most 2 s;
  * for the time before a loop runs. */

@@ -42,12 +42,28 @@ static int default_data_dir(struct paths *p, struct fault *f)
     return 0;
 }
 
+/* Looked for here and now: a supervisor that is started in the background runs in another directory. */
+static void find_config_here(struct paths *p)
+{
+    if (!p->config && access("mcp_config.json", F_OK) == 0)
+        p->config = xstrdup("mcp_config.json");
+}
+
+bool paths_data_dir_is_default(const struct paths *p)
+{
+    struct paths other = { 0 };
+    bool same = default_data_dir(&other, NULL) == 0 && strcmp(other.data_dir, p->data_dir) == 0;
+    paths_fini(&other);
+    return same;
+}
+
 int paths_resolve(struct paths *p, struct fault *f)
 {
     char **given[] = { &p->data_dir, &p->socket, &p->config, &p->log_dir };
     const char *from_env = getenv("MCPTOP_SOCKET");
     if (!p->socket && from_env && *from_env)
         p->socket = xstrdup(from_env);
+    find_config_here(p);
     for (size_t i = 0; i < ARRAY_LEN(given); i++)
         if (make_absolute(given[i], f))
             return -1;

@@ -434,6 +434,8 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     ev_timer_init(&fl->tick, on_tick, 1., 1.);
     ev_timer_init(&fl->stop_limit, on_stop_limit, 0., 0.);
     fl->begin.data = fl->tick.data = fl->stop_limit.data = fl;
+    usage_host(&fl->host);
+    usage_self(&fl->self);
     fl->containers = containers_new(loop, fl->instance, &events, fl);
     fleet_config_start(fl);
     ev_timer_start(loop, &fl->tick);
