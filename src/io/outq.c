@@ -26,6 +26,7 @@ static bool is_would_block(int err)
 static void outq_break(struct outq *q, int err)
 {
     q->error = err;
+    q->lost = q->held.len - q->head;
     ev_io_stop(q->loop, &q->writable);
     buf_fini(&q->held);
     q->head = 0;

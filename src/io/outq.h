@@ -21,6 +21,7 @@ struct outq {
     size_t head;
     size_t cap;
     int error;                  /* errno of the write that broke it; 0 = healthy */
+    size_t lost;                /* what was queued then */
     outq_event_fn drained;      /* became empty after it was not; may be NULL; may outq_fini */
     outq_event_fn broken;       /* a later write failed; once; never from inside outq_writev; may be NULL; may outq_fini */
     void *ctx;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -19,6 +20,7 @@ struct pipes {
     struct outq input;
     bool closing;           /* stream_close_input was called; the descriptor goes when the queue is empty */
     int in_fd;
+    size_t undelivered;     /* once in_fd is closed */
     ev_io output[2];        /* by enum stream_channel; fd -1 once it has ended */
     ev_timer no_output;     /* tells the end of a stream that never had an output */
     struct fault why;       /* code 0 = nothing broke */
@@ -73,10 +75,23 @@ static void on_no_output(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- input ---- */
 
+/* A pipe keeps what nobody read until both its ends are closed. */
+static size_t pipes_undelivered(const struct stream *s)
+{
+    const struct pipes *p = CONTAINER_OF(s, const struct pipes, stream);
+    int in_pipe = 0;
+    if (p->in_fd < 0)
+        return p->undelivered;
+    if (ioctl(p->in_fd, FIONREAD, &in_pipe) < 0)
+        in_pipe = 0;
+    return (size_t)in_pipe + outq_queued(&p->input) + p->input.lost;
+}
+
 static void pipes_close_in(struct pipes *p)
 {
     if (p->in_fd < 0)
         return;
+    p->undelivered = pipes_undelivered(&p->stream);
     outq_fini(&p->input);
     close(p->in_fd);
     p->in_fd = -1;
@@ -154,6 +169,7 @@ static const struct stream_ops pipes_ops = {
     .writev = pipes_writev,
     .close_input = pipes_close_input,
     .queued = pipes_queued,
+    .undelivered = pipes_undelivered,
     .set_queue_cap = pipes_set_queue_cap,
     .pause = pipes_pause,
     .free = pipes_free,
@@ -204,6 +220,11 @@ void stream_close_input(struct stream *s)
 size_t stream_queued(const struct stream *s)
 {
     return s->ops->queued(s);
+}
+
+size_t stream_undelivered(const struct stream *s)
+{
+    return s->ops->undelivered ? s->ops->undelivered(s) : s->ops->queued(s);
 }
 
 void stream_set_queue_cap(struct stream *s, size_t bytes)

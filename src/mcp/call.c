@@ -159,18 +159,40 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
     return k;
 }
 
+static void copy_message(struct session *s, struct call *k, const struct envelope *e)
+{
+    struct envelope moved = *e;
+
+    k->copy = xmalloc(e->body.n);
+    k->copy_n = e->body.n;
+    envelope_flatten(&moved, k->copy);
+    s->copied_bytes += k->copy_n;
+}
+
+static void forget_copy(struct session *s, struct call *k)
+{
+    if (!k->copy)
+        return;
+    s->copied_bytes -= k->copy_n;
+    free(TAKE(k->copy));
+}
+
 void call_hold(struct session *s, struct call *k, const struct envelope *e)
 {
-    struct envelope copy = *e;
-
-    if (!k->held) {
-        k->held = xmalloc(e->body.n);
-        k->held_n = e->body.n;
-        envelope_flatten(&copy, k->held);
-        s->held_bytes += k->held_n;
-    }
+    copy_message(s, k, e);
+    k->held_ms = k->begun_ms;
     call_move(k, &s->held);
     calls_arm(s);
+}
+
+void call_keep(struct session *s, struct call *k, const struct envelope *e)
+{
+    bool had = k->copy;
+
+    if (e->body.n > SESSION_MAX_KEPT_CALL || s->copied_bytes + (had ? 0 : e->body.n) > SESSION_MAX_KEPT_BYTES)
+        forget_copy(s, k);
+    else if (!had)
+        copy_message(s, k, e);
 }
 
 int session_request(struct session *s, const char *method, const char *params, own_reply_fn own, struct fault *f)
@@ -198,13 +220,11 @@ void call_drop(struct session *s, struct call *k)
 {
     if (k->list == &s->flight && !k->client)
         s->abandoned--;
-    if (k->held)
-        s->held_bytes -= k->held_n;
+    forget_copy(s, k);
     if (k->id)
         table_remove(&s->table, k->id);
     call_move(k, NULL);
     call_detach(k);
-    free(k->held);
     free(k);
 }
 
@@ -294,6 +314,29 @@ void calls_fail_flight(struct session *s, const char *cause)
     fail_all(s, &s->flight, why);
 }
 
+/* Those of flight come before what was held since, in the order they were written. */
+void calls_take_back(struct session *s, size_t undelivered)
+{
+    uint64_t from = undelivered < s->stats.bytes_out ? s->stats.bytes_out - undelivered : 0;
+    struct call_list back = {0};
+
+    for (struct call *k = s->flight.head, *next; k; k = next) {
+        next = k->next;
+        if (k->written_at < from || !k->client || !k->copy)
+            continue;
+        table_remove(&s->table, k->id);
+        k->id = 0;
+        if (!k->held_ms)
+            k->held_ms = clock_mono_ms();
+        call_move(k, &back);
+    }
+    while (s->held.head)
+        call_move(s->held.head, &back);
+    while (back.head)
+        call_move(back.head, &s->held);
+    calls_arm(s);
+}
+
 void calls_forget_own(struct session *s)
 {
     while (s->own.head) {
@@ -311,7 +354,7 @@ static int64_t next_deadline(const struct session *s)
     int64_t at = INT64_MAX;
 
     if (s->held.head)
-        at = s->held.head->begun_ms + s->cfg.hold_timeout_ms;
+        at = s->held.head->held_ms + s->cfg.hold_timeout_ms;
     if (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms < at)
         at = s->flight.head->active_ms + s->cfg.call_timeout_ms;
     return at;
@@ -372,7 +415,7 @@ void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop;
     (void)revents;
     session_enter(s);
-    while (s->held.head && s->held.head->begun_ms + s->cfg.hold_timeout_ms <= now)
+    while (s->held.head && s->held.head->held_ms + s->cfg.hold_timeout_ms <= now)
         expire_held(s, s->held.head);
     while (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms <= now)
         expire_written(s, s->flight.head);

@@ -120,8 +120,10 @@ static int write_call(struct session *s, struct call *k, const struct envelope *
 {
     k->written_ns = clock_mono_ns();
     k->active_ms = k->written_ns / 1000000;
+    k->written_at = s->stats.bytes_out;
     if (write_rewritten(s, e, s->next_id, f))
         return -1;
+    call_keep(s, k, e);
     call_number(s, k);
     call_move(k, &s->flight);
     calls_arm(s);
@@ -141,16 +143,14 @@ void router_flush(struct session *s)
         struct call *k = s->held.head;
         struct fault f = FAULT_NONE;
         struct envelope e;
-        if (envelope_scan(k->held, k->held_n, &e, &f)) {
+        if (envelope_scan(k->copy, k->copy_n, &e, &f))
             call_fail(s, k, SESSION_INVALID, "%s", f.text);
-        } else if (!write_call(s, k, &e, &f)) {
-            s->held_bytes -= k->held_n;
-            free(TAKE(k->held));
-        } else if (f.code == EPIPE) {
+        else if (!write_call(s, k, &e, &f))
+            continue;
+        else if (f.code == EPIPE)
             return;     /* the run is ending; they wait for the next one */
-        } else {
+        else
             fail_unwritten(s, k, &f);
-        }
     }
 }
 
@@ -160,7 +160,7 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
 {
     struct session *s = c->session;
 
-    if (s->held.n >= SESSION_MAX_HELD_CALLS || e->body.n > SESSION_MAX_HELD_BYTES - s->held_bytes) {
+    if (s->held.n >= SESSION_MAX_HELD_CALLS || s->copied_bytes + e->body.n > SESSION_MAX_HELD_BYTES) {
         AUTO_BUF struct buf cause = BUF_INIT;
         router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" is not ready: %s; and too many calls wait for it already",
                       s->cfg.server, session_waits_for(s, &cause));

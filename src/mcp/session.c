@@ -172,6 +172,11 @@ void session_up(struct session *s)
 
 static void take_item(struct session *s, const struct frame_item *item, bool live);
 
+void session_undelivered(struct session *s, size_t bytes)
+{
+    s->undelivered = bytes;
+}
+
 void session_down(struct session *s, const char *cause)
 {
     struct frame_item item;
@@ -181,10 +186,13 @@ void session_down(struct session *s, const char *cause)
         frame_end(&s->frame, &item);
         take_item(s, &item, true);
     }
+    size_t undelivered = s->undelivered;
+    s->undelivered = 0;
     if (s->running) {
         AUTO_FREE char *why = s->phase == SESSION_HANDSHAKE
                                   ? xasprintf("the server ended (%s) before its handshake was done", cause) : NULL;
         end_run(s);
+        calls_take_back(s, undelivered);
         replace(&s->last_end, xstrdup(cause));
         replace(&s->cause, xstrdup(cause));
         calls_fail_flight(s, cause);

@@ -3,7 +3,7 @@
  * It knows nothing of processes or HTTP: bytes come in by session_feed, go out by the `write` event.
  *
  * A session outlives the server's process: clients stay open while the process is restarted, their calls are held, the
- * handshake is done again and the held calls go on. What was written to a process that died gets an error that names the cause.
+ * handshake is done again and the held calls go on. What a process that died may have read gets an error that names the cause.
  *
  * Phases: DOWN → HANDSHAKE (initialize, notifications/initialized, tools/list) → READY ⇄ SILENT (a ping was not answered). */
 #ifndef MCPTOP_MCP_SESSION_H
@@ -49,6 +49,9 @@ void session_configure(struct session *s, const struct session_config *cfg);
 
 void session_up(struct session *s);              /* a process is running: begins the handshake */
 void session_feed(struct session *s, const char *p, size_t n);
+/* Before session_down: the last so many bytes handed to `write` never reached the process (they were still queued, or lay
+ * unread in its pipe). Calls that lie wholly in them wait for the next run instead of failing. */
+void session_undelivered(struct session *s, size_t bytes);
 /* The process ended (or its stream). cause: "exited 3", "OOM-killed at 512M" … in flight calls get it. */
 void session_down(struct session *s, const char *cause);
 /* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call whose hold deadline passes:

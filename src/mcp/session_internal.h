@@ -9,7 +9,7 @@
  *   relay.c      what the server sends: replies, progress, notifications, requests
  *
  * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one list: held (waits for the
- * server, has no id yet), flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order
+ * server, has no id), flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order
  * of last activity, so the head of each is the next to expire and one timer serves all.
  *
  * Callbacks may call back into the session, even free it. So every entry from outside is between session_enter() and
@@ -29,6 +29,8 @@ enum {
     SESSION_NO_METHOD = -32601,
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,
+    SESSION_MAX_KEPT_CALL = 64 << 10,    /* a written call is kept for the case that it is never read, if it is no longer … */
+    SESSION_MAX_KEPT_BYTES = 1 << 20,    /* … and all copies together are no more */
     SESSION_MAX_IN_FLIGHT = 16384,
     SESSION_MAX_PINGS = 4,               /* unanswered */
     SESSION_SAMPLES = 512,
@@ -64,13 +66,14 @@ struct call {
     call_reply_fn fn;
     void *ctx;
     own_reply_fn own;
-    int64_t begun_ms, active_ms;         /* accepted, then written; and its last sign of life */
-    int64_t written_ns;
+    int64_t begun_ms, held_ms;           /* accepted; first held, 0 = never */
+    int64_t active_ms, written_ns;       /* its last sign of life; written to the server */
+    uint64_t written_at;                 /* bytes_out before it */
     struct span token, progress;         /* the client's own id and progress token */
     struct span method, name;            /* for people: escapes undone, cut */
     const char *initialize;              /* a held initialize: the version for this client */
-    char *held;                          /* the message, while it waits */
-    size_t held_n;
+    char *copy;                          /* the message on one line: while it waits, and for a second try; or NULL */
+    size_t copy_n;
 };
 
 struct call_list { struct call *head, *tail; uint32_t n; };
@@ -80,6 +83,7 @@ struct call_table { struct call **slots; size_t cap, n; };
 
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void call_hold(struct session *s, struct call *k, const struct envelope *e);
+void call_keep(struct session *s, struct call *k, const struct envelope *e);  /* a written one: a copy, within bounds */
 void call_move(struct call *k, struct call_list *to);        /* to its tail; NULL = out of every list */
 void call_detach(struct call *k);                            /* its client is not to be called any more */
 void call_number(struct session *s, struct call *k);         /* gives it an id and a place in the table */
@@ -91,6 +95,7 @@ void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...
 void call_give_up(struct session *s, struct call *k, const char *why);
 void calls_fail_held(struct session *s, const char *why);
 void calls_fail_flight(struct session *s, const char *cause);
+void calls_take_back(struct session *s, size_t undelivered);  /* from flight to held, where nobody can have read them */
 void calls_forget_own(struct session *s);
 void calls_arm(struct session *s);                           /* the timer of the next deadline */
 void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents);
@@ -167,7 +172,8 @@ struct session {
     /* calls and clients */
     struct call_table table;
     struct call_list held, flight, own;
-    size_t held_bytes;
+    size_t copied_bytes;
+    size_t undelivered;                  /* of the run that is about to end */
     uint32_t abandoned;                  /* of flight */
     uint64_t next_id;
     ev_timer deadline;

@@ -24,6 +24,7 @@ struct run_end {
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
     struct fault why;       /* code 0 where the end speaks for itself */
     int64_t at_wall_ms;
+    size_t undelivered;     /* bytes of its input that nobody has read; on the host only (an engine does not tell) */
 };
 
 struct backend_events {

@@ -62,7 +62,8 @@ static void on_over(void *ctx, const struct child_exit *x)
     ev_timer_stop(h->loop, &h->timer);
     tell_up(h);
     child_sweep(h->run_id);
-    struct run_end end = { .code = x->code, .signal = x->signal, .at_wall_ms = x->at_wall_ms };
+    struct run_end end = { .code = x->code, .signal = x->signal, .at_wall_ms = x->at_wall_ms,
+                           .undelivered = stream_undelivered(child_stream(h->child)) };
     h->b.events.over(h->b.ctx, &end);
 }
 

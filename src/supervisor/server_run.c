@@ -212,6 +212,7 @@ static void on_over(void *ctx, const struct run_end *end)
     server_run_describe(s, end, how, sizeof how);
     logstore_stderr_end(s->log);
     logstore_say(s->log, "%s%s", end->never_started ? "could not be started: " : "ended: ", how);
+    session_undelivered(s->session, end->undelivered);
     server_run_silence(s, how);
     server_usage_reset(s);
     s->pull.text[0] = '\0';

@@ -170,6 +170,7 @@ static void run_acts(struct world *w, char action)
         w->up = true;
         session_up(w->s);
     } else if (action == 'd' && w->up) {
+        session_undelivered(w->s, (size_t)w->count * 40);     /* some of the calls */
         session_down(w->s, "exited 1");
         w->up = false;
     } else if (action == 'w') {

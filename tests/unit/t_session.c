@@ -634,6 +634,53 @@ static void test_write_failures(void)
     rig_close(&r);
 }
 
+static void test_undelivered(void)
+{
+    static const char *const calls[] = {CALL("0", "read"), CALL("1", "half"), CALL("2", "unread"), CALL("3", "unread too")};
+    struct session_config cfg = {.hold_timeout_ms = 60};
+    struct reply p[5] = {{{0}, 0, 0}};
+    size_t sizes[4];
+    struct rig r;
+
+    rig_open(&r, &cfg);
+    start_ready(&r);
+    struct client *c = client_open(r.s, "", NULL, NULL);
+    for (int i = 0; i < 4; i++) {
+        sends(c, &p[i], calls[i]);
+        sizes[i] = strlen(next_line(&r)) + 1;
+    }
+    session_undelivered(r.s, sizes[1] / 2 + sizes[2] + sizes[3]);
+    session_down(r.s, "signal 9 (killed)");
+    ok(p[0].errors == 1 && p[1].errors == 1, "what was read, or begun to be read, fails");
+    ok(!p[2].count && !p[3].count, "what nobody read waits");
+    sends(c, &p[4], CALL("4", "later"));
+    start(&r);
+    ok(strstr(next_line(&r), "\"name\":\"unread\"") && strstr(next_line(&r), "\"name\":\"unread too\""), "and is written again");
+    ok(strstr(next_line(&r), "\"name\":\"later\""), "before what came later");
+    finish_start(&r);
+    for (int i = 2; i < 5; i++) {
+        AUTO_FREE char *id = xasprintf("%d", 6 + i);
+        AUTO_FREE char *want = xasprintf("{\"result\":{},\"jsonrpc\":\"2.0\",\"id\":%d}", i);
+        says_result(&r, id, "{}");
+        is_str(buf_str(&p[i].text), want, "answered by the next run");
+    }
+    sends(c, &p[0], CALL("0", "x"));
+    session_down(r.s, "exited 1");
+    is_int(p[0].errors, 2, "the figure counts for one end only");
+
+    up(&r);
+    says_initialized(&r, next_id(&r));
+    sends(c, &p[1], CALL("1", "x"));
+    session_undelivered(r.s, 100000);
+    session_down(r.s, "exited 1");
+    is_int(p[1].count, 1, "taken back, it waits");
+    ok(run_until(r.loop, p[1].count == 2, 5), "but not for ever");
+    client_close(c);
+    for (int i = 0; i < 5; i++)
+        buf_fini(&p[i].text);
+    rig_close(&r);
+}
+
 /* ---- what the server may do wrong ---- */
 
 static void test_strays(void)
@@ -902,6 +949,7 @@ int main(void)
     test_hold_deadline();
     test_hold_caps();
     test_write_failures();
+    test_undelivered();
     test_strays();
     test_oversize();
     test_call_timeout();

@@ -155,6 +155,31 @@ static void test_input(struct ev_loop *loop)
     seen_fini(&s);
 }
 
+static void test_undelivered(struct ev_loop *loop)
+{
+    struct seen s = {0};
+    char got[4];
+    struct ends e = open_stream(loop, &s);
+    static char big[300000];
+    struct fault f = FAULT_NONE;
+
+    stream_writev(s.stream, &(struct iovec){(char[]){"0123456789"}, 10}, 1, &f);
+    is_int(stream_undelivered(s.stream), 10, "what lies in the pipe was not read");
+    is_int(read(e.in, got, sizeof got), 4, "the reader takes a part");
+    is_int(stream_undelivered(s.stream), 6, "the rest was not read");
+    stream_writev(s.stream, &(struct iovec){big, sizeof big}, 1, &f);
+    is_int(stream_undelivered(s.stream), 6 + sizeof big, "nor what the pipe did not take");
+    close(e.in);
+    run_for(loop, 0.05);
+    is_int(stream_undelivered(s.stream), 6 + sizeof big, "the reader's end changes nothing");
+    stream_close_input(s.stream);
+    is_int(stream_undelivered(s.stream), 6 + sizeof big, "nor does ours");
+    close(e.out);
+    close(e.err);
+    stream_free(s.stream);
+    seen_fini(&s);
+}
+
 static void test_free_inside(struct ev_loop *loop)
 {
     struct seen s = {.free_in_data = true};
@@ -215,6 +240,7 @@ int main(void)
     test_channels(loop);
     test_pause(loop);
     test_input(loop);
+    test_undelivered(loop);
     test_free_inside(loop);
     test_flood(loop);
     ev_loop_destroy(loop);
