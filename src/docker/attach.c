@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An attached container as a struct stream: an upgraded connection whose output is taken apart into stdout and stderr and
- * whose input goes as it is. The connection's end of input is the container's end of output.
+/* An attached container as a struct stream: an upgraded connection whose output is taken apart into
+ * stdout and stderr and whose input goes as it is. The connection's end of input is the container's
+ * end of output.
  *
  * It copies what it needs of the engine, so a stream may outlive it; it knows no server. */
 #include "docker/engine_internal.h"
@@ -28,7 +29,8 @@ static bool on_frame(void *ctx, enum frames_channel ch, const char *p, size_t n)
     bool gone = false;
     a->gone = &gone;
     /* What the engine itself has to say (SYSTEM) is shown with the server's errors. */
-    a->stream.events.data(a->stream.ctx, ch == FRAMES_STDOUT || ch == FRAMES_STDIN ? STREAM_OUT : STREAM_ERR, p, n);
+    bool out = ch == FRAMES_STDOUT || ch == FRAMES_STDIN;
+    a->stream.events.data(a->stream.ctx, out ? STREAM_OUT : STREAM_ERR, p, n);
     if (gone)
         return false;
     a->gone = NULL;
@@ -69,7 +71,9 @@ static void on_end(void *ctx, long status, const struct fault *why)
     } else if (why) {
         engine_fault_connection(&a->context, why, &f);
     } else if (frames_is_inside(&a->frames)) {
-        fault_set(&f, FAULT_ENGINE_DOWN, "the Docker engine at %s closed the connection inside a message", a->context.host);
+        fault_set(&f, FAULT_ENGINE_DOWN,
+                  "the Docker engine at %s closed the connection inside a message",
+                  a->context.host);
     }
     a->stream.events.end(a->stream.ctx, f.code ? &f : NULL);
 }
@@ -144,11 +148,15 @@ struct stream *engine_attach(struct engine *e, const char *id, const struct stre
     assert(events->data && events->end);
     a->stream = (struct stream){.ops = &attach_ops, .events = *events, .ctx = ctx};
     a->open = open;
-    a->context = (struct docker_context){.host = xstrdup(context->host), .socket = xstrdup(context->socket)};
+    a->context.host = xstrdup(context->host);
+    a->context.socket = xstrdup(context->socket);
     buf_add_str(&path, engine_get_prefix(e));
-    engine_add_path(&path, "/containers/", id, "/attach?stream=true&stdin=true&stdout=true&stderr=true");
+    engine_add_path(&path, "/containers/", id,
+                    "/attach?stream=true&stdin=true&stdout=true&stderr=true");
     struct http_spec spec = {
-        .peer = {.unix_socket = context->socket, .host = "localhost"}, .method = "POST", .path = buf_str(&path),
+        .peer = {.unix_socket = context->socket, .host = "localhost"},
+        .method = "POST",
+        .path = buf_str(&path),
     };
     a->up = http_upgrade_open(engine_get_http(e), &spec, "tcp", &forward, a);
     return &a->stream;

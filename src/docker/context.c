@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which engine the environment names. It only reads words: whether anybody answers there is engine.c's to find out. */
+/* Which engine the environment names. It only reads words: whether anybody answers there is
+ * engine.c's to find out. */
 #include "docker/context.h"
 
 #include <stdlib.h>
@@ -13,10 +14,11 @@
 static int check_socket(const char *socket, struct fault *f)
 {
     if (socket[0] != '/')
-        return fault_set(f, FAULT_INVALID, "DOCKER_HOST must name an absolute path, as in unix://" DEFAULT_SOCKET);
+        return fault_set(f, FAULT_INVALID,
+                         "DOCKER_HOST must name an absolute path, as in unix://" DEFAULT_SOCKET);
     if (strlen(socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return fault_set(f, FAULT_INVALID, "DOCKER_HOST: the socket's path is longer than %zu bytes, the most the kernel takes",
-                         sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+        return fault_set(f, FAULT_INVALID, "DOCKER_HOST: the socket's path is longer than %zu bytes, "
+                         "the most the kernel takes", sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
     return 0;
 }
 
@@ -27,7 +29,8 @@ int docker_context_resolve(struct docker_context *ret, struct fault *f)
     if (!given)
         host = "unix://" DEFAULT_SOCKET;
     if (strncmp(host, "unix://", 7) != 0)
-        return fault_set(f, FAULT_UNSUPPORTED, "DOCKER_HOST is %.200s: only unix:// sockets can be used so far", host);
+        return fault_set(f, FAULT_UNSUPPORTED,
+                         "DOCKER_HOST is %.200s: only unix:// sockets can be used so far", host);
     if (check_socket(host + 7, f) < 0)
         return -1;
     *ret = (struct docker_context){

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which engine: the unix socket that DOCKER_HOST names, else the default one. Other contexts come with their own issue. */
+/* Which engine: the unix socket that DOCKER_HOST names, else the default one. Other contexts come
+ * with their own issue. */
 #ifndef MCPTOP_DOCKER_CONTEXT_H
 #define MCPTOP_DOCKER_CONTEXT_H
 
@@ -11,7 +12,8 @@ struct docker_context {
     char *socket;      /* "/var/run/docker.sock" */
     char *why;         /* "DOCKER_HOST is set" / "no DOCKER_HOST: the default socket" */
 };
-/* From the environment. DOCKER_HOST of another kind (tcp, ssh) is FAULT_UNSUPPORTED with a sentence. */
+/* From the environment. DOCKER_HOST of another kind (tcp, ssh) is FAULT_UNSUPPORTED with a
+ * sentence. */
 int docker_context_resolve(struct docker_context *ret, struct fault *f);
 void docker_context_fini(struct docker_context *c);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One engine: whether it is there, its event stream, and the requests to it.
  *
- *   probe (GET /version) --ok--> UP, event stream opened --ends--> probe again, at once or after the back-off
- *                        --fails--> DOWN, back-off ------------------^
+ *   probe (GET /version) --ok----> UP, event stream opened --ends--> probe, at once or later
+ *                        --fails-> DOWN, back-off -----------------> probe
  *
- * A stream that ends does not mean DOWN: only a probe that fails does, because only that knows why. It knows no server and no
- * container; what the calls are is in engine_calls.c. */
+ * A stream that ends does not mean DOWN: only a probe that fails does, because only that knows why.
+ * It knows no server and no container; what the calls are is in engine_calls.c. */
 #include "docker/engine_internal.h"
 
 #include <assert.h>
@@ -61,25 +61,34 @@ struct engine_request {
 
 /* ---- faults ---- */
 
-int engine_fault_connection(const struct docker_context *c, const struct fault *http, struct fault *f)
+int engine_fault_connection(const struct docker_context *c, const struct fault *http,
+                            struct fault *f)
 {
     switch (http->code) {
     case ENOENT:
-        return fault_set(f, FAULT_ENGINE_DOWN, "no Docker engine at %s: start Docker or set DOCKER_HOST", c->host);
+        return fault_set(f, FAULT_ENGINE_DOWN,
+                         "no Docker engine at %s: start Docker or set DOCKER_HOST", c->host);
     case EACCES:
     case EPERM:
-        return fault_set(f, FAULT_ENGINE_DOWN, "permission denied on %s: add yourself to group docker "
-                         "(sudo usermod -aG docker \"$USER\") and log in again", c->socket);
+        return fault_set(f, FAULT_ENGINE_DOWN,
+                         "permission denied on %s: add yourself to group docker "
+                         "(sudo usermod -aG docker \"$USER\") and log in again",
+                         c->socket);
     case ECONNREFUSED:
-        return fault_set(f, FAULT_ENGINE_DOWN, "the Docker engine at %s is not running (its socket refuses connections): "
-                         "start Docker", c->host);
+        return fault_set(f, FAULT_ENGINE_DOWN,
+                         "the Docker engine at %s is not running (its socket refuses connections): "
+                         "start Docker",
+                         c->host);
     case ECONNRESET:
-        return fault_set(f, FAULT_ENGINE_DOWN, "the Docker engine at %s closed the connection before it answered", c->host);
+        return fault_set(f, FAULT_ENGINE_DOWN,
+                         "the Docker engine at %s closed the connection before it answered",
+                         c->host);
     case FAULT_TIMEOUT:
         return fault_set(f, FAULT_TIMEOUT, "the Docker engine does not answer: %s", http->text);
     default:
         if (http->code < FAULT_INVALID)
-            return fault_set(f, FAULT_ENGINE_DOWN, "cannot reach the Docker engine: %s", http->text);
+            return fault_set(f, FAULT_ENGINE_DOWN, "cannot reach the Docker engine: %s",
+                             http->text);
         return fault_copy(f, http);
     }
 }
@@ -150,7 +159,9 @@ static void engine_down(struct engine *e, const struct fault *why)
 static struct http_spec spec_for(const struct engine *e, const char *method, const char *path)
 {
     return (struct http_spec){
-        .peer = {.unix_socket = e->context.socket, .host = "localhost"}, .method = method, .path = path,
+        .peer = {.unix_socket = e->context.socket, .host = "localhost"},
+        .method = method,
+        .path = path,
     };
 }
 
@@ -192,13 +203,15 @@ static void on_stream_done(void *ctx, const struct http_reply *r, const struct f
     engine_probe(e);
 }
 
-/* From the last event on, or for a first stream from before the probe: what happens between the answer to the probe and the
- * opening of the stream is told too. The reader leaves out what it has told already. */
+/* From the last event on, or for a first stream from before the probe: what happens between the
+ * answer to the probe and the opening of the stream is told too. The reader leaves out what it has
+ * told already. */
 static void stream_open(struct engine *e)
 {
     static const struct http_events events = {.data = on_stream_data, .done = on_stream_done};
     AUTO_BUF struct buf path = BUF_INIT;
-    buf_printf(&path, "%s/events?since=%lld.%09lld&filters=", e->prefix, (long long)(e->reader.last_ns / 1000000000),
+    buf_printf(&path, "%s/events?since=%lld.%09lld&filters=", e->prefix,
+               (long long)(e->reader.last_ns / 1000000000),
                (long long)(e->reader.last_ns % 1000000000));
     engine_add_path(&path, "", "{\"type\":[\"container\",\"image\",\"network\",\"volume\"]}", "");
     struct http_spec spec = spec_for(e, "GET", buf_str(&path));
@@ -222,10 +235,12 @@ static int read_version(struct engine *e, const struct http_reply *r, struct fau
 {
     json_t *root = json_loadb(r->body, r->body_len, 0, NULL);
     const char *version = json_string_value(json_object_get(root, "Version"));
-    int offered = minor_of(root, "ApiVersion"), least = minor_of(root, "MinAPIVersion"), api = API_WANTED;
+    int offered = minor_of(root, "ApiVersion"), least = minor_of(root, "MinAPIVersion"),
+        api = API_WANTED;
     int result = 0;
     if (r->status != 200 || offered < 0) {
-        result = fault_set(f, FAULT_ENGINE_DOWN, "what answers at %s is no Docker engine", e->context.host);
+        result = fault_set(f, FAULT_ENGINE_DOWN, "what answers at %s is no Docker engine",
+                           e->context.host);
     } else {
         api = offered < api ? offered : api;
         api = least > api ? least : api;        /* newer engines drop old versions */
@@ -326,8 +341,10 @@ static void on_request_done(void *ctx, const struct http_reply *reply, const str
             engine_probe(r->engine);
     } else if (reply->status >= 400 || reply->status == 0) {
         engine_fault_status(reply->status, reply->body, reply->body_len, &f);
-    } else if (reply->body_len > 0 && !(root = json_loadb(reply->body, reply->body_len, JSON_DISABLE_EOF_CHECK, NULL))) {
-        fault_set(&f, FAULT_INVALID, "the Docker engine at %s answered something that is no JSON", r->engine->context.host);
+    } else if (reply->body_len > 0 &&
+               !(root = json_loadb(reply->body, reply->body_len, JSON_DISABLE_EOF_CHECK, NULL))) {
+        fault_set(&f, FAULT_INVALID, "the Docker engine at %s answered something that is no JSON",
+                  r->engine->context.host);
     }
     engine_reply_fn fn = r->fn;
     void *fn_ctx = r->ctx;
@@ -338,7 +355,8 @@ static void on_request_done(void *ctx, const struct http_reply *reply, const str
     json_decref(root);
 }
 
-static struct engine_request *request_send(struct engine *e, const struct engine_call *call, struct engine_request *r)
+static struct engine_request *request_send(struct engine *e, const struct engine_call *call,
+                                           struct engine_request *r)
 {
     static const struct http_events events = {.data = on_request_data, .done = on_request_done};
     AUTO_FREE char *path = xasprintf("%s%s", e->prefix, call->path);
@@ -357,7 +375,8 @@ static struct engine_request *request_send(struct engine *e, const struct engine
     return r;
 }
 
-struct engine_request *engine_call(struct engine *e, const struct engine_call *call, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_call(struct engine *e, const struct engine_call *call,
+                                   engine_reply_fn fn, void *ctx)
 {
     struct engine_request *r = xcalloc(1, sizeof(*r));
     r->fn = fn;
@@ -365,8 +384,9 @@ struct engine_request *engine_call(struct engine *e, const struct engine_call *c
     return request_send(e, call, r);
 }
 
-struct engine_request *engine_call_lines(struct engine *e, const struct engine_call *call, const struct engine_line_ops *ops,
-                                         void *state, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_call_lines(struct engine *e, const struct engine_call *call,
+                                         const struct engine_line_ops *ops, void *state,
+                                         engine_reply_fn fn, void *ctx)
 {
     struct engine_request *r = xcalloc(1, sizeof(*r));
     r->fn = fn;
@@ -391,7 +411,8 @@ void engine_cancel(struct engine_request *r)
 
 void engine_add_path(struct buf *out, const char *before, const char *id, const char *after)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
     buf_add_str(out, before);
     for (const char *p = id; *p; p++) {
         if (strchr(plain, *p))
@@ -402,8 +423,9 @@ void engine_add_path(struct buf *out, const char *before, const char *id, const 
     buf_add_str(out, after);
 }
 
-struct engine *engine_new(struct ev_loop *loop, struct http_client *http, const struct docker_context *context,
-                          const struct engine_events *events, void *ctx)
+struct engine *engine_new(struct ev_loop *loop, struct http_client *http,
+                          const struct docker_context *context, const struct engine_events *events,
+                          void *ctx)
 {
     struct engine *e = xcalloc(1, sizeof(*e));
     e->loop = loop;

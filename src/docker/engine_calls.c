@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The Engine API's simple calls: a method, a path, maybe a body. One function each, so that the paths stand in one place.
- * It knows nothing of connections: engine.c carries them out. */
+/* The Engine API's simple calls: a method, a path, maybe a body. One function each, so that the
+ * paths stand in one place. It knows nothing of connections: engine.c carries them out. */
 #include "docker/engine_internal.h"
 
 #include <stdio.h>
@@ -10,20 +10,25 @@
 enum { SLOW_MS = 120 * 1000 };      /* the engine mounts, makes networks, waits for its disk */
 
 /* BEFORE id AFTER with no body: the shape of most calls. */
-static struct engine_request *call_on(struct engine *e, const char *method, const char *before, const char *id,
-                                      const char *after, int64_t timeout_ms, engine_reply_fn fn, void *ctx)
+static struct engine_request *call_on(struct engine *e, const char *method, const char *before,
+                                      const char *id, const char *after, int64_t timeout_ms,
+                                      engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, before, id, after);
-    return engine_call(e, &(struct engine_call){.method = method, .path = buf_str(&path), .timeout_ms = timeout_ms}, fn, ctx);
+    struct engine_call call = {.method = method, .path = buf_str(&path), .timeout_ms = timeout_ms};
+    return engine_call(e, &call, fn, ctx);
 }
 
-struct engine_request *engine_create(struct engine *e, const char *name, json_t *body, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_create(struct engine *e, const char *name, json_t *body,
+                                     engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, "/containers/create?name=", name, "");
-    return engine_call(e, &(struct engine_call){.method = "POST", .path = buf_str(&path), .body = body, .timeout_ms = SLOW_MS},
-                       fn, ctx);
+    struct engine_call call = {
+        .method = "POST", .path = buf_str(&path), .body = body, .timeout_ms = SLOW_MS,
+    };
+    return engine_call(e, &call, fn, ctx);
 }
 
 struct engine_request *engine_start(struct engine *e, const char *id, engine_reply_fn fn, void *ctx)
@@ -31,19 +36,22 @@ struct engine_request *engine_start(struct engine *e, const char *id, engine_rep
     return call_on(e, "POST", "/containers/", id, "/start", SLOW_MS, fn, ctx);
 }
 
-struct engine_request *engine_inspect(struct engine *e, const char *id, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_inspect(struct engine *e, const char *id, engine_reply_fn fn,
+                                      void *ctx)
 {
     return call_on(e, "GET", "/containers/", id, "/json", 0, fn, ctx);
 }
 
-struct engine_request *engine_stop(struct engine *e, const char *id, int grace_s, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_stop(struct engine *e, const char *id, int grace_s,
+                                   engine_reply_fn fn, void *ctx)
 {
     char after[32];
     snprintf(after, sizeof(after), "/stop?t=%d", grace_s);
     return call_on(e, "POST", "/containers/", id, after, SLOW_MS + grace_s * 1000LL, fn, ctx);
 }
 
-struct engine_request *engine_kill(struct engine *e, const char *id, const char *signal, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_kill(struct engine *e, const char *id, const char *signal,
+                                   engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, "/containers/", id, "/kill?signal=");
@@ -52,24 +60,30 @@ struct engine_request *engine_kill(struct engine *e, const char *id, const char 
 }
 
 /* v=true: the anonymous volumes that the image declares go with it. */
-struct engine_request *engine_remove(struct engine *e, const char *id, bool force, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_remove(struct engine *e, const char *id, bool force,
+                                     engine_reply_fn fn, void *ctx)
 {
-    return call_on(e, "DELETE", "/containers/", id, force ? "?v=true&force=true" : "?v=true", SLOW_MS, fn, ctx);
+    return call_on(e, "DELETE", "/containers/", id, force ? "?v=true&force=true" : "?v=true",
+                   SLOW_MS, fn, ctx);
 }
 
-struct engine_request *engine_update(struct engine *e, const char *id, json_t *body, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_update(struct engine *e, const char *id, json_t *body,
+                                     engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, "/containers/", id, "/update");
-    return engine_call(e, &(struct engine_call){.method = "POST", .path = buf_str(&path), .body = body}, fn, ctx);
+    struct engine_call call = {.method = "POST", .path = buf_str(&path), .body = body};
+    return engine_call(e, &call, fn, ctx);
 }
 
 struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *ctx)
 {
-    return call_on(e, "GET", "/containers/json?all=true&filters=", "{\"label\":[\"com.mcpproxy.managed=true\"]}", "", 0, fn, ctx);
+    return call_on(e, "GET", "/containers/json?all=true&filters=",
+                   "{\"label\":[\"com.mcpproxy.managed=true\"]}", "", 0, fn, ctx);
 }
 
-struct engine_request *engine_image_inspect(struct engine *e, const char *image, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_image_inspect(struct engine *e, const char *image, engine_reply_fn fn,
+                                            void *ctx)
 {
     return call_on(e, "GET", "/images/", image, "/json", 0, fn, ctx);
 }
@@ -79,7 +93,8 @@ struct engine_request *engine_info(struct engine *e, engine_reply_fn fn, void *c
     return engine_call(e, &(struct engine_call){.method = "GET", .path = "/info"}, fn, ctx);
 }
 
-struct engine_request *engine_path_exists(struct engine *e, const char *id, const char *path, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_path_exists(struct engine *e, const char *id, const char *path,
+                                          engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf full = BUF_INIT;
     engine_add_path(&full, "/containers/", id, "/archive?path=");

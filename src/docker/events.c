@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reads events. Podman writes the same objects; where the two differ (the key of the exit status) both are read. Events of
- * health checks' processes (exec_*) and of `docker top` are dropped: they come every few seconds and change nothing.
+/* Reads events. Podman writes the same objects; where the two differ (the key of the exit status)
+ * both are read. Events of health checks' processes (exec_*) and of `docker top` are dropped: they
+ * come every few seconds and change nothing.
  *
  * It knows no connection: engine.c feeds it. */
 #include "docker/events.h"
@@ -37,10 +38,16 @@ static void read_event(struct events_reader *r, const json_t *root)
     if (ns == 0)
         ns = json_integer_value(json_object_get(root, "time")) * 1000000000;
     struct engine_event e = {
-        .type = text(root, "Type"), .action = text(root, "Action"), .id = text(actor, "ID"),
+        .type = text(root, "Type"),
+        .action = text(root, "Action"),
+        .id = text(actor, "ID"),
         .name = text(attributes, "name"),
-        .server = text(attributes, "com.mcpproxy.server"), .instance = text(attributes, "com.mcpproxy.instance"),
-        .exit_code = exit_code(attributes), .wall_ms = ns / 1000000, .wall_ns = ns, .attributes = attributes,
+        .server = text(attributes, "com.mcpproxy.server"),
+        .instance = text(attributes, "com.mcpproxy.instance"),
+        .exit_code = exit_code(attributes),
+        .wall_ms = ns / 1000000,
+        .wall_ns = ns,
+        .attributes = attributes,
     };
     if (ns != 0 && ns <= r->skip_ns)
         return;
@@ -82,6 +89,7 @@ void events_reader_restart(struct events_reader *r)
 {
     lines_fini(&r->lines);
     lines_init(&r->lines, MAX_EVENT, LINES_DISCARD);
-    /* Only here, not for every event: within one stream two events may come in another order than their times. */
+    /* Only here, not for every event: within one stream two events may come in another order than
+     * their times. */
     r->skip_ns = r->last_ns;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The engine's event stream (GET /events, API v1.41): JSON objects, one a line, in pieces of any size. Pure reading. */
+/* The engine's event stream (GET /events, API v1.41): JSON objects, one a line, in pieces of any
+ * size. Pure reading. */
 #ifndef MCPTOP_DOCKER_EVENTS_H
 #define MCPTOP_DOCKER_EVENTS_H
 
@@ -37,7 +38,8 @@ void events_reader_init(struct events_reader *r, engine_event_fn fn, void *ctx);
 void events_reader_fini(struct events_reader *r);
 /* fn is called for every whole event in it; it must not feed or end the reader. */
 void events_reader_feed(struct events_reader *r, const char *p, size_t n);
-/* A new stream begins at last_ns: what is left of an unfinished line goes, and what it repeats is not told again. */
+/* A new stream begins at last_ns: what is left of an unfinished line goes, and what it repeats is
+ * not told again. */
 void events_reader_restart(struct events_reader *r);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The multiplexed stream of an attached container without a TTY (Engine API v1.41, ContainerAttach): frames of 8 bytes head
- * (channel, three zeros, length as 32 bits big endian) and the payload. Payloads are handed on as they come, whole or in
- * parts; nothing is stored but the head. */
+/* The multiplexed stream of an attached container without a TTY (Engine API v1.41,
+ * ContainerAttach): frames of 8 bytes head (channel, three zeros, length as 32 bits big endian) and
+ * the payload. Payloads are handed on as they come, whole or in parts; nothing is stored but the
+ * head. */
 #ifndef MCPTOP_DOCKER_FRAMES_H
 #define MCPTOP_DOCKER_FRAMES_H
 
@@ -21,8 +22,10 @@ struct frames {
 /* false = stop: the object may be gone, nothing of it is touched any more. */
 typedef bool (*frames_fn)(void *ctx, enum frames_channel ch, const char *p, size_t n);
 
-/* 0, or -1 with f (FAULT_INVALID) when a head is none; then the stream cannot be read any further. */
-int frames_feed(struct frames *fr, const char *p, size_t n, frames_fn fn, void *ctx, struct fault *f);
+/* 0, or -1 with f (FAULT_INVALID) when a head is none; then the stream cannot be read any
+ * further. */
+int frames_feed(struct frames *fr, const char *p, size_t n, frames_fn fn, void *ctx,
+                struct fault *f);
 /* Is the stream inside a frame? */
 bool frames_is_inside(const struct frames *fr);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Pulls an image and makes one line of what the engine says about many layers. The engine answers 200 before it knows whether
- * it will succeed: a failure can come as a status or as a line.
+/* Pulls an image and makes one line of what the engine says about many layers. The engine answers
+ * 200 before it knows whether it will succeed: a failure can come as a status or as a line.
  *
  * It knows no server; who wants the image and how long he waits is the supervisor's. */
 #include "docker/pull.h"
@@ -49,11 +49,14 @@ static bool is_one_of(const char *s, const char *const *words)
     return false;
 }
 
-static bool layer_update(struct pull_progress *p, const char *id, const char *status, const json_t *detail)
+static bool layer_update(struct pull_progress *p, const char *id, const char *status,
+                         const json_t *detail)
 {
-    static const char *const begins[] = {"Pulling fs layer", "Waiting", "Downloading", "Already exists", NULL};
+    static const char *const begins[] = {"Pulling fs layer", "Waiting", "Downloading",
+                                         "Already exists", NULL};
     static const char *const complete[] = {"Pull complete", "Already exists", NULL};
-    static const char *const fetched[] = {"Download complete", "Verifying Checksum", "Extracting", "Pull complete", NULL};
+    static const char *const fetched[] = {"Download complete", "Verifying Checksum", "Extracting",
+                                          "Pull complete", NULL};
     struct pull_layer *layer = layer_find(p, id, is_one_of(status, begins));
     if (!layer)
         return false;
@@ -94,7 +97,8 @@ static int complete_layers(const struct pull_progress *p)
     return complete;
 }
 
-char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int64_t *ret_done, int64_t *ret_total)
+char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int64_t *ret_done,
+                         int64_t *ret_total)
 {
     int64_t done = 0, total = 0;
     int complete = complete_layers(p);
@@ -107,7 +111,8 @@ char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int
     if (p->count == 0)
         *out = '\0';
     else if (total > 0)
-        snprintf(out, n, "layer %d/%d %d%%", complete, p->count, (int)((double)done * 100. / (double)total));
+        snprintf(out, n, "layer %d/%d %d%%", complete, p->count,
+                 (int)((double)done * 100. / (double)total));
     else
         snprintf(out, n, "layer %d/%d", complete, p->count);
     return out;
@@ -115,9 +120,12 @@ char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int
 
 int pull_classify(const char *words)
 {
-    /* Docker Hub answers "denied" for what does not exist, and says so; that sentence is about existence first. */
-    static const char *const missing[] = {"not found", "manifest unknown", "does not exist", "no such image", NULL};
-    static const char *const denied[] = {"unauthorized", "denied", "authentication required", "no basic auth", NULL};
+    /* Docker Hub answers "denied" for what does not exist, and says so; that sentence is about
+     * existence first. */
+    static const char *const missing[] = {"not found", "manifest unknown", "does not exist",
+                                          "no such image", NULL};
+    static const char *const denied[] = {"unauthorized", "denied", "authentication required",
+                                         "no basic auth", NULL};
     for (const char *const *w = missing; *w; w++)
         if (strcasestr(words, *w))
             return FAULT_NOT_FOUND;
@@ -130,7 +138,8 @@ int pull_classify(const char *words)
 char *pull_split_reference(const char *image, const char **ret_tag)
 {
     const char *slash = strrchr(image, '/');
-    const char *colon = strchr(slash ? slash : image, ':');     /* one before the last slash is a port */
+    /* one before the last slash is a port */
+    const char *colon = strchr(slash ? slash : image, ':');
     if (strchr(image, '@')) {
         *ret_tag = "";
         return xstrdup(image);
@@ -166,9 +175,11 @@ static void verdict(const void *state, struct fault *f)
         f->code = pull_classify(f->text);
 }
 
-struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress,
+                                   engine_reply_fn fn, void *ctx)
 {
-    static const struct engine_line_ops ops = {.line = on_line, .verdict = verdict, .free_state = free};
+    static const struct engine_line_ops ops = {
+        .line = on_line, .verdict = verdict, .free_state = free};
     AUTO_BUF struct buf path = BUF_INIT;
     const char *tag;
     AUTO_FREE char *name = pull_split_reference(image, &tag);
@@ -177,6 +188,6 @@ struct engine_request *engine_pull(struct engine *e, const char *image, engine_p
     p->ctx = ctx;
     engine_add_path(&path, "/images/create?fromImage=", name, "&tag=");
     engine_add_path(&path, "", tag, "");
-    return engine_call_lines(e, &(struct engine_call){.method = "POST", .path = buf_str(&path), .timeout_ms = SILENCE_MS},
-                             &ops, p, fn, ctx);
+    struct engine_call call = {.method = "POST", .path = buf_str(&path), .timeout_ms = SILENCE_MS};
+    return engine_call_lines(e, &call, &ops, p, fn, ctx);
 }

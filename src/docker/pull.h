@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The progress of a pull (POST /images/create, API v1.41: one JSON object a line) as one line for people. Pure reading. */
+/* The progress of a pull (POST /images/create, API v1.41: one JSON object a line) as one line for
+ * people. Pure reading. */
 #ifndef MCPTOP_DOCKER_PULL_H
 #define MCPTOP_DOCKER_PULL_H
 
@@ -24,11 +25,15 @@ struct pull_progress {
 
 /* Takes one line in. true when the progress changed. */
 bool pull_progress_line(struct pull_progress *p, const char *line, size_t n);
-/* "layer 4/9 61%" ("layer 4/9" while sizes are unknown, "" before the first layer). Returns out; n >= 40. */
-char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int64_t *ret_done, int64_t *ret_total);
-/* Which kind of refusal these words of the engine are: FAULT_NOT_FOUND, FAULT_DENIED, or FAULT_HTTP. */
+/* "layer 4/9 61%" ("layer 4/9" while sizes are unknown, "" before the first layer). Returns out; n
+ * >= 40. */
+char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int64_t *ret_done,
+                         int64_t *ret_total);
+/* Which kind of refusal these words of the engine are: FAULT_NOT_FOUND, FAULT_DENIED, or
+ * FAULT_HTTP. */
 int pull_classify(const char *words);
-/* "python:3.11" -> "python", "3.11"; no tag -> "latest"; a digest -> the whole reference and "". Returns a new string. */
+/* "python:3.11" -> "python", "3.11"; no tag -> "latest"; a digest -> the whole reference and "".
+ * Returns a new string. */
 char *pull_split_reference(const char *image, const char **ret_tag);
 
 #endif

@@ -9,13 +9,15 @@ static int64_t number(const json_t *object, const char *key)
     return (int64_t)json_number_value(json_object_get(object, key));
 }
 
-/* Docker's own rule (cli, calculateMemUsageUnixNoCache): v1 has total_inactive_file, v2 inactive_file. */
+/* Docker's own rule (cli, calculateMemUsageUnixNoCache): v1 has total_inactive_file, v2
+ * inactive_file. */
 static int64_t memory_in_use(const json_t *memory)
 {
     const json_t *detail = json_object_get(memory, "stats");
     int64_t usage = number(memory, "usage");
-    int64_t cache = json_object_get(detail, "total_inactive_file") ? number(detail, "total_inactive_file")
-                                                                   : number(detail, "inactive_file");
+    int64_t cache = json_object_get(detail, "total_inactive_file")
+                        ? number(detail, "total_inactive_file")
+                        : number(detail, "inactive_file");
     return cache < usage ? usage - cache : usage;
 }
 
@@ -41,7 +43,8 @@ int engine_stats_read(const json_t *reply, struct engine_stats *ret)
     return 0;
 }
 
-struct engine_request *engine_stats_once(struct engine *e, const char *id, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_stats_once(struct engine *e, const char *id, engine_reply_fn fn,
+                                         void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, "/containers/", id, "/stats?stream=false&one-shot=true");

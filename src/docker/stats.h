@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One reading of GET /containers/ID/stats (API v1.41) as numbers. Pure reading; cgroup v1 and v2 shapes, and Podman's. */
+/* One reading of GET /containers/ID/stats (API v1.41) as numbers. Pure reading; cgroup v1 and v2
+ * shapes, and Podman's. */
 #ifndef MCPTOP_DOCKER_STATS_H
 #define MCPTOP_DOCKER_STATS_H
 
@@ -8,7 +9,8 @@
 
 struct engine_stats {
     int64_t cpu_ns;             /* since the container's start; a rate needs two readings */
-    int64_t memory_bytes;       /* without the reclaimable part of the page cache, as `docker stats` shows it */
+    /* without the reclaimable part of the page cache, as `docker stats` shows it */
+    int64_t memory_bytes;
     int64_t memory_limit_bytes; /* the machine's memory when there is no limit */
     int64_t pids;
     int64_t rx_bytes, tx_bytes; /* all networks */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Child processes as objects, their registry and the reaper. Two things end a child, in either order: the status (SIGCHLD,
- * waitpid) and the end of its pipes (the stream). Whichever comes second calls child_end().
+/* Child processes as objects, their registry and the reaper. Two things end a child, in either
+ * order: the status (SIGCHLD, waitpid) and the end of its pipes (the stream). Whichever comes
+ * second calls child_end().
  *
- * The reaper waits for *any* child, because as a subreaper we are given orphans that nobody registered. It knows nothing of
- * servers, restarts or protocols. */
+ * The reaper waits for *any* child, because as a subreaper we are given orphans that nobody
+ * registered. It knows nothing of servers, restarts or protocols. */
 #include "io/child.h"
 
 #include <assert.h>
@@ -27,7 +28,8 @@ struct child {
     void *ctx;
     pid_t pid;
     char *run_id;
-    struct stream *stream;      /* lives as long as the child, so that a borrowed pointer stays good in `over` */
+    /* lives as long as the child, so that a borrowed pointer stays good in `over` */
+    struct stream *stream;
     bool pipes_ended;
     ev_timer pipes_grace;       /* from the status on: how long a grandchild may hold the pipes */
     struct child_exit exit;
@@ -35,7 +37,8 @@ struct child {
     bool ending;                /* both are in: child_over comes in a turn of its own */
     bool finished;              /* `over` was told */
     bool *gone;                 /* set when it is freed during `exited` */
-    bool session_lost;          /* its pid was given to a later child: the session of that number is not ours */
+    /* its pid was given to a later child: the session of that number is not ours */
+    bool session_lost;
 };
 
 static struct {
@@ -61,7 +64,8 @@ static void child_over(struct child *c)
     c->events.over(c->ctx, &c->exit);
 }
 
-/* Oldest first, one a turn: a sweep takes a millisecond or two, and fifty servers may end at once. */
+/* Oldest first, one a turn: a sweep takes a millisecond or two, and fifty servers may end at
+ * once. */
 static void on_ending(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct child *oldest = NULL;
@@ -234,8 +238,8 @@ void child_raise_nofile(void)
     nofile_raised = setrlimit(RLIMIT_NOFILE, &raised) == 0;
 }
 
-struct child *child_spawn(struct ev_loop *loop, const struct child_spec *spec, const struct child_events *events,
-                          void *ctx, struct fault *f)
+struct child *child_spawn(struct ev_loop *loop, const struct child_spec *spec,
+                          const struct child_events *events, void *ctx, struct fault *f)
 {
     static const struct stream_events forward = {
         .data = on_stream_data, .drained = on_stream_drained, .end = on_stream_end,

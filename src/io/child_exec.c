@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From a child_spec to a running program. Everything that allocates or searches is done before vfork(); between vfork() and
- * exec stand only async-signal-safe calls that write no memory but the child's own stack, because parent and child share
- * it. vfork rather than fork: the parent's page tables are not copied, so starting a server costs the same however big
- * the supervisor is.
+/* From a child_spec to a running program. Everything that allocates or searches is done before
+ * vfork(); between vfork() and exec stand only async-signal-safe calls that write no memory but the
+ * child's own stack, because parent and child share it. vfork rather than fork: the parent's page
+ * tables are not copied, so starting a server costs the same however big the supervisor is.
  *
  * It knows nothing of the loop or of what becomes of the child. */
 #include "io/child_internal.h"
@@ -59,7 +59,8 @@ static void close_others_at_exec(void)
     if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         return;
 #endif
-    for (int fd = 3; fd < 4096; fd++)       /* before Linux 5.11; descriptors of ours have the flag already */
+    /* Before Linux 5.11. Descriptors of ours have the flag already. */
+    for (int fd = 3; fd < 4096; fd++)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -90,7 +91,8 @@ static _Noreturn void run(const struct launch *l)
 {
     if (setsid() < 0)
         fail(l, STAGE_SETUP, errno);
-    /* The signal comes when the thread that forked ends; if the parent is gone already it will never come. */
+    /* The signal comes when the thread that forked ends; if the parent is gone already it will
+     * never come. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != l->parent)
         _exit(127);
@@ -129,7 +131,7 @@ static void launch_search(struct launch *l, const struct child_spec *spec)
         l->search = "/usr/local/bin:/usr/bin:/bin";
     for (const char *dir = l->search;; dir++) {
         size_t n = strcspn(dir, ":");
-        if (n > 0)                              /* an empty entry would mean "here": never searched */
+        if (n > 0) /* an empty entry would mean "here": never searched */
             strvec_addf(&l->candidates, "%.*s/%s", (int)n, dir, command);
         dir += n;
         if (!*dir)
@@ -141,7 +143,8 @@ static void launch_env(struct launch *l, const struct child_spec *spec)
 {
     if (spec->run_id) {
         const char *outer = getenv(CHILD_MARK);
-        strvec_addf(&l->envp, CHILD_MARK "=%s%s%s", outer ? outer : "", outer ? "," : "", spec->run_id);
+        strvec_addf(&l->envp, CHILD_MARK "=%s%s%s", outer ? outer : "", outer ? "," : "",
+                    spec->run_id);
     }
     for (char *const *e = spec->envp; *e; e++)
         if (strncmp(*e, CHILD_MARK "=", sizeof(CHILD_MARK)) != 0)
@@ -175,22 +178,28 @@ static int explain_exec(const struct launch *l, int error, struct fault *f)
     const char *command = l->argv[0];
     for (size_t i = 0; error == ENOENT && i < l->candidates.n; i++)
         if (l->candidates.v[i][0] == '/' && access(l->candidates.v[i], F_OK) == 0)
-            return fault_set(f, error, "cannot start %s: the interpreter that its first line (or its ELF header) names is missing",
-                             l->candidates.v[i]);
+            return fault_set(f, error,
+                             "cannot start %s: the interpreter that its first line (or its ELF "
+                             "header) names is missing", l->candidates.v[i]);
     if (error == ENOENT && l->search)
-        return fault_set(f, error, "command \"%s\" is not in PATH (%s): install it, or write its full path", command, l->search);
+        return fault_set(f, error,
+                         "command \"%s\" is not in PATH (%s): install it, or write its full path",
+                         command, l->search);
     if (error == EACCES)
-        return fault_set(f, error, "cannot start \"%s\": it is not executable for this user (chmod +x, or a noexec mount)", command);
+        return fault_set(f, error, "cannot start \"%s\": it is not executable for this user "
+                         "(chmod +x, or a noexec mount)", command);
     if (error == ENOEXEC)
-        return fault_set(f, error, "cannot start \"%s\": it is neither a program for this machine nor a script with a #! line", command);
+        return fault_set(f, error, "cannot start \"%s\": it is neither a program for this machine "
+                         "nor a script with a #! line", command);
     return fault_set(f, error, "cannot start \"%s\"", command);
 }
 
 static int explain(const struct launch *l, const struct report *r, struct fault *f)
 {
     if (r->stage == STAGE_CHDIR)
-        return fault_set(f, FAULT_CONFIG, "cannot enter the working directory %s of command \"%s\": %s",
-                         l->dir, l->argv[0], strerror(r->error));
+        return fault_set(f, FAULT_CONFIG,
+                         "cannot enter the working directory %s of command \"%s\": %s", l->dir,
+                         l->argv[0], strerror(r->error));
     if (r->stage == STAGE_EXEC)
         return explain_exec(l, r->error, f);
     return fault_set(f, r->error, "cannot set up a process for \"%s\"", l->argv[0]);
@@ -221,7 +230,8 @@ static int take_fd(int *fd)
 }
 
 
-/* The child must not run one of our signal handlers in the memory it shares with us, hence the mask. */
+/* The child must not run one of our signal handlers in the memory it shares with us, hence the
+ * mask. */
 static pid_t launch_vfork(const struct launch *l)
 {
     sigset_t all, before;
@@ -236,10 +246,12 @@ static pid_t launch_vfork(const struct launch *l)
     return pid;
 }
 
-pid_t child_exec(const struct child_spec *spec, const struct rlimit *nofile, struct child_pipes *ret_pipes, struct fault *f)
+pid_t child_exec(const struct child_spec *spec, const struct rlimit *nofile,
+                 struct child_pipes *ret_pipes, struct fault *f)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};
-    struct launch l = {.argv = spec->argv, .dir = spec->working_dir, .nofile = nofile, .parent = getpid()};
+    struct launch l = {
+        .argv = spec->argv, .dir = spec->working_dir, .nofile = nofile, .parent = getpid()};
     pid_t pid = -1;
 
     if (make_pipe(in) < 0 || make_pipe(out) < 0 || make_pipe(err) < 0 || make_pipe(report) < 0) {
@@ -256,7 +268,7 @@ pid_t child_exec(const struct child_spec *spec, const struct rlimit *nofile, str
         if (pid > 0 && wait_for_exec(&l, report[0], pid, f) < 0)
             pid = -1;
         if (pid > 0)
-            *ret_pipes = (struct child_pipes){.in = take_fd(&in[1]), .out = take_fd(&out[0]), .err = take_fd(&err[0])};
+            *ret_pipes = (struct child_pipes){take_fd(&in[1]), take_fd(&out[0]), take_fd(&err[0])};
     }
     int *all[] = {in, out, err, report};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Finds the processes of a run in /proc and kills them. The tree is walked from our own children down (orphans are ours,
- * because we are a subreaper), so nobody outside it can be hit. Who belongs to a run, by what evidence, is decided in
- * is_member(); the walk repeats until two rounds in a row find nobody new, because trees fork while they die and because
- * the kernel's list of children may skip entries while siblings exit.
+/* Finds the processes of a run in /proc and kills them. The tree is walked from our own children
+ * down (orphans are ours, because we are a subreaper), so nobody outside it can be hit. Who belongs
+ * to a run, by what evidence, is decided in is_member(); the walk repeats until two rounds in a row
+ * find nobody new, because trees fork while they die and because the kernel's list of children may
+ * skip entries while siblings exit.
  *
  * It knows no loop and no objects; of the registry only child_owner_of() and child_session_of(). */
 #include "io/child_internal.h"
@@ -83,8 +84,10 @@ static int read_proc(pid_t pid, struct proc *ret)
         return -1;
     const char *p = strrchr(buf_str(&text), ')');   /* the name before it may contain anything */
     int parent, session;
-    if (!p || sscanf(p + 1, " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                     &ret->state, &parent, &session, &ret->start) != 4)
+    if (!p ||
+        sscanf(p + 1,
+               " %c %d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+               &ret->state, &parent, &session, &ret->start) != 4)
         return -1;
     ret->pid = pid, ret->parent = parent, ret->session = session;
     return 0;
@@ -185,7 +188,8 @@ static bool session_known(const struct sweep *s, pid_t session)
     return false;
 }
 
-/* Our own session is nobody's mark: helpers of ours that did not go through child_spawn are in it. */
+/* Our own session is nobody's mark: helpers of ours that did not go through child_spawn are in
+ * it. */
 static void session_add(struct sweep *s, pid_t session)
 {
     if (session <= 0 || session == getsid(0) || session_known(s, session))
@@ -194,8 +198,9 @@ static void session_add(struct sweep *s, pid_t session)
     s->sessions[s->session_count++] = session;
 }
 
-/* For a process whose parent is no member: a direct child of ours, or below one that belongs to nobody we know. The mark
- * decides; only without any (a cleared environment, an unreadable one) its session does. */
+/* For a process whose parent is no member: a direct child of ours, or below one that belongs to
+ * nobody we know. The mark decides; only without any (a cleared environment, an unreadable one) its
+ * session does. */
 static bool is_member(const struct sweep *s, const struct proc *p, enum child_owner owner)
 {
     if (owner == CHILD_OF_RUN)
@@ -212,8 +217,8 @@ static bool was_hit(const struct sweep *s, const struct proc *p)
     return false;
 }
 
-/* By pidfd, checked after opening it: between the look and the signal its parent may have reaped it and the number may
- * be somebody else's. */
+/* By pidfd, checked after opening it: between the look and the signal its parent may have reaped it
+ * and the number may be somebody else's. */
 static void hit(struct sweep *s, const struct proc *p)
 {
     struct proc now;

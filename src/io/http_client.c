@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Requests through libcurl's multi interface, driven by libev: one ev_io per socket that libcurl watches, one ev_timer for
- * its timeout, and one ("kick") for what must not happen inside libcurl: adding new requests and removing cancelled ones.
- * libcurl forbids both from its callbacks, and `data` events are such callbacks; so both always go through the kick.
+/* Requests through libcurl's multi interface, driven by libev: one ev_io per socket that libcurl
+ * watches, one ev_timer for its timeout, and one ("kick") for what must not happen inside libcurl:
+ * adding new requests and removing cancelled ones. libcurl forbids both from its callbacks, and
+ * `data` events are such callbacks; so both always go through the kick.
  *
  * It knows HTTP as libcurl does; what a status or a body means is its callers' matter. */
 #include "io/http_client.h"
@@ -41,7 +42,8 @@ struct http_request {
     struct http_events events;
     http_connected_fn connected;    /* instead of events: http_connect */
     void *ctx;
-    char *what;                 /* "GET /info at /var/run/docker.sock": for faults, without the query */
+    /* "GET /info at /var/run/docker.sock": for faults, without the query */
+    char *what;
     struct buf body;
     size_t max_body;
     int64_t total_ms, connect_ms;
@@ -92,12 +94,15 @@ static int fault_from_curl(struct http_request *r, CURLcode code, struct fault *
     curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
     curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME, &connected_s);
     if (r->too_big)
-        return fault_set(f, FAULT_TOO_BIG, "%s: the reply is longer than %zu bytes", r->what, r->max_body);
+        return fault_set(f, FAULT_TOO_BIG, "%s: the reply is longer than %zu bytes", r->what,
+                         r->max_body);
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
         if (connected_s <= 0)
-            return fault_set(f, FAULT_TIMEOUT, "%s: no connection within %lld ms", r->what, (long long)r->connect_ms);
-        return fault_set(f, FAULT_TIMEOUT, "%s: no complete answer within %lld ms", r->what, (long long)r->total_ms);
+            return fault_set(f, FAULT_TIMEOUT, "%s: no connection within %lld ms", r->what,
+                             (long long)r->connect_ms);
+        return fault_set(f, FAULT_TIMEOUT, "%s: no complete answer within %lld ms", r->what,
+                         (long long)r->total_ms);
     case CURLE_COULDNT_CONNECT:
         return fault_set(f, os_errno ? (int)os_errno : ECONNREFUSED, "%s: cannot connect", r->what);
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -119,7 +124,8 @@ static void tell_connected(struct http_request *r, CURLcode code)
     int fd = -1;
     if (code != CURLE_OK)
         fault_from_curl(r, code, &f);
-    else if (curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &sock) != CURLE_OK || sock == CURL_SOCKET_BAD)
+    else if (curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &sock) != CURLE_OK ||
+             sock == CURL_SOCKET_BAD)
         fault_set(&f, ECONNRESET, "%s: the connection was lost", r->what);
     /* A copy, so that libcurl's handle and its buffers need not live as long as the connection. */
     else if ((fd = fcntl(sock, F_DUPFD_CLOEXEC, 0)) < 0)
@@ -218,7 +224,8 @@ static void on_socket(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct sock *s = w->data;
     (void)loop;
-    int mask = (revents & EV_READ ? CURL_CSELECT_IN : 0) | (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    int mask =
+        (revents & EV_READ ? CURL_CSELECT_IN : 0) | (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
     client_drive(s->client, w->fd, mask);
 }
 
@@ -268,7 +275,8 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
         s->client = h;
         curl_multi_assign(h->multi, fd, s);
     }
-    ev_io_init(&s->io, on_socket, fd, (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+    ev_io_init(&s->io, on_socket, fd,
+               (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
     s->io.data = s;
     ev_io_start(h->loop, &s->io);
     return 0;
@@ -389,7 +397,8 @@ static void set_fixed(struct http_request *r)
 #endif
 }
 
-static struct http_request *request_new(struct http_client *h, const struct http_spec *spec, void *ctx)
+static struct http_request *request_new(struct http_client *h, const struct http_spec *spec,
+                                        void *ctx)
 {
     struct http_request *r = xcalloc(1, sizeof(*r));
     r->client = h;
@@ -407,7 +416,8 @@ static struct http_request *request_new(struct http_client *h, const struct http
     return r;
 }
 
-struct http_request *http_send(struct http_client *h, const struct http_spec *spec, const struct http_events *events, void *ctx)
+struct http_request *http_send(struct http_client *h, const struct http_spec *spec,
+                               const struct http_events *events, void *ctx)
 {
     assert(events->done && (events->data || !spec->stream));
     struct http_request *r = request_new(h, spec, ctx);
@@ -417,7 +427,8 @@ struct http_request *http_send(struct http_client *h, const struct http_spec *sp
     return r;
 }
 
-struct http_request *http_connect(struct http_client *h, const struct http_spec *spec, http_connected_fn connected, void *ctx)
+struct http_request *http_connect(struct http_client *h, const struct http_spec *spec,
+                                  http_connected_fn connected, void *ctx)
 {
     struct http_request *r = request_new(h, spec, ctx);
     r->connected = connected;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Upgraded connections. libcurl connects (http_connect), then the descriptor is ours: the request and the head of the reply
- * are few and fixed bytes, and afterwards there is no HTTP any more.
+/* Upgraded connections. libcurl connects (http_connect), then the descriptor is ours: the request
+ * and the head of the reply are few and fixed bytes, and afterwards there is no HTTP any more.
  *
  *   CONNECTING -> HANDSHAKE -> OPEN -> ENDED
  *                     \-> REFUSED (collecting the refusal) -> ENDED
@@ -33,7 +33,8 @@ struct http_upgrade {
     void *ctx;
     enum upgrade_state state;
     char *what;                 /* for faults */
-    struct buf head;            /* the request until it is sent, then the reply's head, then the refusal */
+    /* the request until it is sent, then the reply's head, then the refusal */
+    struct buf head;
     long status;
     size_t refusal_len;         /* Content-Length of a refusal; SIZE_MAX = until the end */
     int fd;
@@ -227,8 +228,9 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void build_request(struct buf *out, const struct http_spec *spec, const char *protocol)
 {
-    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: mcptop\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
-               spec->method, spec->path, spec->peer.host, protocol);
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: mcptop\r\n", spec->method, spec->path,
+               spec->peer.host);
+    buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", protocol);
     for (const char *const *h = spec->headers; h && *h; h++)
         buf_printf(out, "%s\r\n", *h);
     if (spec->body || strcmp(spec->method, "GET") != 0)
@@ -238,11 +240,13 @@ static void build_request(struct buf *out, const struct http_spec *spec, const c
         buf_add(out, spec->body, spec->body_len);
 }
 
-struct http_upgrade *http_upgrade_open(struct http_client *h, const struct http_spec *spec, const char *protocol,
+struct http_upgrade *http_upgrade_open(struct http_client *h, const struct http_spec *spec,
+                                       const char *protocol,
                                        const struct http_upgrade_events *events, void *ctx)
 {
     struct http_upgrade *u = xcalloc(1, sizeof(*u));
-    int64_t handshake_ms = spec->total_timeout_ms > 0 ? spec->total_timeout_ms : DEFAULT_HANDSHAKE_MS;
+    int64_t handshake_ms =
+        spec->total_timeout_ms > 0 ? spec->total_timeout_ms : DEFAULT_HANDSHAKE_MS;
 
     assert(events->open && events->data && events->end);
     u->loop = http_client_get_loop(h);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The bounded output queue. The common case is no queue at all: one writev() takes everything and nothing is copied. Only
- * what the kernel refuses is copied, and a watcher writes it when there is room, one write a turn.
+/* The bounded output queue. The common case is no queue at all: one writev() takes everything and
+ * nothing is copied. Only what the kernel refuses is copied, and a watcher writes it when there is
+ * room, one write a turn.
  *
  * It knows a descriptor, not what is behind it, and never closes it. */
 #include "io/outq.h"
@@ -32,8 +33,8 @@ static void outq_break(struct outq *q, int err)
     q->head = 0;
 }
 
-/* Written bytes are dropped by moving head; the rest is moved down only when half of the memory is dead, so that a long
- * queue costs linear time. */
+/* Written bytes are dropped by moving head; the rest is moved down only when half of the memory is
+ * dead, so that a long queue costs linear time. */
 static void outq_advance(struct outq *q, size_t n)
 {
     q->head += n;
@@ -94,8 +95,9 @@ int outq_writev(struct outq *q, const struct iovec *iov, int count, struct fault
         return fault_set(f, q->error, "write to a closed input");
     size_t total = iov_total(iov, count), queued = outq_queued(q);
     if (total > q->cap || queued > q->cap - total)
-        return fault_set(f, FAULT_TOO_BIG, "%zu bytes do not fit: %zu of at most %zu bytes are waiting unread",
-                         total, queued, q->cap);
+        return fault_set(f, FAULT_TOO_BIG,
+                         "%zu bytes do not fit: %zu of at most %zu bytes are waiting unread", total,
+                         queued, q->cap);
     if (total == 0)
         return 0;
     size_t written = 0;

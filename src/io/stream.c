@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Streams over three pipes, and the dispatch for streams of every kind. One read of at most 64 KiB per channel and turn of
- * the loop: epoll is level-triggered, so a channel with more to say comes again, after everybody else had a turn.
+/* Streams over three pipes, and the dispatch for streams of every kind. One read of at most 64 KiB
+ * per channel and turn of the loop: epoll is level-triggered, so a channel with more to say comes
+ * again, after everybody else had a turn.
  *
  * It knows no process: what a child's status means for its pipes is child.c's. */
 #include "io/stream.h"
@@ -18,7 +19,8 @@ struct pipes {
     struct stream stream;
     struct ev_loop *loop;
     struct outq input;
-    bool closing;           /* stream_close_input was called; the descriptor goes when the queue is empty */
+    /* stream_close_input was called; the descriptor goes when the queue is empty */
+    bool closing;
     int in_fd;
     size_t undelivered;     /* once in_fd is closed */
     ev_io output[2];        /* by enum stream_channel; fd -1 once it has ended */

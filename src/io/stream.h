@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The connection to a running server as bytes: what three pipes of a child and one attached container have in common.
+/* The connection to a running server as bytes: what three pipes of a child and one attached
+ * container have in common.
  *
- * Output arrives through events, in the order it was read; the order between OUT and ERR is not defined. `end` comes
- * exactly once, after the last data, when both outputs have ended or the connection broke; nothing comes after it.
- * Events never fire from inside a stream_* call. A stream may be freed from any of its own events. */
+ * Output arrives through events, in the order it was read; the order between OUT and ERR is not
+ * defined. `end` comes exactly once, after the last data, when both outputs have ended or the
+ * connection broke; nothing comes after it. Events never fire from inside a stream_* call. A stream
+ * may be freed from any of its own events. */
 #ifndef MCPTOP_IO_STREAM_H
 #define MCPTOP_IO_STREAM_H
 
@@ -25,14 +27,15 @@ struct stream_events {
 
 struct stream;
 
-/* Three pipes (any may be -1). Takes the descriptors over and makes them non-blocking. Reads in turns of at most 64 KiB per
- * channel, so that a flooding server cannot own the loop. A reader that closes the input ends no stream: later writes get
- * EPIPE, output goes on. Never NULL. */
+/* Three pipes (any may be -1). Takes the descriptors over and makes them non-blocking. Reads in
+ * turns of at most 64 KiB per channel, so that a flooding server cannot own the loop. A reader that
+ * closes the input ends no stream: later writes get EPIPE, output goes on. Never NULL. */
 struct stream *stream_from_pipes(struct ev_loop *loop, int in_fd, int out_fd, int err_fd,
                                  const struct stream_events *events, void *ctx);
 
-/* Writes now what the kernel takes and queues the rest. All or nothing: FAULT_TOO_BIG when the queue would pass its cap
- * (stream_set_queue_cap, default 128 MiB), EPIPE after the input was closed or broke. */
+/* Writes now what the kernel takes and queues the rest. All or nothing: FAULT_TOO_BIG when the
+ * queue would pass its cap (stream_set_queue_cap, default 128 MiB), EPIPE after the input was
+ * closed or broke. */
 int stream_writev(struct stream *s, const struct iovec *iov, int count, struct fault *f);
 /* No more input: closes after what is queued has gone out. Idempotent. */
 void stream_close_input(struct stream *s);
@@ -41,7 +44,8 @@ size_t stream_queued(const struct stream *s);
  * pipe when the input was closed. To be asked when nobody reads any more. */
 size_t stream_undelivered(const struct stream *s);
 void stream_set_queue_cap(struct stream *s, size_t bytes);
-/* Stops and resumes reading (back-pressure). While paused, the end of the outputs is not seen either. */
+/* Stops and resumes reading (back-pressure). While paused, the end of the outputs is not seen
+ * either. */
 void stream_pause(struct stream *s, bool paused);
 bool stream_is_paused(const struct stream *s);
 /* Stops everything and closes the descriptors; no event fires any more. NULL is fine. */
@@ -64,7 +68,8 @@ struct stream {                 /* embed as the first member */
     bool paused;                /* kept by stream_pause() */
 };
 enum { STREAM_TURN_BYTES = 64 * 1024, STREAM_QUEUE_BYTES = 128 * 1024 * 1024 };
-/* One buffer of STREAM_TURN_BYTES for whoever reads a turn: its content lives until the callback returns to the loop. */
+/* One buffer of STREAM_TURN_BYTES for whoever reads a turn: its content lives until the callback
+ * returns to the loop. */
 char *stream_turn_buffer(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Measures the loop's turns: ev_check fires first after waking (highest priority), ev_prepare last before sleeping (lowest),
- * so that all callbacks lie between. It only measures; who finds a turn too long says so. */
+/* Measures the loop's turns: ev_check fires first after waking (highest priority), ev_prepare last
+ * before sleeping (lowest), so that all callbacks lie between. It only measures; who finds a turn
+ * too long says so. */
 #include "io/turn.h"
 
 #include "base/clock.h"

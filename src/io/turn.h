@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How long the loop's turns are: from waking up to going back to sleep (ev_prepare/ev_check). The longest one is what
- * the status route shows. */
+/* How long the loop's turns are: from waking up to going back to sleep (ev_prepare/ev_check). The
+ * longest one is what the status route shows. */
 #ifndef MCPTOP_IO_TURN_H
 #define MCPTOP_IO_TURN_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Files under inotify. Directories are watched, not the file: editors write a new file and rename it over the old one, and
- * a watch on the file would follow the old one into oblivion. Every link of a chain of symlinks is a (directory, name) pair
- * with its own watch; the chain is resolved anew after each change, because a change may have been to the chain.
+/* Files under inotify. Directories are watched, not the file: editors write a new file and rename
+ * it over the old one, and a watch on the file would follow the old one into oblivion. Every link
+ * of a chain of symlinks is a (directory, name) pair with its own watch; the chain is resolved anew
+ * after each change, because a change may have been to the chain.
  *
  * It tells that something happened to the name, never what; the reader looks at the file. */
 #include "io/watch.h"
@@ -38,14 +39,17 @@ struct watch {
 };
 
 /* Not IN_MODIFY: logs may grow in the same directory, and half a file is of no use. */
-static const unsigned WATCHED = IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-                                IN_DELETE_SELF | IN_MOVE_SELF;
+static const unsigned WATCHED = IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
+                                IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
 
 /* Adds the pair of one path; *ret_dir is the directory's part, for the caller to free. */
 static int add_link(struct watch *w, const char *path, char **ret_dir)
 {
     const char *slash = strrchr(path, '/');
-    *ret_dir = !slash ? xstrdup(".") : slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+    if (!slash)
+        *ret_dir = xstrdup(".");
+    else
+        *ret_dir = slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
     int wd = inotify_add_watch(w->fd, *ret_dir, WATCHED | IN_ONLYDIR);
     if (wd < 0)
         return -1;
@@ -53,7 +57,8 @@ static int add_link(struct watch *w, const char *path, char **ret_dir)
     return 0;
 }
 
-/* Watches every link of the chain that exists. Fails only when the first directory cannot be watched. */
+/* Watches every link of the chain that exists. Fails only when the first directory cannot be
+ * watched. */
 static int add_chain(struct watch *w)
 {
     AUTO_FREE char *path = xstrdup(w->file);
@@ -80,7 +85,8 @@ static void drop_names(struct watch *w)
     w->count = 0;
 }
 
-/* Directories that are no longer in the chain lose their watch; the same directory keeps its descriptor. */
+/* Directories that are no longer in the chain lose their watch; the same directory keeps its
+ * descriptor. */
 static void renew_chain(struct watch *w)
 {
     int old[MAX_LINKS], old_count = w->count;
@@ -143,7 +149,8 @@ static void on_settle(struct ev_loop *loop, ev_timer *t, int revents)
         w->changed(w->ctx);
 }
 
-struct watch *watch_new(struct ev_loop *loop, const char *file, watch_fn changed, void *ctx, struct fault *f)
+struct watch *watch_new(struct ev_loop *loop, const char *file, watch_fn changed, void *ctx,
+                        struct fault *f)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (fd < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* docker/ against a real engine (DOCKER_HOST) that has the image of IMAGE: the life of a container, OOM, update, stop, a pull
- * that fails, events, use. Run by t_engine.py, which starts the engine. Touches only containers it made. */
+/* docker/ against a real engine (DOCKER_HOST) that has the image of IMAGE: the life of a container,
+ * OOM, update, stop, a pull that fails, events, use. Run by t_engine.py, which starts the engine.
+ * Touches only containers it made. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -127,12 +128,13 @@ static void seen_fini(struct seen *s)
 
 static json_t *container_body(const char *script, int64_t memory)
 {
-    return json_pack("{s:s, s:[sss], s:b, s:b, s:b, s:b, s:b, s:{s:s, s:s, s:s}, s:{s:s, s:I, s:I, s:b}}",
-                     "Image", IMAGE, "Cmd", "/bin/sh", "-c", script,
-                     "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1,
-                     "Labels", "com.mcpproxy.managed", "true", "com.mcpproxy.instance", instance, "com.mcpproxy.server", "s",
-                     "HostConfig", "NetworkMode", "none", "Memory", (json_int_t)memory, "MemorySwap", (json_int_t)memory,
-                     "Init", 1);
+    return json_pack(
+        "{s:s, s:[sss], s:b, s:b, s:b, s:b, s:b, s:{s:s, s:s, s:s}, s:{s:s, s:I, s:I, s:b}}",
+        "Image", IMAGE, "Cmd", "/bin/sh", "-c", script, "OpenStdin", 1, "StdinOnce", 1,
+        "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1, "Labels", "com.mcpproxy.managed",
+        "true", "com.mcpproxy.instance", instance, "com.mcpproxy.server", "s", "HostConfig",
+        "NetworkMode", "none", "Memory", (json_int_t)memory, "MemorySwap", (json_int_t)memory,
+        "Init", 1);
 }
 
 static char *create(const char *name, const char *script, int64_t memory)
@@ -232,7 +234,8 @@ static void test_update_and_stop(void)
     struct seen s = {0};
     struct reply r = {0};
     struct engine_stats use = {0};
-    AUTO_FREE char *id = create("stop", "trap '' TERM; echo up; while :; do sleep 1; done", 64 << 20);
+    AUTO_FREE char *id =
+        create("stop", "trap '' TERM; echo up; while :; do sleep 1; done", 64 << 20);
     struct stream *stream = engine_attach(engine, id, &stream_events, on_open, &s);
     run_until(loop, s.opened, 10.);
     call("start", 0, engine_start, id);
@@ -240,13 +243,15 @@ static void test_update_and_stop(void)
     call("update", 0, engine_update, id, limits(128 << 20));
     engine_inspect(engine, id, on_reply, &r);
     wait_reply(&r, "inspect", 0);
-    is_int(json_integer_value(json_object_get(json_object_get(r.root, "HostConfig"), "Memory")), 128 << 20, "the new limit holds");
+    is_int(json_integer_value(json_object_get(json_object_get(r.root, "HostConfig"), "Memory")),
+           128 << 20, "the new limit holds");
     reply_fini(&r);
     engine_stats_once(engine, id, on_reply, &r);
     wait_reply(&r, "stats", 0);
     is_int(engine_stats_read(r.root, &use), 0, "can be read");
     is_int(use.memory_limit_bytes, 128 << 20, "limit");
-    ok(use.memory_bytes > 0 && use.memory_bytes < 64 << 20 && use.pids >= 1 && use.cpu_ns > 0, "memory, pids, cpu");
+    ok(use.memory_bytes > 0 && use.memory_bytes < 64 << 20 && use.pids >= 1 && use.cpu_ns > 0,
+       "memory, pids, cpu");
     reply_fini(&r);
     int64_t from = clock_mono_ms();
     die_ms = 0;
@@ -262,7 +267,8 @@ static void test_update_and_stop(void)
 static void test_attach(void)
 {
     struct seen s = {.count_only = true}, other = {0};
-    AUTO_FREE char *id = create("attach", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2", 64 << 20);
+    AUTO_FREE char *id =
+        create("attach", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2", 64 << 20);
     struct stream *stream = engine_attach(engine, id, &stream_events, on_open, &s);
     stream_free(engine_attach(engine, id, &stream_events, on_open, &other));
     run_until(loop, s.opened, 10.);

@@ -25,8 +25,10 @@ struct peer_conn {
     int fd, number;
 };
 
-/* A test's own behaviours, asked first: 1 = answered and the connection stays, 0 = answered and it closes, -1 = not mine. */
-typedef int (*peer_answer_fn)(const struct peer_conn *c, const char *method, const char *path, const char *request);
+/* A test's own behaviours, asked first: 1 = answered and the connection stays, 0 = answered and it
+ * closes, -1 = not mine. */
+typedef int (*peer_answer_fn)(const struct peer_conn *c, const char *method, const char *path,
+                              const char *request);
 static peer_answer_fn peer_own __attribute__((unused));
 
 static void peer_say(int fd, const char *text)
@@ -38,7 +40,8 @@ static void peer_say(int fd, const char *text)
 static void peer_reply(int fd, const char *status, const char *body)
 {
     char text[8192];
-    snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
+    snprintf(text, sizeof(text), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status,
+             strlen(body), body);
     peer_say(fd, text);
 }
 
@@ -80,7 +83,8 @@ static void peer_upgrade(int fd, const char *head)
 }
 
 /* One behaviour; true = the connection stays. */
-static int peer_answer(const struct peer_conn *c, const char *method, const char *path, const char *request, const char *body)
+static int peer_answer(const struct peer_conn *c, const char *method, const char *path,
+                       const char *request, const char *body)
 {
     char text[4096];
     int fd = c->fd;
@@ -93,8 +97,9 @@ static int peer_answer(const struct peer_conn *c, const char *method, const char
     } else if (!strncmp(path, "/echo", 5)) {
         const char *type = strstr(request, "Content-Type: ");
         const char *expect = strstr(request, "Expect:");
-        snprintf(text, sizeof(text), "%s|%s|%.*s|%s|%s", method, path, type ? (int)strcspn(type + 14, "\r") : 0,
-                 type ? type + 14 : "", expect ? "expect" : "", body);
+        snprintf(text, sizeof(text), "%s|%s|%.*s|%s|%s", method, path,
+                 type ? (int)strcspn(type + 14, "\r") : 0, type ? type + 14 : "",
+                 expect ? "expect" : "", body);
         peer_reply(fd, "200 OK", text);
     } else if (!strcmp(path, "/gone")) {
         peer_reply(fd, "404 Not Found", "{\"message\":\"no such thing\"}");
@@ -124,8 +129,10 @@ static int peer_answer(const struct peer_conn *c, const char *method, const char
         usleep(60000);
         peer_say(fd, "5\r\nthree\r\n0\r\n\r\n");
     } else if (!strcmp(path, "/upgrade")) {
-        peer_upgrade(fd, strstr(request, "Upgrade: tcp\r\n") ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
-                                                              : "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
+        peer_upgrade(fd,
+                     strstr(request, "Upgrade: tcp\r\n")
+                         ? "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+                         : "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n");
         return 0;
     } else if (!strcmp(path, "/upgrade-early")) {
         peer_say(fd, "HTTP/1.1 200 OK\r\nContent-Type: appli");
@@ -153,7 +160,8 @@ static void *peer_serve(void *arg)
     static __thread char text[1 << 20];
     char method[16], path[512], *body;
     while (peer_read(c->fd, text, sizeof(text), &body)) {
-        if (sscanf(text, "%15s %511s", method, path) != 2 || !peer_answer(c, method, path, text, body))
+        if (sscanf(text, "%15s %511s", method, path) != 2 ||
+            !peer_answer(c, method, path, text, body))
             break;
     }
     close(c->fd);
@@ -187,7 +195,8 @@ static void peer_start(struct peer *p, const char *path)
         snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
         if (bind(p->fd, (struct sockaddr *)&un, sizeof(un)) < 0)
             abort();
-    } else if (bind(p->fd, (struct sockaddr *)&in, sizeof(in)) < 0 || getsockname(p->fd, (struct sockaddr *)&in, &n) < 0) {
+    } else if (bind(p->fd, (struct sockaddr *)&in, sizeof(in)) < 0 ||
+               getsockname(p->fd, (struct sockaddr *)&in, &n) < 0) {
         abort();
     }
     p->port = ntohs(in.sin_port);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* child with real processes: failing starts, statuses, pipes held by grandchildren, sweeps by mark, session and descent,
- * limits, signals, floods and crowds. */
+/* child with real processes: failing starts, statuses, pipes held by grandchildren, sweeps by mark,
+ * session and descent, limits, signals, floods and crowds. */
 #include "io/child.h"
 
 #include <errno.h>
@@ -19,7 +19,8 @@
 
 static struct ev_loop *loop;
 static char dir[] = "/tmp/t_child.XXXXXX";
-static const char *const env_words[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "MCPTOP_RUN=forged", NULL};
+static const char *const env_words[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "MCPTOP_RUN=forged",
+                                        NULL};
 #define env ((char *const *)env_words)
 
 struct seen {
@@ -67,12 +68,14 @@ static void on_over(void *ctx, const struct child_exit *x)
         seen_free_child(s);
 }
 
-static const struct child_events events = {.stream = {.data = on_data}, .exited = on_exited, .over = on_over};
+static const struct child_events events = {
+    .stream = {.data = on_data}, .exited = on_exited, .over = on_over};
 
 static bool start(struct seen *s, const char *script, const char *run_id)
 {
     const char *argv[] = {"sh", "-c", script, NULL};
-    struct child_spec spec = {.argv = (char *const *)argv, .envp = env, .run_id = run_id, .working_dir = dir};
+    struct child_spec spec = {
+        .argv = (char *const *)argv, .envp = env, .run_id = run_id, .working_dir = dir};
     struct fault f = FAULT_NONE;
     s->child = child_spawn(loop, &spec, &events, s, &f);
     if (!s->child)
@@ -121,12 +124,15 @@ static pid_t pid_in(const char *name)
 
 /* ---- failing starts ---- */
 
-static void expect_failure(const char *const *argv, const char *working_dir, int code, const char *word)
+static void expect_failure(const char *const *argv, const char *working_dir, int code,
+                           const char *word)
 {
-    struct child_spec spec = {.argv = (char *const *)argv, .envp = env, .working_dir = working_dir, .run_id = "r"};
+    struct child_spec spec = {
+        .argv = (char *const *)argv, .envp = env, .working_dir = working_dir, .run_id = "r"};
     struct fault f = FAULT_NONE;
     struct seen s = {0};
-    ok(child_spawn(loop, &spec, &events, &s, &f) == NULL, "%s in %s does not start", argv[0], working_dir ? working_dir : ".");
+    ok(child_spawn(loop, &spec, &events, &s, &f) == NULL, "%s in %s does not start", argv[0],
+       working_dir ? working_dir : ".");
     is_int(f.code, code, "the code");
     if (!ok(strstr(f.text, word) != NULL, "the text says \"%s\"", word))
         printf("# got %s\n", f.text);
@@ -147,12 +153,14 @@ static void test_failing_starts(void)
     AUTO_FREE char *plain = make_file("plain", "no program\n", 0755);
     AUTO_FREE char *secret = make_file("secret", "#!/bin/sh\n", 0644);
     AUTO_FREE char *lost = make_file("lost", "#!/no/such/interpreter\n", 0755);
-    expect_failure((const char *[]){"no-such-command", NULL}, NULL, ENOENT, "not in PATH (/usr/local/bin:");
+    expect_failure((const char *[]){"no-such-command", NULL}, NULL, ENOENT,
+                   "not in PATH (/usr/local/bin:");
     expect_failure((const char *[]){"/no/such", NULL}, NULL, ENOENT, "/no/such");
     expect_failure((const char *[]){plain, NULL}, NULL, ENOEXEC, "#! line");
     expect_failure((const char *[]){secret, NULL}, NULL, EACCES, "chmod +x");
     expect_failure((const char *[]){lost, NULL}, NULL, ENOENT, "interpreter");
-    expect_failure((const char *[]){"sh", NULL}, "/no/dir", FAULT_CONFIG, "working directory /no/dir");
+    expect_failure((const char *[]){"sh", NULL}, "/no/dir", FAULT_CONFIG,
+                   "working directory /no/dir");
     run_for(loop, 0.02);
     is_int(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, 1, "no zombie is left");
 }
@@ -162,7 +170,8 @@ static void test_given_path(void)
     free(make_file("only-here", "#!/bin/sh\necho found $0\n", 0755));
     AUTO_FREE char *path = xasprintf("PATH=/nonexistent::%s", dir);
     const char *argv[] = {"only-here", NULL}, *envp[] = {path, NULL};
-    struct child_spec spec = {.argv = (char *const *)argv, .envp = (char *const *)envp, .run_id = "r"};
+    struct child_spec spec = {
+        .argv = (char *const *)argv, .envp = (char *const *)envp, .run_id = "r"};
     struct seen s = {0};
     s.child = child_spawn(loop, &spec, &events, &s, NULL);
     ok(s.child && run_until(loop, s.over, 5.), "the PATH of the given environment is searched");
@@ -226,17 +235,22 @@ static void test_environment_of_child(void)
     sigemptyset(&block);
     sigaddset(&block, SIGUSR1);
     sigprocmask(SIG_BLOCK, &block, NULL);
-    start(&s, "ulimit -n; echo $MCPTOP_RUN; cat /proc/$$/stat | cut -d' ' -f1,5,6; ls /proc/self/fd | tr '\\n' ' '; echo;"
-              "grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\n\\t'; echo; pwd; cat", "env-run");
+    start(
+        &s,
+        "ulimit -n; echo $MCPTOP_RUN; cat /proc/$$/stat | cut -d' ' -f1,5,6; ls /proc/self/fd | tr '\\n' ' '; echo;"
+        "grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\n\\t'; echo; pwd; cat",
+        "env-run");
     stream_close_input(child_stream(s.child));
     ok(run_until(loop, s.over, 5.), "cat ends when its stdin is closed");
     sigprocmask(SIG_UNBLOCK, &block, NULL);
     close(leak);
     int pid = (int)child_pid(s.child);
     AUTO_FREE char *want = xasprintf("256\nenv-run\n%d %d %d\n0 1 2 3 \n", pid, pid, pid);
-    if (!ok(!strncmp(buf_str(&s.out), want, strlen(want)), "limit put back, mark, own group and session, no leaked descriptor"))
+    if (!ok(!strncmp(buf_str(&s.out), want, strlen(want)),
+            "limit put back, mark, own group and session, no leaked descriptor"))
         printf("# got %s# want %s", buf_str(&s.out), want);
-    /* Below a make that uses posix_spawn, glibc's own two signals (32, 33) come ignored, and no program can change that. */
+    /* Below a make that uses posix_spawn, glibc's own two signals (32, 33) come ignored, and no
+     * program can change that. */
     ok(strstr(buf_str(&s.out), "SigBlk:0000000000000000SigIgn:0000000000000000\n") != NULL ||
            strstr(buf_str(&s.out), "SigBlk:0000000000000000SigIgn:0000000180000000\n") != NULL,
        "no signal blocked or ignored");
@@ -276,18 +290,24 @@ static void test_paused_at_exit(void)
 static void test_sweep(void)
 {
     struct seen a = {0}, b = {0};
-    /* a: a setsid grandchild with the mark; one without any environment in the leader's session; one without environment
-     * below the marked one. b: another run, that must live. */
-    start(&a, "setsid sh -c 'echo $$ > far; env -i sleep 60 & echo $! > below; wait' >/dev/null 2>&1 &"
-              "env -i sleep 60 >/dev/null 2>&1 & echo $! > bare; sleep 0.3; exit 0", "run-a");
-    start(&b, "setsid sh -c 'echo $$ > other; exec sleep 60' >/dev/null 2>&1 & env -i sleep 60 & echo $! > other-bare; wait", "run-b");
+    /* a: a setsid grandchild with the mark; one without any environment in the leader's session;
+     * one without environment below the marked one. b: another run, that must live. */
+    start(&a,
+          "setsid sh -c 'echo $$ > far; env -i sleep 60 & echo $! > below; wait' >/dev/null 2>&1 &"
+          "env -i sleep 60 >/dev/null 2>&1 & echo $! > bare; sleep 0.3; exit 0",
+          "run-a");
+    start(
+        &b,
+        "setsid sh -c 'echo $$ > other; exec sleep 60' >/dev/null 2>&1 & env -i sleep 60 & echo $! > other-bare; wait",
+        "run-b");
     ok(run_until(loop, a.exited, 5.), "the leader of a ended");
     run_until(loop, a.over, 5.);
     ok(is_gone(pid_in("far")), "a marked grandchild in its own session is swept");
     ok(is_gone(pid_in("below")), "and what descends from it");
     ok(is_gone(pid_in("bare")), "and one without environment in the leader's session");
     ok(pid_in("far") > 0 && pid_in("below") > 0 && pid_in("bare") > 0, "(they had run)");
-    ok(is_alive(pid_in("other")) && is_alive(pid_in("other-bare")) && is_alive(child_pid(b.child)), "another run is not touched");
+    ok(is_alive(pid_in("other")) && is_alive(pid_in("other-bare")) && is_alive(child_pid(b.child)),
+       "another run is not touched");
     is_int(child_sweep("run-"), 0, "a part of a mark is no mark");
     pid_t other = pid_in("other");
     ok(child_sweep("run-b") >= 3, "sweeping a running one kills its whole tree");
@@ -302,8 +322,11 @@ static void test_sweep(void)
 static void test_sweep_forking(void)
 {
     struct seen s = {0};
-    start(&s, "cat > hop.sh <<'X'\n[ -e stop ] && exit\nsleep 0.01\nsetsid sh hop.sh >/dev/null 2>&1 &\nX\n"
-              "for i in 1 2 3 4 5; do setsid sh hop.sh >/dev/null 2>&1 & done; sleep 0.5; exit 0", "hop");
+    start(
+        &s,
+        "cat > hop.sh <<'X'\n[ -e stop ] && exit\nsleep 0.01\nsetsid sh hop.sh >/dev/null 2>&1 &\nX\n"
+        "for i in 1 2 3 4 5; do setsid sh hop.sh >/dev/null 2>&1 & done; sleep 0.5; exit 0",
+        "hop");
     ok(run_until(loop, s.over, 10.), "processes that fork on and on");
     run_for(loop, 0.2);
     is_int(child_sweep("hop"), 0, "nothing is left after over");
@@ -337,7 +360,8 @@ static void test_signals(void)
     start(&s, "sleep 60 & echo $! > late; exit 0", "late");
     run_until(loop, s.exited, 5.);
     child_signal(s.child, SIGKILL);
-    ok(run_until(loop, s.over, 0.8), "a signal after the leader's end reaches what is left of the run");
+    ok(run_until(loop, s.over, 0.8),
+       "a signal after the leader's end reaches what is left of the run");
     seen_fini(&s);
 }
 
@@ -369,7 +393,8 @@ static void test_crowd(void)
         wrong += s[i].exit.code != i % 100;
         seen_fini(&s[i]);
     }
-    is_int(over, CROWD, "%d quick deaths are all noticed (%lld ms)", CROWD, (long long)(clock_mono_ms() - from));
+    is_int(over, CROWD, "%d quick deaths are all noticed (%lld ms)", CROWD,
+           (long long)(clock_mono_ms() - from));
     is_int(wrong, 0, "each with its own code");
 }
 

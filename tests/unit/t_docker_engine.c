@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* engine against a scripted one: absent, refusing, silent, foreign, coming and going; event streams that end; statuses as
- * faults; attach and pull with bad ends. A real engine's turn is tests/integration/t_engine.py. */
+/* engine against a scripted one: absent, refusing, silent, foreign, coming and going; event streams
+ * that end; statuses as faults; attach and pull with bad ends. A real engine's turn is
+ * tests/integration/t_engine.py. */
 #include "docker/engine.h"
 
 #include <errno.h>
@@ -60,17 +61,25 @@ static int say_events(int fd, const char *path)
     char line[300];
     long long now = (long long)clock_wall_ms() * 1000000 + 5000000000LL;
     int number = ++script_streams;
-    snprintf(script_since, sizeof(script_since), "%s", strstr(path, "since=") ? strstr(path, "since=") : "");
-    peer_say(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    snprintf(script_since, sizeof(script_since), "%s",
+             strstr(path, "since=") ? strstr(path, "since=") : "");
+    peer_say(
+        fd,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     static long long first;
     if (number == 1)
         first = now;
     /* Every stream repeats the first event, as an engine does for `since`. */
-    snprintf(line, sizeof(line), "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"a\"},\"timeNano\":%lld}\n", first);
+    snprintf(
+        line, sizeof(line),
+        "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"a\"},\"timeNano\":%lld}\n",
+        first);
     say_chunk(fd, line);
     if (number > 1) {
-        snprintf(line, sizeof(line), "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"%d\"},\"timeNano\":%lld}\n",
-                 number, first + number);
+        snprintf(
+            line, sizeof(line),
+            "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"%d\"},\"timeNano\":%lld}\n",
+            number, first + number);
         say_chunk(fd, line);
     }
     if (script_stream_ends)
@@ -84,17 +93,22 @@ static int say_events(int fd, const char *path)
 static int say_pull(int fd, const char *path)
 {
     peer_say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    say_chunk(fd, "{\"status\":\"Pulling fs layer\",\"id\":\"a\"}\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"tot");
+    say_chunk(
+        fd,
+        "{\"status\":\"Pulling fs layer\",\"id\":\"a\"}\n{\"status\":\"Downloading\",\"progressDetail\":{\"current\":1,\"tot");
     say_chunk(fd, "al\":2},\"id\":\"a\"}\n{\"status\":\"Pull complete\",\"id\":\"a\"}\n");
     if (strstr(path, "missing"))
-        say_chunk(fd, "{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}");
+        say_chunk(
+            fd,
+            "{\"errorDetail\":{\"message\":\"manifest unknown\"},\"error\":\"manifest unknown\"}");
     if (strstr(path, "cut"))
         return 0;
     peer_say(fd, "0\r\n\r\n");
     return 1;
 }
 
-static int script(const struct peer_conn *c, const char *method, const char *path, const char *request)
+static int script(const struct peer_conn *c, const char *method, const char *path,
+                  const char *request)
 {
     char text[300];
     int fd = c->fd;
@@ -102,7 +116,9 @@ static int script(const struct peer_conn *c, const char *method, const char *pat
     if (!strcmp(path, "/version")) {
         if (script_silent_version)
             sleep(2);
-        snprintf(text, sizeof(text), "{\"Version\":\"99.1\",\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.%d\"}", script_least);
+        snprintf(text, sizeof(text),
+                 "{\"Version\":\"99.1\",\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.%d\"}",
+                 script_least);
         peer_reply(fd, script_version_status == 200 ? "200 OK" : "404 Not Found", text);
         return 1;
     }
@@ -122,9 +138,11 @@ static int script(const struct peer_conn *c, const char *method, const char *pat
     else if (strstr(path, "/nojson"))
         peer_reply(fd, "200 OK", "hello");
     else if (strstr(path, "/good/attach"))
-        peer_say(fd, "HTTP/1.1 101 UPGRADED\r\n\r\n"), send(fd, "\x01\0\0\0\0\0\0\x03one\x02\0\0\0\0\0\0\x03two", 22, MSG_NOSIGNAL);
+        peer_say(fd, "HTTP/1.1 101 UPGRADED\r\n\r\n"),
+            send(fd, "\x01\0\0\0\0\0\0\x03one\x02\0\0\0\0\0\0\x03two", 22, MSG_NOSIGNAL);
     else if (strstr(path, "/half/attach"))
-        peer_say(fd, "HTTP/1.1 101 UPGRADED\r\n\r\n"), send(fd, "\x01\0\0\0\0\0\0\x09one", 11, MSG_NOSIGNAL);
+        peer_say(fd, "HTTP/1.1 101 UPGRADED\r\n\r\n"),
+            send(fd, "\x01\0\0\0\0\0\0\x09one", 11, MSG_NOSIGNAL);
     else if (strstr(path, "/tty/attach"))
         peer_say(fd, "HTTP/1.1 101 UPGRADED\r\n\r\n$ prompt of a shell");
     else if (!strcmp(method, "HEAD"))
@@ -173,7 +191,8 @@ static void test_absent(void)
     engine_start(engine, "x", on_reply, &r);
     expect(&r, FAULT_ENGINE_DOWN, "no Docker engine at unix:///", "a call without an engine");
     ok(run_until(loop, state == ENGINE_DOWN, 5.), "down");
-    ok(strstr(why_text, "start Docker or set DOCKER_HOST") != NULL, "says what to do: %s", why_text);
+    ok(strstr(why_text, "start Docker or set DOCKER_HOST") != NULL, "says what to do: %s",
+       why_text);
     is_str(engine_get_error(engine), why_text, "and keeps it");
     int changes = state_changes;
     run_for(loop, 0.8);
@@ -184,14 +203,17 @@ static void test_absent(void)
     snprintf(un.sun_path, sizeof(un.sun_path), "%s", context.socket);
     ok(bind(fd, (struct sockaddr *)&un, sizeof(un)) == 0, "a dead socket");
     engine_retry_now(engine);
-    ok(run_until(loop, strstr(why_text, "refuses connections") != NULL, 5.), "another reason is told: %s", why_text);
+    ok(run_until(loop, strstr(why_text, "refuses connections") != NULL, 5.),
+       "another reason is told: %s", why_text);
     close(fd);
     unlink(context.socket);
 
     script_version_status = 404;
     peer_start(&peer, context.socket);
     engine_retry_now(engine);
-    ok(run_until(loop, strstr(why_text, "no Docker engine") && strstr(why_text, "what answers"), 5.), "%s", why_text);
+    ok(run_until(loop, strstr(why_text, "no Docker engine") && strstr(why_text, "what answers"),
+                 5.),
+       "%s", why_text);
     script_version_status = 200;
     int64_t from = clock_mono_ms();
     ok(run_until(loop, state == ENGINE_UP, 5.), "it is found by itself");
@@ -215,7 +237,8 @@ static void test_streams(void)
     run_for(loop, 0.1);
     is_int(downs, 0, "the engine was never down");
     is_str(buf_str(&told), "start:a;die:2;die:3;die:4;", "no event is told twice, none is lost");
-    is_str(engine_get_prefix(engine), "/v1.44", "an engine that dropped 1.41 gets its oldest version");
+    is_str(engine_get_prefix(engine), "/v1.44",
+           "an engine that dropped 1.41 gets its oldest version");
     ok(strstr(script_since, "since=1") != NULL, "resumed: %.40s", script_since);
     script_least = 12;
 }
@@ -281,10 +304,12 @@ static void test_pull(void)
     engine_pull(engine, "good:1", on_progress, on_reply, &r);
     expect(&r, 0, "", "pull");
     is_int(r.progressed, 2, "progress");
-    ok(strstr(script_path, "/images/create?fromImage=good&tag=1") != NULL, "name and tag: %s", script_path);
+    ok(strstr(script_path, "/images/create?fromImage=good&tag=1") != NULL, "name and tag: %s",
+       script_path);
     r = (struct reply){0};
     engine_pull(engine, "missing", on_progress, on_reply, &r);
-    expect(&r, FAULT_NOT_FOUND, "manifest unknown", "a failure as the last line, without a newline");
+    expect(&r, FAULT_NOT_FOUND, "manifest unknown",
+           "a failure as the last line, without a newline");
     r = (struct reply){0};
     engine_pull(engine, "cut", on_progress, on_reply, &r);
     expect(&r, FAULT_ENGINE_DOWN, "closed the connection", "an engine that hangs up");

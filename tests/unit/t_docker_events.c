@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* events_reader: pieces of every size, Podman's shape, noise, rubbish, what a new stream repeats. */
+/* events_reader: pieces of every size, Podman's shape, noise, rubbish, what a new stream
+ * repeats. */
 #include "docker/events.h"
 
 #include <stdio.h>
@@ -21,8 +22,8 @@ static const char text[] =
 
 static void on_event(void *ctx, const struct engine_event *e)
 {
-    buf_printf(ctx, "%s %s %s name=%s server=%s instance=%s exit=%d at=%lld;", e->type, e->action, e->id, e->name, e->server,
-               e->instance, e->exit_code, (long long)e->wall_ms);
+    buf_printf(ctx, "%s %s %s name=%s server=%s instance=%s exit=%d at=%lld;", e->type, e->action,
+               e->id, e->name, e->server, e->instance, e->exit_code, (long long)e->wall_ms);
 }
 
 static const char *const want =
@@ -50,7 +51,8 @@ int main(void)
     events_reader_restart(&r);
     const char *next = "{\"Type\":\"volume\",\"Action\":\"create\",\"timeNano\":4000000000}\n";
     events_reader_feed(&r, next, strlen(next));
-    is_str(buf_str(&got), "volume create  name= server= instance= exit=-1 at=4000;", "half a line of the old stream is forgotten");
+    is_str(buf_str(&got), "volume create  name= server= instance= exit=-1 at=4000;",
+           "half a line of the old stream is forgotten");
     events_reader_fini(&r);
 
     for (size_t cut = 1; cut < n; cut++) {

@@ -20,7 +20,8 @@ static bool on_frame(void *ctx, enum frames_channel ch, const char *p, size_t n)
 static void add(struct buf *b, int channel, const char *payload)
 {
     size_t n = strlen(payload);
-    char head[8] = {(char)channel, 0, 0, 0, (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+    char head[8] = {(char)channel,  0,      0, 0, (char)(n >> 24), (char)(n >> 16),
+                    (char)(n >> 8), (char)n};
     buf_add(b, head, 8);
     buf_add(b, payload, n);
 }
@@ -51,7 +52,8 @@ int main(void)
         fr = (struct frames){0};
         int failed = 0;
         for (size_t at = 0; at < text.len; at += cut)
-            failed |= frames_feed(&fr, text.data + at, at + cut < text.len ? cut : text.len - at, on_frame, &s, &f);
+            failed |= frames_feed(&fr, text.data + at, at + cut < text.len ? cut : text.len - at,
+                                  on_frame, &s, &f);
         good += !failed && !frames_is_inside(&fr) && !strcmp(buf_str(&s.out), "one\ntwo\n") &&
                 !strcmp(buf_str(&s.err), "err\n\x01\x02\x03 no head");
         seen_fini(&s);
@@ -69,7 +71,8 @@ int main(void)
     seen_fini(&s);
 
     fr = (struct frames){0};
-    is_int(frames_feed(&fr, "\x01\0\0\0\xff\xff\xff\xffxyz", 11, on_frame, &s, &f), 0, "a length of 4 GiB costs nothing");
+    is_int(frames_feed(&fr, "\x01\0\0\0\xff\xff\xff\xffxyz", 11, on_frame, &s, &f), 0,
+           "a length of 4 GiB costs nothing");
     is_str(buf_str(&s.out), "xyz", "and what is there comes");
     seen_fini(&s);
 
@@ -78,7 +81,8 @@ int main(void)
     is_int(f.code, FAULT_INVALID, "%s", f.text);
     is_int(s.calls, 0, "nothing was handed on");
     fr = (struct frames){0};
-    is_int(frames_feed(&fr, "\x01\0\0\x01....", 8, on_frame, &s, &f), -1, "padding that is not zero: refused");
+    is_int(frames_feed(&fr, "\x01\0\0\x01....", 8, on_frame, &s, &f), -1,
+           "padding that is not zero: refused");
 
     fr = (struct frames){0};
     buf_clear(&text);

@@ -31,21 +31,29 @@ static void test_progress(void)
 {
     struct pull_progress p = {0};
     is_text(&p, "", 0, 0);
-    ok(!line(&p, "{\"status\":\"Pulling from library/python\",\"id\":\"3.11\"}"), "the tag is no layer");
+    ok(!line(&p, "{\"status\":\"Pulling from library/python\",\"id\":\"3.11\"}"),
+       "the tag is no layer");
     line(&p, "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"aaa\"}");
     line(&p, "{\"status\":\"Pulling fs layer\",\"progressDetail\":{},\"id\":\"bbb\"}");
     line(&p, "{\"status\":\"Already exists\",\"progressDetail\":{},\"id\":\"ccc\"}");
     is_text(&p, "layer 1/3", 0, 0);
-    line(&p, "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":50,\"total\":100},\"id\":\"aaa\"}");
+    line(
+        &p,
+        "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":50,\"total\":100},\"id\":\"aaa\"}");
     is_text(&p, "layer 1/3 50%", 50, 100);
-    line(&p, "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":100,\"total\":300},\"id\":\"bbb\"}");
+    line(
+        &p,
+        "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":100,\"total\":300},\"id\":\"bbb\"}");
     line(&p, "{\"status\":\"Download complete\",\"progressDetail\":{},\"id\":\"aaa\"}");
     is_text(&p, "layer 1/3 50%", 200, 400);
-    line(&p, "{\"status\":\"Extracting\",\"progressDetail\":{\"current\":1,\"total\":100},\"id\":\"aaa\"}");
+    line(
+        &p,
+        "{\"status\":\"Extracting\",\"progressDetail\":{\"current\":1,\"total\":100},\"id\":\"aaa\"}");
     line(&p, "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"aaa\"}");
     line(&p, "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"bbb\"}");
     is_text(&p, "layer 3/3 100%", 400, 400);
-    ok(!line(&p, "{\"status\":\"Digest: sha256:x\"}") && !line(&p, "rubbish") && !line(&p, "[]"), "other lines change nothing");
+    ok(!line(&p, "{\"status\":\"Digest: sha256:x\"}") && !line(&p, "rubbish") && !line(&p, "[]"),
+       "other lines change nothing");
     line(&p, "{\"errorDetail\":{\"message\":\"unauthorized: x\"},\"error\":\"unauthorized: x\"}");
     is_str(p.error, "unauthorized: x", "a refusal in the stream");
 
@@ -55,21 +63,28 @@ static void test_progress(void)
         line(&many, s);
     }
     is_int(many.count, PULL_MAX_LAYERS, "layers are bounded");
-    line(&many, "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":9,\"total\":-1},\"id\":\"1\"}");
+    line(
+        &many,
+        "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":9,\"total\":-1},\"id\":\"1\"}");
     is_text(&many, "layer 0/128 100%", 9, 9);
 }
 
 static void test_stats(void)
 {
     struct engine_stats s;
-    json_t *root = json_loads("{\"memory_stats\":{\"usage\":1000,\"limit\":5000,\"stats\":{\"inactive_file\":300}},\"cpu_stats\":"
-                              "{\"cpu_usage\":{\"total_usage\":77}},\"pids_stats\":{\"current\":3},\"networks\":{\"eth0\":"
-                              "{\"rx_bytes\":1,\"tx_bytes\":2},\"eth1\":{\"rx_bytes\":10,\"tx_bytes\":20}}}", 0, NULL);
+    json_t *root = json_loads(
+        "{\"memory_stats\":{\"usage\":1000,\"limit\":5000,\"stats\":{\"inactive_file\":300}},\"cpu_stats\":"
+        "{\"cpu_usage\":{\"total_usage\":77}},\"pids_stats\":{\"current\":3},\"networks\":{\"eth0\":"
+        "{\"rx_bytes\":1,\"tx_bytes\":2},\"eth1\":{\"rx_bytes\":10,\"tx_bytes\":20}}}",
+        0, NULL);
     is_int(engine_stats_read(root, &s), 0, "cgroup v2");
-    ok(s.memory_bytes == 700 && s.memory_limit_bytes == 5000 && s.cpu_ns == 77 && s.pids == 3, "memory without cache, cpu, pids");
+    ok(s.memory_bytes == 700 && s.memory_limit_bytes == 5000 && s.cpu_ns == 77 && s.pids == 3,
+       "memory without cache, cpu, pids");
     ok(s.rx_bytes == 11 && s.tx_bytes == 22, "all networks");
     json_decref(root);
-    root = json_loads("{\"memory_stats\":{\"usage\":1000,\"stats\":{\"inactive_file\":1,\"total_inactive_file\":400}}}", 0, NULL);
+    root = json_loads(
+        "{\"memory_stats\":{\"usage\":1000,\"stats\":{\"inactive_file\":1,\"total_inactive_file\":400}}}",
+        0, NULL);
     engine_stats_read(root, &s);
     is_int(s.memory_bytes, 600, "cgroup v1 counts the whole tree");
     json_decref(root);
@@ -88,11 +103,15 @@ int main(void)
     split("127.0.0.1:5000/a/b:x", "127.0.0.1:5000/a/b", "x");
     split("a@sha256:0123", "a@sha256:0123", "");
     split("a:", "a", "latest");
-    is_int(pull_classify("manifest for python:9 not found: manifest unknown"), FAULT_NOT_FOUND, "no such tag");
-    is_int(pull_classify("pull access denied for x, repository does not exist or may require 'docker login': denied"),
-           FAULT_NOT_FOUND, "no such repository");
+    is_int(pull_classify("manifest for python:9 not found: manifest unknown"), FAULT_NOT_FOUND,
+           "no such tag");
+    is_int(
+        pull_classify(
+            "pull access denied for x, repository does not exist or may require 'docker login': denied"),
+        FAULT_NOT_FOUND, "no such repository");
     is_int(pull_classify("unauthorized: authentication required"), FAULT_DENIED, "log in first");
-    is_int(pull_classify("Get \"https://x/v2/\": dial tcp: lookup x: no such host"), FAULT_HTTP, "no network");
+    is_int(pull_classify("Get \"https://x/v2/\": dial tcp: lookup x: no such host"), FAULT_HTTP,
+           "no network");
     test_progress();
     test_stats();
     return done_testing();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* http_client against a small server on a unix socket and on TCP: methods, reuse, every kind of failure, streams, cancels. */
+/* http_client against a small server on a unix socket and on TCP: methods, reuse, every kind of
+ * failure, streams, cancels. */
 #include "io/http_client.h"
 
 #include <errno.h>
@@ -54,8 +55,11 @@ static const struct http_events events = {.data = on_data, .done = on_done};
 
 static struct http_spec spec_for(const char *path)
 {
-    return (struct http_spec){.peer = {.unix_socket = sock, .host = "localhost"}, .method = "GET", .path = path,
-                              .connect_timeout_ms = 1000, .total_timeout_ms = 3000};
+    return (struct http_spec){.peer = {.unix_socket = sock, .host = "localhost"},
+                              .method = "GET",
+                              .path = path,
+                              .connect_timeout_ms = 1000,
+                              .total_timeout_ms = 3000};
 }
 
 static void send_spec(struct seen *s, const struct http_spec *spec)
@@ -101,7 +105,8 @@ static void test_requests(const char *name)
     memset(body, 'x', 7);
     free(body);
     run_until(loop, s.done, 3.);
-    is_str(buf_str(&s.body), "POST|/echo?q=1|application/json||{\"a\":1}", "a POST; its body was copied");
+    is_str(buf_str(&s.body), "POST|/echo?q=1|application/json||{\"a\":1}",
+           "a POST; its body was copied");
     seen_fini(&s);
 
     spec.method = "PATCH", spec.body = "text", spec.body_len = 4, spec.headers = headers;
@@ -136,7 +141,8 @@ static void expect_fault(const char *path, int code, const char *word)
     struct seen s = {0};
     run_path(&s, path);
     is_int(s.fault.code, code, "%s: the code", path);
-    if (!ok(strstr(s.fault.text, word) && strstr(s.fault.text, path), "the text names path and cause"))
+    if (!ok(strstr(s.fault.text, word) && strstr(s.fault.text, path),
+            "the text names path and cause"))
         printf("# got %s\n", s.fault.text);
     seen_fini(&s);
 }
@@ -199,7 +205,8 @@ static void test_stream(void)
 
     spec.path = "/gone";
     run_spec(&s, &spec);
-    is_str(buf_str(&s.body), "{\"message\":\"no such thing\"}", "an error body is collected even so");
+    is_str(buf_str(&s.body), "{\"message\":\"no such thing\"}",
+           "an error body is collected even so");
     seen_fini(&s);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* http_upgrade: 101 and 200, data that comes with the head, half close, refusals, silence, freeing inside events. */
+/* http_upgrade: 101 and 200, data that comes with the head, half close, refusals, silence, freeing
+ * inside events. */
 #include "io/http_upgrade.h"
 
 #include <errno.h>
@@ -70,11 +71,14 @@ static void on_end(void *ctx, long status, const struct fault *why)
         seen_free(s);
 }
 
-static const struct http_upgrade_events events = {.open = on_open, .data = on_data, .drained = on_drained, .end = on_end};
+static const struct http_upgrade_events events = {
+    .open = on_open, .data = on_data, .drained = on_drained, .end = on_end};
 
 static void open_path(struct seen *s, const char *path, int64_t total_ms)
 {
-    struct http_spec spec = {.peer = {.unix_socket = sock, .host = "localhost"}, .method = "POST", .path = path,
+    struct http_spec spec = {.peer = {.unix_socket = sock, .host = "localhost"},
+                             .method = "POST",
+                             .path = path,
                              .total_timeout_ms = total_ms};
     s->up = http_upgrade_open(client, &spec, "tcp", &events, s);
     ok(!s->opened && !s->ended, "%s: no event inside the call", path);

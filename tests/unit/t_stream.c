@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* stream over pipes: both channels, end, pause, close_input with a queue, freeing inside events, and the length of the
- * loop's turns under a flood. */
+/* stream over pipes: both channels, end, pause, close_input with a queue, freeing inside events,
+ * and the length of the loop's turns under a flood. */
 #include "io/stream.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* watch: touch, write, rename over, delete and make again, symlinks and their targets, other files in the directory. */
+/* watch: touch, write, rename over, delete and make again, symlinks and their targets, other files
+ * in the directory. */
 #include "io/watch.h"
 
 #include <errno.h>
