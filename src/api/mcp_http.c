@@ -290,7 +290,7 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     }
     if (envelope_scan(msg, n, &e, &f) < 0) {
         AUTO_BUF struct buf b = BUF_INIT;
-        envelope_error(&b, (struct span){0}, -32700, f.text);
+        envelope_error(&b, e.id, -32700, f.text);
         request_reply(r, 400, "application/json", NULL, &(struct iovec){b.data, b.len}, 1);
         return;
     }

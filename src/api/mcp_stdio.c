@@ -188,11 +188,12 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
 
 /* ---- from the client ---- */
 
-static void refuse(struct connection *c, int code, const char *text)
+/* id: of the request, if it was found; without it the client would wait for ever. */
+static void refuse(struct connection *c, struct span id, int code, const char *text)
 {
     AUTO_BUF struct buf b = BUF_INIT;
 
-    envelope_error(&b, (struct span){0}, code, text);
+    envelope_error(&b, id, code, text);
     send_line(c, &(struct iovec){b.data, b.len}, 1);
 }
 
@@ -205,11 +206,11 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
     if (c->dead || !c->client || n == 0 || (n == 1 && *p == '\r'))
         return;
     if (flags & LINE_OVERSIZE) {
-        refuse(c, -32600, "the message is larger than 64 MiB");
+        refuse(c, (struct span){0}, -32600, "the message is larger than 64 MiB");
         return;
     }
     if (envelope_scan(p, n, &e, &f) < 0) {
-        refuse(c, -32700, f.text);
+        refuse(c, e.id, -32700, f.text);
         return;
     }
     if (e.kind != ENVELOPE_REQUEST) {
