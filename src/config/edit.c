@@ -272,7 +272,7 @@ static void insert_first(const struct editor *e, int32_t object, const struct fo
     if (f->own_lines) {
         AUTO_FREE char *outer = indent_of(e, n->start);
         buf_printf(e->out, "%s%s%s", e->newline, f->indent, member);
-        if (last > open && memchr(e->text + last, '\n', close - last))
+        if (memchr(e->text + last, '\n', close - last))
             copy(e, last, close);
         else
             buf_printf(e->out, "%s%s", e->newline, outer);
@@ -280,8 +280,7 @@ static void insert_first(const struct editor *e, int32_t object, const struct fo
         if (last < close || last > open)
             buf_add_char(e->out, ' ');
         buf_add_str(e->out, member);
-        if (last < close)
-            buf_add_char(e->out, ' ');
+        copy(e, last, close);
     }
     copy(e, close, e->len);
 }

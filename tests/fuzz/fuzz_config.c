@@ -61,9 +61,13 @@ static void try_edit(const char *text, size_t n, const char *server, const char 
     MUST(edit_text(set.data, set.len, server, path, NULL, &undone, &f) == 0);
     if (!same(&removed, text, n))
         return;
-    size_t kept = 0;    /* the key was absent: every byte must still be there, in order */
-    for (size_t i = 0; i < set.len && kept < n; i++)
-        kept += set.data[i] == text[kept];
+    /* The key was absent: every byte must still be there, in order; only the blanks of "{ }" may go. */
+    size_t kept = 0;
+    for (size_t i = 0; i < set.len; i++) {
+        while (kept < n && strchr(" \t\r\n", text[kept]) && text[kept])
+            kept++;
+        kept += kept < n && set.data[i] == text[kept];
+    }
     MUST(kept == n || memmem(text, n, "null", 4));    /* "isolation": null becomes an object */
 }
 
