@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "client/api_client.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "io/child.h"
 #include "io/turn.h"
 #include "supervisor/fleet.h"

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "config/file.h"
 
 enum { TRIES = 3 };

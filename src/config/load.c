@@ -2,7 +2,7 @@
 /* The text of mcp_config.json → struct config. The tables below are the format: one row a key, for the root, a server
  * and an isolation object. Keys that only MCPProxy or a client knows are listed too, because the same file serves
  * them; they are accepted in silence. Knows no defaults and decides nothing about how a server will run. */
-#include "config/config.h"
+#include "config/mcp_config.h"
 
 #include <stdio.h>
 #include <string.h>

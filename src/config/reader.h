@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/jscan.h"
 #include "base/strvec.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 
 struct reader {
     const struct jscan_doc *doc;     /* borrowed */

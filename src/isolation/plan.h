@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "base/strvec.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 
 enum plan_mode {
     PLAN_HOST,

@@ -7,7 +7,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "docker/engine.h"
 #include "io/turn.h"
 #include "supervisor/containers.h"

@@ -10,7 +10,7 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "isolation/plan.h"
 #include "mcp/session.h"
 #include "supervisor/backend.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "config/edit.h"
 #include "tap.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
-#include "config/config.h"
+#include "config/mcp_config.h"
 #include "tap.h"
 
 static const char *test_env(void *ctx, const char *name)

@@ -3,8 +3,8 @@
  *
  * Unset is visible everywhere (TRI_UNSET, NULL, 0 lines), because a plan must say *which* level decided. Every
  * value keeps the line it stands on. Nothing here has a default: defaults are the plan's (isolation/plan.h). */
-#ifndef MCPTOP_CONFIG_CONFIG_H
-#define MCPTOP_CONFIG_CONFIG_H
+#ifndef MCPTOP_CONFIG_MCP_CONFIG_H
+#define MCPTOP_CONFIG_MCP_CONFIG_H
 
 #include <stdbool.h>
 #include <stdint.h>

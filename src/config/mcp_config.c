@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration as values: its life, its list of problems, where its file is looked for and how it is read.
  * What the keys mean is load.c's; what follows from them is isolation/plan's. */
-#include "config/config.h"
+#include "config/mcp_config.h"
 
 #include <errno.h>
 #include <fcntl.h>
