@@ -13,12 +13,13 @@
 
 static int check_socket(const char *socket, struct fault *f)
 {
+    const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
     if (socket[0] != '/')
         return fault_set(f, FAULT_INVALID,
                          "DOCKER_HOST must name an absolute path, as in unix://" DEFAULT_SOCKET);
-    if (strlen(socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return fault_set(f, FAULT_INVALID, "DOCKER_HOST: the socket's path is longer than %zu bytes, "
-                         "the most the kernel takes", sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+    if (strlen(socket) > most)
+        return fault_set(f, FAULT_INVALID, "DOCKER_HOST: the socket's path is longer than %zu "
+                         "bytes, the most the kernel takes", most);
     return 0;
 }
 

@@ -228,8 +228,8 @@ static void on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void build_request(struct buf *out, const struct http_spec *spec, const char *protocol)
 {
-    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: mcptop\r\n", spec->method, spec->path,
-               spec->peer.host);
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", spec->method, spec->path, spec->peer.host);
+    buf_add_str(out, "User-Agent: mcptop\r\n");
     buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", protocol);
     for (const char *const *h = spec->headers; h && *h; h++)
         buf_printf(out, "%s\r\n", *h);

@@ -40,8 +40,9 @@ int stream_writev(struct stream *s, const struct iovec *iov, int count, struct f
 /* No more input: closes after what is queued has gone out. Idempotent. */
 void stream_close_input(struct stream *s);
 size_t stream_queued(const struct stream *s);
-/* How many of the bytes written last the other end never read: those queued here and, for pipes, those that were still in the
- * pipe when the input was closed. To be asked when nobody reads any more. */
+/* How many of the bytes written last the other end never read: those queued here and, for pipes,
+ * those that were still in the pipe when the input was closed. To be asked when nobody reads any
+ * more. */
 size_t stream_undelivered(const struct stream *s);
 void stream_set_queue_cap(struct stream *s, size_t bytes);
 /* Stops and resumes reading (back-pressure). While paused, the end of the outputs is not seen

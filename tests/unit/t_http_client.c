@@ -177,7 +177,7 @@ static void test_timeouts(void)
     run_spec(&s, &spec);
     int64_t took = clock_mono_ms() - from;
     is_int(s.fault.code, FAULT_TIMEOUT, "a total time-out");
-    ok(took >= 140 && took < 600, "under a second works (%lld ms)", (long long)took);
+    ok(took >= 140 && took < 1500, "under a second works (%lld ms)", (long long)took);
     seen_fini(&s);
 
     spec = spec_for("/stall");
@@ -187,7 +187,7 @@ static void test_timeouts(void)
     took = clock_mono_ms() - from;
     is_int(s.fault.code, FAULT_TIMEOUT, "an idle time-out");
     is_str(buf_str(&s.streamed), "onetwo", "after what came");
-    ok(took >= 250 && took < 900, "counted from the last byte (%lld ms)", (long long)took);
+    ok(took >= 250 && took < 1900, "counted from the last byte (%lld ms)", (long long)took);
     seen_fini(&s);
 }
 
