@@ -299,7 +299,9 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
     s->line = (int)r->doc->nodes[node].line;
     s->enabled = TRI_UNSET;
     iso_settings_init(&s->isolation);
+    r->ret_missing_env = &s->missing_env;
     reader_object(r, node, server_fields, ARRAY_LEN(server_fields), s);
+    r->ret_missing_env = NULL;
     check_server(r, node, s);
 }
 

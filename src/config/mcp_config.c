@@ -104,6 +104,7 @@ static void server_fini(struct config_server *s)
     free(s->working_dir);
     kvvec_fini(&s->env);
     free(s->url);
+    free(s->missing_env);
     iso_settings_fini(&s->isolation);
     strvec_fini(&s->enabled_tools);
     strvec_fini(&s->disabled_tools);

@@ -57,6 +57,7 @@ struct config_server {
     struct strvec args;
     char *working_dir;
     struct kvvec env;            /* ${env:X} expanded */
+    char *missing_env;           /* a sentence: some ${env:X} of this server is not set, so it cannot be started; or NULL */
     char *url;                   /* set: a remote server, not ours yet */
     enum tri enabled;            /* TRI_UNSET means true */
     bool quarantined;
@@ -101,8 +102,8 @@ void problems_fini(struct problems *p);
 
 /* Reads the text of a configuration. Returns a config the caller frees, or NULL when the text has any error
  * (problems->errors > 0). Warnings (unknown and misspelt keys, repeated keys: the last counts, what is ignored and
- * why) come with a config too. getenv_fn resolves ${env:X}; NULL = the process's environment; an unset variable is
- * an error that names it. extra_args are checked by isolation/plan, which knows the flags. */
+ * why) come with a config too. getenv_fn resolves ${env:X}; NULL = the process's environment; an unset variable
+ * keeps its server from being started (a warning), and outside servers it is an error. extra_args are checked by isolation/plan, which knows the flags. */
 typedef const char *(*config_getenv_fn)(void *ctx, const char *name);
 struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
                             struct problems *problems);

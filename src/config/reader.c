@@ -151,6 +151,21 @@ static const char *lookup_env(struct reader *r, const char *name)
     return r->env ? r->env(r->env_ctx, name) : getenv(name);
 }
 
+/* Whether the value can be read on without it. */
+static bool note_missing_env(struct reader *r, int32_t node, const char *name)
+{
+    if (!r->ret_missing_env) {
+        reader_problem(r, PROBLEM_ERROR, node, "the environment variable %s is not set: set it where mcptop starts", name);
+        return false;
+    }
+    reader_problem(r, PROBLEM_WARNING, node,
+                   "the environment variable %s is not set: this server is not started; set it where mcptop starts", name);
+    if (!*r->ret_missing_env)
+        *r->ret_missing_env = xasprintf("the environment variable %s (line %u) is not set: set it where mcptop starts, "
+                                        "then restart mcptop", name, r->doc->nodes[node].line);
+    return true;
+}
+
 /* One "${env:NAME}" at p; returns what follows it, or NULL when p does not start one. */
 static const char *expand_one(struct reader *r, int32_t node, const char *p, struct buf *out, bool *ok)
 {
@@ -169,9 +184,7 @@ static const char *expand_one(struct reader *r, int32_t node, const char *p, str
     AUTO_FREE char *name = xstrndup(p, (size_t)(close - p));
     const char *value = *name ? lookup_env(r, name) : NULL;
     if (!value) {
-        reader_problem(r, PROBLEM_ERROR, node, "the environment variable %s is not set: set it where mcptop starts",
-                       *name ? name : "with the empty name");
-        *ok = false;
+        *ok = note_missing_env(r, node, *name ? name : "with the empty name");
         value = "";
     }
     buf_add_str(out, value);

@@ -17,6 +17,9 @@ struct reader {
     struct problems *problems;       /* borrowed */
     config_getenv_fn env;
     void *env_ctx;
+    /* Set while one server is read: an unset ${env:X} then concerns that server alone. It becomes a warning, and the
+     * sentence is kept here (owned by whoever set the pointer). NULL: it is an error of the file. */
+    char **ret_missing_env;
 };
 
 enum field_kind {

@@ -127,6 +127,10 @@ void plan_decide_mode(struct maker *m)
                         "remote servers (url) are not supported by this version");
         return;
     }
+    if (s->missing_env) {
+        set_unsupported(m->p, "none", s->line, "a variable that it needs is not set", s->missing_env);
+        return;
+    }
     if (!s->command) {
         set_unsupported(m->p, "stdio", s->line, "protocol is \"stdio\" and there is no command", "has no command to run");
         return;

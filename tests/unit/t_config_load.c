@@ -119,8 +119,11 @@ static const struct {
      "E1 mcpServers[0].env.PORT: must be a string in quotes, but is a number\n"},
     {"an env name with =", SERVER("\"env\":{\"A=B\":\"1\"}"),
      "E1 mcpServers[0].env.A=B: this name is empty or contains \"=\"\n"},
-    {"an unset variable", SERVER("\"env\":{\"A\":\"${env:NOPE}\"}"),
-     "E1 mcpServers[0].env.A: the environment variable NOPE is not set: set it where mcptop starts\n"},
+    {"an unset variable concerns its server", SERVER("\"env\":{\"A\":\"${env:NOPE}\"}"),
+     "W1 mcpServers[0].env.A: the environment variable NOPE is not set: this server is not started; set it where mcptop "
+     "starts\n"},
+    {"an unset variable elsewhere", "{\"api_key\":\"${env:NOPE}\"}",
+     "E1 api_key: the environment variable NOPE is not set: set it where mcptop starts\n"},
     {"a keyring's secret", SERVER("\"env\":{\"A\":\"${keyring:x}\"}"),
      "W1 mcpServers[0].env.A: ${keyring:…} is not supported and stays as written: use ${env:NAME}\n"},
     {"a NUL", SERVER("\"args\":[\"a\\u0000b\"]"),

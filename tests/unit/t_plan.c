@@ -122,6 +122,7 @@ static const struct {
     {"", "\"command\":\"x\",\"url\":\"https://x\",\"protocol\":\"stdio\"", PLAN_HOST,
      "docker_isolation is not set: isolation is off by default", 0, NULL},
     {"", "\"url\":\"https://x\",\"protocol\":\"stdio\"", PLAN_UNSUPPORTED, "", 2, "there is no command"},
+    {"", UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOBODY_SETS_THIS}\"}", PLAN_UNSUPPORTED, "", 2, "a variable that it needs is not set"},
 };
 
 static void test_modes(void)
