@@ -44,7 +44,8 @@ struct backend_docker {
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);
     struct stream *stream;
-    bool stream_ended, died, examined;
+    bool started, stream_ended, died, examined;
+    bool spoke, init_failed;          /* see watch_init */
     ev_timer timer;
     struct run_end end;
 };
@@ -85,9 +86,7 @@ static void tell_over(struct backend_docker *d)
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
     engine_cancel(TAKE(d->update));
-    if (d->end.why.code == FAULT_ENGINE_DOWN) {
-        /* Swept when the engine is back. */
-    } else if (*d->b.container_id && has_failed(d) && !d->end.never_started) {
+    if (*d->b.container_id && has_failed(d) && d->started && d->end.why.code != FAULT_ENGINE_DOWN) {
         containers_keep(d->containers, d->plan->server, d->b.container_id);
     } else if (*d->b.container_id) {
         containers_remove(d->containers, d->b.container_id);
@@ -151,6 +150,10 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
     } else if (!d->died) {
         fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
     }
+    if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
+        d->end.never_started = true;
+        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"", d->plan->image, d->plan->argv.v[0]);
+    }
     d->examined = true;
     check_over(d);
 }
@@ -178,9 +181,20 @@ static void docker_engine_event(struct backend *b, const struct engine_event *e)
 
 /* ---- the stream ---------------------------------------------------------------------------------- */
 
+/* The engine starts its own init (tini), so a program that the image lacks shows as 127 and these words of init, not as a refused start. */
+static void watch_init(struct backend_docker *d, const char *p, size_t n)
+{
+    static const char words[] = "[FATAL tini";
+    if (n >= sizeof words - 1 && memmem(p, n, words, sizeof words - 1) && memmem(p, n, "exec ", 5))
+        d->init_failed = true;
+}
+
 static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
 {
     struct backend_docker *d = ctx;
+    if (ch == STREAM_ERR && !d->spoke)
+        watch_init(d, p, n);
+    d->spoke = true;
     d->b.events.data(d->b.ctx, ch, p, n);
 }
 
@@ -225,6 +239,7 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
         return;
     }
     d->step = STEP_RUNNING;
+    d->started = true;
     note(d, "Docker isolation setup successful: container %s (%.12s), image %s", d->b.container_name, d->b.container_id, d->plan->image);
     d->b.events.up(d->b.ctx);
     if (d->died || d->stream_ended)

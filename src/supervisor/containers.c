@@ -177,8 +177,8 @@ static void on_removed(void *ctx, json_t *reply, const struct fault *f)
     (void)reply;
     struct removal *r = ctx;
     r->request = NULL;
-    /* An engine that went away is swept when it comes back. */
-    if (!f || f->code == FAULT_NOT_FOUND || f->code == FAULT_ENGINE_DOWN) {
+    /* An engine that is down is swept when it comes back; one that restarts in a moment may never be seen as down. */
+    if (!f || f->code == FAULT_NOT_FOUND || (f->code == FAULT_ENGINE_DOWN && r->cs->state == CONTAINERS_DOWN)) {
         removal_done(r);
         return;
     }

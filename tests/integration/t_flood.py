@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server that floods stderr: nothing is lost unexplained, nobody else waits, the loop's turns stay short."""
+
+import os
+import re
+import threading
+import time
+
+from harness import Mcptop, echo, fixture, tap, wait_for
+
+RATE, SECONDS = 100_000, 10
+# What the issue asks for on an idle machine is 10 ms; tests share theirs with others.
+TURN_MS = 50
+
+
+def answer_times(m, stop):
+    """How long /status took, again and again, in seconds."""
+    times = []
+    while not stop.is_set():
+        begin = time.monotonic()
+        m.api.get("/status")
+        times.append(time.monotonic() - begin)
+        stop.wait(0.02)
+    return sorted(times)
+
+
+@tap.limit(120)
+def test_flood(t):
+    m = t.mcptop({"mcpServers": [dict(echo(args=["--flood", str(RATE), str(SECONDS)]), name="flood"), dict(echo(), name="calm")]})
+    m.wait_server("calm")
+    stop, times = threading.Event(), []
+    asker = threading.Thread(target=lambda: times.extend(answer_times(m, stop)))
+    asker.start()
+    client, calls = m.mcp("calm"), []
+    client.initialize()
+
+    def expected():
+        return RATE * SECONDS * 0.9
+
+    def over():
+        begin = time.monotonic()
+        client.tool("echo", {"text": "x"})
+        calls.append(time.monotonic() - begin)
+        before = m.server("flood")["log"]["next_seq"]
+        time.sleep(0.3)
+        return before > expected() and m.server("flood")["log"]["next_seq"] == before
+    wait_for(over, 60, "the flood to end", every=0.1, saw=lambda: m.server("flood")["log"])
+    stop.set()
+    asker.join()
+    log = m.server("flood")["log"]
+    loop = m.api.get("/status")["loop"]
+    t.diag(f"{log['next_seq']} lines, longest turn {loop['longest_turn_ms']:.1f} ms, /status p99 "
+           f"{1e3 * times[int(len(times) * 0.99)]:.1f} ms, max {1e3 * times[-1]:.1f} ms, a call at most {1e3 * max(calls):.1f} ms")
+    t.ok(log["next_seq"] >= expected(), "the lines are there", log)
+    t.eq(log["lost"], 0, "none is missing in the file")
+    t.ok(times[int(len(times) * 0.99)] <= 0.05, "the API answers meanwhile", times[-5:])
+    t.ok(loop["longest_turn_ms"] <= TURN_MS, "turns are short", loop)
+    page = m.api.get("/servers/flood/logs?tail=5000")["lines"]
+    numbers = [line["seq"] for line in page]
+    t.eq(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "sequence numbers are contiguous")
+    told = [int(found.group(1)) for line in page if (found := re.match(r"flood (\d+)", line["text"]))]
+    t.eq([b - a for a, b in zip(told, told[1:]) if b - a != 1], [], "and so are the server's own")
+    t.eq(m.server("flood")["state"], "ready", "it serves on")
+    size = sum(os.path.getsize(os.path.join(m.log_dir, f)) for f in os.listdir(m.log_dir))
+    t.ok(size < 70_000_000, "the files are bounded", size)
+
+
+@tap.limit(60)
+def test_long_line(t):
+    m = t.mcptop({"mcpServers": [dict(fixture("long_line", 10_000_000), name="long")]})
+    m.wait_server("long")
+    wait_for(lambda: m.server("long")["log"]["next_seq"] > 10_000_000 // 65536, 20)
+    lines = wait_for(lambda: (p := m.api.get("/servers/long/logs?tail=1000")["lines"]) and p[-1]["f"] & 1 == 0 and p, 10)
+    pieces = [line for line in lines if line["f"] & 3]
+    t.ok(len(pieces) >= 10, "a long line comes in marked pieces", len(pieces))
+    t.ok(all(len(line["text"]) <= 65536 for line in pieces), "of bounded size")
+    files = [os.path.join(m.log_dir, f) for f in os.listdir(m.log_dir) if f.startswith("server-long.log")]
+    t.ok(sum(os.path.getsize(f) for f in files) > 10_000_000, "all of it is in the files", files)
+
+
+def test_noise_on_stdout(t):
+    m = t.mcptop({"mcpServers": [dict(fixture("noise"), name="noise"), dict(fixture("binary"), name="binary")]})
+    m.wait_server("noise")
+    wait_for(lambda: [l for l in m.api.get("/servers/noise/logs?tail=50")["lines"] if l["s"] == "out"], 5, "marked lines")
+    t.has(m.log("noise"), r"\| WARN \| stdout \| ", "what is no JSON-RPC is in the log, marked")
+    m.wait_server("binary")
+    t.ok(m.api.get("/servers/binary/logs?tail=50")["lines"], "bytes of any kind are lines")
+
+
+def test_full_disk(t):
+    """The log directory is a full device: the ring works on, what the file lost is counted and told."""
+    if os.getuid() != 0:
+        raise tap.Skip("mounting needs root")
+    small = t.path("small")
+    os.mkdir(small)
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs {small}") != 0:
+        raise tap.Skip("no tmpfs can be mounted here")
+    t.cleanup(os.system, f"umount -l {small}")
+    m = Mcptop(t, {"mcpServers": [dict(echo(args=["--flood", "20000", "2"]), name="flood")]})
+    m.log_dir = small
+    m.start()
+    m.wait_server("flood")
+    log = wait_for(lambda: (l := m.server("flood")["log"])["next_seq"] > 35000 and l["lost"] > 0 and l, 20, saw=lambda: m.server("flood")["log"])
+    t.ok(log["lost"] > 1000, "what the file could not take is counted", log)
+    t.eq(len(m.api.get("/servers/flood/logs?tail=1000")["lines"]), 1000, "the ring has the last lines")
+
+
+if __name__ == "__main__":
+    tap.main(__name__)

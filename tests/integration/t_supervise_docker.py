@@ -1,0 +1,235 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers in containers, on a real engine: limits, states, ends, OOM, pulls, sweeps, and the engine lost and found."""
+
+import json
+import os
+import signal
+import time
+
+from harness import echo, fixture, paths, stays, tap, wait_for
+
+BUSYBOX = "mcptop-test/busybox:latest"
+
+
+def boxed(command=None, args=(), **isolation):
+    """The echo server (or another command) in a container."""
+    server = paths.built("echo_server")
+    iso = {"enabled": True, "image": BUSYBOX, "volumes": [f"{server}:{server}:ro"]}
+    iso.update(isolation)
+    entry = echo(isolation=iso, args=list(args))
+    if command:
+        entry["command"] = command
+    return entry
+
+
+def config(**servers):
+    return {"docker_isolation": {"enabled": True}, "mcpServers": servers}
+
+
+def container(engine, server):
+    mine = engine.docker.mine(server=server, all=False)
+    return engine.docker.inspect(mine[0]["Id"]) if mine else None
+
+
+@tap.limit(90)
+def test_life(t):
+    engine = t.engine()
+    m = t.mcptop(config(box=boxed(memory_limit="64m", cpu_limit="0.5", network_mode="none")), docker_host=engine)
+    one = m.wait_server("box")
+    inside = container(engine, "box")
+    host = inside["HostConfig"]
+    t.eq((host["Memory"], host["NanoCpus"], host["NetworkMode"], host["Init"]), (64 << 20, 500_000_000, "none", True), "limits")
+    t.eq(inside["Config"]["Labels"]["com.mcpproxy.server"], "box", "labels")
+    t.eq(inside["Config"]["Labels"]["com.mcpproxy.instance"], m.api.get("/status")["instance"], "of our instance")
+    t.has(inside["Name"], r"^/mcpproxy-box-[a-z0-9]{4}$", "its name")
+    t.eq(one["container"]["name"], inside["Name"][1:], "in the API")
+    t.eq(one["pid"], inside["State"]["Pid"], "its pid")
+    used = m.wait_server("box", lambda s: s["usage"] and s["usage"]["memory"] > 0 and s["usage"]["cpu"] >= 0, 10)["usage"]
+    t.eq((used["memory_limit"], used["pids"] >= 1, used["ooms"]), (64 << 20, True, 0), "use is read from its cgroup")
+    t.has(m.log("box"), "Docker isolation enabled for server: box", "the guide's first line")
+    t.has(m.log("box"), "Docker isolation setup successful", "and its second")
+    t.has(m.log(), r'docker_run_args: \["run", "-i", "--rm"', "and the arguments in main.log")
+    client = m.mcp("box")
+    client.initialize()
+    t.eq(client.tool("echo", {"text": "hello"})["content"][0]["text"], "hello", "a call goes through")
+    begin = time.monotonic()
+    m.api.post("/servers/box/stop")
+    m.wait_server("box", "stopped")
+    t.ok(time.monotonic() - begin < 3, "stopped by the end of its input", time.monotonic() - begin)
+    wait_for(lambda: not engine.docker.mine(server="box"), 5, "the container to be removed")
+    m.api.post("/servers/box/restart")
+    m.wait_server("box")
+    m.stop()
+    t.eq(engine.docker.mine(server="box"), [], "nothing is left at the end")
+
+
+@tap.limit(90)
+def test_ends(t):
+    engine = t.engine()
+    m = t.mcptop(config(exits=boxed("sh", ["-c", "echo last words >&2; exit 4"]), oom=boxed(memory_limit="32m"),
+                        absent=boxed("no-such-program"), killed=boxed()), docker_host=engine)
+    one = m.wait_server("exits", lambda s: s["exit"])
+    t.eq((one["exit"]["code"], one["exit"]["oom"]), (4, False), "an exit status")
+    t.has(m.log("exits"), "stderr .* last words", "its last words")
+    m.api.post("/servers/exits/stop")
+    kept = wait_for(lambda: engine.docker.mine(server="exits"), 5, "the last failed one to be kept")
+    t.eq((len(kept), kept[0]["State"]), (1, "exited"), "`docker ps -a` shows it")
+    t.eq(engine.docker.inspect(kept[0]["Id"])["State"]["ExitCode"], 4, "`docker inspect` too")
+    t.has(engine.docker.cli("logs", kept[0]["Id"]).stderr, "last words", "and `docker logs`")
+    t.has(m.wait_server("absent", "failed", 40)["reason"], "no-such-program", "a program the image has not")
+    m.wait_server("oom")
+    client = m.mcp("oom")
+    client.initialize()
+    try:
+        client.tool("alloc", {"mb": 200}, timeout=20)
+    except Exception as error:
+        t.has(str(error), "OOM-killed at 32M", "the open call gets the cause")
+    one = m.wait_server("oom", lambda s: s["exit"])
+    t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill")
+    m.wait_server("oom")
+    wait_for(lambda: len(engine.docker.mine(server="oom")) == 1, 5, "the failed one to go once its successor is ready")
+    t.ok(True, "its post-mortem goes with its successor's health")
+    before = m.wait_server("killed")["container"]
+    begin = time.monotonic()
+    engine.docker.kill(before["id"])
+    m.wait_server("killed", lambda s: s["exit"], 5)
+    t.ok(time.monotonic() - begin < 1.5, "a kill behind our back is noticed", time.monotonic() - begin)
+    after = m.wait_server("killed", lambda s: s["state"] == "ready" and s["container"]["id"] != before["id"])
+    engine.docker.remove(after["container"]["id"])
+    m.wait_server("killed", lambda s: s["state"] == "ready" and s["container"]["id"] not in (before["id"], after["container"]["id"]))
+    t.ok(True, "and so is a removal")
+
+
+@tap.limit(90)
+def test_limits_live(t):
+    engine = t.engine()
+    m = t.mcptop(config(box=boxed(memory_limit="128m")), docker_host=engine)
+    one = m.wait_server("box", lambda s: s["state"] == "ready" and s["usage"] and s["usage"]["memory"] > 0)
+    change = m.api.patch("/servers/box", {"memory": "256m", "cpus": "0.25"})
+    t.eq(change["applied"], "live", "memory and cpus change while it runs")
+    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 256 << 20, 5, "the engine's update")
+    t.eq(container(engine, "box")["HostConfig"]["NanoCpus"], 250_000_000, "cpus")
+    t.eq(m.server("box")["container"]["id"], one["container"]["id"], "the same container")
+    t.has(m.read_config(), '"memory_limit": "256m"', "written")
+    change = m.api.post("/servers/box/undo")
+    t.eq(change["applied"], "live", "undo is live too")
+    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 128 << 20, 5, "the limit to be back")
+    client = m.mcp("box")
+    client.initialize()
+    client.tool("alloc", {"mb": 40})
+    m.wait_server("box", lambda s: s["usage"]["memory"] > 30 << 20, 5)
+    text = m.read_config()
+    refused = m.api.raw("PATCH", "/servers/box", {"memory": "8m"})
+    t.eq(refused.status, 409, "a limit below what is in use is refused")
+    t.has(refused.json()["error"], "below what box uses now", "in words")
+    t.eq(m.read_config(), text, "before anything is written")
+    change = m.api.patch("/servers/box", {"network": "none"})
+    t.eq(change["applied"], "restart", "the network needs a restart")
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["container"]["id"] != one["container"]["id"])
+    t.eq(container(engine, "box")["HostConfig"]["NetworkMode"], "none", "and has it then")
+    change = m.api.patch("/servers/box", {"isolation": "none"})
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["where"] == "host")
+    wait_for(lambda: not engine.docker.mine(server="box"), 5, "the container to be gone")
+    m.api.patch("/servers/box", {"isolation": "docker"})
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["where"] == "docker")
+    t.ok(container(engine, "box"), "isolated again")
+
+
+@tap.limit(60)
+def test_pull(t):
+    engine = t.engine()
+    m = t.mcptop(config(gone=boxed(image="localhost:1/no/such:image")), docker_host=engine)
+    one = m.wait_server("gone", lambda s: s["last_error"])
+    t.has(one["reason"], "localhost:1/no/such:image", "a pull that fails names the image")
+    t.has(m.log("gone"), "pull of image localhost:1/no/such:image failed", "the guide's grep finds it")
+
+
+def leftovers(engine, m):
+    """A container of ours from an earlier run, and one of another instance with the same server name."""
+    instance = m.api.get("/status")["instance"]
+    labels = {"com.mcpproxy.managed": "true", "com.mcpproxy.server": "box"}
+    ours = engine.docker.run(BUSYBOX, "sleep", "1000", labels=dict(labels, **{"com.mcpproxy.instance": instance}))
+    theirs = engine.docker.run(BUSYBOX, "sleep", "1000", name=f"mcpproxy-box-{os.getpid() % 10000:04}",
+                               labels=dict(labels, **{"com.mcpproxy.instance": instance + "0"}))
+    return ours, theirs
+
+
+@tap.limit(120)
+def test_kill_9_and_sweep(t):
+    engine = t.engine()
+    m = t.mcptop(config(box=boxed()), docker_host=engine)
+    m.wait_server("box")
+    ours, theirs = leftovers(engine, m)
+    t.cleanup(engine.docker.remove, theirs)
+    first, supervisor = m.server("box")["container"]["id"], m.supervisor_pid()
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: m.supervisor_pid() != supervisor, 15, "the warden to start it again")
+    m.wait_server("box")
+    second = m.server("box")["container"]["id"]
+    t.ok(second != first, "a new container")
+    t.ok(not engine.docker.exists(first) and not engine.docker.exists(ours), "our leftovers are swept")
+    t.ok(engine.docker.exists(theirs), "another instance's are not")
+    t.has(m.log(), "started again by the warden: .* signal 9", "the log tells")
+    shown = {c["id"][:12]: c["owner"] for c in m.api.get("/containers")["containers"]}
+    t.eq((shown.get(theirs[:12]), shown.get(second[:12])), ("other", "ours"), "both are shown, by owner")
+    m.process.kill()
+    m.process.wait()
+    wait_for(lambda: not engine.docker.exists(second), 20, "a supervisor without its warden to stop in order")
+    wait_for(lambda: not os.path.exists(m.socket), 10, "and to be gone")
+    t.ok(engine.docker.exists(theirs), "the stranger's still stands")
+
+
+@tap.limit(240)
+def test_engine_lost_and_found(t):
+    engine = t.own_engine()
+    m = t.mcptop(dict(config(box=boxed(), host=echo(isolation={"enabled": False}))), docker_host=engine)
+    host = m.wait_server("host")["pid"]
+    first = m.wait_server("box")["container"]["id"]
+    engine.stop()
+    lost = m.wait_server("box", lambda s: s["state"] == "backing-off" and "engine down" in s["reason"], 20)
+    t.ok(lost["pid"] is None, "the server waits for its engine", lost["reason"])
+    stays(lambda: m.server("host")["pid"] == host, 1, "the host's servers are untouched")
+    m.api.post("/servers/box/restart")
+    t.has(m.wait_server("box", "backing-off", 5)["reason"], "engine down", "a key press cannot help")
+    engine.start()
+    again = m.wait_server("box", timeout=40)
+    t.ok(again["container"]["id"] != first, "rebuilt when the engine is back")
+    wait_for(lambda: len(engine.docker.mine()) == 1, 10, "the old one to be swept")
+    engine.kill()
+    m.wait_server("box", lambda s: "engine down" in s["reason"], 20)
+    engine.start()
+    m.wait_server("box", timeout=40)
+    wait_for(lambda: len(engine.docker.mine()) == 1, 10, "what survived the crash to be swept",
+             saw=lambda: [(c["Id"][:12], c["Names"], c["State"], c["Status"]) for c in engine.docker.mine()])
+    t.eq(m.server("host")["pid"], host, "the host's servers never noticed")
+
+
+@tap.limit(60)
+def test_engine_comes_late(t):
+    m = t.mcptop(config(box=boxed(), host=fixture("good", isolation={"enabled": False})))
+    m.wait_server("host")
+    one = m.wait_server("box", "backing-off", 5)
+    t.has(one["reason"], "^engine down: no Docker engine at unix:", "says which engine and why")
+    t.eq(one["retry_count"], 0, "nothing the server can be blamed for")
+    t.eq(m.api.get("/docker/status")["state"], "down", "the status too")
+
+
+@tap.limit(240)
+def test_the_guides_example(t):
+    """uvx on python:3.11, which has no uvx: installed first, because the image proves to lack it."""
+    engine = t.engine("python:3.11")
+    m = t.mcptop({"docker_isolation": {"enabled": True}, "mcpServers": [
+        {"name": "sqlite", "command": "uvx", "args": ["--with", "mcp<2", "mcp-server-sqlite", "--db-path", "/tmp/x.db"]}]},
+        docker_host=engine)
+    one = m.wait_server("sqlite", timeout=180)
+    t.ok(one["tool_count"] >= 5, "its tools", one["tool_count"])
+    t.eq(one["plan"]["bootstrap"], True, "the plan says so")
+    t.has(m.log("sqlite"), "image python:3.11 has no uvx", "and the log")
+    t.has(json.dumps(one["plan"]["run_args"]), "mcpproxy-uv-cache-sqlite", "kept in a volume of its own")
+    m.stop()
+    engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-sqlite", check=False)
+
+
+if __name__ == "__main__":
+    tap.main(__name__)
