@@ -90,15 +90,15 @@ static void request_free(struct http_request *r)
 static int fault_from_curl(struct http_request *r, CURLcode code, struct fault *f)
 {
     long os_errno = 0;
-    double connected_s = 0;
+    long sent = 0;
     curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_errno);
-    curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME, &connected_s);
+    curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &sent);
     if (r->too_big)
         return fault_set(f, FAULT_TOO_BIG, "%s: the reply is longer than %zu bytes", r->what,
                          r->max_body);
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        if (connected_s <= 0)
+        if (sent == 0)
             return fault_set(f, FAULT_TIMEOUT, "%s: no connection within %lld ms", r->what,
                              (long long)r->connect_ms);
         return fault_set(f, FAULT_TIMEOUT, "%s: no complete answer within %lld ms", r->what,
