@@ -40,6 +40,7 @@ struct act {
     const char *method, *route;
     json_t *body;              /* of set; borrowed */
     enum aim aim;
+    bool aim_by_change;        /* set and undo: the answer tells whether there is something to wait for */
     struct target *targets;
     size_t count;
     int exit_code;
@@ -122,7 +123,7 @@ static void print_results(struct act *a)
             json_array_append(list, data);
         else if (t->change)
             print_change(t->change);
-        if (!json && t->server)
+        if (!json && t->server && !cli_has(a->cli, OPT_DRY_RUN))
             print_server(t);
     }
     if (json)
@@ -170,15 +171,26 @@ static bool is_settled(struct target *t)
 
 static void hear(struct target *t, json_t *server)
 {
-    json_t *old = t->server;
-    t->server = json_incref(server);
-    json_decref(old);
-    if (!t->answered || t->settled)
+    if (t->settled)
+        return;         /* what comes of it later is another story */
+    /* Answers and events come over two connections: the later state counts, not what is read last. */
+    if (doc_int(server, "since_wall_ms", 0) >= doc_int(t->server, "since_wall_ms", 0)) {
+        json_t *old = t->server;
+        t->server = json_incref(server);
+        json_decref(old);
+    }
+    if (!t->answered)
         return;
     if (is_settled(t))
         settle(t);
-    else if (!strcmp(doc_str(server, "state"), "pulling"))
+    else if (!strcmp(doc_str(t->server, "state"), "pulling"))
         ev_timer_again(t->act->loop, &t->act->limit);      /* a pull takes what it takes */
+}
+
+static enum aim aim_of_change(const struct target *t, json_t *server)
+{
+    bool restarts = !strcmp(doc_str(t->change, "applied"), "restart") && !strcmp(doc_str(server, "wanted"), "up");
+    return restarts && !cli_has(t->act->cli, OPT_NO_WAIT) ? AIM_READY_ANEW : AIM_NOTHING;
 }
 
 static void on_reply(void *ctx, long status, json_t *data, const struct fault *f)
@@ -191,13 +203,11 @@ static void on_reply(void *ctx, long status, json_t *data, const struct fault *f
         return;
     }
     t->answered = true;
-    const char *applied = doc_str(data, "applied");
-    if (*applied) {
+    if (json_is_string(doc_get(data, "applied"))) {
         t->change = json_incref(data);
-        t->aim = !strcmp(applied, "restart") && !cli_has(t->act->cli, OPT_NO_WAIT) ? AIM_READY_ANEW : AIM_NOTHING;
         data = doc_get(data, "server");
-        if (!strcmp(doc_str(data, "wanted"), "down"))
-            t->aim = AIM_NOTHING;
+        if (t->act->aim_by_change)
+            t->aim = aim_of_change(t, data);
     }
     if (json_is_object(data))
         hear(t, data);
@@ -365,7 +375,7 @@ int verb_set(struct cli *c)
     if (!rc && cli_has(c, OPT_DRY_RUN))
         json_object_set_new(body, "dry_run", json_true());
     if (!rc) {
-        struct act a = { .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body };
+        struct act a = { .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body, .aim_by_change = true };
         add_target(&a, c->words[0]);
         rc = run_act(&a);
     }
@@ -375,7 +385,7 @@ int verb_set(struct cli *c)
 
 int verb_undo(struct cli *c)
 {
-    struct act a = { .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo" };
+    struct act a = { .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo", .aim_by_change = true };
     add_target(&a, c->words[0]);
     return run_act(&a);
 }

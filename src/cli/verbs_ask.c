@@ -217,7 +217,8 @@ static void print_status(json_t *d)
     line("socket", doc_str(d, "socket"));
     linef("listen", "%s%s%s", *listen ? listen : "none", *listen_error ? ": " : "", listen_error);
     print_engine(d);
-    line("data", doc_str(d, "data_dir"));
+    if (*doc_str(d, "data_dir"))
+        line("data", doc_str(d, "data_dir"));
     line("logs", doc_str(d, "log_dir"));
     linef("loop", "longest turn %.2f ms", doc_real(d, "loop.longest_turn_ms", 0));
     linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"), (int)doc_int(d, "config.errors", 0),
@@ -357,15 +358,16 @@ int verb_doctor(struct cli *c)
         print_problems(problems, "config");
     json_array_foreach(servers, i, one) {
         json_t *d = doc_get(one, "diagnostic");
-        if (!json_is_object(d))
-            continue;
         well = false;
         if (json)
             continue;
-        show_text(stdout, doc_str(one, "name"));
-        printf(": ");
-        show_text(stdout, doc_str(d, "user_message"));
-        printf(" [%s]\n", doc_str(d, "code"));
+        /* Every server listed here is not well; a diagnostic says more than its state does. */
+        const char *code = doc_str(d, "code");
+        AUTO_FREE char *text = json_is_object(d)
+            ? xasprintf("%s: %s%s%s%s", doc_str(one, "name"), doc_str(d, "user_message"), *code ? " [" : "", code, *code ? "]" : "")
+            : xasprintf("%s: %s: %s", doc_str(one, "name"), doc_str(one, "state"), doc_str(one, "reason"));
+        show_text(stdout, text);
+        putchar('\n');
         json_array_foreach(doc_get(d, "fix_steps"), k, step) {
             printf("  - ");
             show_text(stdout, json_is_string(step) ? json_string_value(step) : "");
