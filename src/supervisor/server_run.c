@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -53,7 +52,7 @@ static void on_handshake_failed(void *ctx, const struct fault *why)
 {
     struct server *s = ctx;
     if (why->code == FAULT_TIMEOUT)
-        server_set_cause(s, "start timeout after %" PRId64 "s: no answer to initialize", init_timeout_ms(s) / 1000);
+        server_set_cause(s, "start timeout after %gs: no answer to initialize", (double)init_timeout_ms(s) / 1e3);
     else
         server_set_cause(s, "handshake failed: %s", why->text);
     server_fire(s, EV_UNWELL);

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The state machine of a server, driven by a scripted backend in the place of processes and containers. */
+#include <errno.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop.h"
+#include "supervisor/fleet.h"
+#include "tap.h"
+
+static char dir[] = "/tmp/mcptop-t_server-XXXXXX";
+static struct ev_loop *loop;
+
+/* ---- the scripted backend ---- */
+
+struct fake {
+    struct backend b;
+    char server[64];
+    struct buf in;             /* what the session wrote and nobody has answered yet */
+    ev_timer answer;
+    int stops, kills;
+    struct fake *next;
+};
+static struct fake *fakes;     /* those that run */
+static int made;
+static bool mute;              /* answer nothing */
+
+static struct fake *fake_of(const char *server)
+{
+    for (struct fake *k = fakes; k; k = k->next)
+        if (strcmp(k->server, server) == 0)
+            return k;
+    return NULL;
+}
+
+static void reply(struct fake *k, const char *line, const char *method, const char *result)
+{
+    const char *id = strstr(line, "\"id\":");
+    if (!id || !strstr(line, method))
+        return;
+    struct buf b = BUF_INIT;
+    buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":%s}\n", (int)strcspn(id + 5, ",}"), id + 5, result);
+    k->b.events.data(k->b.ctx, STREAM_OUT, b.data, b.len);
+    buf_fini(&b);
+}
+
+static void on_answer(struct ev_loop *l, ev_timer *w, int revents)
+{
+    (void)l, (void)revents;
+    struct fake *k = w->data;
+    for (char *end; k->in.len && (end = memchr(k->in.data, '\n', k->in.len));) {
+        AUTO_FREE char *line = xstrndup(k->in.data, (size_t)(end - k->in.data));
+        buf_consume(&k->in, (size_t)(end - k->in.data) + 1);
+        if (mute)
+            continue;
+        reply(k, line, "\"initialize\"", "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"fake\",\"version\":\"1\"}}");
+        reply(k, line, "\"tools/list\"", "{\"tools\":[]}");
+        reply(k, line, "\"ping\"", "{}");
+    }
+}
+
+static int fake_writev(struct backend *b, const struct iovec *iov, int count, struct fault *f)
+{
+    (void)f;
+    struct fake *k = (struct fake *)b;
+    for (int i = 0; i < count; i++)
+        buf_add(&k->in, iov[i].iov_base, iov[i].iov_len);
+    ev_timer_stop(loop, &k->answer);
+    ev_timer_set(&k->answer, 0., 0.);
+    ev_timer_start(loop, &k->answer);
+    return 0;
+}
+
+static void fake_stop(struct backend *b)
+{
+    ((struct fake *)b)->stops++;
+}
+
+static void fake_kill(struct backend *b)
+{
+    ((struct fake *)b)->kills++;
+}
+
+static void fake_free(struct backend *b)
+{
+    struct fake *k = (struct fake *)b;
+    for (struct fake **p = &fakes; *p; p = &(*p)->next)
+        if (*p == k) {
+            *p = k->next;
+            break;
+        }
+    ev_timer_stop(loop, &k->answer);
+    buf_fini(&k->in);
+    free(k);
+}
+
+static const struct backend_ops fake_ops = { .writev = fake_writev, .stop = fake_stop, .kill = fake_kill, .free = fake_free };
+
+static struct backend *fake_new(const struct backend_spec *spec)
+{
+    struct fake *k = xcalloc(1, sizeof *k);
+    k->b = (struct backend){ .ops = &fake_ops, .events = spec->events, .ctx = spec->ctx };
+    snprintf(k->server, sizeof k->server, "%s", spec->plan->server);
+    ev_timer_init(&k->answer, on_answer, 0., 0.);
+    k->answer.data = k;
+    k->next = fakes;
+    fakes = k;
+    made++;
+    return &k->b;
+}
+
+static void up(struct fake *k)
+{
+    k->b.events.up(k->b.ctx);
+}
+
+static void over(struct fake *k, struct run_end end)
+{
+    end.at_wall_ms = clock_wall_ms();
+    k->b.events.over(k->b.ctx, &end);
+}
+
+static void exits(struct fake *k, int code)
+{
+    over(k, (struct run_end){ .code = code });
+}
+
+/* ---- one fleet a test ---- */
+
+static struct fleet *fleet;
+static struct server *s;
+static char *config_path;
+
+static void write_config(const char *servers)
+{
+    FILE *f = fopen(config_path, "w");
+    if (!f || fprintf(f, "{\"mcpServers\":{%s}}", servers) < 0 || fclose(f) != 0)
+        abort();
+}
+
+static void begin(const char *servers)
+{
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *logs = xasprintf("%s/logs", dir);
+    write_config(servers);
+    struct fleet_options options = { .config = config_path, .log_dir = logs, .instance = "t", .backend = fake_new };
+    made = 0;
+    mute = false;
+    fleet = fleet_new(loop, &options, &f);
+    if (!fleet)
+        abort();
+    s = fleet_count(fleet) ? fleet_at(fleet, 0) : NULL;
+    run_until(loop, !s || s->state != SERVER_STOPPED || s->wanted == WANTED_DOWN, 2.);
+}
+
+static void end(void)
+{
+    fleet_free(fleet);
+    ok(!fakes, "nothing runs after the end");
+}
+
+static bool is_ready(void)
+{
+    return run_until(loop, s->state == SERVER_READY, 2.);
+}
+
+static void is_in(enum server_state state, const char *reason, const char *when)
+{
+    is_str(server_state_name(s->state), server_state_name(state), "%s: the state", when);
+    is_str(s->reason, reason, "%s: the reason", when);
+}
+
+#define ONE "\"one\":{\"command\":\"x\"}"
+
+static void test_start(void)
+{
+    begin(ONE);
+    is_in(SERVER_STARTING, "", "begun");
+    up(fake_of("one"));
+    is_in(SERVER_INITIALIZING, "", "up");
+    ok(is_ready(), "ready after the handshake");
+    is_str(session_get_server_name(s->session), "fake", "as it called itself");
+    ok(s->up_since_wall_ms > 0 && s->restarts == 0, "since now");
+    end();
+}
+
+static void test_crashes(void)
+{
+    begin(ONE);
+    up(fake_of("one"));
+    is_ready();
+    exits(fake_of("one"), 3);
+    is_in(SERVER_STARTING, "exited 3", "the first end after it was ready restarts at once");
+    ok(made == 2 && s->restarts == 1 && s->failures == 1 && s->last_end.code == 3, "and is remembered");
+    up(fake_of("one"));
+    is_ready();
+    is_in(SERVER_READY, "", "well again");
+    over(fake_of("one"), (struct run_end){ .code = -1, .signal = 9 });
+    is_in(SERVER_BACKING_OFF, "signal 9 (killed)", "the second waits");
+    int64_t wait = s->retry_at_ms - clock_mono_ms();
+    ok(wait > 700 && wait <= 1000, "a second (%d ms)", (int)wait);
+    for (int i = 0; i < 2; i++) {
+        server_restart(s, "restarted by user");
+        is_in(SERVER_STARTING, "restarted by user", "a key press skips it");
+        is_int(s->failures, 0, "and forgives");
+        exits(fake_of("one"), 1);
+    }
+    is_in(SERVER_BACKING_OFF, "exited 1", "never ready: no free restart");
+    for (int i = 2; i <= 4; i++) {
+        run_until(loop, s->state == SERVER_STARTING, 6.);
+        exits(fake_of("one"), 1);
+    }
+    is_in(SERVER_FAILED, "exited 1", "more than three in a row");
+    ok(s->retry_at_ms > clock_mono_ms() && s->failures == 4, "is still tried again");
+    end();
+}
+
+static void test_hopeless(void)
+{
+    begin(ONE);
+    struct run_end cannot = { .code = -1, .never_started = true };
+    fault_set(&cannot.why, ENOENT, "command \"x\" is not there");
+    over(fake_of("one"), cannot);
+    is_str(server_state_name(s->state), "failed", "what cannot be executed has failed at once");
+    ok(s->retry_at_ms - clock_mono_ms() > 50000, "and is tried slowly");
+    server_start(s);
+    is_in(SERVER_STARTING, "started by user", "a key press tries at once");
+    end();
+}
+
+static void test_stop(void)
+{
+    begin(ONE);
+    server_stop(s, "stopped by user");
+    is_in(SERVER_STOPPING, "stopped by user", "stopped while starting");
+    is_int(fake_of("one")->stops, 1, "its run was told");
+    server_restart(s, "restarted by user");
+    is_in(SERVER_STOPPING, "stopped by user", "wanted again meanwhile");
+    exits(fake_of("one"), 0);
+    is_in(SERVER_STARTING, "stopped by user", "so it begins once the old run is over");
+    up(fake_of("one"));
+    is_ready();
+    server_stop(s, "stopped by user");
+    exits(fake_of("one"), 143);
+    is_in(SERVER_STOPPED, "stopped by user", "however it ended");
+    ok(!s->backend && s->retry_at_ms == 0, "nothing runs, nothing waits");
+    server_stop(s, "stopped by user");
+    is_in(SERVER_STOPPED, "stopped by user", "twice is fine");
+    server_start(s);
+    server_kill(s);
+    is_int(fake_of("one")->kills, 1, "killed");
+    over(fake_of("one"), (struct run_end){ .code = -1, .signal = 9 });
+    is_in(SERVER_STARTING, "killed by user", "what is wanted begins anew");
+    end();
+}
+
+static void test_handshake(void)
+{
+    begin("\"one\":{\"command\":\"x\",\"init_timeout\":\"200ms\"}");
+    mute = true;
+    up(fake_of("one"));
+    run_until(loop, s->state == SERVER_STOPPING, 2.);
+    is_in(SERVER_STOPPING, "start timeout after 0.2s: no answer to initialize", "no answer to initialize");
+    is_int(fake_of("one")->stops, 1, "its run is ended");
+    exits(fake_of("one"), 0);
+    is_in(SERVER_BACKING_OFF, "start timeout after 0.2s: no answer to initialize", "a failure like an end");
+    is_int(s->failures, 1, "counted");
+    end();
+}
+
+static void test_silent(void)
+{
+    begin("\"one\":{\"command\":\"x\",\"health_check_interval\":\"100ms\"}");
+    up(fake_of("one"));
+    is_ready();
+    mute = true;
+    ok(run_until(loop, s->state == SERVER_SILENT, 3.), "no answer to ping");
+    ok(run_until(loop, s->state == SERVER_STOPPING, 3.), "for three intervals: it is restarted");
+    is_str(s->reason, "protocol silent", "because of that");
+    end();
+}
+
+static void test_configuration(void)
+{
+    begin(ONE ",\"two\":{\"command\":\"y\"},\"off\":{\"command\":\"z\",\"enabled\":false}");
+    struct server *two = fleet_find(fleet, "two"), *off = fleet_find(fleet, "off");
+    run_until(loop, fake_of("two") && off->reason[0], 2.);
+    up(fake_of("one"));
+    up(fake_of("two"));
+    is_ready();
+    is_str(off->reason, "disabled in the configuration", "a disabled one");
+    int before = made;
+    fleet_reload(fleet);
+    is_int(made, before, "reading the same again starts nothing");
+    write_config(ONE ",\"two\":{\"command\":\"y\",\"args\":[\"new\"]},\"off\":{\"command\":\"z\"}");
+    fleet_reload(fleet);
+    is_in(SERVER_READY, "", "what did not change");
+    is_str(server_state_name(two->state), "stopping", "what did is restarted");
+    is_str(server_state_name(off->state), "starting", "what is enabled now starts");
+    exits(fake_of("two"), 0);
+    is_str(two->reason, "configuration changed", "with its reason");
+    is_int(two->failures, 0, "and no blame");
+    write_config("");
+    fleet_reload(fleet);
+    is_int(fleet_count(fleet), 0, "all gone from the list");
+    is_int(fake_of("one")->stops, 1, "told to stop");
+    exits(fake_of("one"), 0);
+    exits(fake_of("two"), 0);
+    exits(fake_of("off"), 0);
+    run_for(loop, 0.05);
+    ok(!fakes, "and freed when their runs are over");
+    write_config(ONE);
+    fleet_reload(fleet);
+    s = fleet_at(fleet, 0);
+    ok(run_until(loop, fake_of("one") != NULL, 2.), "and back");
+    end();
+}
+
+static void on_stopped(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
+static void test_shutdown(void)
+{
+    int stopped = 0;
+    begin(ONE ",\"two\":{\"command\":\"y\"}");
+    run_until(loop, fake_of("two"), 2.);
+    up(fake_of("one"));
+    is_ready();
+    fleet_shutdown(fleet, on_stopped, &stopped);
+    run_for(loop, 0.05);
+    is_int(stopped, 0, "not over while something runs");
+    exits(fake_of("one"), 0);
+    exits(fake_of("two"), 0);
+    run_until(loop, stopped, 2.);
+    is_int(stopped, 1, "then, once");
+    end();
+}
+
+static void test_engine(void)
+{
+    begin("\"one\":{\"command\":\"npx\",\"isolation\":{\"enabled\":true,\"mode\":\"docker\"}}");
+    run_until(loop, s->state == SERVER_BACKING_OFF, 3.);
+    ok(s->state == SERVER_BACKING_OFF && strncmp(s->reason, "engine down: ", 13) == 0, "without an engine it waits: %s", s->reason);
+    ok(s->failures == 0 && made == 0, "nothing it can be blamed for");
+    server_stop(s, "stopped by user");
+    is_in(SERVER_STOPPED, "stopped by user", "and can be stopped");
+    end();
+}
+
+int main(void)
+{
+    tap_deadline(120);
+    if (!mkdtemp(dir))
+        return 1;
+    AUTO_FREE char *log = xasprintf("%s/main.log", dir), *clean = xasprintf("rm -rf %s", dir);
+    config_path = xasprintf("%s/mcp_config.json", dir);
+    setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+    log_open(log, NULL);
+    loop = ev_loop_new(EVFLAG_AUTO);
+    test_start();
+    test_crashes();
+    test_hopeless();
+    test_stop();
+    test_handshake();
+    test_silent();
+    test_configuration();
+    test_shutdown();
+    test_engine();
+    ev_loop_destroy(loop);
+    log_close();
+    free(config_path);
+    ok(system(clean) == 0, "cleaned up");
+    return done_testing();
+}
