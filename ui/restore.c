@@ -48,6 +48,12 @@ static void on_deadly(int sig)
     raise(sig);
 }
 
+void restore_init(void)
+{
+    for (int i = 0; i < DEADLY; i++)
+        sigaction(deadly[i], NULL, &before[i]);
+}
+
 void restore_arm(const char *bytes, size_t n, const struct termios *modes)
 {
     static int registered;
@@ -57,15 +63,12 @@ void restore_arm(const char *bytes, size_t n, const struct termios *modes)
     memcpy(way_back, bytes, way_back_len);
     modes_before = *modes;
     sigemptyset(&sa.sa_mask);
-    if (!registered) {
-        registered = 1;
+    for (int i = 0; i < DEADLY && !registered; i++)
+        if (before[i].sa_handler != SIG_IGN)     /* nohup stays nohup */
+            sigaction(deadly[i], &sa, NULL);
+    if (!registered)
         atexit(give_back);
-        for (int i = 0; i < DEADLY; i++) {
-            sigaction(deadly[i], &sa, &before[i]);
-            if (before[i].sa_handler == SIG_IGN)
-                sigaction(deadly[i], &before[i], NULL);     /* nohup stays nohup */
-        }
-    }
+    registered = 1;
     armed = 1;
 }
 

@@ -115,6 +115,7 @@ int screen_open(bool color, const struct theme *theme, struct fault *f)
 
     if (tcgetattr(STDIN_FILENO, &scr.modes) < 0)
         return fault_set(f, errno, "this is no terminal");
+    restore_init();
     scr.curses = newterm(NULL, stdout, stdin);
     if (!scr.curses)
         return fault_set(f, FAULT_UNSUPPORTED, "terminal type \"%s\" is not known on this machine: try TERM=xterm-256color mcptop",

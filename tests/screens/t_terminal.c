@@ -51,7 +51,7 @@ static int on_prop(VTermProp prop, VTermValue *value, void *user)
     return 1;
 }
 
-static void open_terminal(struct terminal *t, int w, int h, char *const argv[])
+static void open_terminal(struct terminal *t, int w, int h, const char *const argv[])
 {
     static const VTermScreenCallbacks callbacks = {.settermprop = on_prop};
     struct winsize ws = {.ws_col = (unsigned short)w, .ws_row = (unsigned short)h};
@@ -69,7 +69,7 @@ static void open_terminal(struct terminal *t, int w, int h, char *const argv[])
         setenv("LC_ALL", "C.UTF-8", 1);
         setenv("TZ", "UTC", 1);
         unsetenv("NO_COLOR");
-        execv(argv[0], argv);
+        execv(argv[0], (char *const *)argv);
         _exit(127);
     }
     tcgetattr(t->fd, &t->before);
@@ -156,7 +156,8 @@ static bool wait_for(struct terminal *t, const char *text)
 
 static void type(struct terminal *t, const char *keys)
 {
-    ok(write(t->fd, keys, strlen(keys)) == (ssize_t)strlen(keys), "keys are taken");
+    if (write(t->fd, keys, strlen(keys)) != (ssize_t)strlen(keys))
+        ok(false, "keys are taken");
 }
 
 static int wait_end(struct terminal *t)
@@ -184,12 +185,12 @@ static void close_terminal(struct terminal *t)
 
 /* ---- the double, and the view on it ---- */
 
-static pid_t start_double(const char *socket, char *const extra[])
+static pid_t start_double(const char *socket, const char *const extra[])
 {
     const char *python = getenv("PYTHON"), *root = getenv("MCPTOP_SRCDIR");
     AUTO_FREE char *script = xasprintf("%s/tests/screens/double.py", root ? root : ".");
     AUTO_FREE char *data = xasprintf("%s/tests/screens/data", root ? root : ".");
-    char *argv[12] = {(char *)(python ? python : "python3"), script, (char *)socket, data};
+    const char *argv[12] = {python ? python : "python3", script, socket, data};
     struct stat st;
     pid_t pid;
 
@@ -197,7 +198,7 @@ static pid_t start_double(const char *socket, char *const extra[])
         argv[4 + i] = extra[i];
     pid = fork();
     if (pid == 0) {
-        execvp(argv[0], argv);
+        execvp(argv[0], (char *const *)argv);
         _exit(127);
     }
     for (int i = 0; i < 200 && stat(socket, &st) < 0; i++)
@@ -214,7 +215,7 @@ static void stop_double(pid_t pid)
 static void open_view(struct terminal *t, int w, int h, const char *socket)
 {
     const char *program = getenv("MCPTOP");
-    char *argv[] = {(char *)(program ? program : "./mcptop"), "--socket", (char *)socket, NULL};
+    const char *argv[] = {program ? program : "./mcptop", "--socket", socket, NULL};
 
     open_terminal(t, w, h, argv);
 }
@@ -260,16 +261,17 @@ static bool modes_restored(struct terminal *t)
     return now.c_lflag == t->before.c_lflag && now.c_iflag == t->before.c_iflag && now.c_oflag == t->before.c_oflag;
 }
 
-static void save_and_compare(struct terminal *t, const char *what)
+/* One try: the picture may move on between what is saved and what is shown. */
+static bool same_picture(struct terminal *t, struct buf *shown, struct buf *meant)
 {
     AUTO_FREE char *path = xasprintf("%s/screen", dir);
     AUTO_FREE char *command = xasprintf(":save-screen %s\r", path);
-    AUTO_BUF struct buf shown = BUF_INIT, meant = BUF_INIT;
     char chunk[4096];
     struct stat st;
     FILE *f;
     size_t n;
 
+    buf_clear(meant);
     unlink(path);
     type(t, command);
     for (int i = 0; i < 100 && (stat(path, &st) < 0 || !st.st_size); i++)
@@ -277,11 +279,21 @@ static void save_and_compare(struct terminal *t, const char *what)
     take_for(t, 150);
     f = fopen(path, "re");
     while (f && (n = fread(chunk, 1, sizeof(chunk), f)))
-        buf_add(&meant, chunk, n);
+        buf_add(meant, chunk, n);
     if (f)
         fclose(f);
-    dump(t, &shown);
-    if (!ok(!strcmp(buf_str(&shown), buf_str(&meant)), "%s: the terminal shows what the view means", what))
+    dump(t, shown);
+    return !strcmp(buf_str(shown), buf_str(meant));
+}
+
+static void save_and_compare(struct terminal *t, const char *what)
+{
+    AUTO_BUF struct buf shown = BUF_INIT, meant = BUF_INIT;
+    bool same = false;
+
+    for (int i = 0; i < 5 && !same; i++)
+        same = same_picture(t, &shown, &meant);
+    if (!ok(same, "%s: the terminal shows what the view means", what))
         printf("# ---- shown\n%s# ---- meant\n%s", buf_str(&shown), buf_str(&meant));
 }
 
@@ -300,7 +312,7 @@ static void test_paint(const char *socket)
     ok(wait_for(&t, "log: filesystem"), "the log follows the selection");
     save_and_compare(&t, "third row");
     type(&t, "2345?");
-    ok(wait_for(&t, "clipboard"), "help comes");
+    ok(wait_for(&t, "one down"), "help comes");
     type(&t, "1kkx");
     ok(wait_for(&t, "y run on the host"), "x shows what changes and asks");
     type(&t, "nL");
@@ -340,21 +352,21 @@ static void test_resize(const char *socket)
 
 static double cpu_seconds(pid_t pid)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/stat", pid);
+    AUTO_FREE char *path = xasprintf("/proc/%d/schedstat", pid);
     FILE *f = fopen(path, "re");
-    unsigned long user = 0, system = 0;
+    unsigned long long ns = 0;
 
-    if (f && fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-        user = system = 0;
+    if (f && fscanf(f, "%llu", &ns) != 1)
+        ns = 0;
     if (f)
         fclose(f);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    return (double)ns / 1e9;
 }
 
 static void test_idle(void)
 {
     AUTO_FREE char *socket = xasprintf("%s/idle.sock", dir);
-    pid_t helper = start_double(socket, (char *[]){"--figures", "--servers", "50", NULL});
+    pid_t helper = start_double(socket, (const char *[]){"--figures", "--servers", "50", NULL});
     struct terminal t;
     size_t before;
     double cpu;
@@ -366,7 +378,8 @@ static void test_idle(void)
     cpu = cpu_seconds(t.pid);
     take_for(&t, 8000);
     cpu = cpu_seconds(t.pid) - cpu;
-    printf("# idle, every figure of 50 servers changes each second: %zu B/s, %.2f %% of a core\n", (t.bytes - before) / 8, cpu / 8 * 100);
+    printf("# idle, every figure of 50 servers changes each second: %zu B/s, %.3f %% of a core\n", (t.bytes - before) / 8, cpu / 8 * 100);
+    ok((t.bytes - before) / 8 <= 400, "50 busy servers: at most 400 B/s (%zu)", (t.bytes - before) / 8);
     save_and_compare(&t, "50 servers");
     type(&t, "q");
     wait_end(&t);
@@ -378,12 +391,15 @@ static void test_quiet(const char *socket)
 {
     struct terminal t;
     size_t before;
+    double cpu;
 
     open_view(&t, 80, 24, socket);
     ok(wait_for(&t, "GitHub MCP Server"), "it is up");
     take_for(&t, 1500);
     before = t.bytes;
+    cpu = cpu_seconds(t.pid);
     take_for(&t, 4000);
+    printf("# idle: %.3f %% of a core\n", (cpu_seconds(t.pid) - cpu) / 4 * 100);
     ok((t.bytes - before) / 4 <= 200, "idle: at most 200 B/s (%zu)", (t.bytes - before) / 4);
     type(&t, "q");
     wait_end(&t);
@@ -394,7 +410,7 @@ static void test_flood(int rate)
 {
     AUTO_FREE char *socket = xasprintf("%s/flood%d.sock", dir, rate);
     AUTO_FREE char *number = xasprintf("%d", rate);
-    pid_t helper = start_double(socket, (char *[]){"--flood", number, NULL});
+    pid_t helper = start_double(socket, (const char *[]){"--flood", number, NULL});
     struct terminal t;
     size_t before;
 
@@ -406,7 +422,10 @@ static void test_flood(int rate)
     ok((t.bytes - before) / 5 <= 3 * 1024, "following it takes at most 3 KB/s (%zu)", (t.bytes - before) / 5);
     type(&t, "f");
     ok(wait_for(&t, "paused"), "f pauses");
+    kill(helper, SIGSTOP);
+    take_for(&t, 300);
     save_and_compare(&t, "paused in a flood");
+    kill(helper, SIGCONT);
     type(&t, "q");
     ok(WEXITSTATUS(wait_end(&t)) == 0, "q leaves with 0");
     close_terminal(&t);
@@ -434,14 +453,17 @@ static void test_stall(void)
 {
     AUTO_FREE char *socket = xasprintf("%s/stall.sock", dir);
     AUTO_FREE char *asked = xasprintf("%s.asked", socket);
-    pid_t helper = start_double(socket, (char *[]){"--flood", "2000", NULL});
+    pid_t helper = start_double(socket, (const char *[]){"--flood", "2000", NULL});
     struct terminal t;
     struct stat st;
 
     open_view(&t, 80, 24, socket);
     ok(wait_for(&t, "of a flood"), "it is up");
-    for (int i = 0; i < 60; i++)
-        usleep(100000);      /* nobody reads: the pty fills, the view stands in a write */
+    for (int i = 0; i < 60; i++) {      /* nobody reads: the pty fills, the view stands in a write */
+        if (i < 40)
+            type(&t, "\f");
+        usleep(60000);
+    }
     type(&t, "ry");
     usleep(300000);
     take_for(&t, 2500);
@@ -457,7 +479,7 @@ static void test_unknown_terminal(const char *socket)
 {
     const char *program = getenv("MCPTOP");
     AUTO_FREE char *command = xasprintf("TERM=no-such exec %s --socket %s", program ? program : "./mcptop", socket);
-    char *argv[] = {"/bin/sh", "-c", command, NULL};
+    const char *argv[] = {"/bin/sh", "-c", command, NULL};
     struct terminal t;
     int status;
 
