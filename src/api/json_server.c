@@ -118,10 +118,10 @@ static json_t *container_part(const struct server *s)
 
 static json_t *isolation_part(const struct iso_settings *iso, bool present)
 {
-    json_t *o = json_object();
-
     if (!present)
         return json_null();
+
+    json_t *o = json_object();
     if (iso->enabled != TRI_UNSET)
         json_object_set_new(o, "enabled", json_boolean(iso->enabled == TRI_YES));
     const struct { enum iso_key key; const char *value; } texts[] = {
