@@ -108,7 +108,7 @@ static void put_runs(struct page *p, const struct feed_server *s, bool brief)
             continue;
         buf_clear(&b);
         buf_printf(&b, "%s %s: %s", n->what, n->value, n->why);
-        if (n->line > 0)
+        if (n->line > 0 && !strstr(n->why, "(line "))
             buf_printf(&b, " (line %d)", n->line);
         field(p, i == 0 ? "why" : "", n->warning ? ST_WARN : ST_NORMAL, buf_str(&b));
     }

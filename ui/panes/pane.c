@@ -119,19 +119,19 @@ void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool m
     }
 }
 
-static const char *hint_for(const struct feed_server *s)
+const char *pane_hint(const struct view *v, const struct feed_server *s)
 {
+    if (v->readonly || !feed_is_bad(s))
+        return "";
     if (s->exit_oom || !strncmp(s->reason, "OOM", 3))
         return "L: more memory";
     if (!strncmp(s->reason, "engine down", 11))
-        return "x: run it on the host";
+        return "x: run on the host";
     if (!strncmp(s->reason, "image", 5))
-        return "Enter: the plan and the image";
+        return "Enter: see the image";
     if (s->state == STATE_SILENT)
         return "r: restart";
-    if (!s->wanted_up)
-        return "S: start";
-    return "r: try now";
+    return s->wanted_up ? "r: try now" : "S: start";
 }
 
 void pane_why(const struct view *v, const struct feed_server *s, struct buf *out)
@@ -146,6 +146,4 @@ void pane_why(const struct view *v, const struct feed_server *s, struct buf *out
         buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
     if (s->retry_at_ms > clock_wall_ms() && view_is_live(v))
         buf_printf(out, " · again in %s", pane_span(s->retry_at_ms - clock_wall_ms() + 999, text, sizeof(text)));
-    if (!v->readonly)
-        buf_printf(out, "   %s", hint_for(s));
 }

@@ -31,7 +31,9 @@ char *pane_ago(int64_t wall_ms, char *out, size_t n);     /* "10:02", or "Nov 21
 enum style pane_state_style(const struct feed_server *s);
 /* Marker, selection and mark of one row, after its text was drawn. */
 void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool marked);
-/* One line that says why a server is not well and which key helps; "" when there is nothing to say. */
+/* The key that helps a server that is not well; "" when none does or it is well. */
+const char *pane_hint(const struct view *v, const struct feed_server *s);
+/* One line that says why a server is not well; nothing when it is. */
 void pane_why(const struct view *v, const struct feed_server *s, struct buf *out);
 
 #endif

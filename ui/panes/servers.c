@@ -134,12 +134,17 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
     put_up(v, s, t, y);
 }
 
+/* The reason, and the key at the right end: of a long reason the end is cut, not the way out. */
 static void draw_why(struct view *v, const struct feed_server *s, struct rect r, int y)
 {
     AUTO_BUF struct buf why = BUF_INIT;
+    const char *hint = pane_hint(v, s);
+    int room = r.w - 6 - (int)strlen(hint) - 2;
+    enum style st = view_is_live(v) ? ST_WARN : ST_DIM;
 
     pane_why(v, s, &why);
-    canvas_put_cut(&v->canvas, r.x + 4, y, r.w - 5, view_is_live(v) ? ST_WARN : ST_DIM, buf_str(&why));
+    canvas_put_cut(&v->canvas, r.x + 4, y, room, st, buf_str(&why));
+    canvas_put(&v->canvas, r.x + 4 + room + 2, y, r.w - 6 - room, ST_ACCENT, hint);
 }
 
 static int row_height(const struct view *v, int i, bool all_fit)
