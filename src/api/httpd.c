@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* libmicrohttpd driven by the loop. Each listener is a daemon of its own whose epoll descriptor sits in an ev_io.
  *
- * A request that is not answered at once is suspended; the answer resumes it and marks its listener dirty, and the
- * prepare watcher runs dirty listeners before the loop sleeps, so an answer leaves in the turn it was made.
+ * A request that is not answered at once waits. Its answer marks the listener dirty, and the prepare watcher runs dirty
+ * listeners before the loop sleeps, so an answer leaves in the turn it was made. Suspending a connection costs two
+ * epoll_ctl, a recv and a round of libmicrohttpd, so only who waits for longer than PATIENCE_S is suspended; until then
+ * libmicrohttpd asks to be run again at once, and we do so only for a listener that is dirty.
  * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs
  * only while something is suspended. Nothing here knows what a request means. */
 #include "config.h"
@@ -26,12 +28,13 @@
 #include "base/mem.h"
 
 enum {
-    POOL_BYTES = 32 * 1024,        /* per connection; a 64 MiB body still passes */
+    POOL_BYTES = 16 * 1024,        /* per connection: the head must fit, a body need not; it is cleared after every request */
     CONNECTION_LIMIT = 4096,
     IDLE_SECONDS = 600,            /* a kept-alive connection without a request */
     RUNS_PER_TURN = 64,            /* then the loop gets its turn */
 };
 static const double GONE_CHECK_S = 0.25;
+static const double PATIENCE_S = 0.002;
 
 struct listener {
     struct httpd *h;
@@ -39,7 +42,10 @@ struct listener {
     enum request_via via;
     ev_io readable;
     ev_timer timeout;
-    bool dirty;
+    ev_timer patience;             /* runs while somebody waits unsuspended */
+    size_t unsuspended;            /* requests that wait so */
+    bool patience_over;            /* they are suspended in this run */
+    bool dirty;                    /* has work that no event of its epoll descriptor tells */
     char *socket_path;
 };
 
@@ -66,7 +72,8 @@ struct request {
     struct buf body;
     bool too_big;
     enum request_phase phase;
-    bool suspended;
+    bool suspended, was_suspended;
+    bool unsuspended;              /* WAITING, and counted so by the listener */
     int status;
     struct MHD_Response *response; /* made, not queued yet */
     struct http_stream *stream;
@@ -103,11 +110,16 @@ static void listener_run(struct listener *l)
         l->dirty = false;
         MHD_run(l->daemon);
         again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
-        if (!(again && ms == 0) && !l->dirty)
+        if (!(again && ms == 0 && l->unsuspended == 0) && !l->dirty)
             break;
     }
     ev_timer_stop(l->h->loop, &l->timeout);
-    if (again) {
+    if (l->unsuspended > 0) {
+        if (!ev_is_active(&l->patience)) {
+            ev_timer_set(&l->patience, PATIENCE_S, 0.);
+            ev_timer_start(l->h->loop, &l->patience);
+        }
+    } else if (again) {
         ev_timer_set(&l->timeout, (double)ms / 1000.0, 0.);
         ev_timer_start(l->h->loop, &l->timeout);
     }
@@ -123,6 +135,16 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
     listener_run(w->data);
+}
+
+static void on_patience_over(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct listener *l = w->data;
+
+    (void)loop, (void)revents;
+    l->patience_over = true;
+    listener_run(l);
+    l->patience_over = false;
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -155,6 +177,7 @@ static void request_resume(struct request *r)
     if (!r->suspended)
         return;
     r->suspended = false;
+    r->was_suspended = true;
     if (--h->waiting == 0)
         ev_timer_stop(h->loop, &h->gone_check);
     MHD_resume_connection(r->conn);
@@ -166,6 +189,21 @@ static int request_fd(const struct request *r)
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     return info ? info->connect_fd : -1;
+}
+
+/* Waits from now on, unsuspended at first. */
+static void request_wait(struct request *r)
+{
+    r->phase = WAITING;
+    r->unsuspended = true;
+    r->listener->unsuspended++;
+}
+
+static void request_end_wait(struct request *r)
+{
+    if (r->unsuspended)
+        r->listener->unsuspended--;
+    r->unsuspended = false;
 }
 
 /* The client went away while we kept it waiting. */
@@ -237,6 +275,7 @@ static void request_free(struct request *r)
         r->next->prev = r->prev;
     if (r->suspended && --h->waiting == 0)
         ev_timer_stop(h->loop, &h->gone_check);
+    request_end_wait(r);
     if (r->response)
         MHD_destroy_response(r->response);
     if (r->stream)
@@ -260,6 +299,8 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     if (r->phase == WAITING && r->gone)
         r->gone(r->gone_ctx, r);
+    if (r->was_suspended)
+        r->listener->dirty = true;     /* taken for readable since it was resumed */
     request_free(r);
 }
 
@@ -269,6 +310,7 @@ static enum MHD_Result queue_response(struct request *r)
     enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
 
     MHD_destroy_response(response);
+    r->listener->dirty = true;         /* it is sent in the next run */
     return ok;
 }
 
@@ -320,6 +362,8 @@ static void request_body(struct request *r, const char *p, size_t n)
     }
     if (!r->too_big)
         buf_add(&r->body, p, n);
+    if (n >= POOL_BYTES / 8)
+        r->listener->dirty = true;     /* may have filled the buffer, and then no event tells of the rest */
 }
 
 static enum MHD_Result request_complete(struct request *r)
@@ -329,11 +373,11 @@ static enum MHD_Result request_complete(struct request *r)
             return request_refuse(r, 413, "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
         r->phase = HANDLING;
         r->listener->h->events.handle(r->listener->h->ctx, r);
-        if (r->phase == HANDLING) {
-            r->phase = WAITING;
-            request_suspend(r);
-            return MHD_YES;
-        }
+        if (r->phase == HANDLING)
+            request_wait(r);
+    } else if (r->unsuspended && r->listener->patience_over) {
+        request_end_wait(r);
+        request_suspend(r);
     }
     if (r->phase == ABORTED)
         return MHD_NO;
@@ -388,7 +432,8 @@ static int listener_start(struct httpd *h, struct listener *l, enum request_via 
     ev_io_init(&l->readable, on_readable, info->epoll_fd, EV_READ);
     l->readable.data = l;
     ev_init(&l->timeout, on_timeout);
-    l->timeout.data = l;
+    ev_init(&l->patience, on_patience_over);
+    l->timeout.data = l->patience.data = l;
     ev_io_start(h->loop, &l->readable);
     return 0;
 }
@@ -399,6 +444,7 @@ static void listener_stop(struct listener *l)
         return;
     ev_io_stop(l->h->loop, &l->readable);
     ev_timer_stop(l->h->loop, &l->timeout);
+    ev_timer_stop(l->h->loop, &l->patience);
     MHD_stop_daemon(l->daemon);
     l->daemon = NULL;
     if (l->socket_path)
@@ -529,7 +575,9 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     r->status = status;
     r->response = response;
     r->gone = NULL;
+    r->listener->dirty |= r->phase == WAITING;
     r->phase = ANSWERED;
+    request_end_wait(r);
     request_resume(r);
 }
 
@@ -571,6 +619,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
         n = max;
     memcpy(out, s->out.data + s->head, n);
     s->head += n;
+    s->r->listener->dirty = true;      /* what was taken is sent in the next run, or there is more */
     if (s->head == s->out.len) {
         buf_clear(&s->out);
         s->head = 0;

@@ -195,11 +195,12 @@ static struct http_session *session_of(struct mcp_http *m, struct request *r, st
         reply_error(r, 400, "no Mcp-Session-Id header: send initialize first and use the id its answer carries");
         return NULL;
     }
-    if (!id_is_ours(m, id)) {
+    /* An open session proves its id; the check and the list of ended ones are for those that are made again. */
+    struct http_session *hs = *slot(m, id);
+    if (!hs && !id_is_ours(m, id)) {
         reply_error(r, 404, "this session has ended: send initialize again");
         return NULL;
     }
-    struct http_session *hs = *slot(m, id);
     if (hs && strcmp(hs->server, s->name) != 0) {
         reply_error(r, 404, "this session belongs to server \"%s\": send initialize to /mcp/%s", hs->server, s->name);
         return NULL;

@@ -438,10 +438,12 @@ void envelope_flatten(struct envelope *e, char *out)
                                   &e->name, &e->progress_token, &e->cancels};
 
     /* The scan refuses raw control characters inside strings, so each of these stands between tokens. */
-    for (size_t i = 0; i < e->body.n; i++) {
-        char c = e->body.p[i];
-        out[i] = c == '\n' || c == '\r' ? ' ' : c;
-    }
+    char *end = out + e->body.n;
+    memcpy(out, e->body.p, e->body.n);
+    for (char *p = out; (p = memchr(p, '\n', (size_t)(end - p))) != NULL;)
+        *p = ' ';
+    for (char *p = out; (p = memchr(p, '\r', (size_t)(end - p))) != NULL;)
+        *p = ' ';
     for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
         if (spans[i]->n)
             spans[i]->p = out + (spans[i]->p - e->body.p);

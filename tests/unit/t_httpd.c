@@ -146,6 +146,74 @@ static void test_plain(void)
     close(fd);
 }
 
+static void on_slept(struct ev_loop *l, ev_timer *w, int revents)
+{
+    (void)w, (void)revents;
+    ev_break(l, EVBREAK_ALL);
+}
+
+/* Lets the loop sleep and work for so long; how many turns it took. */
+static unsigned turn_for(double seconds)
+{
+    unsigned before = ev_iteration(loop);
+    ev_timer timer;
+
+    ev_timer_init(&timer, on_slept, seconds, 0.);
+    ev_now_update(loop);
+    ev_timer_start(loop, &timer);
+    ev_run(loop, 0);
+    return ev_iteration(loop) - before;
+}
+
+/* A request that waits is suspended after a while (2 ms); here it is watched before and after that. */
+static void test_waiting(void)
+{
+    static char body[140000];
+    char head[100];
+    int fd = dial(), other = dial();
+
+    for (int patient = 0; patient < 2; patient++) {
+        const char *when = patient ? "suspended" : "not suspended yet";
+        later = NULL;
+        say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /now?q=next HTTP/1.1\r\nHost: x\r\n\r\n");
+        for (int i = 0; i < 1000 && !later; i++)
+            ev_run(loop, EVRUN_NOWAIT);
+        if (patient)
+            ok(turn_for(0.06) <= 6, "a request that waits does not spin");
+        answer(later, 200, "finally");
+        later = NULL;
+        const char *got = read_until(fd, "next");
+        ok(strstr(got, "finally") && strstr(got, "next"), "%s: answered, and so is the request sent along", when);
+        say(fd, "GET /now?q=third HTTP/1.1\r\nHost: x\r\n\r\n");
+        ok(strstr(read_until(fd, "third"), "third"), "%s: the connection goes on", when);
+    }
+    memset(body, 'x', sizeof body - 4);
+    strcpy(body + sizeof body - 5, "end!");
+    snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", strlen(body));
+    say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(other, head);
+    for (size_t sent = 0, turns = 0; sent < strlen(body) && turns < 100000; turns++) {
+        ssize_t k = write(other, body + sent, strlen(body) - sent);
+        sent += k > 0 ? (size_t)k : 0;
+        ev_run(loop, EVRUN_NOWAIT);
+    }
+    int ends = 0;
+    for (int i = 0; i < 3000 && !ends; i++) {
+        static char got[1 << 16];
+        ev_run(loop, EVRUN_NOWAIT);
+        ssize_t k = read(other, got, sizeof got);
+        ends = k > 0 && memmem(got, (size_t)k, "end!", 4);
+        if (k <= 0)
+            usleep(1000);
+    }
+    ok(ends, "a large body passes beside a request that waits");
+    answer(later, 200, "finally");
+    later = NULL;
+    ok(strstr(read_until(fd, "finally"), "finally"), "which is answered then");
+    close(fd);
+    close(other);
+}
+
 static void test_leaving(void)
 {
     int fd = dial();
@@ -230,6 +298,7 @@ int main(void)
     is_int(httpd_listen_unix(httpd, socket_path, &f), 0, "listen");
     ok(stat(socket_path, &st) == 0 && (st.st_mode & 0777) == 0600, "the socket is 0600");
     test_plain();
+    test_waiting();
     test_leaving();
     test_too_big();
     test_stream();
