@@ -241,10 +241,16 @@ static int run_view(struct cli *c)
 
 static int check_use(struct cli *c)
 {
+    static const enum option_id numbers[] = { OPT_LINES, OPT_SINCE, OPT_TIMEOUT };
     const struct verb *v = c->verb;
+    struct fault f;
+    int64_t n;
     for (unsigned id = 0; id < OPTIONS; id++)
         if (c->args.value[id] && !((v->options | OPTS_GLOBAL) & OPT_BIT(id)))
             return cli_usage(c, "takes no --%s", args_options[id].name);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        if (args_number(&c->args, numbers[i], 0, INT64_MAX - 1, 0, &n, &f))
+            return cli_usage(c, "%s", f.text);
     if (c->word_count < v->min_words)
         return cli_usage(c, "needs %s", v->words);
     if ((v->options & OPT_BIT(OPT_ALL)) && !c->word_count == !c->args.value[OPT_ALL])

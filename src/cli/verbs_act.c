@@ -169,12 +169,14 @@ static bool is_settled(struct target *t)
     return true;
 }
 
-static void hear(struct target *t, json_t *server)
+/* Answers and events come over two connections and may cross: the later state counts, and where two began within one millisecond
+ * the event, for events come in order and none is left out. */
+static void hear(struct target *t, json_t *server, bool is_event)
 {
     if (t->settled)
         return;         /* what comes of it later is another story */
-    /* Answers and events come over two connections: the later state counts, not what is read last. */
-    if (doc_int(server, "since_wall_ms", 0) >= doc_int(t->server, "since_wall_ms", 0)) {
+    int64_t since = doc_int(server, "since_wall_ms", 0), known = doc_int(t->server, "since_wall_ms", -1);
+    if (since > known || (since == known && is_event)) {
         json_t *old = t->server;
         t->server = json_incref(server);
         json_decref(old);
@@ -210,7 +212,7 @@ static void on_reply(void *ctx, long status, json_t *data, const struct fault *f
             t->aim = aim_of_change(t, data);
     }
     if (json_is_object(data))
-        hear(t, data);
+        hear(t, data, false);
     else
         settle(t);
 }
@@ -272,7 +274,7 @@ static void on_event(void *ctx, const char *name, const char *data, size_t n)
     } else {
         for (size_t i = 0; i < a->count; i++)
             if (a->targets[i].sent && !strcmp(a->targets[i].name, doc_str(doc, "name")))
-                hear(&a->targets[i], doc);
+                hear(&a->targets[i], doc, true);
     }
     json_decref(doc);
 }
