@@ -326,9 +326,9 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name, undo && *undo ? undo : "changed",
+    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name, undo && *undo ? undo : !strcmp(call->what, "undo") ? "taken back" : "changed",
                applied && !strcmp(applied, "live") ? ", in force now" : applied && !strcmp(applied, "restart") ? ", it restarts" : "",
-               undo && *undo ? "   u takes it back" : "");
+               undo && *undo ? " (u undoes)" : "");
 }
 
 static void on_error(struct view *v, const struct view_call *call, const char *error)
@@ -357,6 +357,25 @@ static void on_command(struct view *v, const struct view_call *call, json_t *dat
     view_toast(v, false, "copied for %s: %s", call->name, line);
 }
 
+static void say_done(struct view *v, const struct view_call *call)
+{
+    static const struct { const char *verb, *said; } words[] = {
+        {"restart", "restarting"}, {"stop", "stopping"}, {"start", "starting"}, {"kill", "killed"}, {"enable", "enabled"},
+        {"disable", "disabled"}, {"remove", "removed container"}, {"reload", "the configuration was read again"},
+        {"restart-all", "restarting every server"},
+    };
+    const struct feed_server *s = feed_find(&v->feed, call->name);
+    const char *said = call->what;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (!strcmp(words[i].verb, call->what))
+            said = words[i].said;
+    if (s)
+        view_toast(v, false, "%s %s", said, s->label);
+    else
+        view_toast(v, false, "%s %.12s", said, call->name);     /* of an id, what people know it by */
+}
+
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error)
 {
     if (error) {
@@ -374,6 +393,6 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
     default:
         if (json_string_value(json_object_get(data, "state")) && json_string_value(json_object_get(data, "name")))
             feed_apply_server(&v->feed, data);
-        view_toast(v, false, "%s%s%s: done", call->what, *call->name ? " " : "", call->name);
+        say_done(v, call);
     }
 }

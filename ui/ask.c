@@ -135,13 +135,27 @@ bool ask_key(struct view *v, int key)
 
 /* ---- drawing ---- */
 
-static int next_line(const char **p, const char *end, char *out, size_t n)
+/* Takes the next row of at most `columns`: a line, or as many of its words as fit. Returns its width. */
+static int next_row(const char **p, const char *end, int columns, char *out, size_t n)
 {
     const char *stop = memchr(*p, '\n', (size_t)(end - *p));
-    size_t len = stop ? (size_t)(stop - *p) : (size_t)(end - *p);
+    size_t len = stop ? (size_t)(stop - *p) : (size_t)(end - *p), fits, cut;
+    int used;
 
-    snprintf(out, n, "%.*s", (int)(len < n ? len : n - 1), *p);
-    *p = stop ? stop + 1 : end;
+    fits = text_fit(*p, len, columns, &used);
+    if (fits > n - 1)
+        fits = n - 1;
+    if (fits < len) {
+        for (cut = fits; cut > 0 && (*p)[cut] != ' '; cut--)
+            ;
+        fits = cut ? cut : fits ? fits : len;
+    }
+    snprintf(out, n, "%.*s", (int)fits, *p);
+    *p += fits;
+    while (fits < len && *p < end && **p == ' ')
+        (*p)++;
+    if (*p < end && **p == '\n')
+        (*p)++;
     return text_width(out, strlen(out));
 }
 
@@ -175,11 +189,11 @@ static void draw_confirm(struct view *v)
     struct ask *a = &v->ask;
     const char *p = buf_str(&a->text), *end = p + a->text.len;
     char line[512];
-    int lines = 0, widest = 48, y;
+    int lines = 0, widest = 48, y, columns = v->canvas.w - 6;
     struct rect r;
 
     for (; p < end; lines++) {
-        int w = next_line(&p, end, line, sizeof(line));
+        int w = next_row(&p, end, columns, line, sizeof(line));
         widest = w > widest ? w : widest;
     }
     if (text_width(a->title, strlen(a->title)) + 4 > widest)
@@ -192,7 +206,7 @@ static void draw_confirm(struct view *v)
     p = buf_str(&a->text);
     y = r.y + 1;
     for (int i = 0; p < end && y < r.y + r.h - 3; i++) {
-        next_line(&p, end, line, sizeof(line));
+        next_row(&p, end, columns, line, sizeof(line));
         if (i >= a->scroll)
             canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, line_style(line), line);
     }
@@ -219,7 +233,7 @@ static void draw_limits(struct view *v)
     for (int i = 0; i < ASK_FIELDS; i++) {
         char line[200];
         bool changed = strcmp(a->fields[i].text, a->before[i]) != 0;
-        next_line(&p, end, line, sizeof(line));
+        next_row(&p, end, 200, line, sizeof(line));
         canvas_put(&v->canvas, r.x + 2, r.y + 1 + i, 8, i == a->field ? ST_ACCENT : ST_NORMAL, field_names[i]);
         lineedit_draw(&a->fields[i], &v->canvas, r.x + 11, r.y + 1 + i, 12, i == a->field ? ST_FIELD : ST_BOX);
         if (i == a->field) {

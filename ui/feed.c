@@ -314,8 +314,10 @@ static int on_log(struct feed *f, json_t *o)
         return FEED_NOTHING;
     for (size_t i = 0; i < json_array_size(lines); i++) {
         struct logline line = parse_line(json_array_get(lines, i), label);
-        if (line.seq > last)    /* a new stream begins with what an old one ended with */
-            loglines_append(&f->log, &line);
+        if (line.seq <= last)
+            continue;     /* a new stream begins with what an old one ended with */
+        if (loglines_append(&f->log, &line) && f->log_all)
+            loglines_sort_last(&f->log);
     }
     return FEED_LOG;
 }

@@ -58,6 +58,7 @@ static void put_engine(struct view *v, struct pen *p, int level)
 {
     const struct feed_status *st = &v->feed.status;
     bool up = !strcmp(st->engine_state, "up"), down = !strcmp(st->engine_state, "down");
+    char version[32];       /* without what a distribution appends */
 
     if (!st->known)
         return;
@@ -71,7 +72,8 @@ static void put_engine(struct view *v, struct pen *p, int level)
     if (up && level >= 1)
         return;
     put(p, ST_NORMAL, " ");
-    put(p, up ? ST_NORMAL : down ? ST_BAD : ST_DIM, up ? st->engine_version : down ? "down" : "?");
+    snprintf(version, sizeof(version), "%.*s", (int)strcspn(st->engine_version, "+-"), st->engine_version);
+    put(p, up ? ST_NORMAL : down ? ST_BAD : ST_DIM, up ? version : down ? "down" : "?");
 }
 
 /* Host figures, right-aligned; the graph only where there is room for it. */

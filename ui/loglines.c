@@ -108,6 +108,21 @@ bool loglines_append(struct loglines *l, const struct logline *line)
     return true;
 }
 
+void loglines_sort_last(struct loglines *l)
+{
+    for (size_t i = l->count; i-- > 1;) {
+        struct logline *late = slot(l, i), *early = slot(l, i - 1), moved = *late;
+        uint64_t id = late->id;
+        if (early->t_ms <= late->t_ms)
+            return;
+        *late = *early;
+        late->id = id;
+        id = early->id;
+        *early = moved;
+        early->id = id;
+    }
+}
+
 bool loglines_prepend(struct loglines *l, const struct logline *line)
 {
     ensure(l);

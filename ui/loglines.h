@@ -46,6 +46,8 @@ void loglines_fini(struct loglines *l);
 struct logline *loglines_at(const struct loglines *l, size_t i);    /* 0 = oldest; NULL outside */
 /* Copies the line's text and server. False when it was not taken (hold and full; or already held). */
 bool loglines_append(struct loglines *l, const struct logline *line);
+/* Moves the newest line before those that are younger than it: lines of several servers, by time. */
+void loglines_sort_last(struct loglines *l);
 bool loglines_prepend(struct loglines *l, const struct logline *line);
 /* Index of the line with this id, or of the nearest one that is held. */
 size_t loglines_index(const struct loglines *l, uint64_t id);

@@ -34,8 +34,8 @@ static void say(struct view *v, struct rect r, const char *text)
 
 enum { K_SERVER, K_STATE, K_OWNER, K_NAME, K_IMAGE, K_AGE, K_ID, K_COUNT };
 static const struct column container_columns[K_COUNT] = {
-    [K_SERVER] = {"SERVER", 14, 28, 0, false, 0}, [K_STATE] = {"STATE", 9, 9, 0, false, 0},
-    [K_OWNER] = {"USE", 9, 9, 0, false, 0}, [K_NAME] = {"CONTAINER", 22, 44, 1, false, 0},
+    [K_SERVER] = {"SERVER", 14, 28, 0, false, 0}, [K_STATE] = {"STATE", 7, 7, 0, false, 0},
+    [K_OWNER] = {"USE", 8, 8, 0, false, 0}, [K_NAME] = {"CONTAINER", 24, 44, 1, false, 0},
     [K_IMAGE] = {"IMAGE", 12, 32, 2, false, 0}, [K_AGE] = {"AGE", 6, 6, 1, true, 0}, [K_ID] = {"ID", 12, 12, 3, false, 0},
 };
 
@@ -84,8 +84,8 @@ const struct pane pane_containers = {"containers", IN_CONTAINERS, containers_dra
 enum { E_TIME, E_SOURCE, E_SERVER, E_ACTION, E_DETAIL, E_COUNT };
 static const struct column event_columns[E_COUNT] = {
     [E_TIME] = {"TIME", 8, 8, 0, false, 0}, [E_SOURCE] = {"FROM", 10, 10, 2, false, 0},
-    [E_SERVER] = {"SERVER", 12, 24, 1, false, 0}, [E_ACTION] = {"WHAT", 18, 24, 0, false, 0},
-    [E_DETAIL] = {"", 16, 200, 0, false, 0},
+    [E_SERVER] = {"SERVER", 14, 24, 1, false, 0}, [E_ACTION] = {"WHAT", 18, 24, 0, false, 0},
+    [E_DETAIL] = {"", 28, 200, 0, false, 0},
 };
 
 static int events_rows(const struct view *v, int width)
@@ -115,7 +115,7 @@ static void event_row(struct view *v, const struct table *t, const struct feed_e
 
 static void events_draw(struct view *v, struct rect r)
 {
-    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 12, [E_ACTION] = r.w > 100 ? 24 : 18};
+    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 14, [E_ACTION] = r.w > 100 ? 24 : 18};
     struct table t;
     int top = window(&v->events, r.h - 1);
 
