@@ -209,10 +209,14 @@ const struct feed_event *feed_event_at(const struct feed *f, size_t i)
 static int on_hello(struct feed *f, json_t *o)
 {
     json_t *events = json_object_get(o, "events");
+    struct logline another = {.kind = LOGLINE_BREAK, .t_ms = clock_wall_ms(), .text = (char *)""};
+    int64_t before = f->status.started_ms;
 
     feed_parse_status(&f->status, json_object_get(o, "status"));
     take_servers(f, json_object_get(o, "servers"));
     take_containers(f, json_object_get(o, "containers"));
+    if (before && before != f->status.started_ms && f->log.count)
+        loglines_append(&f->log, &another);
     f->event_count = 0;
     for (size_t i = 0; i < json_array_size(events); i++)
         on_docker(f, json_array_get(events, i));

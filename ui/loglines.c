@@ -105,6 +105,7 @@ bool loglines_append(struct loglines *l, const struct logline *line)
         drop_oldest(l);
     fill(l, slot(l, l->count++), line);
     slot(l, l->count - 1)->id = l->next_id++;
+    l->broken |= line->kind == LOGLINE_BREAK;
     return true;
 }
 
@@ -151,12 +152,12 @@ size_t loglines_index(const struct loglines *l, uint64_t id)
 
 static bool has_seq(const struct logline *line)
 {
-    return line->kind != LOGLINE_MARK;
+    return line->kind != LOGLINE_MARK && line->kind != LOGLINE_BREAK;
 }
 
 uint64_t loglines_last_seq(const struct loglines *l)
 {
-    for (size_t i = l->count; i-- > 0;)
+    for (size_t i = l->count; i-- > 0 && slot(l, i)->kind != LOGLINE_BREAK;)
         if (has_seq(slot(l, i)))
             return slot(l, i)->kind == LOGLINE_GAP ? slot(l, i)->gap_to : slot(l, i)->seq;
     return 0;

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 enum { LOGLINES_MAX = 5000, LOGLINES_MAX_BYTES = 4 << 20 };
-enum logline_kind { LOGLINE_ERR, LOGLINE_OUT, LOGLINE_SUP, LOGLINE_MARK, LOGLINE_GAP };
+enum logline_kind { LOGLINE_ERR, LOGLINE_OUT, LOGLINE_SUP, LOGLINE_MARK, LOGLINE_GAP,
+                    LOGLINE_BREAK /* another supervisor: its numbers begin anew */ };
 enum { LOGLINE_CONT = 1, LOGLINE_CONTINUED = 2, LOGLINE_NO_NEWLINE = 4, LOGLINE_CUT = 8 };
 
 struct logline {
@@ -35,6 +36,7 @@ struct loglines {
     uint64_t next_id;         /* of the next line at the end */
     uint64_t first_id;        /* of the next line at the front, going down */
     uint64_t server_first_seq;/* oldest the supervisor still has, as far as known; 0 = not known */
+    bool broken;              /* holds a LOGLINE_BREAK: what lies before it cannot be paged */
     bool hold;                /* the user reads: keep what is here */
     bool behind;              /* lines came that were not taken */
     uint64_t behind_count;

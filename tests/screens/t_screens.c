@@ -83,6 +83,7 @@ static const struct screen_case cases[] = {
     {.name = "engine-down", .w = 80, .h = 24, .script = "<event status status-engine-down.json>", .styles = true},
     {.name = "config-errors", .w = 80, .h = 24, .script = "<event status status-config.json>"},
     {.name = "supervisor-gone", .w = 80, .h = 24, .script = "<lost><wait 3000>r", .styles = true},
+    {.name = "another-supervisor", .w = 80, .h = 24, .script = "<lost><event hello hello-again.json><up><event log log-again.json>"},
     {.name = "readonly", .w = 80, .h = 24, .script = "r", .readonly = true},
     {.name = "server-removed", .w = 80, .h = 24, .script = "jj<event server_removed removed.json>"},
     {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},

@@ -13,7 +13,7 @@ enum { SERVER_W = 12, PAGE_LINES = 500 };
 
 static bool is_note(const struct logline *l)
 {
-    return l->kind == LOGLINE_MARK || l->kind == LOGLINE_GAP;
+    return l->kind == LOGLINE_MARK || l->kind == LOGLINE_GAP || l->kind == LOGLINE_BREAK;
 }
 
 static bool line_contains(const struct logline *l, const char *needle)
@@ -127,8 +127,8 @@ static void draw_note(struct view *v, const struct logline *l, int x, int y, int
 {
     char when[16], text[96];
 
-    if (l->kind == LOGLINE_MARK) {
-        snprintf(text, sizeof(text), "mark %s", pane_clock(l->t_ms, when, sizeof(when)));
+    if (l->kind != LOGLINE_GAP) {
+        snprintf(text, sizeof(text), "%s %s", l->kind == LOGLINE_MARK ? "mark" : "another supervisor since", pane_clock(l->t_ms, when, sizeof(when)));
         canvas_rule(&v->canvas, x, y, w, ST_ACCENT, ST_ACCENT, text, NULL);
         return;
     }
@@ -225,7 +225,7 @@ static void ask_older(struct view *v)
     uint64_t oldest = loglines_oldest_seq(&v->feed.log);
     char fmt[96];
 
-    if (v->log.follow || v->log.paging || v->log.at_oldest || v->feed.log_all || oldest <= 1 || !v->feed.log_server)
+    if (v->log.follow || v->log.paging || v->log.at_oldest || v->feed.log_all || v->feed.log.broken || oldest <= 1 || !v->feed.log_server)
         return;
     v->log.paging = true;
     snprintf(fmt, sizeof(fmt), "/api/v1/servers/%%s/logs?before=%llu&limit=%d", (unsigned long long)oldest, PAGE_LINES);
