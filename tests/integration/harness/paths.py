@@ -27,6 +27,12 @@ def cache_dir():
     return path
 
 
+def sanitized():
+    """mcptop was built with a sanitizer: its memory is no measure."""
+    with open(MCPTOP, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def built(name):
     """A program built from tests/fixtures, such as `echo_server`."""
     return os.path.join(BUILDDIR, "tests", "fixtures", name)
