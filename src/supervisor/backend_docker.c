@@ -75,7 +75,7 @@ static void arm(struct backend_docker *d, double seconds)
 
 static bool has_failed(const struct backend_docker *d)
 {
-    return !d->stopping && (d->end.code != 0 || d->end.oom);
+    return !d->stopping && (d->end.code > 0 || d->end.oom);
 }
 
 /* The last event; the owner may free us in it. */
@@ -100,7 +100,6 @@ static void tell_over(struct backend_docker *d)
 static void fail(struct backend_docker *d, const struct fault *f)
 {
     d->end.never_started = true;
-    d->end.code = -1;
     d->end.why = *f;
     if (f->code == FAULT_ENGINE_DOWN && strncmp(f->text, "engine down", 11) != 0)
         fault_wrap(&d->end.why, "engine down");
@@ -112,7 +111,6 @@ static void give_up(struct backend_docker *d)
 {
     engine_cancel(TAKE(d->request));
     d->end.never_started = true;
-    d->end.code = -1;
     fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
     d->step = STEP_POST_MORTEM;
     d->died = d->examined = d->stream_ended = true;
@@ -574,6 +572,7 @@ struct backend *backend_docker_new(const struct backend_spec *spec)
     d->containers = spec->containers;
     d->engine = containers_get_engine(spec->containers);
     d->plan = spec->plan;
+    d->end.code = -1;
     d->runner = xstrdup(spec->check_runner);
     for (const char *p = spec->run_id; *p; p++)
         d->noise = d->noise * 31 + (unsigned char)*p;

@@ -202,6 +202,12 @@ static void on_removed_by_user(void *ctx, json_t *reply, const struct fault *f)
 
 void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx)
 {
+    struct fault none;
+    if (!containers_get_engine(fl->containers)) {
+        fault_set(&none, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
+        fn(ctx, NULL, &none);
+        return;
+    }
     struct removal *r = xmalloc(sizeof *r);
     *r = (struct removal){ fn, ctx };
     engine_remove(containers_get_engine(fl->containers), id, true, on_removed_by_user, r);

@@ -32,7 +32,7 @@ struct logstore {
     struct lines err;              /* the unfinished line of stderr */
     struct log_file *file;         /* NULL: could not be opened; next try at reopen_ms */
     int64_t reopen_ms;
-    bool warned;
+    bool warned, held;
     uint64_t lost, lost_told;      /* lines that are not in the file; of which the file says so */
 
     int64_t now_wall_ms;           /* of the chunk being fed */
@@ -42,9 +42,10 @@ struct logstore {
     void *ctx;
 };
 
-/* Records of the chunk being fed: one for all, as one thread feeds one server at a time and leaves it empty. */
+/* Records of the chunk being fed. One for all, as one server is fed at a time; a line of another one sends it off first. */
 static struct buf batch;
 static uint64_t batch_lines;
+static struct logstore *batch_owner;
 static char head_time[40];
 static int64_t head_ms = -1;
 
@@ -124,6 +125,9 @@ static void tell_more(struct logstore *l)
 
 static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p, size_t n)
 {
+    if (batch_lines && batch_owner != l)
+        flush(batch_owner);
+    batch_owner = l;
     ring_push(l->ring, l->now_wall_ms, stream, flags, p, n);
     if (head_ms != l->now_wall_ms) {
         clock_iso(l->now_wall_ms, head_time, sizeof head_time);
@@ -136,20 +140,36 @@ static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags
     buf_add(&batch, p, n);
     buf_add_char(&batch, '\n');
     batch_lines++;
-    if (batch.len >= FLUSH_BYTES)
+    if (batch.len >= FLUSH_BYTES) {
+        tell_more(l);
         flush(l);
+    }
 }
 
 static void begin(struct logstore *l)
 {
-    l->now_wall_ms = clock_wall_ms();
+    if (!l->held)
+        l->now_wall_ms = clock_wall_ms();
 }
 
 static void finish(struct logstore *l)
 {
-    if (batch_lines)
-        tell_more(l);
+    if (l->held || !batch_lines || batch_owner != l)
+        return;
+    tell_more(l);
     flush(l);
+}
+
+void logstore_hold(struct logstore *l)
+{
+    begin(l);
+    l->held = true;
+}
+
+void logstore_release(struct logstore *l)
+{
+    l->held = false;
+    finish(l);
 }
 
 static void on_stderr_line(void *ctx, const char *p, size_t n, unsigned flags)
@@ -211,6 +231,8 @@ void logstore_free(struct logstore *l)
 {
     if (!l)
         return;
+    if (batch_lines && batch_owner == l)
+        flush(l);
     ev_timer_stop(l->loop, &l->more_timer);
     lines_fini(&l->err);
     ring_free(l->ring);

@@ -21,6 +21,9 @@ void logstore_free(struct logstore *l);
 void logstore_stderr(struct logstore *l, const char *p, size_t n);          /* raw bytes of stderr */
 void logstore_stderr_end(struct logstore *l);                               /* a run ended: an unfinished line is a line */
 void logstore_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p, size_t n);
+/* Between these two the records are gathered and written together: for whoever makes many lines of one read (rubbish on stdout). */
+void logstore_hold(struct logstore *l);
+void logstore_release(struct logstore *l);
 void logstore_say(struct logstore *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));   /* RING_SUPERVISOR */
 const struct ring *logstore_get_ring(const struct logstore *l);
 uint64_t logstore_get_lost(const struct logstore *l);                       /* records the file lost */

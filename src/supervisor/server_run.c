@@ -189,10 +189,13 @@ static void on_progress(void *ctx, const char *text, int64_t done, int64_t total
 static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
 {
     struct server *s = ctx;
-    if (ch == STREAM_ERR)
+    if (ch == STREAM_ERR) {
         logstore_stderr(s->log, p, n);
-    else if (s->p->feeding)
+    } else if (s->p->feeding) {
+        logstore_hold(s->log);
         session_feed(s->session, p, n);
+        logstore_release(s->log);
+    }
 }
 
 static void on_note(void *ctx, const char *text)

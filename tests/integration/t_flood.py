@@ -88,6 +88,30 @@ def test_noise_on_stdout(t):
     t.ok(m.api.get("/servers/binary/logs?tail=50")["lines"], "bytes of any kind are lines")
 
 
+@tap.limit(60)
+def test_flood_on_stdout(t):
+    """Rubbish where protocol should be, as fast as a pipe takes it, with all sizes of lines."""
+    shell = {"rubbish": "timeout 4 yes 'this is no message'", "short": "timeout 4 yes x", "braces": "timeout 4 yes '{\"a\":1}'"}
+    m = t.mcptop({"mcpServers": {name: {"command": "sh", "args": ["-c", f"{line}; exit 0"], "env": {"MCPTOP_TEST_SERVER": "yes"}}
+                                 for name, line in shell.items()} | {"calm": echo()}})
+    m.wait_server("calm")
+    client = m.mcp("calm")
+    client.initialize()
+    times, end = [], time.monotonic() + 4
+    while time.monotonic() < end:
+        begin = time.monotonic()
+        client.tool("echo", {"text": "x"})
+        times.append(time.monotonic() - begin)
+        time.sleep(0.02)
+    loop = m.api.get("/status")["loop"]
+    logs = {name: m.server(name)["log"] for name in shell}
+    t.diag(f"{[log['next_seq'] for log in logs.values()]} lines, longest turn {loop['longest_turn_ms']:.1f} ms, a call at most {1e3 * max(times):.1f} ms")
+    t.ok(all(log["next_seq"] > 50_000 for log in logs.values()), "rubbish becomes lines", logs)
+    t.eq([log["lost"] for log in logs.values()], [0, 0, 0], "none is missing in the files")
+    t.ok(loop["longest_turn_ms"] <= TURN_MS, "turns are short", loop)
+    t.ok(sorted(times)[len(times) // 2] <= 0.05, "another server's calls go on", sorted(times)[-5:])
+
+
 def test_full_disk(t):
     """The log directory is a full device: the ring works on, what the file lost is counted and told."""
     if os.getuid() != 0:
