@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "io/outq.h"
 #include "io/stream.h"
@@ -167,7 +168,8 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     struct http_upgrade *u = w->data;
     char *turn = stream_turn_buffer();
     (void)loop, (void)revents;
-    ssize_t n = read(u->fd, turn, STREAM_TURN_BYTES);
+    int64_t began_ns = clock_mono_ns();
+    ssize_t n = read(u->fd, turn, stream_turn_size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n < 0)
@@ -184,6 +186,8 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
         upgrade_refused(u);
     else
         upgrade_fail(u, ECONNRESET, "the peer closed the connection before it answered");
+    if (n > 0)
+        stream_turn_done((size_t)n, began_ns);
 }
 
 static void on_drained(void *ctx, struct outq *q)

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "io/outq.h"
 
@@ -32,6 +33,24 @@ char *stream_turn_buffer(void)
 {
     static char buffer[STREAM_TURN_BYTES];
     return buffer;
+}
+
+/* One size for all streams: it is the sum of a turn's reads that must stay small. */
+static size_t turn_size = STREAM_TURN_BYTES;
+
+size_t stream_turn_size(void)
+{
+    return turn_size;
+}
+
+void stream_turn_done(size_t read_bytes, int64_t began_ns)
+{
+    enum { LEAST_BYTES = 4096, LONG_NS = 1000 * 1000, SHORT_NS = 200 * 1000 };
+    int64_t took_ns = clock_mono_ns() - began_ns;
+    if (took_ns > LONG_NS && read_bytes > LEAST_BYTES)
+        turn_size = turn_size / 2 > LEAST_BYTES ? turn_size / 2 : LEAST_BYTES;
+    else if (took_ns < SHORT_NS && read_bytes == turn_size && turn_size < STREAM_TURN_BYTES)
+        turn_size *= 2;
 }
 
 /* ---- outputs ---- */
@@ -55,10 +74,12 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     struct pipes *p = w->data;
     (void)loop, (void)revents;
     char *turn = stream_turn_buffer();
-    ssize_t n = read(w->fd, turn, STREAM_TURN_BYTES);
+    int64_t began_ns = clock_mono_ns();
+    ssize_t n = read(w->fd, turn, stream_turn_size());
     if (n > 0) {
         enum stream_channel ch = w == &p->output[STREAM_OUT] ? STREAM_OUT : STREAM_ERR;
         p->stream.events.data(p->stream.ctx, ch, turn, (size_t)n);
+        stream_turn_done((size_t)n, began_ns);
         return;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
