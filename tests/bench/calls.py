@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tool call through /mcp/NAME beside the shortest C bridge, in one run: rounds of both by turns, medians of the
-rounds' p50 and calls/s compared. Goal: p50 at most floor + 10 µs (here checked as a ratio of 1.5), as many calls/s."""
+"""A tool call through /mcp/NAME and through `mcptop stdio NAME` beside the shortest C bridge, in one run: rounds of all by
+turns, medians of the rounds' p50 and calls/s compared. Goal: p50 at most floor + 10 µs (here checked as a ratio of 1.5), as
+many calls/s. The stdio bridge is one process more on the way than the floor has, so its check is generous."""
 
 from statistics import median
 
-from common import bridge, echo, loadgen, report, tap
+from common import bridge, echo, loadgen, paths, report, tap
 
 ROUNDS = 5
 
 
 def compare(t, name, floor, ours, **kw):
-    rounds = []
-    for _ in range(ROUNDS):
-        rounds.append((loadgen(floor, **kw), loadgen(ours[0], path=ours[1], headers=ours[2], **kw)))
+    """ours: a function that makes one run."""
+    rounds = [(loadgen(floor, **kw), ours(**kw)) for _ in range(ROUNDS)]
     p50 = [median(r[i]["p50_us"] for r in rounds) for i in (0, 1)]
     p99 = [median(r[i]["p99_us"] for r in rounds) for i in (0, 1)]
     rate = [median(r[i]["calls_per_s"] for r in rounds) for i in (0, 1)]
@@ -27,11 +27,21 @@ def test_calls(t):
     m = t.mcptop({"mcpServers": {"echo": echo()}}, listen=True)
     m.wait_server("echo")
     floor = bridge(t)
-    ours = (f"tcp:127.0.0.1:{m.port}", "/mcp/echo", [f"X-API-Key: {m.key()}"])
-    ratio, _ = compare(t, "call, 1 connection", floor, ours, connections=1, calls=5000)
+    key = f"X-API-Key: {m.key()}"
+
+    def http(**kw):
+        return loadgen(f"tcp:127.0.0.1:{m.port}", path="/mcp/echo", headers=[key], **kw)
+
+    def stdio(**kw):
+        return loadgen([paths.MCPTOP, "stdio", "echo"], env=m.env, **kw)
+
+    ratio, _ = compare(t, "call, 1 connection", floor, http, connections=1, calls=5000)
     t.ok(ratio <= 1.5, "p50 of a call at most 1.5 times the floor's", ratio)
-    _, rate = compare(t, "call, 8 connections", floor, ours, connections=8, calls=20000)
+    _, rate = compare(t, "call, 8 connections", floor, http, connections=8, calls=20000)
     t.ok(rate >= 0.6, "calls/s at 8 connections", rate)
+    ratio, _ = compare(t, "call through stdio, 1 client", floor, stdio, connections=1, calls=5000)
+    t.ok(ratio <= 2.5, "p50 of a call through mcptop stdio at most 2.5 times the floor's", ratio)
+    compare(t, "call through stdio, 8 clients", floor, stdio, connections=8, calls=20000)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ from harness import echo, fixture, paths, proc, tap, wait_for  # noqa: E402
 __all__ = ["echo", "fixture", "paths", "proc", "tap", "wait_for", "loadgen", "bridge", "report"]
 
 
-def loadgen(target, *, connections=1, calls=4000, path="/mcp", headers=(), handshake=True):
-    """One closed-loop run; see tests/fixtures/loadgen.c."""
+def loadgen(target, *, connections=1, calls=4000, path="/mcp", headers=(), handshake=True, env=None):
+    """One closed-loop run; see tests/fixtures/loadgen.c. target: an address, or a command as a list."""
     argv = [paths.built("loadgen"), "-c", str(connections), "-n", str(calls), "-w", "300", "-p", path]
     for header in headers:
         argv += ["-H", header]
     if not handshake:
         argv.append("-i")
-    done = subprocess.run([*argv, target], stdout=subprocess.PIPE, check=True, timeout=120)
+    argv += [target] if isinstance(target, str) else ["--", *target]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, timeout=120, env=env)
     result = json.loads(done.stdout)
     if result["errors"] or result["mismatched_ids"]:
         raise AssertionError(f"{target}: {result}")

@@ -129,5 +129,11 @@ def cpu_s(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def main_thread_cpu_s(pid):
+    """To the nanosecond, where cpu_s() counts ticks of 10 ms; of the main thread only."""
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
+
+
 def open_files(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
