@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Keys and commands that change something: what is asked before, what is sent, what is said afterwards. Everything goes
- * through the API; nothing here knows how it is done. */
+/* Keys and commands that change something: what is asked before, what is sent, what is said
+ * afterwards. Everything goes through the API; nothing here knows how it is done. */
 #include "config.h"
 
 #include <stdio.h>
@@ -32,9 +32,11 @@ static void target_words(struct view *v, const struct strvec *names, char *out, 
 static void traffic_words(const struct feed_server *s, struct buf *out)
 {
     if (s->calls.clients > 0)
-        buf_printf(out, "%lld client%s", (long long)s->calls.clients, s->calls.clients == 1 ? "" : "s");
+        buf_printf(out, "%lld client%s", (long long)s->calls.clients,
+                   s->calls.clients == 1 ? "" : "s");
     if (s->calls.in_flight > 0)
-        buf_printf(out, "%s%lld call%s in flight", out->len ? ", " : "", (long long)s->calls.in_flight, s->calls.in_flight == 1 ? "" : "s");
+        buf_printf(out, "%s%lld call%s in flight", out->len ? ", " : "",
+                   (long long)s->calls.in_flight, s->calls.in_flight == 1 ? "" : "s");
 }
 
 static bool describe_targets(struct view *v, struct buf *out)
@@ -48,7 +50,8 @@ static bool describe_targets(struct view *v, struct buf *out)
             continue;
         traffic_words(s, &traffic);
         busy |= traffic.len > 0;
-        buf_printf(out, "%s: %s%s%s\n", s->label, s->state_word, traffic.len ? ", " : "", buf_str(&traffic));
+        buf_printf(out, "%s: %s%s%s\n", s->label, s->state_word, traffic.len ? ", " : "",
+                   buf_str(&traffic));
     }
     return busy;
 }
@@ -95,13 +98,18 @@ static void start_isolate(struct view *v, const struct strvec *targets, const ch
     AUTO_FREE char *title = NULL;
 
     target_words(v, targets, who, sizeof(who));
-    title = xasprintf(!strcmp(mode, "docker") ? "isolate %s in Docker?" : "run %s on the host, without isolation?", who);
-    ask_open(v, ASK_WAIT, REQ_ISOLATE, title, !strcmp(mode, "docker") ? "isolate" : "run on the host");
+    title = xasprintf(!strcmp(mode, "docker") ? "isolate %s in Docker?"
+                                              : "run %s on the host, without isolation?",
+                      who);
+    ask_open(v, ASK_WAIT, REQ_ISOLATE, title,
+             !strcmp(mode, "docker") ? "isolate" : "run on the host");
     strvec_copy(&v->ask.targets, targets);
     v->ask.body = json_pack("{s:s}", "isolation", mode);
     for (size_t i = 0; i < targets->n; i++)
-        view_send(v, REPLY_PLAN, targets->v[i], "isolate", "GET", !strcmp(mode, "docker") ? "/api/v1/servers/%s/plan?isolation=docker" :
-                  "/api/v1/servers/%s/plan?isolation=none", NULL);
+        view_send(v, REPLY_PLAN, targets->v[i], "isolate", "GET",
+                  !strcmp(mode, "docker") ? "/api/v1/servers/%s/plan?isolation=docker"
+                                          : "/api/v1/servers/%s/plan?isolation=none",
+                  NULL);
 }
 
 static void start_undo(struct view *v, const struct feed_server *s)
@@ -127,13 +135,15 @@ static void start_remove(struct view *v)
     if (!c)
         return;
     if (c->in_use) {
-        view_toast(v, true, "%s is in use by %s: stop that server instead (s)", c->name, *c->server ? c->server : "a server");
+        view_toast(v, true, "%s is in use by %s: stop that server instead (s)", c->name,
+                   *c->server ? c->server : "a server");
         return;
     }
     title = xasprintf("remove container %s?", c->name);
     ask_open(v, ASK_CONFIRM, REQ_REMOVE, title, "remove");
     strvec_add(&v->ask.targets, c->id);
-    buf_printf(&v->ask.text, "%s, %s, of server %s\n", c->image, *c->status ? c->status : c->state, *c->server ? c->server : "-");
+    buf_printf(&v->ask.text, "%s, %s, of server %s\n", c->image, *c->status ? c->status : c->state,
+               *c->server ? c->server : "-");
     if (!strcmp(c->owner, "other"))
         buf_add_str(&v->ask.text, "! it belongs to another mcptop, which may be running\n");
 }
@@ -211,7 +221,9 @@ void act_simple(struct view *v, const char *name, const char *verb)
         return;
     }
     if (!strcmp(verb, "reload") || !strcmp(verb, "restart-all")) {
-        view_send(v, REPLY_DONE, "", verb, "POST", !strcmp(verb, "reload") ? "/api/v1/config/reload" : "/api/v1/servers/restart_all", NULL);
+        view_send(v, REPLY_DONE, "", verb, "POST",
+                  !strcmp(verb, "reload") ? "/api/v1/config/reload" : "/api/v1/servers/restart_all",
+                  NULL);
         return;
     }
     if (!s) {
@@ -234,7 +246,8 @@ void act_simple(struct view *v, const char *name, const char *verb)
 
 /* ---- yes ---- */
 
-static void send_all(struct view *v, enum reply_kind kind, const char *what, const char *method, const char *path)
+static void send_all(struct view *v, enum reply_kind kind, const char *what, const char *method,
+                     const char *path)
 {
     for (size_t i = 0; i < v->ask.targets.n; i++)
         view_send(v, kind, v->ask.targets.v[i], what, method, path, json_incref(v->ask.body));
@@ -326,8 +339,13 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name, undo && *undo ? undo : !strcmp(call->what, "undo") ? "taken back" : "changed",
-               applied && !strcmp(applied, "live") ? ", in force now" : applied && !strcmp(applied, "restart") ? ", it restarts" : "",
+    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name,
+               undo && *undo                 ? undo
+               : !strcmp(call->what, "undo") ? "taken back"
+                                             : "changed",
+               applied && !strcmp(applied, "live")      ? ", in force now"
+               : applied && !strcmp(applied, "restart") ? ", it restarts"
+                                                        : "",
                undo && *undo ? " (u undoes)" : "");
 }
 
@@ -360,8 +378,10 @@ static void on_command(struct view *v, const struct view_call *call, json_t *dat
 static void say_done(struct view *v, const struct view_call *call)
 {
     static const struct { const char *verb, *said; } words[] = {
-        {"restart", "restarting"}, {"stop", "stopping"}, {"start", "starting"}, {"kill", "killed"}, {"enable", "enabled"},
-        {"disable", "disabled"}, {"remove", "removed container"}, {"reload", "the configuration was read again"},
+        {"restart", "restarting"}, {"stop", "stopping"}, {"start", "starting"}, {"kill", "killed"},
+        {"enable", "enabled"},
+        {"disable", "disabled"}, {"remove", "removed container"},
+        {"reload", "the configuration was read again"},
         {"restart-all", "restarting every server"},
     };
     const struct feed_server *s = feed_find(&v->feed, call->name);
@@ -373,7 +393,8 @@ static void say_done(struct view *v, const struct view_call *call)
     if (s)
         view_toast(v, false, "%s %s", said, s->label);
     else
-        view_toast(v, false, "%s %.12s", said, call->name);     /* of an id, what people know it by */
+        /* of an id, what people know it by */
+        view_toast(v, false, "%s %.12s", said, call->name);
 }
 
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error)
@@ -389,9 +410,13 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
         break;
     case REPLY_CHANGE: on_change(v, call, data); break;
     case REPLY_COMMAND: on_command(v, call, data); break;
-    case REPLY_SHUTDOWN: v->leaving = true; view_toast(v, false, "the supervisor stops every server, then itself"); break;
+    case REPLY_SHUTDOWN:
+        v->leaving = true;
+        view_toast(v, false, "the supervisor stops every server, then itself");
+        break;
     default:
-        if (json_string_value(json_object_get(data, "state")) && json_string_value(json_object_get(data, "name")))
+        if (json_string_value(json_object_get(data, "state")) &&
+            json_string_value(json_object_get(data, "name")))
             feed_apply_server(&v->feed, data);
         say_done(v, call);
     }

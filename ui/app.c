@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view on a terminal: one libev loop joins the connection (client/api_client), the terminal (screen.h) and the view.
+/* The view on a terminal: one libev loop joins the connection (client/api_client), the terminal
+ * (screen.h) and the view.
  *
- *   stdin, signals ──keys──► view ──requests──► supervisor       main   /events: the whole picture, kept current
- *   terminal ◄──frames─── canvas ◄──events── supervisor          log    one server's lines, or all
+ *   stdin, signals ──keys──► view ──requests──► supervisor    main  /events: all, kept current
+ *   terminal ◄──frames─── canvas ◄──events───── supervisor    log   lines of one server, or of all
  *
- * Frames: after a key at once; after a change within a tenth of a second; log lines as often as a budget of bytes
- * allows; figures once a second. An unchanged picture sends nothing. */
+ * Frames: after a key at once; after a change within a tenth of a second; log lines as often as a
+ * budget of bytes allows; figures once a second. An unchanged picture sends nothing. */
 #include "config.h"
 
 #include "app.h"
@@ -94,7 +95,8 @@ static void paint_log(struct app *a)
 {
     int64_t at = a->painted_ms + FRAME_MS;
 
-    paint_at(a, a->budget_ms - 400 > at ? a->budget_ms - 400 : at);     /* a short burst is shown at once */
+    /* a short burst is shown at once */
+    paint_at(a, a->budget_ms - 400 > at ? a->budget_ms - 400 : at);
 }
 
 static void on_frame(struct ev_loop *loop, ev_timer *w, int revents)
@@ -160,7 +162,11 @@ static void io_follow(void *ctx, const char *server, bool all)
 
     close_log(a);
     free(a->log_path);
-    a->log_path = all ? xstrdup("/events?log=*&tail=100") : server ? api_path("/api/v1/servers/%s/logs?follow=1&tail=500", server) : NULL;
+    a->log_path = NULL;
+    if (all)
+        a->log_path = xstrdup("/events?log=*&tail=100");
+    else if (server)
+        a->log_path = api_path("/api/v1/servers/%s/logs?follow=1&tail=500", server);
     ev_timer_set(&a->log_due, seconds(LOG_DEBOUNCE_MS), 0);
     ev_timer_start(a->loop, &a->log_due);
 }
@@ -240,7 +246,8 @@ static void on_reply(void *ctx, long status, json_t *data, const struct fault *f
     paint_soon(a);
 }
 
-static void io_send(void *ctx, const char *method, const char *path, json_t *body, struct view_call *call)
+static void io_send(void *ctx, const char *method, const char *path, json_t *body,
+                    struct view_call *call)
 {
     struct app *a = ctx;
     struct pending *p = xcalloc(1, sizeof(*p));
@@ -269,7 +276,8 @@ static void io_copy(void *ctx, const char *text, size_t n)
         n = 70000;      /* terminals cut longer ones */
     buf_add_str(&out, "\033]52;c;");
     for (size_t i = 0; i < n; i += 3) {
-        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
+                     (i + 2 < n ? p[i + 2] : 0);
         buf_add_char(&out, digits[v >> 18]);
         buf_add_char(&out, digits[v >> 12 & 63]);
         buf_add_char(&out, i + 1 < n ? digits[v >> 6 & 63] : '=');
@@ -299,7 +307,8 @@ static void io_quit(void *ctx)
     ev_break(a->loop, EVBREAK_ALL);
 }
 
-static const struct view_io view_io = {io_send, io_follow, io_copy, io_redraw, io_set_theme, io_quit};
+static const struct view_io view_io = {io_send,   io_follow,    io_copy,
+                                       io_redraw, io_set_theme, io_quit};
 
 /* ---- the terminal ---- */
 
@@ -468,7 +477,8 @@ int view_run(const struct view_options *o)
     app_init(&a, o);
     watch(&a);
     connect_main(&a);
-    ev_timer_set(&a.frame, 0.15, 0);     /* the first frame is the whole picture, or says that it is awaited */
+    /* the first frame is the whole picture, or says that it is awaited */
+    ev_timer_set(&a.frame, 0.15, 0);
     ev_timer_start(a.loop, &a.frame);
     ev_run(a.loop, 0);
     app_fini(&a);

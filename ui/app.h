@@ -14,9 +14,11 @@ struct view_options {
     const char *theme;       /* NULL: the default */
 };
 
-/* The interactive view on the terminal of this process; starts a supervisor where none runs. Exit code. */
+/* The interactive view on the terminal of this process; starts a supervisor where none runs. Exit
+ * code. */
 int view_run(const struct view_options *o);
-/* `mcptop [--readonly] [--ascii] [--color auto|never] [--theme NAME]` on a terminal (off one the CLI prints its table). Exit code. */
+/* `mcptop [--readonly] [--ascii] [--color auto|never] [--theme NAME]` on a terminal (off one the
+ * CLI prints its table). Exit code. */
 int view_main(const struct paths *p, int argc, char **argv);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one open dialog: a question with No as its default, or the form for limits. It stands near the row it is about.
- * What yes does is in act.c. */
+/* The one open dialog: a question with No as its default, or the form for limits. It stands near
+ * the row it is about. What yes does is in act.c. */
 #include "config.h"
 
 #include <stdio.h>
@@ -33,7 +33,8 @@ void ask_close(struct view *v)
     a->serial++;
 }
 
-void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *title, const char *verb)
+void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *title,
+              const char *verb)
 {
     ask_close(v);
     v->ask.kind = kind;
@@ -58,7 +59,8 @@ static void limits_text(struct view *v, const struct feed_server *s)
     int64_t suggestion = u->known ? suggested_memory(u) : -1;
 
     if (u->known)
-        buf_printf(b, "now %s, peak %s", pane_size(u->memory, now, sizeof(now)), pane_size(u->peak > 0 ? u->peak : -1, peak, sizeof(peak)));
+        buf_printf(b, "now %s, peak %s", pane_size(u->memory, now, sizeof(now)),
+                   pane_size(u->peak > 0 ? u->peak : -1, peak, sizeof(peak)));
     else
         buf_printf(b, "not running");
     if (suggestion > 0)
@@ -67,7 +69,8 @@ static void limits_text(struct view *v, const struct feed_server *s)
         buf_add_str(b, ", was OOM-killed");
     buf_add_char(b, '\n');
     if (u->known)
-        buf_printf(b, "now %s%% of a core%s", pane_cpu(u->cpu, now, sizeof(now)), u->throttled >= 5 ? ", throttled: give it more" : "");
+        buf_printf(b, "now %s%% of a core%s", pane_cpu(u->cpu, now, sizeof(now)),
+                   u->throttled >= 5 ? ", throttled: give it more" : "");
     buf_printf(b, "\nSpace: bridge, none, host\n");
 }
 
@@ -135,7 +138,8 @@ bool ask_key(struct view *v, int key)
 
 /* ---- drawing ---- */
 
-/* Takes the next row of at most `columns`: a line, or as many of its words as fit. Returns its width. */
+/* Takes the next row of at most `columns`: a line, or as many of its words as fit. Returns its
+ * width. */
 static int next_row(const char **p, const char *end, int columns, char *out, size_t n)
 {
     const char *stop = memchr(*p, '\n', (size_t)(end - *p));
@@ -202,7 +206,8 @@ static void draw_confirm(struct view *v)
     if (a->scroll > lines - (r.h - 4))
         a->scroll = lines > r.h - 4 ? lines - (r.h - 4) : 0;
     canvas_frame(&v->canvas, r, ST_ACCENT);
-    canvas_rule(&v->canvas, r.x + 1, r.y, r.w - 2, ST_ACCENT, ST_BOLD, a->title, lines > r.h - 4 ? "j k scroll" : NULL);
+    canvas_rule(&v->canvas, r.x + 1, r.y, r.w - 2, ST_ACCENT, ST_BOLD, a->title,
+                lines > r.h - 4 ? "j k scroll" : NULL);
     p = buf_str(&a->text);
     y = r.y + 1;
     for (int i = 0; p < end && y < r.y + r.h - 3; i++) {
@@ -212,7 +217,8 @@ static void draw_confirm(struct view *v)
     }
     y = r.y + r.h - 2;
     if (a->kind == ASK_WAIT) {
-        canvas_put(&v->canvas, r.x + 2, y, r.w - 4, ST_BUSY, "asking the supervisor …   Esc leaves");
+        canvas_put(&v->canvas, r.x + 2, y, r.w - 4, ST_BUSY,
+                   "asking the supervisor …   Esc leaves");
     } else {
         int x = r.x + 2 + canvas_put(&v->canvas, r.x + 2, y, 2, ST_ACCENT, "y ");
         x += canvas_put(&v->canvas, x, y, r.x + r.w - 1 - x, ST_BOLD, a->verb);
@@ -234,8 +240,10 @@ static void draw_limits(struct view *v)
         char line[200];
         bool changed = strcmp(a->fields[i].text, a->before[i]) != 0;
         next_row(&p, end, 200, line, sizeof(line));
-        canvas_put(&v->canvas, r.x + 2, r.y + 1 + i, 8, i == a->field ? ST_ACCENT : ST_NORMAL, field_names[i]);
-        lineedit_draw(&a->fields[i], &v->canvas, r.x + 11, r.y + 1 + i, 12, i == a->field ? ST_FIELD : ST_BOX);
+        canvas_put(&v->canvas, r.x + 2, r.y + 1 + i, 8, i == a->field ? ST_ACCENT : ST_NORMAL,
+                   field_names[i]);
+        lineedit_draw(&a->fields[i], &v->canvas, r.x + 11, r.y + 1 + i, 12,
+                      i == a->field ? ST_FIELD : ST_BOX);
         if (i == a->field) {
             cursor_x = v->canvas.cursor_x;
             cursor_y = v->canvas.cursor_y;
@@ -245,7 +253,8 @@ static void draw_limits(struct view *v)
     }
     if (a->error)
         canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 3, r.w - 4, ST_WARN, a->error);
-    canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 2, r.w - 4, ST_NORMAL, "Enter apply and write to the config   Tab next field   Esc leave");
+    canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 2, r.w - 4, ST_NORMAL,
+                   "Enter apply and write to the config   Tab next field   Esc leave");
     v->canvas.cursor_x = cursor_x;
     v->canvas.cursor_y = cursor_y;
 }

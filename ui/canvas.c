@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The cell grid: clipping, wide characters, ASCII fallback, dump. Knows no terminal and no model. */
+/* The cell grid: clipping, wide characters, ASCII fallback, dump. Knows no terminal and no
+ * model. */
 #include "config.h"
 
 #include "canvas.h"
@@ -43,7 +44,8 @@ static uint32_t ascii_of(uint32_t cp)
 {
     static const struct { uint32_t cp; char to; } map[] = {
         {0x2500, '-'}, {0x2502, '|'}, {0x250c, '+'}, {0x2510, '+'}, {0x2514, '+'}, {0x2518, '+'},
-        {0x25cf, '*'}, {0x25cb, 'o'}, {0xb7, '-'}, {0x2026, '~'}, {0x2192, '>'}, {0x2190, '<'}, {0x25b2, '^'},
+        {0x25cf, '*'}, {0x25cb, 'o'}, {0xb7, '-'}, {0x2026, '~'}, {0x2192, '>'}, {0x2190, '<'},
+        {0x25b2, '^'},
         {0x25bc, 'v'}, {0x2591, '.'}, {0x2581, '_'}, {0x2582, '.'}, {0x2583, ':'}, {0x2584, '-'},
         {0x2585, '='}, {0x2586, '+'}, {0x2587, '*'}, {0x2588, '#'}, {0x258f, ' '}, {0x258e, '-'},
         {0x258d, '-'}, {0x258c, '='}, {0x258b, '='}, {0x258a, '#'}, {0x2589, '#'}, {0xd7, 'x'},
@@ -78,9 +80,10 @@ static void put_cell(struct canvas *c, int x, int y, uint32_t cp, int width, con
     }
 }
 
-/* Draws the columns [skip, skip + max) of the text; *col is the column in the text, kept across spans. */
-static void put_bytes(struct canvas *c, int x, int y, int max, int skip, int *col, const struct pen *pen,
-                      const char *p, size_t n)
+/* Draws the columns [skip, skip + max) of the text; *col is the column in the text, kept across
+ * spans. */
+static void put_bytes(struct canvas *c, int x, int y, int max, int skip, int *col,
+                      const struct pen *pen, const char *p, size_t n)
 {
     for (size_t i = 0; i < n;) {
         uint32_t cp;
@@ -174,7 +177,8 @@ int canvas_put_right(struct canvas *c, int x, int y, int max, enum style st, con
     return canvas_put(c, x + max - width, y, width, st, text);
 }
 
-int canvas_put_line(struct canvas *c, int x, int y, int max, int skip, enum style st, const struct text_line *l)
+int canvas_put_line(struct canvas *c, int x, int y, int max, int skip, enum style st,
+                    const struct text_line *l)
 {
     int col = 0;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The picture: a grid of cells that panes draw into, in memory. It knows meanings (enum style), not colours, and no
- * terminal: screen.c shows it, tests dump it. Everything clips, so no pane has to.
+/* The picture: a grid of cells that panes draw into, in memory. It knows meanings (enum style), not
+ * colours, and no terminal: screen.c shows it, tests dump it. Everything clips, so no pane has to.
  *
- * Text given to canvas_put* is clean (ours, or through base/text.h); only canvas_put_line takes spans. */
+ * Text given to canvas_put* is clean (ours, or through base/text.h); only canvas_put_line takes
+ * spans. */
 #ifndef MCPTOP_UI_CANVAS_H
 #define MCPTOP_UI_CANVAS_H
 
@@ -34,7 +35,8 @@ void canvas_resize(struct canvas *c, int w, int h);   /* and clears */
 void canvas_clear(struct canvas *c);
 struct cell *canvas_row(const struct canvas *c, int y);   /* borrowed; y inside */
 
-/* Each returns the columns used; never more than max. A wide character that does not fit whole is left out. */
+/* Each returns the columns used; never more than max. A wide character that does not fit whole is
+ * left out. */
 int canvas_put(struct canvas *c, int x, int y, int max, enum style st, const char *text);
 int canvas_putf(struct canvas *c, int x, int y, int max, enum style st, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
@@ -43,16 +45,19 @@ int canvas_put_cut(struct canvas *c, int x, int y, int max, enum style st, const
 /* Right-aligned in max columns. */
 int canvas_put_right(struct canvas *c, int x, int y, int max, enum style st, const char *text);
 /* Foreign text with its attributes, from column `skip` of it on. */
-int canvas_put_line(struct canvas *c, int x, int y, int max, int skip, enum style st, const struct text_line *l);
+int canvas_put_line(struct canvas *c, int x, int y, int max, int skip, enum style st,
+                    const struct text_line *l);
 
 void canvas_fill(struct canvas *c, struct rect r, uint32_t cp, enum style st);
 void canvas_tint(struct canvas *c, struct rect r, enum style st);   /* restyles what stands there */
-void canvas_frame(struct canvas *c, struct rect r, enum style st);  /* border on its edge, inside blanked */
+/* border on its edge, inside blanked */
+void canvas_frame(struct canvas *c, struct rect r, enum style st);
 /* A rule with a title near its left and a note near its right end. */
 void canvas_rule(struct canvas *c, int x, int y, int w, enum style rule, enum style title_style,
                  const char *title, const char *note);
 
-/* Text, one line a row, trailing blanks cut; with styles: followed by one line a row of style letters. */
+/* Text, one line a row, trailing blanks cut; with styles: followed by one line a row of style
+ * letters. */
 void canvas_dump(const struct canvas *c, struct buf *out, bool styles);
 
 #endif

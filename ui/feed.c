@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The mirror of the supervisor: applies its events to the model. Pure but for the clock; knows no connection and no
- * drawing. */
+/* The mirror of the supervisor: applies its events to the model. Pure but for the clock; knows no
+ * connection and no drawing. */
 #include "config.h"
 
 #include "feed.h"
@@ -59,7 +59,8 @@ static const char *get_str(json_t *o, const char *key)
     return s ? s : "";
 }
 
-/* A server's figures go into its graphs only while it runs: a sample across a restart would be a lie. */
+/* A server's figures go into its graphs only while it runs: a sample across a restart would be a
+ * lie. */
 static void note_figures(struct feed_server *s)
 {
     int64_t now = clock_wall_ms();
@@ -163,7 +164,8 @@ static void remove_container_at(struct feed *f, size_t i)
 {
     free_container(f->containers[i]);
     f->container_count--;
-    memmove(f->containers + i, f->containers + i + 1, (f->container_count - i) * sizeof(*f->containers));
+    memmove(f->containers + i, f->containers + i + 1,
+            (f->container_count - i) * sizeof(*f->containers));
 }
 
 static void take_containers(struct feed *f, json_t *list)
@@ -225,12 +227,14 @@ static int on_hello(struct feed *f, json_t *o)
 
 static int64_t int_at(json_t *row, size_t i)
 {
-    double v = json_is_number(json_array_get(row, i)) ? json_number_value(json_array_get(row, i)) : -1;
+    double v = json_is_number(json_array_get(row, i)) ? json_number_value(json_array_get(row, i))
+                                                      : -1;
 
     return v > 9e15 || v < -9e15 ? -1 : (int64_t)v;
 }
 
-/* [name,cpu,memory,peak,limit,pids,net_rx,net_tx,throttled,ooms,calls,errors,in_flight,p95_us,ping_us] */
+/* [name,cpu,memory,peak,limit,pids,net_rx,net_tx,throttled,ooms,calls,errors,in_flight,p95_us,ping_
+ * us] */
 static void take_usage_row(struct feed *f, json_t *row)
 {
     struct feed_server *s = feed_find(f, json_string_value(json_array_get(row, 0)));
@@ -289,7 +293,9 @@ static struct logline parse_line(json_t *o, char *label)
     return (struct logline){
         .seq = (uint64_t)json_integer_value(json_object_get(o, "seq")),
         .t_ms = json_integer_value(json_object_get(o, "t")),
-        .kind = !strcmp(stream, "out") ? LOGLINE_OUT : !strcmp(stream, "sup") ? LOGLINE_SUP : LOGLINE_ERR,
+        .kind = !strcmp(stream, "out")   ? LOGLINE_OUT
+                : !strcmp(stream, "sup") ? LOGLINE_SUP
+                                         : LOGLINE_ERR,
         .flags = (unsigned)json_integer_value(json_object_get(o, "f")),
         .server = label,
         .text = (char *)(json_is_string(text) ? json_string_value(text) : ""),
@@ -362,8 +368,10 @@ static int on_container(struct feed *f, json_t *o)
 int feed_apply(struct feed *f, const char *event, const char *json, size_t n)
 {
     static const struct { const char *name; int (*apply)(struct feed *f, json_t *o); } events[] = {
-        {"hello", on_hello}, {"server", feed_apply_server}, {"server_removed", on_server_removed}, {"usage", on_usage},
-        {"container", on_container}, {"container_removed", on_container_removed}, {"docker", on_docker},
+        {"hello", on_hello}, {"server", feed_apply_server}, {"server_removed", on_server_removed},
+        {"usage", on_usage},
+        {"container", on_container}, {"container_removed", on_container_removed},
+        {"docker", on_docker},
         {"status", on_status}, {"log", on_log}, {"gap", on_gap},
     };
     json_t *o;
@@ -381,7 +389,8 @@ int feed_apply(struct feed *f, const char *event, const char *json, size_t n)
 
 void feed_log_target(struct feed *f, const char *server, bool all)
 {
-    bool same = all == f->log_all && (all || (server && f->log_server && !strcmp(server, f->log_server)));
+    bool same = all == f->log_all &&
+                (all || (server && f->log_server && !strcmp(server, f->log_server)));
 
     if (same)
         return;
@@ -407,7 +416,8 @@ int feed_apply_log_page(struct feed *f, json_t *page, enum feed_page where)
     if (where == FEED_PAGE_NEWER)
         f->log.behind = f->log.hold = false;     /* he moves down: what he leaves above may go */
     for (size_t i = 0; i < n; i++) {
-        struct logline line = parse_line(json_array_get(lines, where == FEED_PAGE_OLDER ? n - 1 - i : i), NULL);
+        struct logline line = parse_line(
+            json_array_get(lines, where == FEED_PAGE_OLDER ? n - 1 - i : i), NULL);
         if (where == FEED_PAGE_OLDER)
             loglines_prepend(&f->log, &line);
         else if (line.seq > loglines_last_seq(&f->log))
@@ -447,6 +457,6 @@ bool feed_is_bad(const struct feed_server *s)
 
 bool feed_is_starting(const struct feed_server *s)
 {
-    return s->state == STATE_PULLING || s->state == STATE_STARTING || s->state == STATE_INITIALIZING ||
-           s->state == STATE_STOPPING;
+    return s->state == STATE_PULLING || s->state == STATE_STARTING ||
+           s->state == STATE_INITIALIZING || s->state == STATE_STOPPING;
 }

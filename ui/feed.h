@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view's mirror of the supervisor: plain structs made from the API's JSON (docs/api.md) and kept current by its
- * events. No connection, no terminal, no drawing: feed_apply() is a pure function of the model and one event, so
- * everything above can be tested with recorded JSON.
+/* The view's mirror of the supervisor: plain structs made from the API's JSON (docs/api.md) and
+ * kept current by its events. No connection, no terminal, no drawing: feed_apply() is a pure
+ * function of the model and one event, so everything above can be tested with recorded JSON.
  *
- * Every string but those marked "raw" is foreign text made harmless, ready to be shown. Strings are never NULL.
- * Moments are wall milliseconds, 0 = none; figures that are not known are -1. */
+ * Every string but those marked "raw" is foreign text made harmless, ready to be shown. Strings are
+ * never NULL. Moments are wall milliseconds, 0 = none; figures that are not known are -1. */
 #ifndef MCPTOP_UI_FEED_H
 #define MCPTOP_UI_FEED_H
 
@@ -16,7 +16,8 @@
 #include "loglines.h"
 
 enum feed_state {
-    STATE_FAILED, STATE_BACKING_OFF, STATE_SILENT, STATE_PULLING, STATE_STARTING, STATE_INITIALIZING, STATE_STOPPING,
+    STATE_FAILED, STATE_BACKING_OFF, STATE_SILENT, STATE_PULLING, STATE_STARTING,
+    STATE_INITIALIZING, STATE_STOPPING,
     STATE_READY, STATE_STOPPED, STATE_UNKNOWN,
 };
 
@@ -91,7 +92,8 @@ struct feed_event {
 
 struct feed_status {
     bool known;
-    char *version, *host, *engine_state, *engine_context, *engine_version, *engine_error, *engine_endpoint;
+    char *version, *host, *engine_state, *engine_context, *engine_version, *engine_error,
+        *engine_endpoint;
     char *listen, *listen_error, *config_path, *problem, *data_dir;
     int pid, errors, warnings, cpus;
     int64_t started_ms, engine_since_ms;
@@ -119,8 +121,8 @@ enum { FEED_NOTHING = 0, FEED_FIGURES = 1, FEED_LISTS = 2, FEED_LOG = 4, FEED_HE
 
 void feed_init(struct feed *f);
 void feed_fini(struct feed *f);
-/* FEED_* bits; -1 when it is not what the API promises (the model is then unchanged or partly updated, never broken).
- * Unknown event names are FEED_NOTHING. */
+/* FEED_* bits; -1 when it is not what the API promises (the model is then unchanged or partly
+ * updated, never broken). Unknown event names are FEED_NOTHING. */
 int feed_apply(struct feed *f, const char *event, const char *json, size_t n);
 /* An answer that is one server (GET, POST, PATCH): the same as the event `server`. */
 int feed_apply_server(struct feed *f, json_t *server);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* JSON of the API into plain structs. Tolerant: what is absent or of the wrong type counts as not known, so that a
- * supervisor of another version never breaks the view. Every string is made harmless here, once. */
+/* JSON of the API into plain structs. Tolerant: what is absent or of the wrong type counts as not
+ * known, so that a supervisor of another version never breaks the view. Every string is made
+ * harmless here, once. */
 #include "config.h"
 
 #include "feed.h"
@@ -94,7 +95,8 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     feed_take_str(&st->config_path, config, "path");
     feed_take_str(&st->problem, problem, "text");
     if (get_int(problem, "line", 0) > 0)
-        set_str(&st->problem, xasprintf("line %lld: %s", (long long)get_int(problem, "line", 0), st->problem));
+        set_str(&st->problem,
+                xasprintf("line %lld: %s", (long long)get_int(problem, "line", 0), st->problem));
     st->pid = get_int32(o, "pid", 0);
     st->started_ms = get_int(o, "started_wall_ms", 0);
     st->engine_since_ms = get_int(engine, "since_wall_ms", 0);
@@ -111,8 +113,9 @@ void feed_parse_status(struct feed_status *st, json_t *o)
 
 void feed_status_fini(struct feed_status *st)
 {
-    char **all[] = {&st->version, &st->host, &st->engine_state, &st->engine_context, &st->engine_version, &st->engine_error,
-                    &st->engine_endpoint, &st->listen, &st->listen_error, &st->config_path, &st->problem, &st->data_dir};
+    char **all[] = {&st->version, &st->host, &st->engine_state, &st->engine_context,
+                    &st->engine_version, &st->engine_error, &st->engine_endpoint, &st->listen,
+                    &st->listen_error, &st->config_path, &st->problem, &st->data_dir};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         set_str(all[i], NULL);
@@ -121,8 +124,10 @@ void feed_status_fini(struct feed_status *st)
 static enum feed_state parse_state(const char *word)
 {
     static const struct { const char *word; enum feed_state state; } words[] = {
-        {"ready", STATE_READY}, {"failed", STATE_FAILED}, {"backing-off", STATE_BACKING_OFF}, {"silent", STATE_SILENT},
-        {"pulling", STATE_PULLING}, {"starting", STATE_STARTING}, {"initializing", STATE_INITIALIZING},
+        {"ready", STATE_READY}, {"failed", STATE_FAILED}, {"backing-off", STATE_BACKING_OFF},
+        {"silent", STATE_SILENT},
+        {"pulling", STATE_PULLING}, {"starting", STATE_STARTING},
+        {"initializing", STATE_INITIALIZING},
         {"stopping", STATE_STOPPING}, {"stopped", STATE_STOPPED},
     };
 
@@ -280,7 +285,8 @@ static void parse_plan(struct feed_plan *p, json_t *o)
         json_t *m = json_array_get(mounts, i);
         AUTO_FREE char *source = str_value(json_object_get(m, "source"));
         AUTO_FREE char *target = str_value(json_object_get(m, "target"));
-        strvec_addf(&p->mounts, "%s → %s%s", source, target, get_bool(m, "read_only", false) ? " (read only)" : "");
+        strvec_addf(&p->mounts, "%s → %s%s", source, target,
+                    get_bool(m, "read_only", false) ? " (read only)" : "");
     }
 }
 
@@ -331,7 +337,8 @@ static void parse_parts(struct feed_server *s, json_t *o)
         set_str(&s->pull_text, xstrdup("pulling"));
     s->pull_done = get_int(pull, "done", 0);
     s->pull_total = get_int(pull, "total", 0);
-    set_str(&s->server_info, *info_version ? xasprintf("%s %s", info_name, info_version) : TAKE(info_name));
+    set_str(&s->server_info,
+            *info_version ? xasprintf("%s %s", info_name, info_version) : TAKE(info_name));
     feed_take_str(&s->log_file, log, "file");
     s->log_lost = get_int(log, "lost", 0);
     parse_exit(s, json_object_get(o, "exit"));
@@ -378,9 +385,10 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 
 void feed_server_fini(struct feed_server *s)
 {
-    char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where, &s->where_weak, &s->image,
-                    &s->command, &s->env, &s->undo, &s->container_id, &s->container_name, &s->protocol_version,
-                    &s->server_info, &s->pull_text, &s->diag_code, &s->diag_message, &s->diag_steps, &s->limit_memory,
+    char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where,
+                    &s->where_weak, &s->image, &s->command, &s->env, &s->undo, &s->container_id,
+                    &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
+                    &s->diag_code, &s->diag_message, &s->diag_steps, &s->limit_memory,
                     &s->limit_cpus, &s->limit_network, &s->log_file};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What stands around the panes: the header with what is true of everything, the line that says what is wrong, and the
- * key bar, which is made from the binding table. */
+/* What stands around the panes: the header with what is true of everything, the line that says what
+ * is wrong, and the key bar, which is made from the binding table. */
 #include "config.h"
 
 #include <stdio.h>
@@ -45,7 +45,8 @@ static void put_counts(struct view *v, struct pen *p, int level)
         else
             stopped++;
     }
-    snprintf(text, sizeof(text), "%zu server%s", v->feed.server_count, v->feed.server_count == 1 ? "" : "s");
+    snprintf(text, sizeof(text), "%zu server%s", v->feed.server_count,
+             v->feed.server_count == 1 ? "" : "s");
     put(p, ST_NORMAL, text);
     count(p, &first, ready, ST_OK, "ready");
     count(p, &first, starting, ST_BUSY, "starting");
@@ -72,7 +73,8 @@ static void put_engine(struct view *v, struct pen *p, int level)
     if (up && level >= 1)
         return;
     put(p, ST_NORMAL, " ");
-    snprintf(version, sizeof(version), "%.*s", (int)strcspn(st->engine_version, "+-"), st->engine_version);
+    snprintf(version, sizeof(version), "%.*s", (int)strcspn(st->engine_version, "+-"),
+             st->engine_version);
     put(p, up ? ST_NORMAL : down ? ST_BAD : ST_DIM, up ? version : down ? "down" : "?");
 }
 
@@ -134,16 +136,22 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
     *st = ST_ALERT;
     if (v->connection == CONN_LOST && !v->leaving) {
         buf_printf(out, "! supervisor gone since %s%s%s; trying again, the last values stay dimmed",
-                   pane_clock(v->connection_since_ms, when, sizeof(when)), *v->connection_text ? ": " : "", v->connection_text);
+                   pane_clock(v->connection_since_ms, when, sizeof(when)),
+                   *v->connection_text ? ": " : "", v->connection_text);
     } else if (v->connection == CONN_LOST) {
         buf_add_str(out, "the supervisor stopped; q leaves");
         *st = ST_BUSY;
     } else if (!strcmp(s->engine_state, "down")) {
-        buf_printf(out, "! engine down since %s: %s", pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
+        buf_printf(out, "! engine down since %s: %s",
+                   pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->errors > 0) {
-        buf_printf(out, "! config kept as it ran, %d error%s: %s", s->errors, s->errors == 1 ? "" : "s", s->problem);
+        buf_printf(out, "! config kept as it ran, %d error%s: %s", s->errors,
+                   s->errors == 1 ? "" : "s", s->problem);
     } else if (*s->version && strcmp(s->version, PACKAGE_VERSION) != 0) {
-        buf_printf(out, "! supervisor is %s, this view is " PACKAGE_VERSION ": :shutdown, then mcptop again", s->version);
+        buf_printf(out,
+                   "! supervisor is %s, this view is " PACKAGE_VERSION
+                   ": :shutdown, then mcptop again",
+                   s->version);
     } else if (*s->listen_error) {
         buf_printf(out, "! %s", s->listen_error);
         *st = ST_WARN;
@@ -236,7 +244,8 @@ static int item_width(const struct view *v, const struct binding *b)
 {
     char name[8];
 
-    return (int)strlen(keys_name(b->keys[0], name, sizeof(name))) + 1 + (int)strlen(label_of(v, b)) + 2;
+    return (int)strlen(keys_name(b->keys[0], name, sizeof(name))) + 1 +
+           (int)strlen(label_of(v, b)) + 2;
 }
 
 /* With the keys in the log, the log's own come before those of the server it belongs to. */
@@ -257,9 +266,12 @@ static void put_keys(struct view *v, int y)
     for (int place = 1; place < 80; place++)
         for (size_t i = 0; i < n; i++) {
             char name[8];
-            if (!applies(v, &table[i]) || place_of(v, &table[i]) != place || x + item_width(v, &table[i]) - 2 > v->canvas.w)
+            if (!applies(v, &table[i]) || place_of(v, &table[i]) != place ||
+                x + item_width(v, &table[i]) - 2 > v->canvas.w)
                 continue;
-            x += canvas_put(&v->canvas, x, y, 8, ST_ACCENT, keys_name(table[i].keys[0], name, sizeof(name))) + 1;
+            x += canvas_put(&v->canvas, x, y, 8, ST_ACCENT,
+                            keys_name(table[i].keys[0], name, sizeof(name))) +
+                 1;
             x += canvas_put(&v->canvas, x, y, 20, ST_NORMAL, label_of(v, &table[i])) + 2;
         }
 }
@@ -269,7 +281,8 @@ void frame_keybar(struct view *v, int y)
     if (v->prompt != PROMPT_NONE)
         prompt_draw(v, y);
     else if (v->toast)
-        canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast_bad ? ST_BAD : ST_ACCENT, v->toast);
+        canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast_bad ? ST_BAD : ST_ACCENT,
+                       v->toast);
     else
         put_keys(v, y);
 }

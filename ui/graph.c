@@ -70,7 +70,8 @@ static int to_eighths(double value, double scale, int cells)
     return part < 1 ? 1 : (int)part;
 }
 
-void graph_area(struct canvas *c, struct rect r, enum style st, const struct series *s, double scale)
+void graph_area(struct canvas *c, struct rect r, enum style st, const struct series *s,
+                double scale)
 {
     for (int i = 0; i < r.w; i++) {
         double v = series_at(s, r.w - 1 - i);
@@ -80,11 +81,13 @@ void graph_area(struct canvas *c, struct rect r, enum style st, const struct ser
             continue;
         eighths = to_eighths(v, scale, r.h);
         for (int row = 0; row < r.h && eighths > 0; row++, eighths -= 8)
-            canvas_put(c, r.x + i, r.y + r.h - 1 - row, 1, st, eighths_up[eighths > 8 ? 8 : eighths]);
+            canvas_put(c, r.x + i, r.y + r.h - 1 - row, 1, st,
+                       eighths_up[eighths > 8 ? 8 : eighths]);
     }
 }
 
-void graph_spark(struct canvas *c, int x, int y, int w, enum style st, const struct series *s, double scale)
+void graph_spark(struct canvas *c, int x, int y, int w, enum style st, const struct series *s,
+                 double scale)
 {
     graph_area(c, (struct rect){x, y, w, 1}, st, s, scale);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The binding table. Never bound: ^S ^Q ^Z ^C ^\ (the terminal's), ^A ^B (tmux's and screen's), Backspace and Delete,
- * Alt as the only way; and no destructive key differs from a harmless one by Ctrl alone. */
+/* The binding table. Never bound: ^S ^Q ^Z ^C ^\ (the terminal's), ^A ^B (tmux's and screen's),
+ * Backspace and Delete, Alt as the only way; and no destructive key differs from a harmless one by
+ * Ctrl alone. */
 #include "config.h"
 
 #include "keys.h"
@@ -8,12 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char MOVE[] = "Move", PANES[] = "Panes", ACT[] = "Servers", LOGS[] = "Log", SORT[] = "Lists", PROGRAM[] = "Program";
+static const char MOVE[] = "Move", PANES[] = "Panes", ACT[] = "Servers";
+static const char LOGS[] = "Log", SORT[] = "Lists", PROGRAM[] = "Program";
 
 static const struct binding table[] = {
     {REQ_UP, {'k', K_UP}, IN_ALL, 0, 0, MOVE, "up", "one up"},
     {REQ_DOWN, {'j', K_DOWN}, IN_ALL, 0, 0, MOVE, "down", "one down"},
-    {REQ_TOP, {'g', K_HOME}, IN_ALL, 0, 0, MOVE, "top", "to the first; in the log to the oldest line"},
+    {REQ_TOP, {'g', K_HOME}, IN_ALL, 0, 0, MOVE, "top",
+     "to the first; in the log to the oldest line"},
     {REQ_BOTTOM, {'G', K_END}, IN_ALL, 0, 0, MOVE, "end", "to the last; in the log: follow again"},
     {REQ_PAGE_UP, {K_PGUP}, IN_ALL, 0, 0, MOVE, "page up", "a page up"},
     {REQ_PAGE_DOWN, {K_PGDN}, IN_ALL, 0, 0, MOVE, "page down", "a page down"},
@@ -25,37 +28,51 @@ static const struct binding table[] = {
     {REQ_NEXT_PANE, {K_TAB}, IN_ALL, 0, 11, PANES, "pane", "keys to the next pane: list, log"},
     {REQ_PREV_PANE, {K_BACKTAB}, IN_ALL, 0, 0, PANES, "pane", "keys to the previous pane"},
     {REQ_SERVERS, {'1'}, IN_ALL, 0, 0, PANES, "servers", "servers"},
-    {REQ_CONTAINERS, {'2'}, IN_ALL, 0, 0, PANES, "containers", "containers with our labels, orphans marked"},
+    {REQ_CONTAINERS, {'2'}, IN_ALL, 0, 0, PANES, "containers",
+     "containers with our labels, orphans marked"},
     {REQ_RESOURCES, {'3'}, IN_ALL, 0, 0, PANES, "resources", "CPU and memory against their limits"},
     {REQ_EVENTS, {'4'}, IN_ALL, 0, 0, PANES, "events", "events of the engine and the supervisor"},
     {REQ_TRAFFIC, {'5'}, IN_ALL, 0, 0, PANES, "traffic", "calls: latency, errors, in flight"},
-    {REQ_ENTER, {K_ENTER}, IN_SERVER_LISTS | IN_CONTAINERS | IN_LOG, 0, 2, PANES, "details", "details of the server"},
+    {REQ_ENTER, {K_ENTER}, IN_SERVER_LISTS | IN_CONTAINERS | IN_LOG, 0, 2, PANES, "details",
+     "details of the server"},
     {REQ_BACK, {K_ESC}, IN_ALL, 0, 0, PANES, "back", "back; clears a filter or a search"},
     {REQ_ZOOM, {'z'}, IN_ALL, 0, 13, PANES, "zoom", "the pane alone on the screen, and back"},
 
-    {REQ_RESTART, {'r'}, IN_SERVER, 1, 6, ACT, "restart", "restart now (skips the wait before a retry)"},
+    {REQ_RESTART, {'r'}, IN_SERVER, 1, 6, ACT, "restart",
+     "restart now (skips the wait before a retry)"},
     {REQ_STOP, {'s'}, IN_SERVER, 1, 7, ACT, "stop", "stop (asks)"},
     {REQ_START, {'S'}, IN_SERVER, 1, 8, ACT, "start", "start"},
-    {REQ_ISOLATE, {'x'}, IN_SERVER, 1, 4, ACT, "isolate", "isolation on or off: shows what changes, then asks"},
+    {REQ_ISOLATE, {'x'}, IN_SERVER, 1, 4, ACT, "isolate",
+     "isolation on or off: shows what changes, then asks"},
     {REQ_LIMITS, {'L'}, IN_SERVER, 1, 5, ACT, "limits", "memory, CPU and network limits"},
-    {REQ_UNDO, {'u'}, IN_SERVER, 1, 14, ACT, "undo", "take back the last isolation or limit change (asks)"},
+    {REQ_UNDO, {'u'}, IN_SERVER, 1, 14, ACT, "undo",
+     "take back the last isolation or limit change (asks)"},
     {REQ_KILL, {'K'}, IN_SERVER, 1, 15, ACT, "kill", "kill hard, without a goodbye (asks)"},
-    {REQ_COPY_COMMAND, {'c'}, IN_SERVER, 0, 16, ACT, "copy command", "copy the command line that equals this server"},
+    {REQ_COPY_COMMAND, {'c'}, IN_SERVER, 0, 16, ACT, "copy command",
+     "copy the command line that equals this server"},
     {REQ_REMOVE, {'d'}, IN_CONTAINERS, 1, 3, ACT, "remove", "remove an orphan container (asks)"},
-    {REQ_MARK, {' '}, IN_SERVER_LISTS, 0, 17, ACT, "mark", "mark the row; actions then apply to all marked"},
+    {REQ_MARK, {' '}, IN_SERVER_LISTS, 0, 17, ACT, "mark",
+     "mark the row; actions then apply to all marked"},
     {REQ_UNMARK, {'U'}, IN_SERVER_LISTS, 0, 0, ACT, "unmark", "unmark all"},
 
-    {REQ_FOLLOW, {'f'}, IN_ALL & ~IN_HELP, 0, 9, LOGS, "follow", "follow on or off; scrolling up pauses"},
-    {REQ_SEARCH, {'/'}, IN_ALL & ~(IN_HELP | IN_DETAIL), 0, 10, LOGS, "search", "search in the log; filter in a list"},
+    {REQ_FOLLOW, {'f'}, IN_ALL & ~IN_HELP, 0, 9, LOGS, "follow",
+     "follow on or off; scrolling up pauses"},
+    {REQ_SEARCH, {'/'}, IN_ALL & ~(IN_HELP | IN_DETAIL), 0, 10, LOGS, "search",
+     "search in the log; filter in a list"},
     {REQ_NEXT_MATCH, {'n'}, IN_ALL & ~IN_HELP, 0, 0, LOGS, "next", "next match, newer"},
     {REQ_PREV_MATCH, {'N'}, IN_ALL & ~IN_HELP, 0, 0, LOGS, "previous", "previous match, older"},
-    {REQ_FILTER_LOG, {'&'}, IN_ALL & ~IN_HELP, 0, 18, LOGS, "filter log", "show only the log lines that contain this"},
-    {REQ_ALL_LOGS, {'a'}, IN_ALL & ~IN_HELP, 0, 19, LOGS, "all logs", "the log of every server, or of the selected one"},
+    {REQ_FILTER_LOG, {'&'}, IN_ALL & ~IN_HELP, 0, 18, LOGS, "filter log",
+     "show only the log lines that contain this"},
+    {REQ_ALL_LOGS, {'a'}, IN_ALL & ~IN_HELP, 0, 19, LOGS, "all logs",
+     "the log of every server, or of the selected one"},
     {REQ_WRAP, {'w'}, IN_ALL & ~IN_HELP, 0, 20, LOGS, "wrap", "wrap long lines"},
     {REQ_TIMES, {'t'}, IN_ALL & ~IN_HELP, 0, 0, LOGS, "times", "time of each line"},
-    {REQ_MARK_LINE, {'M'}, IN_ALL & ~IN_HELP, 0, 0, LOGS, "mark line", "put a mark line into the log"},
-    {REQ_COPY, {'y'}, IN_ALL & ~IN_HELP, 0, 21, LOGS, "copy", "copy the visible log lines to the clipboard (OSC 52)"},
-    {REQ_WRITE, {'W'}, IN_ALL & ~IN_HELP, 0, 22, LOGS, "write", "write the log that is held here to a file"},
+    {REQ_MARK_LINE, {'M'}, IN_ALL & ~IN_HELP, 0, 0, LOGS, "mark line",
+     "put a mark line into the log"},
+    {REQ_COPY, {'y'}, IN_ALL & ~IN_HELP, 0, 21, LOGS, "copy",
+     "copy the visible log lines to the clipboard (OSC 52)"},
+    {REQ_WRITE, {'W'}, IN_ALL & ~IN_HELP, 0, 22, LOGS, "write",
+     "write the log that is held here to a file"},
 
     {REQ_SORT_PREV, {'<'}, IN_SERVER_LISTS, 0, 0, SORT, "sort", "sort by the column before"},
     {REQ_SORT_NEXT, {'>'}, IN_SERVER_LISTS, 0, 0, SORT, "sort", "sort by the next column"},
@@ -64,9 +81,11 @@ static const struct binding table[] = {
     {REQ_SORT_MEMORY, {'m'}, IN_SERVER_LISTS, 0, 0, SORT, "by memory", "sort by memory"},
 
     {REQ_HELP, {'?', K_F1}, IN_ALL, 0, 1, PROGRAM, "help", "this help"},
-    {REQ_COMMAND, {':'}, IN_ALL, 0, 12, PROGRAM, "command", "commands: restart NAME, set NAME memory=1g, shutdown, theme …"},
+    {REQ_COMMAND, {':'}, IN_ALL, 0, 12, PROGRAM, "command",
+     "commands: restart NAME, set NAME memory=1g, shutdown, theme …"},
     {REQ_REDRAW, {K_CTRL('L')}, IN_ALL, 0, 0, PROGRAM, "redraw", "draw the screen anew"},
-    {REQ_QUIT, {'q'}, IN_ALL, 0, 2, PROGRAM, "leave", "leave; the servers keep running (:shutdown stops them)"},
+    {REQ_QUIT, {'q'}, IN_ALL, 0, 2, PROGRAM, "leave",
+     "leave; the servers keep running (:shutdown stops them)"},
 };
 
 const struct binding *keys_table(size_t *ret_n)
@@ -102,8 +121,10 @@ const struct binding *keys_of(enum request req)
 char *keys_name(int key, char *out, size_t n)
 {
     static const struct { int key; const char *name; } names[] = {
-        {K_TAB, "Tab"}, {K_ENTER, "Enter"}, {K_ESC, "Esc"}, {K_UP, "Up"}, {K_DOWN, "Down"}, {K_LEFT, "Left"},
-        {K_RIGHT, "Right"}, {K_HOME, "Home"}, {K_END, "End"}, {K_PGUP, "PgUp"}, {K_PGDN, "PgDn"}, {K_BACKTAB, "S-Tab"},
+        {K_TAB, "Tab"}, {K_ENTER, "Enter"}, {K_ESC, "Esc"}, {K_UP, "Up"}, {K_DOWN, "Down"},
+        {K_LEFT, "Left"},
+        {K_RIGHT, "Right"}, {K_HOME, "Home"}, {K_END, "End"}, {K_PGUP, "PgUp"}, {K_PGDN, "PgDn"},
+        {K_BACKTAB, "S-Tab"},
         {K_BACKSPACE, "BS"}, {K_DELETE, "Del"}, {K_F1, "F1"}, {' ', "Space"},
     };
 
@@ -126,7 +147,8 @@ char *keys_names(const struct binding *b, char *out, size_t n)
     *out = '\0';
     for (int i = 0; i < 3 && b->keys[i] && used < n; i++) {
         char name[8];
-        used += (size_t)snprintf(out + used, n - used, "%s%s", i ? " " : "", keys_name(b->keys[i], name, sizeof(name)));
+        used += (size_t)snprintf(out + used, n - used, "%s%s", i ? " " : "",
+                                 keys_name(b->keys[i], name, sizeof(name)));
     }
     return out;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The one table of keys. The dispatcher, the key bar, the help screen and the man page read it, so none of them can
- * name a key that does not work. Key codes are ours; screen.c translates the terminal's. */
+/* The one table of keys. The dispatcher, the key bar, the help screen and the man page read it, so
+ * none of them can name a key that does not work. Key codes are ours; screen.c translates the
+ * terminal's. */
 #ifndef MCPTOP_UI_KEYS_H
 #define MCPTOP_UI_KEYS_H
 
@@ -10,19 +11,23 @@
 /* Characters are their code point, controls their byte; the rest stands above Unicode. */
 enum key {
     K_TAB = 9, K_ENTER = 13, K_ESC = 27,
-    K_UP = 0x110000, K_DOWN, K_LEFT, K_RIGHT, K_HOME, K_END, K_PGUP, K_PGDN, K_BACKTAB, K_BACKSPACE, K_DELETE, K_F1,
+    K_UP = 0x110000, K_DOWN, K_LEFT, K_RIGHT, K_HOME, K_END, K_PGUP, K_PGDN, K_BACKTAB,
+    K_BACKSPACE, K_DELETE, K_F1,
     K_NONE
 };
 #define K_CTRL(c) ((c) & 31)
 
 enum request {
     REQ_NONE,
-    REQ_UP, REQ_DOWN, REQ_TOP, REQ_BOTTOM, REQ_PAGE_UP, REQ_PAGE_DOWN, REQ_HALF_UP, REQ_HALF_DOWN, REQ_LEFT, REQ_RIGHT,
-    REQ_NEXT_PANE, REQ_PREV_PANE, REQ_SERVERS, REQ_CONTAINERS, REQ_RESOURCES, REQ_EVENTS, REQ_TRAFFIC,
+    REQ_UP, REQ_DOWN, REQ_TOP, REQ_BOTTOM, REQ_PAGE_UP, REQ_PAGE_DOWN, REQ_HALF_UP, REQ_HALF_DOWN,
+    REQ_LEFT, REQ_RIGHT,
+    REQ_NEXT_PANE, REQ_PREV_PANE, REQ_SERVERS, REQ_CONTAINERS, REQ_RESOURCES, REQ_EVENTS,
+    REQ_TRAFFIC,
     REQ_ENTER, REQ_BACK, REQ_ZOOM,
     REQ_RESTART, REQ_STOP, REQ_START, REQ_KILL, REQ_ISOLATE, REQ_LIMITS, REQ_UNDO, REQ_REMOVE,
     REQ_MARK, REQ_UNMARK, REQ_COPY_COMMAND,
-    REQ_SEARCH, REQ_NEXT_MATCH, REQ_PREV_MATCH, REQ_FILTER_LOG, REQ_FOLLOW, REQ_WRAP, REQ_TIMES, REQ_MARK_LINE, REQ_ALL_LOGS,
+    REQ_SEARCH, REQ_NEXT_MATCH, REQ_PREV_MATCH, REQ_FILTER_LOG, REQ_FOLLOW, REQ_WRAP, REQ_TIMES,
+    REQ_MARK_LINE, REQ_ALL_LOGS,
     REQ_COPY, REQ_WRITE,
     REQ_SORT_PREV, REQ_SORT_NEXT, REQ_INVERT, REQ_SORT_CPU, REQ_SORT_MEMORY,
     REQ_COMMAND, REQ_HELP, REQ_REDRAW, REQ_QUIT,
@@ -31,7 +36,8 @@ enum request {
 
 /* Where a binding applies: the pane that has the keys. */
 enum {
-    IN_SERVERS = 1, IN_CONTAINERS = 2, IN_RESOURCES = 4, IN_EVENTS = 8, IN_TRAFFIC = 16, IN_LOG = 32, IN_DETAIL = 64,
+    IN_SERVERS = 1, IN_CONTAINERS = 2, IN_RESOURCES = 4, IN_EVENTS = 8, IN_TRAFFIC = 16,
+    IN_LOG = 32, IN_DETAIL = 64,
     IN_HELP = 128,
     IN_SERVER_LISTS = IN_SERVERS | IN_RESOURCES | IN_TRAFFIC,
     IN_LISTS = IN_SERVER_LISTS | IN_CONTAINERS | IN_EVENTS,
@@ -44,7 +50,8 @@ struct binding {
     int keys[3];            /* 0-terminated unless full */
     unsigned where;         /* IN_* */
     bool changes;           /* refused with --readonly */
-    int bar;                /* place in the key bar, 0 = not in it; low ones stay when it is narrow */
+    /* place in the key bar, 0 = not in it; low ones stay when it is narrow */
+    int bar;
     const char *group;      /* heading on the help screen */
     const char *label;      /* in the key bar */
     const char *help;       /* one line */

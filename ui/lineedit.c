@@ -90,7 +90,8 @@ bool lineedit_key(struct lineedit *e, int key)
             erase(e, e->at, after(e, e->at));
         return true;
     default:
-        if (key < 32 || key >= K_UP || key == 127 || (key >= 0x80 && text_cp_width((uint32_t)key) < 1))
+        if (key < 32 || key >= K_UP || key == 127 ||
+            (key >= 0x80 && text_cp_width((uint32_t)key) < 1))
             return false;
         insert(e, key);
         return true;

@@ -16,7 +16,8 @@ static void set_key(struct list *l, const char *key)
 }
 
 /* Finds the selected row again; when it is gone, the one that took its place is selected. */
-void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int i), const struct view *v, int count)
+void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int i),
+                 const struct view *v, int count)
 {
     int at = -1;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The log lines the view holds: a bounded window on what the supervisor holds. Bytes as they came; who draws cleans.
+/* The log lines the view holds: a bounded window on what the supervisor holds. Bytes as they came;
+ * who draws cleans.
  *
- * While the user reads (hold), nothing he could scroll to is thrown away: a full window then stops taking new lines
- * and remembers that it is behind, and they are paged in later by sequence number. */
+ * While the user reads (hold), nothing he could scroll to is thrown away: a full window then stops
+ * taking new lines and remembers that it is behind, and they are paged in later by sequence
+ * number. */
 #ifndef MCPTOP_UI_LOGLINES_H
 #define MCPTOP_UI_LOGLINES_H
 
@@ -46,9 +48,11 @@ void loglines_init(struct loglines *l);
 void loglines_clear(struct loglines *l);
 void loglines_fini(struct loglines *l);
 struct logline *loglines_at(const struct loglines *l, size_t i);    /* 0 = oldest; NULL outside */
-/* Copies the line's text and server. False when it was not taken (hold and full; or already held). */
+/* Copies the line's text and server. False when it was not taken (hold and full; or already
+ * held). */
 bool loglines_append(struct loglines *l, const struct logline *line);
-/* Moves the newest line before those that are younger than it: lines of several servers, by time. */
+/* Moves the newest line before those that are younger than it: lines of several servers, by
+ * time. */
 void loglines_sort_last(struct loglines *l);
 bool loglines_prepend(struct loglines *l, const struct logline *line);
 /* Index of the line with this id, or of the nearest one that is held. */

@@ -13,7 +13,8 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: mcptop [--readonly] [--ascii] [--color auto|never] [--theme NAME]\nthemes:\n");
+    fprintf(stderr,
+            "usage: mcptop [--readonly] [--ascii] [--color auto|never] [--theme NAME]\nthemes:\n");
     for (unsigned i = 0; theme_at(i); i++)
         fprintf(stderr, "  %-12s %s\n", theme_at(i)->name, theme_at(i)->about);
     return 2;
@@ -22,7 +23,8 @@ static int usage(void)
 int view_main(const struct paths *p, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"readonly", no_argument, NULL, 'r'}, {"ascii", no_argument, NULL, 'a'}, {"color", required_argument, NULL, 'c'},
+        {"readonly", no_argument, NULL, 'r'}, {"ascii", no_argument, NULL, 'a'},
+        {"color", required_argument, NULL, 'c'},
         {"theme", required_argument, NULL, 't'}, {0},
     };
     const char *no_color = getenv("NO_COLOR");

@@ -21,7 +21,9 @@ static const char *prompt_sign(const struct view *v)
 
 void prompt_open(struct view *v, enum prompt_kind kind)
 {
-    const char *text = kind == PROMPT_FILTER_LOG ? v->log.filter : kind == PROMPT_FILTER_LIST ? v->servers.filter : "";
+    const char *text = kind == PROMPT_FILTER_LOG    ? v->log.filter
+                       : kind == PROMPT_FILTER_LIST ? v->servers.filter
+                                                    : "";
 
     v->prompt = kind;
     lineedit_set(&v->line, text);
@@ -51,7 +53,8 @@ static void on_set(struct view *v, const char *verb, char *args)
         if (!value)
             break;
         *value++ = '\0';
-        if (strcmp(word, "memory") && strcmp(word, "cpus") && strcmp(word, "network") && strcmp(word, "isolation"))
+        if (strcmp(word, "memory") && strcmp(word, "cpus") && strcmp(word, "network") &&
+            strcmp(word, "isolation"))
             break;
         json_object_set_new(body, word, json_string(value));
     }
@@ -89,7 +92,8 @@ static void on_save_screen(struct view *v, const char *verb, char *args)
     view_draw(v);
     canvas_dump(&v->canvas, &dump, false);
     if (!f || fwrite(buf_str(&dump), 1, dump.len, f) != dump.len)
-        view_toast(v, true, *args ? "cannot write %s: %m" : "usage: :save-screen FILE%s", *args ? args : "");
+        view_toast(v, true, *args ? "cannot write %s: %m" : "usage: :save-screen FILE%s",
+                   *args ? args : "");
     if (f)
         fclose(f);
 }
@@ -108,7 +112,8 @@ static void on_log(struct view *v, const char *verb, char *args)
 
 static void on_pane(struct view *v, const char *verb, char *args)
 {
-    static const char *const names[] = {"servers", "containers", "resources", "events", "traffic", "detail", "help"};
+    static const char *const names[] = {"servers", "containers", "resources", "events",
+                                        "traffic", "detail",     "help"};
 
     (void)args;
     for (int i = 0; i < TOP_COUNT; i++)
@@ -140,13 +145,23 @@ static void on_whole(struct view *v, const char *verb, char *args)
     act_simple(v, "", verb);
 }
 
-static const struct command { const char *word; bool changes; void (*run)(struct view *v, const char *verb, char *args); } commands[] = {
-    {"restart", true, on_verb}, {"start", true, on_verb}, {"stop", true, on_verb}, {"kill", true, on_verb},
-    {"enable", true, on_verb}, {"disable", true, on_verb}, {"undo", true, on_verb}, {"command", false, on_verb},
-    {"set", true, on_set}, {"isolate", true, on_isolate}, {"reload", true, on_whole}, {"restart-all", true, on_whole},
-    {"shutdown", true, on_whole}, {"quit", false, on_quit}, {"q", false, on_quit}, {"theme", false, on_theme}, {"log", false, on_log},
-    {"save-screen", false, on_save_screen}, {"servers", false, on_pane}, {"containers", false, on_pane},
-    {"resources", false, on_pane}, {"events", false, on_pane}, {"traffic", false, on_pane}, {"detail", false, on_pane},
+static const struct command {
+    const char *word;
+    bool changes;
+    void (*run)(struct view *v, const char *verb, char *args);
+} commands[] = {
+    {"restart", true, on_verb},    {"start", true, on_verb},
+    {"stop", true, on_verb},       {"kill", true, on_verb},
+    {"enable", true, on_verb},     {"disable", true, on_verb},
+    {"undo", true, on_verb},       {"command", false, on_verb},
+    {"set", true, on_set},         {"isolate", true, on_isolate},
+    {"reload", true, on_whole},    {"restart-all", true, on_whole},
+    {"shutdown", true, on_whole},  {"quit", false, on_quit},
+    {"q", false, on_quit},         {"theme", false, on_theme},
+    {"log", false, on_log},        {"save-screen", false, on_save_screen},
+    {"servers", false, on_pane},   {"containers", false, on_pane},
+    {"resources", false, on_pane}, {"events", false, on_pane},
+    {"traffic", false, on_pane},   {"detail", false, on_pane},
     {"help", false, on_pane},
 };
 
@@ -223,7 +238,8 @@ static void complete(struct view *v)
     candidates(v, prefix, !head, &found);
     if (!found.n)
         return;
-    snprintf(line, sizeof(line), "%.*s%.*s%s", (int)head, v->line.text, (int)common_length(&found), found.v[0], found.n == 1 ? " " : "");
+    snprintf(line, sizeof(line), "%.*s%.*s%s", (int)head, v->line.text, (int)common_length(&found),
+             found.v[0], found.n == 1 ? " " : "");
     lineedit_set(&v->line, line);
 }
 

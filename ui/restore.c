@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The terminal's way back. Everything a handler needs is computed before; in it only async-signal-safe calls happen, and
- * none that can block: the terminal may have stopped reading, which may be why we are ended. */
+/* The terminal's way back. Everything a handler needs is computed before; in it only
+ * async-signal-safe calls happen, and none that can block: the terminal may have stopped reading,
+ * which may be why we are ended. */
 #include "config.h"
 
 #include "restore.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int deadly[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGPIPE};
+static const int deadly[] = {SIGTERM, SIGHUP, SIGINT,  SIGQUIT, SIGSEGV, SIGBUS,
+                             SIGFPE,  SIGILL, SIGABRT, SIGXCPU, SIGPIPE};
 enum { DEADLY = sizeof(deadly) / sizeof(*deadly) };
 
 static volatile sig_atomic_t armed;

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <termios.h>
 
-/* Notes how signals are handled now, which is what they get back; before ncurses sets its own handlers. */
+/* Notes how signals are handled now, which is what they get back; before ncurses sets its own
+ * handlers. */
 void restore_init(void);
-/* From now on every end writes these bytes and sets these modes on fd 1 first. Copied; at most 500 bytes. */
+/* From now on every end writes these bytes and sets these modes on fd 1 first. Copied; at most 500
+ * bytes. */
 void restore_arm(const char *bytes, size_t n, const struct termios *modes);
 void restore_disarm(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* ncurses behind screen.h. Rows that did not change are not even handed to ncurses; of those that did it finds the
- * cheapest way, scroll regions included (idlok). A frame of several rows stands between synchronized-output marks
- * (DEC mode 2026), written directly because ncurses would put both behind the frame. */
+/* ncurses behind screen.h. Rows that did not change are not even handed to ncurses; of those that
+ * did it finds the cheapest way, scroll regions included (idlok). A frame of several rows stands
+ * between synchronized-output marks (DEC mode 2026), written directly because ncurses would put
+ * both behind the frame. */
 #include "config.h"
 
 #define NCURSES_WIDECHAR 1
@@ -33,7 +34,9 @@ static struct {
 
 static bool supports_sync(void)
 {
-    static const char *const families[] = {"xterm", "tmux", "screen", "foot", "alacritty", "kitty", "wezterm", "contour", "rio", "ghostty", "st-"};
+    static const char *const families[] = {"xterm",     "tmux",    "screen",  "foot",
+                                           "alacritty", "kitty",   "wezterm", "contour",
+                                           "rio",       "ghostty", "st-"};
     const char *term = getenv("TERM");
 
     for (size_t i = 0; term && i < ARRAY_LEN(families); i++)
@@ -118,8 +121,10 @@ int screen_open(bool color, const struct theme *theme, struct fault *f)
     restore_init();
     scr.curses = newterm(NULL, stdout, stdin);
     if (!scr.curses)
-        return fault_set(f, FAULT_UNSUPPORTED, "terminal type \"%s\" is not known on this machine: try TERM=xterm-256color mcptop",
-                         term ? term : "");
+        return fault_set(
+            f, FAULT_UNSUPPORTED,
+            "terminal type \"%s\" is not known on this machine: try TERM=xterm-256color mcptop",
+            term ? term : "");
     scr.sync = supports_sync();
     scr.color = color && has_colors();
     scr.theme = theme;
@@ -206,8 +211,8 @@ static short pair_of(int fg, int bg)
 
 static attr_t look_attr(uint8_t look)
 {
-    return (look & LOOK_BOLD ? A_BOLD : 0) | (look & LOOK_DIM ? A_DIM : 0) | (look & LOOK_UNDERLINE ? A_UNDERLINE : 0) |
-           (look & LOOK_REVERSE ? A_REVERSE : 0);
+    return (look & LOOK_BOLD ? A_BOLD : 0) | (look & LOOK_DIM ? A_DIM : 0) |
+           (look & LOOK_UNDERLINE ? A_UNDERLINE : 0) | (look & LOOK_REVERSE ? A_REVERSE : 0);
 }
 
 static attr_t foreign_attr(uint8_t text)
@@ -253,7 +258,8 @@ static void send_row(const struct canvas *c, int y)
     mvadd_wchnstr(y, 0, scr.row, n);
 }
 
-/* About what a changed row costs: little where it only moved, which a scroll does for all at once. */
+/* About what a changed row costs: little where it only moved, which a scroll does for all at
+ * once. */
 static int row_cost(const struct canvas *c, int y)
 {
     const struct cell *a = canvas_row(c, y), *b = canvas_row(&scr.shown, y);
@@ -329,8 +335,10 @@ void screen_raw(const char *bytes, size_t n)
 static int translate(int code)
 {
     static const struct { int curses, ours; } map[] = {
-        {KEY_UP, K_UP}, {KEY_DOWN, K_DOWN}, {KEY_LEFT, K_LEFT}, {KEY_RIGHT, K_RIGHT}, {KEY_HOME, K_HOME}, {KEY_END, K_END},
-        {KEY_PPAGE, K_PGUP}, {KEY_NPAGE, K_PGDN}, {KEY_BTAB, K_BACKTAB}, {KEY_BACKSPACE, K_BACKSPACE}, {KEY_DC, K_DELETE},
+        {KEY_UP, K_UP}, {KEY_DOWN, K_DOWN}, {KEY_LEFT, K_LEFT}, {KEY_RIGHT, K_RIGHT},
+        {KEY_HOME, K_HOME}, {KEY_END, K_END},
+        {KEY_PPAGE, K_PGUP}, {KEY_NPAGE, K_PGDN}, {KEY_BTAB, K_BACKTAB},
+        {KEY_BACKSPACE, K_BACKSPACE}, {KEY_DC, K_DELETE},
         {KEY_F(1), K_F1}, {KEY_ENTER, K_ENTER},
     };
 

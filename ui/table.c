@@ -45,7 +45,8 @@ static void widen(struct table *t, const int *want, int spare)
     }
 }
 
-void table_layout(struct table *t, const struct column *cols, int n, const int *want, int x, int width)
+void table_layout(struct table *t, const struct column *cols, int n, const int *want, int x,
+                  int width)
 {
     t->cols = cols;
     t->n = n < TABLE_MAX ? n : TABLE_MAX;
@@ -86,7 +87,8 @@ void table_head(struct canvas *c, const struct table *t, int y, int sort, bool i
     }
 }
 
-void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st, const char *text)
+void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st,
+               const char *text)
 {
     if (!t->w[col])
         return;

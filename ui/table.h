@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Columns of a table: which ones show at a width, and where. A column that does not fit is dropped whole, the least
- * important first; what is left over goes to the columns that want more. */
+/* Columns of a table: which ones show at a width, and where. A column that does not fit is dropped
+ * whole, the least important first; what is left over goes to the columns that want more. */
 #ifndef MCPTOP_UI_TABLE_H
 #define MCPTOP_UI_TABLE_H
 
@@ -21,11 +21,14 @@ struct table {
     int x[TABLE_MAX], w[TABLE_MAX];    /* w == 0: dropped */
 };
 
-/* want[i]: the width the content would like (0: min). The columns stand one blank apart from x on. */
-void table_layout(struct table *t, const struct column *cols, int n, const int *want, int x, int width);
+/* want[i]: the width the content would like (0: min). The columns stand one blank apart from x
+ * on. */
+void table_layout(struct table *t, const struct column *cols, int n, const int *want, int x,
+                  int width);
 void table_head(struct canvas *c, const struct table *t, int y, int sort, bool inverted);
 /* Draws one field; nothing when its column was dropped. */
-void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st, const char *text);
+void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st,
+               const char *text);
 bool table_shows(const struct table *t, int col);
 
 #endif

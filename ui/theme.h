@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a piece of text means, and the looks of each meaning per theme. Panes name meanings only. State is never told
- * by colour alone, so every theme, mono too, shows the same. */
+/* What a piece of text means, and the looks of each meaning per theme. Panes name meanings only.
+ * State is never told by colour alone, so every theme, mono too, shows the same. */
 #ifndef MCPTOP_UI_THEME_H
 #define MCPTOP_UI_THEME_H
 

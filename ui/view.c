@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view: what has the keys, what a key means there, how the screen is divided. Knows no terminal and no
- * connection; actions are in act.c, the open dialog in ask.c, the line at the bottom in prompt.c. */
+/* The view: what has the keys, what a key means there, how the screen is divided. Knows no terminal
+ * and no connection; actions are in act.c, the open dialog in ask.c, the line at the bottom in
+ * prompt.c. */
 #include "config.h"
 
 #include "view.h"
@@ -16,8 +17,10 @@
 enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINES_MIN = 8 };
 
 static const struct pane *const panes[TOP_COUNT] = {
-    [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers, [TOP_RESOURCES] = &pane_resources,
-    [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_DETAIL] = &pane_detail, [TOP_HELP] = &pane_help,
+    [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,
+    [TOP_RESOURCES] = &pane_resources,
+    [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_DETAIL] = &pane_detail,
+    [TOP_HELP] = &pane_help,
 };
 
 void view_init(struct view *v, const struct view_io *io, void *ctx)
@@ -75,7 +78,8 @@ unsigned view_where(const struct view *v)
 
 struct feed_container *view_container(const struct view *v)
 {
-    return v->containers.at < (int)v->feed.container_count ? v->feed.containers[v->containers.at] : NULL;
+    return v->containers.at < (int)v->feed.container_count ? v->feed.containers[v->containers.at]
+                                                           : NULL;
 }
 
 struct feed_server *view_server(const struct view *v)
@@ -120,7 +124,8 @@ void view_follow_selected(struct view *v)
 
     if (v->feed.log_all || (!name && v->feed.server_count))
         return;
-    if (name == v->feed.log_server || (name && v->feed.log_server && !strcmp(name, v->feed.log_server)))
+    if (name == v->feed.log_server ||
+        (name && v->feed.log_server && !strcmp(name, v->feed.log_server)))
         return;
     feed_log_target(&v->feed, name, false);
     pane_log_follow(v, true);
@@ -195,8 +200,8 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
     free(call);
 }
 
-void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what, const char *method,
-               const char *fmt, json_t *body)
+void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what,
+               const char *method, const char *fmt, json_t *body)
 {
     struct view_call *call = xcalloc(1, sizeof(*call));
     AUTO_FREE char *path = api_path(fmt, name);
@@ -269,7 +274,9 @@ static void scroll(int *at, enum request req, int page)
 
 static void move(struct view *v, enum request req)
 {
-    struct list *l = v->top == TOP_CONTAINERS ? &v->containers : v->top == TOP_EVENTS ? &v->events : &v->servers;
+    struct list *l = v->top == TOP_CONTAINERS ? &v->containers
+                     : v->top == TOP_EVENTS   ? &v->events
+                                              : &v->servers;
 
     if (v->top == TOP_DETAIL)
         scroll(&v->detail_scroll, req, v->canvas.h - 6);
@@ -334,7 +341,9 @@ static void write_log(struct view *v)
     FILE *f;
 
     for (const char *p = s ? s->name : "all"; *p && n < sizeof(safe) - 1; p++)
-        safe[n++] = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ? *p : '-';
+        safe[n++] = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z')
+                        ? *p
+                        : '-';
     safe[n] = '\0';
     snprintf(path, sizeof(path), "mcptop-%s-%lld.log", safe, (long long)(clock_wall_ms() / 1000));
     pane_log_visible(v, &text, true);
@@ -373,7 +382,9 @@ void view_request(struct view *v, enum request req)
     switch (req) {
     case REQ_UP ... REQ_RIGHT: move(v, req); break;
     case REQ_NEXT_PANE: case REQ_PREV_PANE: next_pane(v); break;
-    case REQ_SERVERS ... REQ_TRAFFIC: view_show(v, (enum top_pane)((int)req - REQ_SERVERS + TOP_SERVERS)); break;
+    case REQ_SERVERS ... REQ_TRAFFIC:
+        view_show(v, (enum top_pane)((int)req - REQ_SERVERS + TOP_SERVERS));
+        break;
     case REQ_ENTER:
         if (view_server(v))
             view_show(v, TOP_DETAIL);
@@ -382,9 +393,13 @@ void view_request(struct view *v, enum request req)
     case REQ_ZOOM: v->zoom = !v->zoom; break;
     case REQ_RESTART ... REQ_REMOVE: case REQ_COPY_COMMAND: act_request(v, req); break;
     case REQ_MARK: case REQ_UNMARK: mark(v, req); break;
-    case REQ_SEARCH: prompt_open(v, v->focus_log || v->top == TOP_EVENTS ? PROMPT_SEARCH : PROMPT_FILTER_LIST); break;
+    case REQ_SEARCH:
+        prompt_open(v, v->focus_log || v->top == TOP_EVENTS ? PROMPT_SEARCH : PROMPT_FILTER_LIST);
+        break;
     case REQ_FILTER_LOG: prompt_open(v, PROMPT_FILTER_LOG); break;
-    case REQ_NEXT_MATCH: case REQ_PREV_MATCH: case REQ_FOLLOW ... REQ_WRITE: log_request(v, req); break;
+    case REQ_NEXT_MATCH:
+    case REQ_PREV_MATCH:
+    case REQ_FOLLOW ... REQ_WRITE: log_request(v, req); break;
     case REQ_SORT_PREV: sort_step(v, -1); break;
     case REQ_SORT_NEXT: sort_step(v, 1); break;
     case REQ_INVERT: v->inverted = !v->inverted; view_settle(v); break;
@@ -437,11 +452,13 @@ static void draw_tiny(struct view *v)
 {
     char text[64];
 
-    snprintf(text, sizeof(text), v->canvas.w < 22 ? "%dx%d needed" : "mcptop needs %dx%d", TINY_W, TINY_H);
+    snprintf(text, sizeof(text), v->canvas.w < 22 ? "%dx%d needed" : "mcptop needs %dx%d", TINY_W,
+             TINY_H);
     canvas_put(&v->canvas, 0, v->canvas.h / 2, v->canvas.w, ST_NORMAL, text);
 }
 
-/* Rows for the upper pane out of `body` rows; the rest, a rule and at least LOG_LINES_MIN lines, is the log's. */
+/* Rows for the upper pane out of `body` rows; the rest, a rule and at least LOG_LINES_MIN lines, is
+ * the log's. */
 static int upper_rows(const struct view *v, int body, int width)
 {
     int wanted = panes[v->top]->rows(v, width);
@@ -490,7 +507,8 @@ static void draw_body(struct view *v, struct rect r)
         pane_log_draw(v, (struct rect){r.x, r.y + upper, r.w, r.h - upper});
 }
 
-/* The open calls and the plan come with a single server only, so they are asked for while they can be seen. */
+/* The open calls and the plan come with a single server only, so they are asked for while they can
+ * be seen. */
 static void ask_for_detail(struct view *v)
 {
     const struct feed_server *s = view_server(v);

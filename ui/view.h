@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view without a terminal and without a connection: model, keys and picture. app.c feeds it (keys, events, replies,
- * size, time) and shows its canvas; tests do the same with recordings. All that it wants from the outside it asks
- * through struct view_io. */
+/* The view without a terminal and without a connection: model, keys and picture. app.c feeds it
+ * (keys, events, replies, size, time) and shows its canvas; tests do the same with recordings. All
+ * that it wants from the outside it asks through struct view_io. */
 #ifndef MCPTOP_UI_VIEW_H
 #define MCPTOP_UI_VIEW_H
 
@@ -25,7 +25,8 @@ enum reply_kind {
     REPLY_LOG_OLDER, REPLY_LOG_NEWER, REPLY_LOG_LATEST,
     REPLY_SHUTDOWN,
 };
-/* One question to the API; made by the view, given back to it with the answer (view_reply frees it). */
+/* One question to the API; made by the view, given back to it with the answer (view_reply frees
+ * it). */
 struct view_call {
     enum reply_kind kind;
     unsigned serial;     /* of the dialog it belongs to */
@@ -35,7 +36,8 @@ struct view_call {
 
 /* What the view wants done. */
 struct view_io {
-    void (*send)(void *ctx, const char *method, const char *path, json_t *body /* stolen */, struct view_call *call);
+    void (*send)(void *ctx, const char *method, const char *path, json_t *body /* stolen */,
+                 struct view_call *call);
     void (*follow)(void *ctx, const char *server, bool all);    /* NULL, false: no log */
     void (*copy)(void *ctx, const char *text, size_t n);        /* to the clipboard */
     void (*redraw)(void *ctx);
@@ -43,9 +45,11 @@ struct view_io {
     void (*quit)(void *ctx);
 };
 
-enum top_pane { TOP_SERVERS, TOP_CONTAINERS, TOP_RESOURCES, TOP_EVENTS, TOP_TRAFFIC, TOP_DETAIL, TOP_HELP, TOP_COUNT };
+enum top_pane { TOP_SERVERS, TOP_CONTAINERS, TOP_RESOURCES, TOP_EVENTS, TOP_TRAFFIC, TOP_DETAIL,
+               TOP_HELP, TOP_COUNT };
 
-/* A list's place: the selected row is known by its key, so it stays the same row when rows come, go and change order. */
+/* A list's place: the selected row is known by its key, so it stays the same row when rows come, go
+ * and change order. */
 struct list {
     char *key;           /* owned; NULL: the first row */
     int at;              /* index of key in what is shown */
@@ -54,7 +58,8 @@ struct list {
     char filter[LINEEDIT_MAX + 8];
 };
 
-enum sort_key { SORT_CONFIG, SORT_NAME, SORT_STATE, SORT_CPU, SORT_MEMORY, SORT_CALLS, SORT_ERRORS, SORT_P95, SORT_RESTARTS, SORT_UP,
+enum sort_key { SORT_CONFIG, SORT_NAME, SORT_STATE, SORT_CPU, SORT_MEMORY, SORT_CALLS, SORT_ERRORS,
+               SORT_P95, SORT_RESTARTS, SORT_UP,
                 SORT_COUNT };
 
 struct log_state {
@@ -90,7 +95,8 @@ struct ask {
     char *error;
 };
 
-enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_SEARCH, PROMPT_FILTER_LOG, PROMPT_FILTER_LIST };
+enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_SEARCH, PROMPT_FILTER_LOG,
+                  PROMPT_FILTER_LIST };
 enum connection { CONN_CONNECTING, CONN_UP, CONN_LOST };
 
 struct view {
@@ -133,26 +139,35 @@ void view_resize(struct view *v, int w, int h);
 void view_key(struct view *v, int key);
 void view_request(struct view *v, enum request req);
 int view_event(struct view *v, const char *name, const char *json, size_t n);    /* FEED_* bits */
-void view_reply(struct view *v, struct view_call *call, json_t *data, const char *error /* NULL: fine */);
+void view_reply(struct view *v, struct view_call *call, json_t *data,
+                const char *error /* NULL: fine */);
 void view_connection(struct view *v, enum connection state, const char *text);
 void view_draw(struct view *v);
-void view_toast(struct view *v, bool bad, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void view_toast(struct view *v, bool bad, const char *fmt,
+                ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- for the parts of the view ---- */
 unsigned view_where(const struct view *v);                    /* IN_* bit of what has the keys */
 struct feed_server *view_server(const struct view *v);        /* the one keys act on; NULL */
-struct feed_container *view_container(const struct view *v);  /* selected in the container list; NULL */
+/* selected in the container list; NULL */
+struct feed_container *view_container(const struct view *v);
 bool view_is_live(const struct view *v);                      /* figures are current */
-void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what, const char *method,
-               const char *fmt, json_t *body);                /* fmt has one %s: the name, percent-encoded */
+void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what,
+               const char *method,
+               /* fmt has one %s: the name, percent-encoded */
+               const char *fmt, json_t *body);
 void view_show(struct view *v, enum top_pane pane);
-void view_follow_selected(struct view *v);                    /* the log shows the selected server */
-bool view_contains(const char *text, size_t n, const char *needle);   /* a needle without capitals ignores case */
-void view_settle(struct view *v);                             /* order and selections after any change */
+/* the log shows the selected server */
+void view_follow_selected(struct view *v);
+/* a needle without capitals ignores case */
+bool view_contains(const char *text, size_t n, const char *needle);
+/* order and selections after any change */
+void view_settle(struct view *v);
 void view_leave(struct view *v);
 
 /* lists.c */
-void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int i), const struct view *v, int count);
+void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int i),
+                 const struct view *v, int count);
 bool list_move(struct list *l, enum request req);
 void order_build(struct view *v);
 /* act.c */
@@ -165,7 +180,8 @@ void act_commit_limits(struct view *v);
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error);
 /* ask.c */
 void ask_close(struct view *v);
-void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *title, const char *verb);
+void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *title,
+              const char *verb);
 bool ask_key(struct view *v, int key);
 void ask_draw(struct view *v);
 void ask_limits(struct view *v, struct feed_server *s);

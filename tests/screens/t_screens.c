@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view without a terminal: recorded API data and a script of keys in, the picture and what was asked of the API
- * out, compared with the text files beside this one. The clock stands still.
+/* The view without a terminal: recorded API data and a script of keys in, the picture and what was
+ * asked of the API out, compared with the text files beside this one. The clock stands still.
  *
- *   UPDATE_SCREENS=1 tests/screens/t_screens    writes the files anew: look at the difference before you commit it
+ *   UPDATE_SCREENS=1 tests/screens/t_screens    writes the files anew: look at the difference
+ * before you commit it
  *
- * A script is keys; <Enter> and the like are named keys, <reply FILE> answers the oldest open question, <event NAME
- * FILE> is an event of the API, <wait MS> moves the clock, <lost> and <up> are the connection, <size WxH> resizes. */
+ * A script is keys; <Enter> and the like are named keys, <reply FILE> answers the oldest open
+ * question, <event NAME FILE> is an event of the API, <wait MS> moves the clock, <lost> and <up>
+ * are the connection, <size WxH> resizes. */
 #include "config.h"
 
 #include <stdio.h>
@@ -38,8 +40,10 @@ static const struct screen_case cases[] = {
     {.name = "containers-80x24", .w = 80, .h = 24, .script = "2jj"},
     {.name = "containers-remove", .w = 80, .h = 24, .script = "2jjdy"},
     {.name = "containers-in-use", .w = 80, .h = 24, .script = "2d"},
-    {.name = "resources-80x24", .w = 80, .h = 24, .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
-    {.name = "resources-160x50", .w = 160, .h = 50, .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
+    {.name = "resources-80x24", .w = 80, .h = 24,
+     .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
+    {.name = "resources-160x50", .w = 160, .h = 50,
+     .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
     {.name = "events-80x24", .w = 80, .h = 24, .script = "4"},
     {.name = "traffic-80x24", .w = 80, .h = 24, .script = "5"},
     {.name = "detail-80x24", .w = 80, .h = 24, .script = "jjj<Enter>"},
@@ -66,7 +70,8 @@ static const struct screen_case cases[] = {
     {.name = "undo", .w = 80, .h = 24, .script = "u"},
     {.name = "filter-list", .w = 80, .h = 24, .script = "/file<Enter>"},
     {.name = "filter-log", .w = 80, .h = 24, .script = "&warn<Enter>", .styles = true},
-    {.name = "log-paused", .w = 80, .h = 24, .script = "<Tab>kkk<event log log-more.json>", .styles = true},
+    {.name = "log-paused", .w = 80, .h = 24, .script = "<Tab>kkk<event log log-more.json>",
+     .styles = true},
     {.name = "log-oldest", .w = 80, .h = 24, .script = "<Tab>g"},
     {.name = "log-search", .w = 80, .h = 24, .script = "<Tab>/warn<Enter>N", .styles = true},
     {.name = "log-wrap", .w = 80, .h = 24, .script = "wt"},
@@ -76,14 +81,18 @@ static const struct screen_case cases[] = {
     {.name = "log-zoom", .w = 80, .h = 24, .script = "<Tab>z"},
     {.name = "log-all", .w = 80, .h = 24, .script = "a<event log log-more.json>"},
     {.name = "palette", .w = 80, .h = 24, .script = ":re<Tab>"},
-    {.name = "palette-set", .w = 80, .h = 24, .script = ":set github memory=1g network=none<Enter>"},
+    {.name = "palette-set", .w = 80, .h = 24,
+     .script = ":set github memory=1g network=none<Enter>"},
     {.name = "palette-unknown", .w = 80, .h = 24, .script = ":fly<Enter>"},
     {.name = "shutdown", .w = 80, .h = 24, .script = ":shutdown<Enter>"},
-    {.name = "shutdown-yes", .w = 80, .h = 24, .script = ":shutdown<Enter>y<reply error-none.json>"},
-    {.name = "engine-down", .w = 80, .h = 24, .script = "<event status status-engine-down.json>", .styles = true},
+    {.name = "shutdown-yes", .w = 80, .h = 24,
+     .script = ":shutdown<Enter>y<reply error-none.json>"},
+    {.name = "engine-down", .w = 80, .h = 24, .script = "<event status status-engine-down.json>",
+     .styles = true},
     {.name = "config-errors", .w = 80, .h = 24, .script = "<event status status-config.json>"},
     {.name = "supervisor-gone", .w = 80, .h = 24, .script = "<lost><wait 3000>r", .styles = true},
-    {.name = "another-supervisor", .w = 80, .h = 24, .script = "<lost><event hello hello-again.json><up><event log log-again.json>"},
+    {.name = "another-supervisor", .w = 80, .h = 24,
+     .script = "<lost><event hello hello-again.json><up><event log log-again.json>"},
     {.name = "readonly", .w = 80, .h = 24, .script = "r", .readonly = true},
     {.name = "server-removed", .w = 80, .h = 24, .script = "jj<event server_removed removed.json>"},
     {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},
@@ -97,7 +106,8 @@ struct outside {
     int open_count;
 };
 
-static void io_send(void *ctx, const char *method, const char *path, json_t *body, struct view_call *call)
+static void io_send(void *ctx, const char *method, const char *path, json_t *body,
+                    struct view_call *call)
 {
     struct outside *o = ctx;
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
@@ -189,14 +199,16 @@ static void apply_reply(struct view *v, struct outside *o, const char *file)
         return;
     }
     memmove(o->open, o->open + 1, (size_t)--o->open_count * sizeof(*o->open));
-    view_reply(v, call, json_object_get(reply, "data"), json_string_value(json_object_get(reply, "error")));
+    view_reply(v, call, json_object_get(reply, "data"),
+               json_string_value(json_object_get(reply, "error")));
     json_decref(reply);
 }
 
 static int named_key(const char *name)
 {
     static const struct { const char *name; int key; } names[] = {
-        {"Enter", K_ENTER}, {"Esc", K_ESC}, {"Tab", K_TAB}, {"BS", K_BACKSPACE}, {"Right", K_RIGHT}, {"Left", K_LEFT},
+        {"Enter", K_ENTER}, {"Esc", K_ESC}, {"Tab", K_TAB}, {"BS", K_BACKSPACE},
+        {"Right", K_RIGHT}, {"Left", K_LEFT},
         {"^U", K_CTRL('U')}, {"PgUp", K_PGUP}, {"PgDn", K_PGDN},
     };
 
@@ -291,7 +303,8 @@ static void run_case(const struct screen_case *c)
     apply_event(&v, "hello", "hello.json");
     view_connection(&v, CONN_UP, NULL);
     apply_event(&v, "log", "log.json");
-    for (int i = 0; i < o.open_count; i++) {      /* what is asked at the start is no part of a case */
+    /* what is asked at the start is no part of a case */
+    for (int i = 0; i < o.open_count; i++) {
         free(o.open[i]->name);
         free(o.open[i]->what);
         free(o.open[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view on a real pseudo terminal, against the double of a supervisor: what a terminal (libvterm) then shows equals
- * what the view meant; only harmless sequences go out; the bytes stay within the budgets; whatever ends the view, the
- * terminal gets its modes back. */
+/* The view on a real pseudo terminal, against the double of a supervisor: what a terminal
+ * (libvterm) then shows equals what the view meant; only harmless sequences go out; the bytes stay
+ * within the budgets; whatever ends the view, the terminal gets its modes back. */
 #include "config.h"
 
 #include <errno.h>
@@ -121,7 +121,8 @@ static void add_row(struct terminal *t, int y, struct buf *out)
         else if (c < 0x800)
             snprintf(utf8, sizeof(utf8), "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 63)));
         else
-            snprintf(utf8, sizeof(utf8), "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 63)), (int)(0x80 | (c & 63)));
+            snprintf(utf8, sizeof(utf8), "%c%c%c", (int)(0xe0 | c >> 12),
+                     (int)(0x80 | (c >> 6 & 63)), (int)(0x80 | (c & 63)));
         buf_add_str(out, utf8);
     }
     while (out->len > from && out->data[out->len - 1] == ' ')
@@ -233,7 +234,8 @@ static bool only_harmless(const struct buf *out)
             p += 2;
         } else if (*p == '[') {
             size_t n = strspn(++p, "0123456789;:?>=");
-            const char *modes[] = {"?1049", "?1", "?25", "?12;25", "?12", "?2026", "4", "?7", "22;0;0", "23;0;0"};
+            const char *modes[] = {"?1049", "?1", "?25", "?12;25", "?12",
+                                   "?2026", "4",  "?7",  "22;0;0", "23;0;0"};
             bool known = strchr("mHfABCDEFGJKXLMPSTrd@ge", p[n]) != NULL;
             for (size_t i = 0; i < ARRAY_LEN(modes) && !known; i++)
                 known = strchr("hlt", p[n]) && strlen(modes[i]) == n && !strncmp(p, modes[i], n);
@@ -258,7 +260,8 @@ static bool modes_restored(struct terminal *t)
 
     if (tcgetattr(t->fd, &now) < 0)
         return true;     /* the other side is gone with its modes */
-    return now.c_lflag == t->before.c_lflag && now.c_iflag == t->before.c_iflag && now.c_oflag == t->before.c_oflag;
+    return now.c_lflag == t->before.c_lflag && now.c_iflag == t->before.c_iflag &&
+           now.c_oflag == t->before.c_oflag;
 }
 
 /* One try: the picture may move on between what is saved and what is shown. */
@@ -330,13 +333,15 @@ static void test_paint(const char *socket)
 
 static void test_resize(const char *socket)
 {
-    static const int sizes[][2] = {{160, 50}, {80, 24}, {40, 8}, {20, 5}, {1, 1}, {200, 60}, {81, 25}};
+    static const int sizes[][2] = {{160, 50}, {80, 24},  {40, 8}, {20, 5},
+                                   {1, 1},    {200, 60}, {81, 25}};
     struct terminal t;
 
     open_view(&t, 80, 24, socket);
     ok(wait_for(&t, "GitHub MCP Server"), "it is up");
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct winsize ws = {.ws_col = (unsigned short)sizes[i][0], .ws_row = (unsigned short)sizes[i][1]};
+        struct winsize ws = {.ws_col = (unsigned short)sizes[i][0],
+                             .ws_row = (unsigned short)sizes[i][1]};
         t.w = sizes[i][0];
         t.h = sizes[i][1];
         vterm_set_size(t.vt, t.h, t.w);
@@ -378,8 +383,10 @@ static void test_idle(void)
     cpu = cpu_seconds(t.pid);
     take_for(&t, 8000);
     cpu = cpu_seconds(t.pid) - cpu;
-    printf("# idle, every figure of 50 servers changes each second: %zu B/s, %.3f %% of a core\n", (t.bytes - before) / 8, cpu / 8 * 100);
-    ok((t.bytes - before) / 8 <= 400, "50 busy servers: at most 400 B/s (%zu)", (t.bytes - before) / 8);
+    printf("# idle, every figure of 50 servers changes each second: %zu B/s, %.3f %% of a core\n",
+           (t.bytes - before) / 8, cpu / 8 * 100);
+    ok((t.bytes - before) / 8 <= 400, "50 busy servers: at most 400 B/s (%zu)",
+       (t.bytes - before) / 8);
     save_and_compare(&t, "50 servers");
     type(&t, "q");
     wait_end(&t);
@@ -419,7 +426,8 @@ static void test_flood(int rate)
     take_for(&t, 1000);
     before = t.bytes;
     take_for(&t, 5000);
-    ok((t.bytes - before) / 5 <= 3 * 1024, "following it takes at most 3 KB/s (%zu)", (t.bytes - before) / 5);
+    ok((t.bytes - before) / 5 <= 3 * 1024, "following it takes at most 3 KB/s (%zu)",
+       (t.bytes - before) / 5);
     type(&t, "f");
     ok(wait_for(&t, "paused"), "f pauses");
     kill(helper, SIGSTOP);
@@ -443,12 +451,14 @@ static void test_end(const char *socket, int sig)
     kill(t.pid, sig);
     status = wait_end(&t);
     ok(WIFSIGNALED(status) && WTERMSIG(status) == sig, "%s ends it by that signal", strsignal(sig));
-    ok(!t.alternate && t.cursor_visible, "%s: the screen and the cursor are given back", strsignal(sig));
+    ok(!t.alternate && t.cursor_visible, "%s: the screen and the cursor are given back",
+       strsignal(sig));
     ok(modes_restored(&t), "%s: the modes are given back", strsignal(sig));
     close_terminal(&t);
 }
 
-/* Keys typed into a terminal that does not read are thrown away; the view comes back when it reads again. */
+/* Keys typed into a terminal that does not read are thrown away; the view comes back when it reads
+ * again. */
 static void test_stall(void)
 {
     AUTO_FREE char *socket = xasprintf("%s/stall.sock", dir);
@@ -459,7 +469,8 @@ static void test_stall(void)
 
     open_view(&t, 80, 24, socket);
     ok(wait_for(&t, "of a flood"), "it is up");
-    for (int i = 0; i < 60; i++) {      /* nobody reads: the pty fills, the view stands in a write */
+    /* nobody reads: the pty fills, the view stands in a write */
+    for (int i = 0; i < 60; i++) {
         if (i < 40)
             type(&t, "\f");
         usleep(60000);
@@ -478,14 +489,16 @@ static void test_stall(void)
 static void test_unknown_terminal(const char *socket)
 {
     const char *program = getenv("MCPTOP");
-    AUTO_FREE char *command = xasprintf("TERM=no-such exec %s --socket %s", program ? program : "./mcptop", socket);
+    AUTO_FREE char *command = xasprintf("TERM=no-such exec %s --socket %s",
+                                        program ? program : "./mcptop", socket);
     const char *argv[] = {"/bin/sh", "-c", command, NULL};
     struct terminal t;
     int status;
 
     open_terminal(&t, 80, 24, argv);
     status = wait_end(&t);
-    ok(WIFEXITED(status) && WEXITSTATUS(status) == 1 && shows(&t, "no-such"), "an unknown TERM is one line that names it");
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 1 && shows(&t, "no-such"),
+       "an unknown TERM is one line that names it");
     close_terminal(&t);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Everything about one server: what runs, why it runs that way, limits and figures, calls, its last end, findings. As
- * rows of label and wrapped text; the same rows, cut short, stand beside the table on wide screens. */
+/* Everything about one server: what runs, why it runs that way, limits and figures, calls, its last
+ * end, findings. As rows of label and wrapped text; the same rows, cut short, stand beside the
+ * table on wide screens. */
 #include "config.h"
 
 #include <stdio.h>
@@ -59,7 +60,8 @@ static void field(struct page *p, const char *label, enum style st, const char *
     }
 }
 
-static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...)
 {
     AUTO_BUF struct buf b = BUF_INIT;
@@ -119,17 +121,21 @@ static void put_limits(struct page *p, const struct feed_server *s)
 {
     const struct feed_usage *u = &s->usage;
     char a[16], b[16], c[16];
-    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + LABEL_W + bar + 1, room = p->r.x + p->r.w - at - 1, y;
+    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + LABEL_W + bar + 1,
+        room = p->r.x + p->r.w - at - 1, y;
     AUTO_BUF struct buf text = BUF_INIT;
 
     if (!u->known) {
-        fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s", *s->limit_memory ? s->limit_memory : "none",
-               *s->limit_cpus ? s->limit_cpus : "none", *s->limit_network ? s->limit_network : "-");
+        fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s",
+               *s->limit_memory ? s->limit_memory : "none", *s->limit_cpus ? s->limit_cpus : "none",
+               *s->limit_network ? s->limit_network : "-");
         return;
     }
     y = page_y(p);
-    buf_printf(&text, "%s of %s, peak %s%s", pane_size(u->memory, a, sizeof(a)), u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
-               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)), u->ooms > 0 ? ", OOM kills" : "");
+    buf_printf(&text, "%s of %s, peak %s%s", pane_size(u->memory, a, sizeof(a)),
+               u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
+               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)),
+               u->ooms > 0 ? ", OOM kills" : "");
     if (y >= 0) {
         put_label(p, "memory");
         if (u->limit > 0)
@@ -140,7 +146,8 @@ static void put_limits(struct page *p, const struct feed_server *s)
     y = page_y(p);
     buf_clear(&text);
     buf_printf(&text, "%s%% of a core, limit %s%s", pane_cpu(u->cpu, a, sizeof(a)),
-               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none", u->throttled >= 1 ? ", throttled" : "");
+               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none",
+               u->throttled >= 1 ? ", throttled" : "");
     if (y >= 0) {
         put_label(p, "cpu");
         graph_spark(p->c, at - bar - 1, y, bar, ST_GRAPH, &s->cpu, 100);
@@ -148,8 +155,8 @@ static void put_limits(struct page *p, const struct feed_server *s)
     }
     p->row++;
     if (!strcmp(s->where, "docker"))
-        fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network, pane_size(u->net_rx, a, sizeof(a)),
-               pane_size(u->net_tx, b, sizeof(b)));
+        fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
+               pane_size(u->net_rx, a, sizeof(a)), pane_size(u->net_tx, b, sizeof(b)));
 }
 
 static void put_calls(struct page *p, const struct feed_server *s)
@@ -158,16 +165,20 @@ static void put_calls(struct page *p, const struct feed_server *s)
     char a[16], b[16], c[16], d[16];
 
     if (k->total >= 0)
-        fieldf(p, "calls", ST_NORMAL, "%lld, %lld error%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
-               (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s", (long long)k->in_flight, (long long)k->clients,
-               k->clients == 1 ? "" : "s", pane_us(k->total ? k->p50_us : -1, a, sizeof(a)),
-               pane_us(k->total ? k->p95_us : -1, b, sizeof(b)), pane_us(k->total ? k->p99_us : -1, c, sizeof(c)),
-               pane_us(k->ping_us, d, sizeof(d)));
+        fieldf(p, "calls", ST_NORMAL,
+               "%lld, %lld error%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
+               (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s",
+               (long long)k->in_flight, (long long)k->clients, k->clients == 1 ? "" : "s",
+               pane_us(k->total ? k->p50_us : -1, a, sizeof(a)),
+               pane_us(k->total ? k->p95_us : -1, b, sizeof(b)),
+               pane_us(k->total ? k->p99_us : -1, c, sizeof(c)), pane_us(k->ping_us, d, sizeof(d)));
     for (size_t i = 0; k->in_flight > 0 && i < k->open_count; i++)
         fieldf(p, "", ST_ACCENT, "%s %s, %s, from %s%s", k->open[i].method, k->open[i].name,
-               pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client, k->open[i].held ? ", held" : "");
+               pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client,
+               k->open[i].held ? ", held" : "");
     if (s->tool_count >= 0 && *s->protocol_version)
-        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tools, %s", s->protocol_version, s->tool_count, s->server_info);
+        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tools, %s", s->protocol_version, s->tool_count,
+               s->server_info);
 }
 
 static void put_end(struct page *p, const struct feed_server *s, bool brief)
@@ -179,14 +190,17 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
         field(p, "error", ST_WARN, s->last_error);
     if (s->has_exit && !brief) {
         if (s->exit_signal > 0)
-            fieldf(p, "last end", ST_NORMAL, "signal %d at %s%s", s->exit_signal, pane_clock(s->exit_ms, when, sizeof(when)),
+            fieldf(p, "last end", ST_NORMAL, "signal %d at %s%s", s->exit_signal,
+                   pane_clock(s->exit_ms, when, sizeof(when)),
                    s->exit_oom ? ", out of memory" : "");
         else
-            fieldf(p, "last end", ST_NORMAL, "exit status %d at %s%s", s->exit_code, pane_clock(s->exit_ms, when, sizeof(when)),
+            fieldf(p, "last end", ST_NORMAL, "exit status %d at %s%s", s->exit_code,
+                   pane_clock(s->exit_ms, when, sizeof(when)),
                    s->exit_oom ? ", out of memory" : "");
     }
     if (*s->diag_message)
-        fieldf(p, "finding", ST_WARN, "%s%s%s", s->diag_code, *s->diag_code ? ": " : "", s->diag_message);
+        fieldf(p, "finding", ST_WARN, "%s%s%s", s->diag_code, *s->diag_code ? ": " : "",
+               s->diag_message);
     field(p, "to do", ST_NORMAL, s->diag_steps);
 }
 
@@ -199,9 +213,11 @@ static void put_config(struct page *p, const struct feed_server *s)
     if (*s->plan.run_line)
         fieldf(p, "docker", ST_NORMAL, "docker %s", s->plan.run_line);
     if (s->config_line > 0)
-        fieldf(p, "config", ST_NORMAL, "line %d%s%s", s->config_line, *s->undo ? ", u takes back: " : "", s->undo);
+        fieldf(p, "config", ST_NORMAL, "line %d%s%s", s->config_line,
+               *s->undo ? ", u takes back: " : "", s->undo);
     if (*s->log_file)
-        fieldf(p, "log file", ST_NORMAL, "%s%s", s->log_file, s->log_lost > 0 ? " (old lines were dropped)" : "");
+        fieldf(p, "log file", ST_NORMAL, "%s%s", s->log_file,
+               s->log_lost > 0 ? " (old lines were dropped)" : "");
 }
 
 static void put_all(struct page *p, const struct feed_server *s, bool brief)
@@ -237,7 +253,8 @@ static void draw(struct view *v, struct rect r)
     if (view_server(v))
         put_all(&p, view_server(v), false);
     else
-        canvas_put(&v->canvas, r.x + 1, r.y, r.w - 2, ST_DIM, "this server is gone; Esc leads back");
+        canvas_put(&v->canvas, r.x + 1, r.y, r.w - 2, ST_DIM,
+                   "this server is gone; Esc leads back");
     if (rows - v->detail_scroll > r.h)
         canvas_put(&v->canvas, r.x + r.w - 1, r.y + r.h - 1, 1, ST_ACCENT, "▼");
 }
@@ -249,14 +266,20 @@ static void side_containers(struct view *v, struct rect r, int y)
 {
     if (!v->feed.container_count || r.y + r.h - y < 3)
         return;
-    y = r.y + r.h - 1 - (int)v->feed.container_count < y + 1 ? y + 1 : r.y + r.h - 1 - (int)v->feed.container_count;
+    y = r.y + r.h - 1 - (int)v->feed.container_count < y + 1
+            ? y + 1
+            : r.y + r.h - 1 - (int)v->feed.container_count;
     canvas_put(&v->canvas, r.x + 1, y++, r.w - 2, ST_HEAD, "CONTAINERS");
     for (size_t i = 0; i < v->feed.container_count && y < r.y + r.h; i++, y++) {
         const struct feed_container *c = v->feed.containers[i];
         bool orphan = !c->in_use && strcmp(c->owner, "other") != 0;
         canvas_put_cut(&v->canvas, r.x + 1, y, r.w - 22, ST_NORMAL, c->name);
-        canvas_put_cut(&v->canvas, r.x + r.w - 20, y, 9, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
-        canvas_put_cut(&v->canvas, r.x + r.w - 10, y, 9, orphan ? ST_WARN : ST_DIM, c->in_use ? "in use" : orphan ? "! orphan" : "other's");
+        canvas_put_cut(&v->canvas, r.x + r.w - 20, y, 9,
+                       !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
+        canvas_put_cut(&v->canvas, r.x + r.w - 10, y, 9, orphan ? ST_WARN : ST_DIM,
+                       c->in_use ? "in use"
+                       : orphan  ? "! orphan"
+                                 : "other's");
     }
 }
 

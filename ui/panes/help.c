@@ -14,13 +14,15 @@ static void add_legend(struct view *v, struct rect r, int *y)
         {"*", "ready", ST_OK}, {"~", "on its way: starting, pulling, stopping", ST_BUSY},
         {"!", "failed, or waiting for its next try", ST_BAD}, {"-", "stopped", ST_DIM},
         {"?", "the process runs, the protocol is silent", ST_WARN},
-        {"host !", "not isolated although that is asked for, or only weakly: Enter tells why", ST_WARN},
+        {"host !", "not isolated although that is asked for, or only weakly: Enter tells why",
+         ST_WARN},
     };
 
     canvas_put(&v->canvas, r.x + 1, (*y)++, r.w, ST_ACCENT, "States");
     for (size_t i = 0; i < sizeof(legend) / sizeof(*legend); i++) {
         canvas_put(&v->canvas, r.x + 1, *y, HELP_KEYS_W, legend[i].st, legend[i].symbol);
-        canvas_put_cut(&v->canvas, r.x + 1 + HELP_KEYS_W, (*y)++, r.w - HELP_KEYS_W - 2, ST_NORMAL, legend[i].text);
+        canvas_put_cut(&v->canvas, r.x + 1 + HELP_KEYS_W, (*y)++, r.w - HELP_KEYS_W - 2, ST_NORMAL,
+                       legend[i].text);
     }
 }
 
@@ -29,8 +31,10 @@ static void put_row(struct view *v, struct rect r, int *y, const struct binding 
 {
     char names[40];
 
-    canvas_put(&v->canvas, r.x + 1, *y, HELP_KEYS_W, b->changes && v->readonly ? ST_DIM : ST_BOLD, keys_names(b, names, sizeof(names)));
-    canvas_put_cut(&v->canvas, r.x + 1 + HELP_KEYS_W, (*y)++, r.w - HELP_KEYS_W - 2, ST_NORMAL, b->help);
+    canvas_put(&v->canvas, r.x + 1, *y, HELP_KEYS_W, b->changes && v->readonly ? ST_DIM : ST_BOLD,
+               keys_names(b, names, sizeof(names)));
+    canvas_put_cut(&v->canvas, r.x + 1 + HELP_KEYS_W, (*y)++, r.w - HELP_KEYS_W - 2, ST_NORMAL,
+                   b->help);
 }
 
 /* The groups in the order in which they first appear. */
@@ -83,7 +87,8 @@ static void put_group(struct view *v, struct rect r, int *y, const char *group)
     (*y)++;
 }
 
-/* Draws the whole help into a canvas of its own, then copies the window of it that is scrolled to. */
+/* Draws the whole help into a canvas of its own, then copies the window of it that is scrolled
+ * to. */
 static void draw(struct view *v, struct rect r)
 {
     struct canvas screen = v->canvas, page = {.ascii = v->canvas.ascii};
@@ -105,7 +110,8 @@ static void draw(struct view *v, struct rect r)
     if (v->help_scroll < 0)
         v->help_scroll = 0;
     for (int row = 0; row < r.h && row + v->help_scroll < page.h; row++)
-        memcpy(canvas_row(&v->canvas, r.y + row) + r.x, canvas_row(&page, row + v->help_scroll), (size_t)r.w * sizeof(struct cell));
+        memcpy(canvas_row(&v->canvas, r.y + row) + r.x, canvas_row(&page, row + v->help_scroll),
+               (size_t)r.w * sizeof(struct cell));
     if (y[0] > r.h + v->help_scroll)
         canvas_put(&v->canvas, r.x + r.w - 1, r.y + r.h - 1, 1, ST_ACCENT, "▼");
     canvas_fini(&page);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The plainer lists: containers, events, traffic, resources. Each is a table over the model; those of servers share
- * selection and order with the table of servers. */
+/* The plainer lists: containers, events, traffic, resources. Each is a table over the model; those
+ * of servers share selection and order with the table of servers. */
 #include "config.h"
 
 #include <stdio.h>
@@ -36,7 +36,8 @@ enum { K_SERVER, K_STATE, K_OWNER, K_NAME, K_IMAGE, K_AGE, K_ID, K_COUNT };
 static const struct column container_columns[K_COUNT] = {
     [K_SERVER] = {"SERVER", 14, 28, 0, false, 0}, [K_STATE] = {"STATE", 7, 7, 0, false, 0},
     [K_OWNER] = {"USE", 8, 8, 0, false, 0}, [K_NAME] = {"CONTAINER", 24, 44, 1, false, 0},
-    [K_IMAGE] = {"IMAGE", 12, 32, 2, false, 0}, [K_AGE] = {"AGE", 6, 6, 1, true, 0}, [K_ID] = {"ID", 12, 12, 3, false, 0},
+    [K_IMAGE] = {"IMAGE", 12, 32, 2, false, 0}, [K_AGE] = {"AGE", 6, 6, 1, true, 0},
+    [K_ID] = {"ID", 12, 12, 3, false, 0},
 };
 
 static int containers_rows(const struct view *v, int width)
@@ -45,17 +46,22 @@ static int containers_rows(const struct view *v, int width)
     return 1 + (int)v->feed.container_count;
 }
 
-static void container_row(struct view *v, const struct table *t, const struct feed_container *c, int y)
+static void container_row(struct view *v, const struct table *t, const struct feed_container *c,
+                          int y)
 {
     bool other = !strcmp(c->owner, "other"), orphan = !c->in_use && !other;
     char text[32];
 
     table_put(&v->canvas, t, K_SERVER, y, ST_BOLD, *c->server ? c->server : "-");
     table_put(&v->canvas, t, K_STATE, y, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
-    table_put(&v->canvas, t, K_OWNER, y, orphan ? ST_WARN : ST_DIM, other ? "other's" : orphan ? "! orphan" : "in use");
+    table_put(&v->canvas, t, K_OWNER, y, orphan ? ST_WARN : ST_DIM,
+              other    ? "other's"
+              : orphan ? "! orphan"
+                       : "in use");
     table_put(&v->canvas, t, K_NAME, y, ST_NORMAL, c->name);
     table_put(&v->canvas, t, K_IMAGE, y, ST_DIM, c->image);
-    table_put(&v->canvas, t, K_AGE, y, ST_DIM, c->created_ms ? pane_span(clock_wall_ms() - c->created_ms, text, sizeof(text)) : "-");
+    table_put(&v->canvas, t, K_AGE, y, ST_DIM,
+              c->created_ms ? pane_span(clock_wall_ms() - c->created_ms, text, sizeof(text)) : "-");
     snprintf(text, sizeof(text), "%.12s", c->id);
     table_put(&v->canvas, t, K_ID, y, ST_DIM, text);
 }
@@ -115,7 +121,8 @@ static void event_row(struct view *v, const struct table *t, const struct feed_e
 
 static void events_draw(struct view *v, struct rect r)
 {
-    int want[E_COUNT] = {[E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 14, [E_ACTION] = r.w > 100 ? 24 : 18};
+    int want[E_COUNT] = {
+        [E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 14, [E_ACTION] = r.w > 100 ? 24 : 18};
     struct table t;
     int top = window(&v->events, r.h - 1);
 
@@ -139,7 +146,8 @@ static const struct column traffic_columns[T_COUNT] = {
     [T_NAME] = {"NAME", 14, 32, 0, false, SORT_NAME}, [T_CLIENTS] = {"CLIENTS", 7, 7, 3, true, 0},
     [T_CALLS] = {"CALLS", 6, 8, 0, true, SORT_CALLS}, [T_ERR] = {"ERR", 4, 6, 1, true, SORT_ERRORS},
     [T_FLIGHT] = {"FLIGHT", 6, 6, 0, true, 0}, [T_P50] = {"P50", 6, 6, 4, true, 0},
-    [T_P95] = {"P95", 6, 6, 1, true, SORT_P95}, [T_P99] = {"P99", 6, 6, 5, true, 0}, [T_PING] = {"PING", 6, 6, 6, true, 0},
+    [T_P95] = {"P95", 6, 6, 1, true, SORT_P95}, [T_P99] = {"P99", 6, 6, 5, true, 0},
+    [T_PING] = {"PING", 6, 6, 6, true, 0},
     [T_NOW] = {" NOW", 10, 200, 7, false, 0},
 };
 
@@ -161,7 +169,8 @@ static void oldest_call(const struct feed_server *s, char *out, size_t n)
             oldest = &s->calls.open[i];
     if (oldest)
         snprintf(out, n, " %s %s by %s%s", *oldest->name ? oldest->name : oldest->method,
-                 pane_span(clock_wall_ms() - oldest->since_ms, age, sizeof(age)), oldest->client, oldest->held ? ", held" : "");
+                 pane_span(clock_wall_ms() - oldest->since_ms, age, sizeof(age)), oldest->client,
+                 oldest->held ? ", held" : "");
 }
 
 static void traffic_row(struct view *v, const struct table *t, const struct feed_server *s, int y)
@@ -174,8 +183,10 @@ static void traffic_row(struct view *v, const struct table *t, const struct feed
     table_put(c, t, T_NAME, y, feed_is_bad(s) ? ST_BAD : ST_BOLD, s->label);
     table_put(c, t, T_CLIENTS, y, st, pane_count(k->clients, text, sizeof(text)));
     table_put(c, t, T_CALLS, y, st, pane_count(k->total, text, sizeof(text)));
-    table_put(c, t, T_ERR, y, k->errors > 0 ? ST_WARN : ST_DIM, pane_count(k->errors, text, sizeof(text)));
-    table_put(c, t, T_FLIGHT, y, k->in_flight > 0 ? ST_ACCENT : ST_DIM, pane_count(k->in_flight, text, sizeof(text)));
+    table_put(c, t, T_ERR, y, k->errors > 0 ? ST_WARN : ST_DIM,
+              pane_count(k->errors, text, sizeof(text)));
+    table_put(c, t, T_FLIGHT, y, k->in_flight > 0 ? ST_ACCENT : ST_DIM,
+              pane_count(k->in_flight, text, sizeof(text)));
     table_put(c, t, T_P50, y, st, pane_us(k->total > 0 ? k->p50_us : -1, text, sizeof(text)));
     table_put(c, t, T_P95, y, st, pane_us(k->total > 0 ? k->p95_us : -1, text, sizeof(text)));
     table_put(c, t, T_P99, y, st, pane_us(k->total > 0 ? k->p99_us : -1, text, sizeof(text)));
@@ -186,7 +197,8 @@ static void traffic_row(struct view *v, const struct table *t, const struct feed
 
 /* Shared by the tables over servers: head, rows, selection. */
 static void draw_servers(struct view *v, struct rect r, const struct table *t,
-                         void (*row)(struct view *v, const struct table *t, const struct feed_server *s, int y))
+                         void (*row)(struct view *v, const struct table *t,
+                                     const struct feed_server *s, int y))
 {
     int top = window(&v->servers, r.h - 1);
 
@@ -222,12 +234,14 @@ const struct pane pane_traffic = {"traffic", IN_TRAFFIC, traffic_draw, servers_r
 
 /* ---- resources ---- */
 
-enum { R_NAME, R_CPU, R_CPUG, R_THR, R_MEM, R_MEMG, R_LIMIT, R_PEAK, R_OOM, R_PIDS, R_NET, R_COUNT };
+enum { R_NAME, R_CPU, R_CPUG, R_THR, R_MEM, R_MEMG, R_LIMIT, R_PEAK, R_OOM, R_PIDS, R_NET,
+      R_COUNT };
 static const struct column resource_columns[R_COUNT] = {
     [R_NAME] = {"NAME", 14, 28, 0, false, SORT_NAME}, [R_CPU] = {"CPU%", 5, 5, 0, true, SORT_CPU},
     [R_CPUG] = {"", 8, 60, 3, false, 0}, [R_THR] = {"THR%", 4, 4, 5, true, 0},
     [R_MEM] = {"MEM", 5, 5, 0, true, SORT_MEMORY}, [R_MEMG] = {"OF LIMIT", 8, 60, 1, false, 0},
-    [R_LIMIT] = {"LIMIT", 5, 5, 1, true, 0}, [R_PEAK] = {"PEAK", 5, 5, 2, true, 0}, [R_OOM] = {"OOM", 3, 3, 4, true, 0},
+    [R_LIMIT] = {"LIMIT", 5, 5, 1, true, 0}, [R_PEAK] = {"PEAK", 5, 5, 2, true, 0},
+    [R_OOM] = {"OOM", 3, 3, 4, true, 0},
     [R_PIDS] = {"PIDS", 4, 4, 6, true, 0}, [R_NET] = {"NET RX/TX", 11, 11, 7, true, 0},
 };
 
@@ -245,11 +259,20 @@ static void put_memory(struct view *v, const struct table *t, const struct feed_
     bool live = view_is_live(v), tight = u->limit > 0 && u->memory > u->limit - u->limit / 10;
     char text[16];
 
-    table_put(c, t, R_MEM, y, tight ? ST_WARN : live ? ST_NORMAL : ST_DIM, pane_size(u->memory, text, sizeof(text)));
+    table_put(c, t, R_MEM, y,
+              tight  ? ST_WARN
+              : live ? ST_NORMAL
+                     : ST_DIM,
+              pane_size(u->memory, text, sizeof(text)));
     table_put(c, t, R_PEAK, y, ST_DIM, pane_size(u->peak > 0 ? u->peak : -1, text, sizeof(text)));
-    table_put(c, t, R_LIMIT, y, ST_DIM, pane_size(u->limit > 0 ? u->limit : -1, text, sizeof(text)));
+    table_put(c, t, R_LIMIT, y, ST_DIM,
+              pane_size(u->limit > 0 ? u->limit : -1, text, sizeof(text)));
     if (table_shows(t, R_MEMG) && u->limit > 0)
-        graph_meter(c, t->x[R_MEMG], y, t->w[R_MEMG], tight ? ST_WARN : live ? ST_GRAPH : ST_DIM, (double)u->memory / (double)u->limit);
+        graph_meter(c, t->x[R_MEMG], y, t->w[R_MEMG],
+                    tight  ? ST_WARN
+                    : live ? ST_GRAPH
+                           : ST_DIM,
+                    (double)u->memory / (double)u->limit);
     else
         table_put(c, t, R_MEMG, y, ST_DIM, "no limit");
 }
@@ -269,13 +292,16 @@ static void resource_row(struct view *v, const struct table *t, const struct fee
     }
     table_put(c, t, R_CPU, y, st, pane_cpu(u->cpu, text, sizeof(text)));
     if (table_shows(t, R_CPUG))
-        graph_spark(c, t->x[R_CPUG], y, t->w[R_CPUG], view_is_live(v) ? ST_GRAPH : ST_DIM, &s->cpu, cpu_scale(s));
+        graph_spark(c, t->x[R_CPUG], y, t->w[R_CPUG], view_is_live(v) ? ST_GRAPH : ST_DIM, &s->cpu,
+                    cpu_scale(s));
     snprintf(text, sizeof(text), u->throttled < 0 ? "-" : "%.0f", u->throttled);
     table_put(c, t, R_THR, y, u->throttled >= 5 ? ST_WARN : ST_DIM, text);
     put_memory(v, t, s, y);
-    table_put(c, t, R_OOM, y, u->ooms > 0 ? ST_BAD : ST_DIM, pane_count(u->ooms, text, sizeof(text)));
+    table_put(c, t, R_OOM, y, u->ooms > 0 ? ST_BAD : ST_DIM,
+              pane_count(u->ooms, text, sizeof(text)));
     table_put(c, t, R_PIDS, y, ST_DIM, pane_count(u->pids, text, sizeof(text)));
-    snprintf(text, sizeof(text), "%s/%s", pane_size(u->net_rx, rx, sizeof(rx)), pane_size(u->net_tx, tx, sizeof(tx)));
+    snprintf(text, sizeof(text), "%s/%s", pane_size(u->net_rx, rx, sizeof(rx)),
+             pane_size(u->net_tx, tx, sizeof(tx)));
     table_put(c, t, R_NET, y, ST_DIM, u->net_rx < 0 ? "-" : text);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The log pane. It is laid out from its lowest line upwards: while following that is the newest line, else the anchor,
- * which stays where it is whatever arrives. Foreign bytes are made harmless here, line by line, only when drawn. */
+/* The log pane. It is laid out from its lowest line upwards: while following that is the newest
+ * line, else the anchor, which stays where it is whatever arrives. Foreign bytes are made harmless
+ * here, line by line, only when drawn. */
 #include "config.h"
 
 #include <stdio.h>
@@ -101,7 +102,8 @@ static int rows_of(const struct view *v, const struct logline *l)
     return rows;
 }
 
-static void tint_matches(struct view *v, const struct text_line *t, int x, int y, int columns, int skip)
+static void tint_matches(struct view *v, const struct text_line *t, int x, int y, int columns,
+                         int skip)
 {
     const char *text = buf_str(&t->bytes), *needle = v->log.search;
     size_t len = strlen(needle);
@@ -115,8 +117,12 @@ static void tint_matches(struct view *v, const struct text_line *t, int x, int y
             if (from < 0)
                 from = 0;
             if (col + width - skip > from && from < columns)
-                canvas_tint(&v->canvas, (struct rect){x + from, y, col + width - skip < columns ? col + width - skip - from :
-                                                      columns - from, 1}, ST_MATCH);
+                canvas_tint(&v->canvas,
+                            (struct rect){x + from, y,
+                                          col + width - skip < columns ? col + width - skip - from
+                                                                       : columns - from,
+                                          1},
+                            ST_MATCH);
         }
         col += text_cp_width(cp);
         i += step;
@@ -128,7 +134,9 @@ static void draw_note(struct view *v, const struct logline *l, int x, int y, int
     char when[16], text[96];
 
     if (l->kind != LOGLINE_GAP) {
-        snprintf(text, sizeof(text), "%s %s", l->kind == LOGLINE_MARK ? "mark" : "another supervisor since", pane_clock(l->t_ms, when, sizeof(when)));
+        snprintf(text, sizeof(text), "%s %s",
+                 l->kind == LOGLINE_MARK ? "mark" : "another supervisor since",
+                 pane_clock(l->t_ms, when, sizeof(when)));
         canvas_rule(&v->canvas, x, y, w, ST_ACCENT, ST_ACCENT, text, NULL);
         return;
     }
@@ -225,10 +233,12 @@ static void ask_older(struct view *v)
     uint64_t oldest = loglines_oldest_seq(&v->feed.log);
     char fmt[96];
 
-    if (v->log.follow || v->log.paging || v->log.at_oldest || v->feed.log_all || v->feed.log.broken || oldest <= 1 || !v->feed.log_server)
+    if (v->log.follow || v->log.paging || v->log.at_oldest || v->feed.log_all ||
+        v->feed.log.broken || oldest <= 1 || !v->feed.log_server)
         return;
     v->log.paging = true;
-    snprintf(fmt, sizeof(fmt), "/api/v1/servers/%%s/logs?before=%llu&limit=%d", (unsigned long long)oldest, PAGE_LINES);
+    snprintf(fmt, sizeof(fmt), "/api/v1/servers/%%s/logs?before=%llu&limit=%d",
+             (unsigned long long)oldest, PAGE_LINES);
     view_send(v, REPLY_LOG_OLDER, v->feed.log_server, NULL, "GET", fmt, NULL);
 }
 
@@ -244,7 +254,8 @@ static void ask_newer(struct view *v)
     view_send(v, REPLY_LOG_NEWER, v->feed.log_server, NULL, "GET", fmt, NULL);
 }
 
-/* Counts the rows that the held lines fill, up to `room`: few lines stand at the top of the pane. */
+/* Counts the rows that the held lines fill, up to `room`: few lines stand at the top of the
+ * pane. */
 static int rows_filled(struct view *v, int room)
 {
     size_t i = anchor_index(v);
@@ -263,11 +274,13 @@ void pane_log_draw(struct view *v, struct rect r)
 
     title(v, name, sizeof(name));
     note(v, state, sizeof(state));
-    canvas_rule(&v->canvas, r.x, r.y, r.w, ST_RULE, v->focus_log ? ST_ACCENT : ST_BOLD, name, state);
+    canvas_rule(&v->canvas, r.x, r.y, r.w, ST_RULE, v->focus_log ? ST_ACCENT : ST_BOLD, name,
+                state);
     v->log.page = r.h - 1;
     v->log.width = r.w;
     if (!v->feed.log.count) {
-        canvas_put(&v->canvas, r.x + 2, r.y + 1, r.w - 2, ST_DIM, v->feed.log_server || v->feed.log_all ? "nothing yet" : "");
+        canvas_put(&v->canvas, r.x + 2, r.y + 1, r.w - 2, ST_DIM,
+                   v->feed.log_server || v->feed.log_all ? "nothing yet" : "");
         return;
     }
     i = anchor_index(v);
@@ -288,14 +301,19 @@ void pane_log_draw(struct view *v, struct rect r)
 static void catch_up(struct view *v)
 {
     struct loglines *l = &v->feed.log;
-    struct logline gap = {.kind = LOGLINE_GAP, .seq = 1, .gap_to = l->behind_count, .t_ms = clock_wall_ms(), .text = (char *)""};
+    struct logline gap = {.kind = LOGLINE_GAP,
+                          .seq = 1,
+                          .gap_to = l->behind_count,
+                          .t_ms = clock_wall_ms(),
+                          .text = (char *)""};
     bool can_page = v->feed.log_server && !v->feed.log_all;
 
     l->behind = false;
     l->behind_count = 0;
     if (can_page) {
         v->log.paging = true;
-        view_send(v, REPLY_LOG_LATEST, v->feed.log_server, NULL, "GET", "/api/v1/servers/%s/logs?tail=1000", NULL);
+        view_send(v, REPLY_LOG_LATEST, v->feed.log_server, NULL, "GET",
+                  "/api/v1/servers/%s/logs?tail=1000", NULL);
     } else {
         loglines_append(l, &gap);
     }
@@ -430,7 +448,8 @@ static void bring_up(struct view *v, const struct logline *l)
     pane_log_follow(v, false);
     v->log.anchor = l->id;
     v->log.anchor_cut = 0;
-    for (int i = 0; (i < v->log.page / 2 || rows_filled(v, v->log.page) < v->log.page) && row_down(v); i++)
+    for (int i = 0;
+         (i < v->log.page / 2 || rows_filled(v, v->log.page) < v->log.page) && row_down(v); i++)
         ;
 }
 
@@ -449,7 +468,11 @@ void pane_log_search(struct view *v, int direction)
     while ((l = shown_from(v, &i, step)) && (is_note(l) || !line_contains(l, v->log.search)))
         i += (size_t)step;
     if (!l) {
-        view_toast(v, true, "no %s line with \"%s\"", direction > 0 ? "newer" : direction < 0 ? "older" : "earlier", v->log.search);
+        view_toast(v, true, "no %s line with \"%s\"",
+                   direction > 0   ? "newer"
+                   : direction < 0 ? "older"
+                                   : "earlier",
+                   v->log.search);
         return;
     }
     bring_up(v, l);

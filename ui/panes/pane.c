@@ -114,7 +114,8 @@ void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool m
     if (marked)
         canvas_put(&v->canvas, r.x, y, 1, selected && !v->focus_log ? ST_SELECTED : ST_MARKED, "+");
     if (selected) {
-        canvas_put(&v->canvas, r.x, y, 1, v->focus_log ? ST_ACCENT : ST_SELECTED, marked ? "#" : ">");
+        canvas_put(&v->canvas, r.x, y, 1, v->focus_log ? ST_ACCENT : ST_SELECTED,
+                   marked ? "#" : ">");
         v->row_y = y;
     }
 }
@@ -145,5 +146,6 @@ void pane_why(const struct view *v, const struct feed_server *s, struct buf *out
     if (s->restarts > 0)
         buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
     if (s->retry_at_ms > clock_wall_ms() && view_is_live(v))
-        buf_printf(out, " · again in %s", pane_span(s->retry_at_ms - clock_wall_ms() + 999, text, sizeof(text)));
+        buf_printf(out, " · again in %s",
+                   pane_span(s->retry_at_ms - clock_wall_ms() + 999, text, sizeof(text)));
 }

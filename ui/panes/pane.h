@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The panes. Each draws itself from the model into a rectangle of the canvas; none keeps anything of its own. */
+/* The panes. Each draws itself from the model into a rectangle of the canvas; none keeps anything
+ * of its own. */
 #ifndef MCPTOP_UI_PANES_PANE_H
 #define MCPTOP_UI_PANES_PANE_H
 
@@ -11,7 +12,8 @@ struct pane {
     void (*draw)(struct view *v, struct rect r);
     int (*rows)(const struct view *v, int width);     /* rows it would like, its head included */
 };
-extern const struct pane pane_servers, pane_containers, pane_resources, pane_events, pane_traffic, pane_detail, pane_help;
+extern const struct pane pane_servers, pane_containers, pane_resources, pane_events, pane_traffic,
+    pane_detail, pane_help;
 
 void pane_log_draw(struct view *v, struct rect r);    /* its first row is the rule with the title */
 void pane_log_move(struct view *v, enum request req);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The table of servers. A row that is not well has a second line that says why and what key helps; one that pulls its
- * image shows how far that is. */
+/* The table of servers. A row that is not well has a second line that says why and what key helps;
+ * one that pulls its image shows how far that is. */
 #include "config.h"
 
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "panes/pane.h"
 #include "table.h"
 
-enum { C_NAME, C_STATE, C_WHERE, C_IMAGE, C_CPU, C_MEM, C_SPARK, C_LIMIT, C_TOOLS, C_CALLS, C_ERR, C_P95, C_RST, C_UP, C_COUNT };
+enum { C_NAME, C_STATE, C_WHERE, C_IMAGE, C_CPU, C_MEM, C_SPARK, C_LIMIT, C_TOOLS, C_CALLS, C_ERR,
+      C_P95, C_RST, C_UP, C_COUNT };
 
 static const struct column columns[C_COUNT] = {
     [C_NAME] = {"NAME", 14, 32, 0, false, SORT_NAME},
@@ -34,7 +35,8 @@ static void layout(const struct view *v, struct table *t, struct rect r)
 
     for (int i = 0; i < v->order_count; i++) {
         const struct feed_server *s = v->order[i];
-        int name = text_width(s->label, strlen(s->label)), image = text_width(s->image, strlen(s->image));
+        int name = text_width(s->label, strlen(s->label)),
+            image = text_width(s->image, strlen(s->image));
         if (name > want[C_NAME])
             want[C_NAME] = name;
         if (image > want[C_IMAGE])
@@ -59,7 +61,8 @@ static int pane_rows(const struct view *v, int width)
     return rows;
 }
 
-static void draw_pull(struct view *v, const struct feed_server *s, const struct table *t, struct rect r, int y)
+static void draw_pull(struct view *v, const struct feed_server *s, const struct table *t,
+                      struct rect r, int y)
 {
     int x = t->x[C_CPU], end = r.x + r.w - 1;
     double share = s->pull_total > 0 ? (double)s->pull_done / (double)s->pull_total : 0;
@@ -77,20 +80,24 @@ static void put_figures(struct view *v, const struct feed_server *s, const struc
 {
     struct canvas *c = &v->canvas;
     const struct feed_usage *u = &s->usage;
-    bool live = view_is_live(v), tight = u->known && u->limit > 0 && u->memory > u->limit - u->limit / 10;
+    bool live = view_is_live(v),
+         tight = u->known && u->limit > 0 && u->memory > u->limit - u->limit / 10;
     enum style st = live ? ST_NORMAL : ST_DIM;
     char text[16];
 
     table_put(c, t, C_CPU, y, st, pane_cpu(u->known ? u->cpu : -1, text, sizeof(text)));
-    table_put(c, t, C_MEM, y, tight ? ST_WARN : st, pane_size(u->known ? u->memory : -1, text, sizeof(text)));
+    table_put(c, t, C_MEM, y, tight ? ST_WARN : st,
+              pane_size(u->known ? u->memory : -1, text, sizeof(text)));
     if (table_shows(t, C_SPARK) && u->known)
         graph_spark(c, t->x[C_SPARK], y, t->w[C_SPARK], live ? ST_GRAPH : ST_DIM, &s->memory,
                     u->limit > 0 ? (double)u->limit : series_max(&s->memory) * 1.5);
     if (s->calls.total >= 0) {
         table_put(c, t, C_CALLS, y, st, pane_count(s->calls.total, text, sizeof(text)));
-        table_put(c, t, C_ERR, y, s->calls.errors > 0 ? ST_WARN : ST_DIM, pane_count(s->calls.errors, text, sizeof(text)));
+        table_put(c, t, C_ERR, y, s->calls.errors > 0 ? ST_WARN : ST_DIM,
+                  pane_count(s->calls.errors, text, sizeof(text)));
     }
-    table_put(c, t, C_P95, y, st, pane_us(s->calls.total > 0 ? s->calls.p95_us : -1, text, sizeof(text)));
+    table_put(c, t, C_P95, y, st,
+              pane_us(s->calls.total > 0 ? s->calls.p95_us : -1, text, sizeof(text)));
 }
 
 static void put_up(struct view *v, const struct feed_server *s, const struct table *t, int y)
@@ -99,23 +106,31 @@ static void put_up(struct view *v, const struct feed_server *s, const struct tab
     char span[16], text[24];
 
     if (s->retry_at_ms > now && view_is_live(v)) {
-        snprintf(text, sizeof(text), "in %s", pane_span(s->retry_at_ms - now + 999, span, sizeof(span)));
+        snprintf(text, sizeof(text), "in %s",
+                 pane_span(s->retry_at_ms - now + 999, span, sizeof(span)));
         table_put(&v->canvas, t, C_UP, y, ST_BUSY, text);
     } else {
-        table_put(&v->canvas, t, C_UP, y, ST_DIM, s->up_since_ms ? pane_span(now - s->up_since_ms, span, sizeof(span)) : "-");
+        table_put(&v->canvas, t, C_UP, y, ST_DIM,
+                  s->up_since_ms ? pane_span(now - s->up_since_ms, span, sizeof(span)) : "-");
     }
 }
 
-static void draw_row(struct view *v, const struct feed_server *s, const struct table *t, struct rect r, int y)
+static void draw_row(struct view *v, const struct feed_server *s, const struct table *t,
+                     struct rect r, int y)
 {
     struct canvas *c = &v->canvas;
     enum style state = pane_state_style(s);
     bool live = view_is_live(v), weak = *s->where_weak;
     char text[64];
 
-    table_put(c, t, C_NAME, y, feed_is_bad(s) ? ST_BAD : s->state == STATE_STOPPED ? ST_DIM : ST_BOLD, s->label);
+    table_put(c, t, C_NAME, y,
+              feed_is_bad(s)              ? ST_BAD
+              : s->state == STATE_STOPPED ? ST_DIM
+                                          : ST_BOLD,
+              s->label);
     canvas_put(c, t->x[C_STATE], y, 1, state, feed_state_symbol(s->state));
-    canvas_put_cut(c, t->x[C_STATE] + 2, y, t->w[C_STATE] - 2, !live || s->state == STATE_READY ? ST_NORMAL : state, s->state_word);
+    canvas_put_cut(c, t->x[C_STATE] + 2, y, t->w[C_STATE] - 2,
+                   !live || s->state == STATE_READY ? ST_NORMAL : state, s->state_word);
     snprintf(text, sizeof(text), "%s%s", *s->where ? s->where : "-", weak ? " !" : "");
     table_put(c, t, C_WHERE, y, weak ? ST_WARN : ST_NORMAL, text);
     table_put(c, t, C_IMAGE, y, ST_DIM, *s->image ? s->image : "-");
@@ -130,7 +145,8 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
     table_put(c, t, C_LIMIT, y, ST_DIM, text);
     table_put(c, t, C_TOOLS, y, ST_DIM, s->tool_count >= 0 && s->state == STATE_READY ?
               pane_count(s->tool_count, text, sizeof(text)) : "-");
-    table_put(c, t, C_RST, y, s->restarts > 0 ? ST_WARN : ST_DIM, pane_count(s->restarts, text, sizeof(text)));
+    table_put(c, t, C_RST, y, s->restarts > 0 ? ST_WARN : ST_DIM,
+              pane_count(s->restarts, text, sizeof(text)));
     put_up(v, s, t, y);
 }
 
@@ -166,7 +182,8 @@ static int first_row(struct view *v, int room, bool all_fit)
     for (int i = v->servers.at + 1; i < v->order_count; i++)
         used += row_height(v, i, all_fit);
     while (top > 0 && used + row_height(v, top - 1, all_fit) <= room)
-        used += row_height(v, --top, all_fit);     /* no empty rows below while there are some above */
+        /* no empty rows below while there are some above */
+        used += row_height(v, --top, all_fit);
     return top;
 }
 
@@ -177,9 +194,11 @@ static void draw_empty(struct view *v, struct rect r)
     if (v->connection == CONN_CONNECTING || !v->feed.status.known)
         return;
     if (*v->servers.filter)
-        canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM, "no server matches \"%s\"; Esc shows all", v->servers.filter);
+        canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
+                    "no server matches \"%s\"; Esc shows all", v->servers.filter);
     else
-        canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM, "no servers in %s yet: add one, it is read at once",
+        canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
+                    "no servers in %s yet: add one, it is read at once",
                     *path ? path : "the configuration");
 }
 
