@@ -300,7 +300,7 @@ static void act_up(struct server *s)
 
 static void act_ready(struct server *s)
 {
-    s->p->was_ready = true;
+    s->p->was_ready = s->p->ever_ready = true;
     server_set_state(s, SERVER_READY, "");
     fleet_server_ready(s->fleet, s);
 }
@@ -535,6 +535,7 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
         follow_enabled(s);
     if (s->plan->hash != hash && s->wanted == WANTED_UP && s->p->begun && !was_idle) {
         s->failures = 0;
+        s->p->ever_ready = false;
         server_set_cause(s, "configuration changed");
         server_fire(s, EV_RESTART);
     } else if (s->plan->live_hash != live_hash) {

@@ -32,7 +32,7 @@ struct server_private {
     enum server_ending ending;
     char cause[512];             /* of the stop or fault under way; becomes the reason */
     bool begun;                  /* was started once (or found not to be wanted) */
-    bool was_ready;              /* this run was ready */
+    bool was_ready, ever_ready;  /* this run was ready; any run by this plan was */
     bool had_credit;             /* see backoff.h; of this row of failures */
     bool waits_for_engine;
     bool feeding;                /* the session has a process */

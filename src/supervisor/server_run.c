@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "supervisor/fleet_private.h"
 
-enum { BOOTSTRAP_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000 };
+enum { FETCH_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000 };
 
 /* ---- session -------------------------------------------------------------------- */
 
@@ -37,15 +37,32 @@ static void on_session_phase(void *ctx, enum session_phase phase, const char *wh
     }
 }
 
+/* These fetch a package before they run it: a first start takes as long as the network does. */
+static bool fetches_first(const struct server *s)
+{
+    static const char *const runners[] = { "npx", "pnpx", "bunx", "uvx", "pipx" };
+    const char *command = s->plan->argv.n ? s->plan->argv.v[0] : "", *slash = strrchr(command, '/');
+    for (size_t i = 0; i < ARRAY_LEN(runners); i++)
+        if (strcmp(slash ? slash + 1 : command, runners[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The user's word counts. Where he says nothing, a start that has to fetch first is given more; and what we install ourselves
+ * does not count against the server, as a pull does not. */
 static int64_t init_timeout_ms(const struct server *s)
 {
-    int64_t ms = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
-    if (s->plan->mode != PLAN_DOCKER)
-        return ms ? ms : DEFAULT_INIT_MS;
-    if (s->plan->start_timeout_ms > ms)
-        ms = s->plan->start_timeout_ms;
-    /* What we install first is ours, as a pull is: it does not count against the server. */
-    return (ms ? ms : DEFAULT_INIT_MS) + (s->plan->bootstrap ? BOOTSTRAP_MS : 0);
+    int64_t own = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
+    bool docker = s->plan->mode == PLAN_DOCKER, said = own > 0;
+    int64_t ms = own ? own : DEFAULT_INIT_MS;
+    if (docker) {
+        said = said || (s->config && s->config->isolation.timeout_ms > 0) ||
+               (s->fleet->config && s->fleet->config->docker_isolation.timeout_ms > 0);
+        ms = s->plan->start_timeout_ms > own ? s->plan->start_timeout_ms : own;
+    }
+    if (docker && s->plan->bootstrap)
+        return ms + FETCH_MS;
+    return !said && !s->p->ever_ready && fetches_first(s) ? FETCH_MS : ms;
 }
 
 static void on_handshake_failed(void *ctx, const struct fault *why)
