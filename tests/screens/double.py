@@ -84,10 +84,12 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1)
             beat += 1
             if self.model.args.figures:
-                rows = [[s["name"], (beat % 10) / 10, s["usage"]["memory"] + (beat << 16), 0, s["usage"]["memory_limit"], 3, 1, 1,
-                         0.0, 0, s["calls"]["total"] + beat, 0, 0, 12000, 300]
+                rows = [[s["name"], (beat % 10) / 10, s["usage"]["memory"] + (beat << 16), 0,
+                         s["usage"]["memory_limit"], 3, 1, 1, 0.0, 0,
+                         s["calls"]["total"] + beat, 0, 0, 12000, 300]
                         for s in self.model.hello["servers"] if s["usage"]]
-                self.event("usage", {"servers": rows, "host": {"cpu": 10 + beat % 5, "memory_used": 2040109465}})
+                host = {"cpu": 10 + beat % 5, "memory_used": 2040109465}
+                self.event("usage", {"servers": rows, "host": host})
             else:
                 self.wfile.write(b": alive\n\n")
 
@@ -134,12 +136,15 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "logs" and "follow" in query:
             self.follow(parts[3])
         elif what == "logs":
-            self.answer({"server": parts[3], "first_seq": 1, "next_seq": len(self.model.lines) + 1, "lost": 0, "lines": []})
+            self.answer({"server": parts[3], "first_seq": 1, "lost": 0, "lines": [],
+                         "next_seq": len(self.model.lines) + 1})
         elif what == "plan":
             mode = query["isolation"][0]
-            self.answer({"plan": server["plan"], "changes": [f"{parts[3]} will run with isolation {mode}",
-                                                             "memory is limited to 512m, cpus to 1.0, network bridge"],
-                         "diff": '@@ -12,3 +12,4 @@\n     "command": "npx",\n-    "isolation": { "enabled": false }\n'
+            self.answer({"plan": server["plan"],
+                         "changes": [f"{parts[3]} will run with isolation {mode}",
+                                     "memory is limited to 512m, cpus to 1.0, network bridge"],
+                         "diff": '@@ -12,3 +12,4 @@\n     "command": "npx",\n'
+                                 '-    "isolation": { "enabled": false }\n'
                                  '+    "isolation": { "enabled": true }\n'})
         elif what == "command":
             self.answer({"line": "docker run -i --rm node:20 npx -y x"})
@@ -155,7 +160,8 @@ class Handler(BaseHTTPRequestHandler):
             if "bad" in body:
                 self.answer(None, 400, "memory: \"bad\" is no size; write 512m or 1g")
             else:
-                self.answer({"server": server, "applied": "live", "diff": "", "file": "", "changes": [], "undo": "memory_limit 512m → 1g"})
+                self.answer({"server": server, "applied": "live", "diff": "", "file": "",
+                             "changes": [], "undo": "memory_limit 512m → 1g"})
         else:
             self.answer(server if server else {})
 

@@ -27,7 +27,12 @@ struct screen_case {
     bool styles, readonly, ascii;
 };
 
+/* The demo configuration that scripts/start writes, recorded from its supervisor. */
+#define DEMO "<event hello demo-hello.json><event log demo-log.json>"
+
 static const struct screen_case cases[] = {
+    {.name = "demo-80x24", .w = 80, .h = 24, .script = DEMO},
+    {.name = "demo-160x50", .w = 160, .h = 50, .script = DEMO},
     {.name = "servers-80x24", .w = 80, .h = 24, .script = "", .styles = true},
     {.name = "servers-160x50", .w = 160, .h = 50, .script = "jjj"},
     {.name = "servers-100x30", .w = 100, .h = 30, .script = "G"},
