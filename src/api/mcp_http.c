@@ -335,7 +335,7 @@ void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
     struct server *s = fleet_find(m->api->fleet, server);
 
     if (!s)
-        reply_error(r, 404, "no server \"%s\" in %s", server, fleet_get_config_path(m->api->fleet));
+        reply_no_server(r, m->api->fleet, server);
     else if (strcmp(method, "POST") == 0)
         handle_post(m, r, s);
     else if (strcmp(method, "DELETE") == 0)
@@ -350,7 +350,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
     struct envelope e;
 
     if (!s) {
-        reply_error(r, 404, "no server \"%s\"", server);
+        reply_no_server(r, m->api->fleet, server);
         return;
     }
     json_t *doc = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method", "tools/call",

@@ -277,7 +277,7 @@ void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server
         return;
     }
     if (!fleet_find(m->api->fleet, server)) {
-        reply_error(r, 404, "no server \"%s\" in %s", server, fleet_get_config_path(m->api->fleet));
+        reply_no_server(r, m->api->fleet, server);
         return;
     }
     if (!upgrade || strcmp(upgrade, "mcp-stdio") != 0) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/reader.h"
 
 static void reply_json(struct request *r, int status, json_t *doc)
 {
@@ -70,6 +71,20 @@ void reply_fault(struct request *r, const struct fault *f)
     case FAULT_HTTP: status = 502; break;
     }
     reply_error(r, status, "%s", f->text);
+}
+
+void reply_no_server(struct request *r, const struct fleet *fl, const char *name)
+{
+    size_t n = fleet_count(fl);
+    AUTO_FREE const char **names = xcalloc(n + 1, sizeof *names);
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = fleet_at(fl, i)->name;
+    const char *meant = reader_nearest(name, names, n);
+    if (meant)
+        reply_error(r, 404, "no server \"%s\": did you mean \"%s\"?", name, meant);
+    else
+        reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(fl));
 }
 
 void reply_error_text(char *out, size_t n, const char *message)

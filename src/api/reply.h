@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdint.h>
 #include "api/httpd.h"
+#include "supervisor/fleet.h"
 
 /* {"success":true,"data":…}; data is stolen. Indented: people read it with curl. */
 void reply_data(struct request *r, json_t *data);
@@ -13,6 +14,8 @@ void reply_data(struct request *r, json_t *data);
 void reply_error(struct request *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The HTTP status that fits the fault's code, and its text. */
 void reply_fault(struct request *r, const struct fault *f);
+/* 404: there is no such server; and which one was probably meant. */
+void reply_no_server(struct request *r, const struct fleet *fl, const char *name);
 /* The envelope of an error as text, for an answer before the body was read. */
 void reply_error_text(char *out, size_t n, const char *message);
 

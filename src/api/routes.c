@@ -309,5 +309,5 @@ void routes_handle(struct api_server *a, struct request *r)
     if (s)
         route->server(a, r, s);
     else
-        reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(a->fleet));
+        reply_no_server(r, a->fleet, name);
 }

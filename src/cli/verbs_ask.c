@@ -59,7 +59,7 @@ static void server_row(struct grid *t, json_t *s)
     grid_cell(t, doc_str(s, "name"));
     grid_cellf(t, "%s %s", show_mark(state), state);
     grid_colour(t, show_state_colour(state));
-    grid_cellf(t, "%s%s", doc_str(s, "where"), *doc_str(s, "where_weak") ? " !" : "");
+    grid_cellf(t, "%s%s", *doc_str(s, "where") ? doc_str(s, "where") : "-", *doc_str(s, "where_weak") ? " !" : "");
     grid_cell(t, *image ? image : "-");
     if (cpu < 0)
         grid_cell(t, "-");
@@ -67,6 +67,8 @@ static void server_row(struct grid *t, json_t *s)
         grid_cellf(t, "%.1f", cpu);
     grid_cell(t, show_size(idle ? -1 : doc_int(s, "usage.memory", -1), text, sizeof text));
     int64_t limit = doc_int(s, "usage.memory_limit", -1);
+    if (idle && !strcmp(doc_str(s, "where"), "docker"))     /* none runs: what it would get */
+        limit = doc_int(s, "plan.memory", -1);
     grid_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
     count_cell(t, doc_int(s, "tool_count", -1));
     count_cell(t, doc_int(s, "calls.total", -1));

@@ -100,14 +100,8 @@ static void fill_image(struct maker *m, const struct runtime *rt)
 static void fill_argv0(struct maker *m, const struct runtime *rt)
 {
     struct plan *p = m->p;
-    if (!strchr(p->argv.v[0], '/'))
+    if (!strchr(p->argv.v[0], '/') || strcmp(rt->name, "other") == 0)
         return;
-    if (strcmp(rt->name, "other") == 0) {
-        plan_note_add(p, "command", p->argv.v[0], m->server->line, true,
-                      "the command is a path of the host, the container has only the image's files: set isolation.image "
-                      "to an image that has it, add it to isolation.volumes, or set isolation.enabled to false");
-        return;
-    }
     if (strcmp(rt->name, "shell") == 0)
         return;                  /* /bin/sh is where it is everywhere */
     char scratch[64];
@@ -247,6 +241,27 @@ static void fill_cache(struct maker *m, const struct runtime *rt)
     note_value(m, ISO_CACHE_VOLUME, buf_str(&word));
 }
 
+static bool is_mounted(const struct plan *p, const char *path)
+{
+    for (size_t i = 0; i < p->mount_count; i++) {
+        size_t n = strlen(p->mounts[i].target);
+        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* A program that is no known runner is where the image, or a mount, has it. */
+static void note_command(struct maker *m, const struct runtime *rt)
+{
+    const char *command = m->p->argv.v[0];
+    if (!strchr(command, '/') || strcmp(rt->name, "other") != 0 || is_mounted(m->p, command))
+        return;
+    plan_note_add(m->p, "command", command, m->server->line, true,
+                  "the command is a path of the host, the container has only the image's files: set isolation.image "
+                  "to an image that has it, add it to isolation.volumes, or set isolation.enabled to false");
+}
+
 /* Arguments that look like files of the host: inside, the same path is another place. */
 static void note_paths(struct maker *m)
 {
@@ -254,12 +269,7 @@ static void note_paths(struct maker *m)
     for (size_t i = 0; i < args->n; i++) {
         const char *a = args->v[i];
         bool looks = (a[0] == '/' && a[1] && a[1] != '/') || strncmp(a, "~/", 2) == 0;
-        bool mounted = false;
-        for (size_t k = 0; looks && k < m->p->mount_count; k++) {
-            size_t n = strlen(m->p->mounts[k].target);
-            mounted = mounted || (strncmp(a, m->p->mounts[k].target, n) == 0 && (a[n] == '/' || a[n] == '\0'));
-        }
-        if (!looks || mounted)
+        if (!looks || is_mounted(m->p, a))
             continue;
         AUTO_FREE char *which = xasprintf("args[%zu]", i);
         plan_note_add(m->p, "path", which, m->server->line, false,
@@ -406,6 +416,7 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
     fill_cache(m, rt);
     fill_env(m);
     fill_log(m);
+    note_command(m, rt);
     note_paths(m);
     find_weakness(m);
     fill_bootstrap(m, rt, runner);

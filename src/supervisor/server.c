@@ -125,9 +125,10 @@ static void rest(struct server *s)
 
 static void retry_in(struct server *s, enum server_state state, int64_t ms, const char *reason)
 {
-    server_set_state(s, state, reason);
+    /* First: who hears of the state also hears how long it will last. */
     s->retry_at_ms = clock_mono_ms() + ms;
     arm(s, &s->p->retry, ms);
+    server_set_state(s, state, reason);
     tell_session_why(s);
 }
 

@@ -25,6 +25,9 @@ def test_without_supervisor(t):
         t.eq(done.returncode, NO_SUPERVISOR, f"{verb[0]}: exit status without a supervisor")
         t.has(done.stderr, "no mcptop supervisor.*mcptop serve", f"{verb[0]} says what to do")
     t.eq(m.cli("version").returncode, OK, "version needs none")
+    view = m.cli()
+    t.ok(view.returncode == REFUSED and "mcptop ls" in view.stderr, "the view without a terminal says what to use", view)
+    t.eq(m.cli("ls").returncode, NO_SUPERVISOR, "and has started none")
 
 
 def test_usage(t):
@@ -120,6 +123,7 @@ def test_act(t):
     t.eq(done.returncode, REFUSED, "restart of one that dies")
     t.has(done.stdout, r"^dies: ! (backing-off|failed): exited 3$", "says why")
     t.eq(m.cli("restart", "nosuch").returncode, NO_SERVER, "restart of no server")
+    t.has(m.cli("restart", "god").stderr, 'did you mean "good"', "one that is nearly right")
     done = m.cli("restart", "echo", "nosuch")
     t.eq((done.returncode, "echo: * ready" in done.stdout), (NO_SERVER, True), "the others are restarted all the same")
     t.eq(m.cli("stop", "good", "echo", check=0).stdout.count("- stopped: stopped by user"), 2, "stop")

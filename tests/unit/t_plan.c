@@ -323,6 +323,9 @@ static void test_notes(void)
     struct plan *p = make("\"enabled\":true", UVX ",\"args\":[\"/data/db\"]" ISO("\"volumes\":[\"/home:/data\"]"));
     ok(!note_of(p, "path", false) && !p->weak, "a mounted path needs no note, and /home is not weak");
     plan_free(p);
+    p = make("\"enabled\":true", "\"command\":\"/bin2/server\"" ISO("\"volumes\":[\"/home/u/server:/bin2/server:ro\"]"));
+    ok(!note_of(p, "command", true), "nor does a mounted command");
+    plan_free(p);
 }
 
 /* ---- what cannot be ----------------------------------------------------------------------------------------------------- */
