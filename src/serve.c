@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "api/api_server.h"
 #include "base/clock.h"
@@ -127,14 +126,6 @@ static char *default_log_dir(const struct serve *sv, const struct config *c)
     return home && *home == '/' ? xasprintf("%s/.local/state/mcpproxy/logs", home) : xasprintf("%s/logs", sv->paths.data_dir);
 }
 
-static void set_level(const char *name)
-{
-    static const char *const names[] = { [LOG_DEBUG_] = "debug", [LOG_INFO_] = "info", [LOG_WARN_] = "warn", [LOG_ERROR_] = "error" };
-    for (size_t i = 0; name && i < ARRAY_LEN(names); i++)
-        if (strcasecmp(name, names[i]) == 0)
-            log_set_level((enum log_level)i);
-}
-
 /* What the options leave open the configuration says; a broken one (the fleet tells its problems) leaves the defaults. */
 static void read_settings(struct serve *sv)
 {
@@ -145,7 +136,6 @@ static void read_settings(struct serve *sv)
     sv->listen = *listen && strcmp(listen, "none") != 0 ? xstrdup(listen) : NULL;
     sv->log_dir = sv->paths.log_dir ? xstrdup(sv->paths.log_dir) : default_log_dir(sv, c);
     sv->api_key = xstrdup(c && c->api_key ? c->api_key : sv->instance.api_key);
-    set_level(c ? c->log_level : NULL);
     sv->mcp_open = c && c->mcp_auth && strcmp(c->mcp_auth, "none") == 0;
     config_free(c);
     problems_fini(&ignored);
@@ -290,7 +280,6 @@ static int supervise(void *arg)
 {
     struct serve *sv = arg;
     struct fault f = FAULT_NONE;
-    umask(077);
 #ifdef M_MMAP_THRESHOLD
     /* A large message goes back to the system when it is freed, instead of raising what is kept. */
     enum { LARGE_BYTES = 256 * 1024 };

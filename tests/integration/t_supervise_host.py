@@ -225,5 +225,14 @@ def test_one_at_a_time(t):
     t.eq(m.api.get("/status")["instance"], instance, "the instance id outlives it")
 
 
+def test_umask_is_the_users(t):
+    mask = t.path("mask")
+    script = f"umask > {mask}; exec {echo()['command']}"
+    m = t.mcptop({"mcpServers": {"one": {"command": "sh", "args": ["-c", script], "env": echo()["env"]}}},
+                 wrapper=["sh", "-c", 'umask 027; exec "$@"', "sh"])
+    m.wait_server("one")
+    t.eq(t.read("mask").strip(), "0027", "files that a server makes have the user's modes")
+
+
 if __name__ == "__main__":
     tap.main(__name__)
