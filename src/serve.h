@@ -2,16 +2,19 @@
 /* The supervisor's role: `mcptop serve`. Wires loop, fleet, API and warden; parses its own options.
  *
  *   --config FILE --data-dir DIR --log-dir DIR --socket PATH --listen ADDR:PORT|none
- *   --no-warden     run the supervisor itself in the foreground, without its guardian (debugging, valgrind)
- *   --ready-fd N    write "ok\n" to N once the API answers, or "error: SENTENCE\n"; then close it. "busy: SENTENCE\n" when it is
- *                   SERVE_EXIT_LOCKED: whoever started us goes on with the one that holds the lock. N is set close-on-exec first.
- *                   A supervisor that the warden started again finds nobody at the other end (EPIPE): that is fine
+ *   --no-warden     run the supervisor itself, without its guardian (debugging, valgrind)
+ *   --ready-fd N    write "ok\n" to N once the API answers, or "error: SENTENCE\n"; then close it
  *
- * Exit codes: 0 stopped in order; 2 wrong usage; 10 another supervisor holds the data directory's lock;
- * 11 cannot start (data directory, socket …): the warden does not retry any of these.
+ * With SERVE_EXIT_LOCKED the word is "busy: SENTENCE\n": whoever started us goes on with the one
+ * that holds the lock. N is set close-on-exec first. A supervisor that the warden started again
+ * finds nobody at the other end (EPIPE): that is fine.
  *
- * SIGTERM and SIGINT stop it in order. They may come twice (from the terminal or a service manager, and from the warden): the
- * second one changes nothing. MCPTOP_PREVIOUS_END in the environment says how the supervisor before this one ended (warden.h). */
+ * Exit codes: 0 stopped in order; 2 wrong usage; 10 another supervisor holds the data directory's
+ * lock; 11 cannot start (data directory, socket …): the warden does not retry any of these.
+ *
+ * SIGTERM and SIGINT stop it in order. They may come twice (from the terminal or a service manager,
+ * and from the warden): the second one changes nothing. MCPTOP_PREVIOUS_END in the environment says
+ * how the supervisor before this one ended (warden.h). */
 #ifndef MCPTOP_SERVE_H
 #define MCPTOP_SERVE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Waits for the supervisor, and cleans up after it. Everything is done between two sigtimedwait() calls: no handler,
- * no race. Only direct children are ever killed: whoever a dead process leaves behind becomes our child in its turn,
- * so that a loop ends every tree, also one that grows while it is being cut. Must not know what a supervisor does. */
+/* Waits for the supervisor, and cleans up after it. Everything is done between two sigtimedwait()
+ * calls: no handler, no race. Only direct children are ever killed: whoever a dead process leaves
+ * behind becomes our child in its turn, so that a loop ends every tree, also one that grows while
+ * it is being cut. Must not know what a supervisor does. */
 #include "warden.h"
 
 #include <dirent.h>
@@ -158,7 +159,8 @@ static bool sleep_ms(long ms, const sigset_t *signals)
     return true;
 }
 
-static pid_t spawn(int (*supervisor)(void *), void *arg, const sigset_t *mask, const char *previous_end)
+static pid_t spawn(int (*supervisor)(void *), void *arg, const sigset_t *mask,
+                   const char *previous_end)
 {
     pid_t warden = getpid();
     pid_t pid = fork();
@@ -174,9 +176,10 @@ static pid_t spawn(int (*supervisor)(void *), void *arg, const sigset_t *mask, c
     exit(supervisor(arg));
 }
 
-/* One run of the supervisor, its leftovers included. false: the warden's work is done, *ret_code is how. */
-static bool run_once(int (*supervisor)(void *), void *arg, const sigset_t *signals, const sigset_t *mask,
-                     char end[32], int *ret_code)
+/* One run of the supervisor, its leftovers included. false: the warden's work is done, *ret_code is
+ * how. */
+static bool run_once(int (*supervisor)(void *), void *arg, const sigset_t *signals,
+                     const sigset_t *mask, char end[32], int *ret_code)
 {
     bool stopping = false;
     pid_t pid = spawn(supervisor, arg, mask, end);
@@ -211,7 +214,8 @@ int warden_run(int (*supervisor)(void *arg), void *arg)
     while (run_once(supervisor, arg, &signals, &mask, end, &code)) {
         if (now_ms() - started > HEALTHY_MS)
             backoff = 0;
-        fprintf(stderr, "mcptop: the supervisor ended (%s); starting it again in %ld s\n", end, backoff / 1000);
+        fprintf(stderr, "mcptop: the supervisor ended (%s); starting it again in %ld s\n", end,
+                backoff / 1000);
         if (!sleep_ms(backoff, &signals))
             return 0;
         backoff = backoff ? backoff * 2 : 1000;

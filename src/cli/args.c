@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Parses options by the table below. Does not know which verb takes which: that stands with the verbs. */
+/* Parses options by the table below. Does not know which verb takes which: that stands with the
+ * verbs. */
 #include "cli/args.h"
 
 #include <errno.h>
@@ -9,26 +10,29 @@
 #include "cli/near.h"
 
 const struct option_row args_options[OPTIONS] = {
-    [OPT_SOCKET]   = { "socket", 0, "PATH", "the supervisor's socket (default DATA_DIR/mcptop.sock, or MCPTOP_SOCKET)" },
+    [OPT_SOCKET] = { "socket", 0, "PATH",
+                     "the supervisor's socket (default DATA_DIR/mcptop.sock, or MCPTOP_SOCKET)" },
     [OPT_DATA_DIR] = { "data-dir", 0, "DIR", "where state is kept (default ~/.mcpproxy)" },
-    [OPT_CONFIG]   = { "config", 0, "FILE", "the configuration of a supervisor that is started (default: mcp_config.json)" },
-    [OPT_LOG_DIR]  = { "log-dir", 0, "DIR", "where a supervisor that is started writes its logs" },
-    [OPT_LISTEN]   = { "listen", 0, "ADDR", "where a supervisor that is started listens (127.0.0.1:8080, or none)" },
-    [OPT_HELP]     = { "help", 'h', NULL, "this help, or that of a verb" },
-    [OPT_VERSION]  = { "version", 'V', NULL, "the version" },
+    [OPT_CONFIG] = { "config", 0, "FILE",
+                     "the configuration of a supervisor that is started" },
+    [OPT_LOG_DIR] = { "log-dir", 0, "DIR", "where a supervisor that is started writes its logs" },
+    [OPT_LISTEN] = { "listen", 0, "ADDR",
+                     "where a supervisor that is started listens (127.0.0.1:8080, or none)" },
+    [OPT_HELP] = { "help", 'h', NULL, "this help, or that of a verb" },
+    [OPT_VERSION] = { "version", 'V', NULL, "the version" },
     [OPT_READONLY] = { "readonly", 0, NULL, "look, and change nothing" },
-    [OPT_ASCII]    = { "ascii", 0, NULL, "draw with ASCII only" },
-    [OPT_COLOR]    = { "color", 0, "WHEN", "auto (but not with NO_COLOR) or never" },
-    [OPT_THEME]    = { "theme", 0, "NAME", "the colours; an unknown name lists them" },
-    [OPT_JSON]     = { "json", 0, NULL, "data as JSON" },
-    [OPT_ALL]      = { "all", 'a', NULL, "every server" },
-    [OPT_FOLLOW]   = { "follow", 'f', NULL, "go on as more comes in" },
-    [OPT_LINES]    = { "lines", 'n', "N", "how many of the latest lines (default 100)" },
-    [OPT_SINCE]    = { "since", 0, "SEQ", "lines after this sequence number" },
-    [OPT_NO_WAIT]  = { "no-wait", 0, NULL, "do not wait until it is done" },
-    [OPT_TIMEOUT]  = { "timeout", 't', "SECONDS", "how long to wait (default 60)" },
-    [OPT_SECRETS]  = { "secrets", 0, NULL, "show the values of env" },
-    [OPT_DRY_RUN]  = { "dry-run", 0, NULL, "show what would change, and change nothing" },
+    [OPT_ASCII] = { "ascii", 0, NULL, "draw with ASCII only" },
+    [OPT_COLOR] = { "color", 0, "WHEN", "auto (but not with NO_COLOR) or never" },
+    [OPT_THEME] = { "theme", 0, "NAME", "the colours; an unknown name lists them" },
+    [OPT_JSON] = { "json", 0, NULL, "data as JSON" },
+    [OPT_ALL] = { "all", 'a', NULL, "every server" },
+    [OPT_FOLLOW] = { "follow", 'f', NULL, "go on as more comes in" },
+    [OPT_LINES] = { "lines", 'n', "N", "how many of the latest lines (default 100)" },
+    [OPT_SINCE] = { "since", 0, "SEQ", "lines after this sequence number" },
+    [OPT_NO_WAIT] = { "no-wait", 0, NULL, "do not wait until it is done" },
+    [OPT_TIMEOUT] = { "timeout", 't', "SECONDS", "how long to wait (default 60)" },
+    [OPT_SECRETS] = { "secrets", 0, NULL, "show the values of env" },
+    [OPT_DRY_RUN] = { "dry-run", 0, NULL, "show what would change, and change nothing" },
 };
 
 /* The row of --NAME[=VALUE] or -X; OPTIONS when there is none. */
@@ -57,7 +61,11 @@ int args_find_verb(int argc, char **argv)
         if (!strcmp(arg, "--"))
             return i + 1 < argc ? i + 1 : 0;
         bool is_long = arg[1] == '-';
-        enum option_id id = is_long ? find_long(arg + 2, strlen(arg + 2)) : arg[2] ? OPTIONS : find_letter(arg[1]);
+        enum option_id id = OPTIONS;
+        if (is_long)
+            id = find_long(arg + 2, strlen(arg + 2));
+        else if (!arg[2])
+            id = find_letter(arg[1]);
         if (id != OPTIONS && args_options[id].value)
             i++;
     }
@@ -96,7 +104,8 @@ static int take_long(struct args *a, char **argv, int argc, int *i, struct fault
     else if (*i + 1 < argc)
         a->value[id] = argv[++*i];
     else
-        return fault_set(f, FAULT_INVALID, "--%s needs a value: --%s %s", row->name, row->name, row->value);
+        return fault_set(f, FAULT_INVALID, "--%s needs a value: --%s %s", row->name, row->name,
+                         row->value);
     return 0;
 }
 
@@ -170,8 +179,8 @@ void args_words(const struct args *a, unsigned options, struct strvec *out)
     }
 }
 
-int args_number(const struct args *a, enum option_id id, int64_t min, int64_t max, int64_t otherwise, int64_t *ret,
-                struct fault *f)
+int args_number(const struct args *a, enum option_id id, int64_t min, int64_t max,
+                int64_t otherwise, int64_t *ret, struct fault *f)
 {
     const char *text = a->value[id];
     char *end;
@@ -181,8 +190,8 @@ int args_number(const struct args *a, enum option_id id, int64_t min, int64_t ma
     errno = 0;
     long long n = strtoll(text, &end, 10);
     if (end == text || *end || errno || n < min || n > max)
-        return fault_set(f, FAULT_INVALID, "--%s %s: a number from %lld to %lld is needed", args_options[id].name, text,
-                         (long long)min, (long long)max);
+        return fault_set(f, FAULT_INVALID, "--%s %s: a number from %lld to %lld is needed",
+                         args_options[id].name, text, (long long)min, (long long)max);
     *ret = n;
     return 0;
 }
@@ -196,7 +205,8 @@ void args_help(FILE *out, unsigned options)
         char left[64], letter[8] = "    ";
         if (row->letter)
             snprintf(letter, sizeof letter, "-%c, ", row->letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name, row->value ? " " : "",
+                 row->value ? row->value : "");
         fprintf(out, "  %-22s %s\n", left, row->help);
     }
 }

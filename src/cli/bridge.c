@@ -4,15 +4,19 @@
  *   client ─ in ─► from_client (lines) ─► link ─► supervisor
  *   client ◄─ out ◄─ from_server (lines) ◄─ link ◄─ supervisor
  *
- * Only whole lines go on, in both directions: a supervisor may die in the middle of one, and the client must never see half a message.
- * Back-pressure: where more than HIGH_WATER waits for one side, the other side is not read.
+ * Only whole lines go on, in both directions: a supervisor may die in the middle of one, and the
+ * client must never see half a message. Back-pressure: where more than HIGH_WATER waits for one
+ * side, the other side is not read.
  *
- * The link has three states. OPEN: bytes flow. LOST: there was one and it broke; requests in flight are answered with an error, what the client
- * says meanwhile waits in `pending` (and the client is not read any further), a new connection is tried, and it begins with the client's own
- * initialize, whose second answer is swallowed. REFUSED: there will be none; the client is told in the answer to its first request.
+ * The link has three states. OPEN: bytes flow. LOST: there was one and it broke; requests in flight
+ * are answered with an error, what the client says meanwhile waits in `pending` (and the client is
+ * not read any further), a new connection is tried, and it begins with the client's own initialize,
+ * whose second answer is swallowed. REFUSED: there will be none; the client is told in the answer
+ * to its first request.
  *
- * A supervisor that was shut down on purpose is started again only when the client asks for something. Nothing but protocol
- * ever goes to stdout. Must not know what any method means, but initialize, initialized and cancelled. */
+ * A supervisor that was shut down on purpose is started again only when the client asks for
+ * something. Nothing but protocol ever goes to stdout. Must not know what any method means, but
+ * initialize, initialized and cancelled. */
 #include "cli/bridge.h"
 
 #include <errno.h>
@@ -36,16 +40,18 @@
 #include "io/stream.h"
 
 enum {
-    MAX_LINE = 64 * 1024 * 1024 + 64 * 1024,   /* the supervisor's own limit, and its words about it */
-    HIGH_WATER = 1024 * 1024,
-    OUT_CAP = 3 * MAX_LINE,                    /* never reached: reading stops at HIGH_WATER and then one line may come */
-    BATCH = 32 * 1024,                         /* lines shorter than this go out together, in one write */
-    RETRY_MS = 50, SLOW_RETRY_MS = 500,
-    WARDEN_MS = 5000,                          /* the warden brings its supervisor back sooner, or nobody does */
+    MAX_LINE = (64 << 20) + (64 << 10), /* the supervisor's own limit, and its words about it */
+    HIGH_WATER = 1 << 20,
+    OUT_CAP = 3 * MAX_LINE, /* never reached: reading stops at HIGH_WATER, then one line may come */
+    BATCH = 32 << 10,       /* lines shorter than this go out together, in one write */
+    RETRY_MS = 50,
+    SLOW_RETRY_MS = 500,
+    WARDEN_MS = 5000, /* the warden brings its supervisor back sooner, or nobody does */
     START_AGAIN_MS = 2000,
-    PATIENCE_MS = 60 * 1000,                   /* a supervisor that stands: after this a call fails rather than wait */
+    PATIENCE_MS = 60000, /* after this a call fails rather than wait for a supervisor that stands */
     CONNECT_MS = 5000,
-    RPC_SERVER_ERROR = -32000, RPC_INVALID_REQUEST = -32600,
+    RPC_SERVER_ERROR = -32000,
+    RPC_INVALID_REQUEST = -32600,
 };
 
 enum link_state { LINK_FIRST, LINK_OPEN, LINK_LOST, LINK_REFUSED };
@@ -55,21 +61,21 @@ struct bridge {
     const char *server;
     struct ev_loop *loop;
     struct http_client *http;
-    struct http_upgrade *link;      /* NULL between two attempts */
+    struct http_upgrade *link; /* NULL between two attempts */
     enum link_state state;
     ev_io in;
     bool in_ended;
     struct outq out;
     int out_fd;
     struct lines from_client, from_server;
-    struct buf batch;               /* whole lines of one read, on their way */
-    struct buf pending;             /* whole lines of the client that wait for a link */
+    struct buf batch;   /* whole lines of one read, on their way */
+    struct buf pending; /* whole lines of the client that wait for a link */
     struct inflight calls;
 
-    struct buf initialize;          /* the client's line; empty before it */
-    size_t initialize_id_at, initialize_id_n;       /* where its id stands in it */
+    struct buf initialize;                    /* the client's line; empty before it */
+    size_t initialize_id_at, initialize_id_n; /* where its id stands in it */
     bool initialize_answered, initialized;
-    struct buf replay_id;           /* the id of the initialize that we sent again; its answer is ours */
+    struct buf replay_id; /* the id of the initialize that we sent again; its answer is ours */
 
     ev_timer retry;
     int64_t lost_ms, started_ms;
@@ -118,7 +124,8 @@ static void answer_error(struct bridge *b, struct rpc_span id, int code, const c
     to_client(b, line.data, line.len);
 }
 
-/* Everything in flight is answered, but initialize where `spare_initialize`: that is simply asked again. */
+/* Everything in flight is answered, but initialize where `spare_initialize`: that is simply asked
+ * again. */
 static void fail_calls(struct bridge *b, const char *text, bool spare_initialize)
 {
     struct rpc_span initialize = initialize_id(b);
@@ -135,7 +142,8 @@ static void fail_calls(struct bridge *b, const char *text, bool spare_initialize
         inflight_add(&b->calls, initialize);
 }
 
-/* Something of the client's, a last notification perhaps, is still on its way. One that was lost with its supervisor does not matter. */
+/* Something of the client's, a last notification perhaps, is still on its way. One that was lost
+ * with its supervisor does not matter. */
 static bool is_unsaid(const struct bridge *b)
 {
     if (b->state == LINK_OPEN)
@@ -218,7 +226,9 @@ static void to_server(struct bridge *b, const char *p, size_t n)
 {
     struct buf *to = b->state == LINK_OPEN ? &b->batch : &b->pending;
     if (to == &b->batch && b->batch.len + n > BATCH) {
-        struct iovec iov[3] = { { b->batch.data, b->batch.len }, { (void *)p, n }, { (void *)"\n", 1 } };
+        struct iovec iov[3] = { { b->batch.data, b->batch.len },
+                                { (void *)p, n },
+                                { (void *)"\n", 1 } };
         http_upgrade_writev(b->link, iov, 3, NULL);     /* a broken link says so by its end */
         buf_clear(&b->batch);
         return;
@@ -227,7 +237,8 @@ static void to_server(struct bridge *b, const char *p, size_t n)
     buf_add_char(to, '\n');
 }
 
-static void remember_initialize(struct bridge *b, const char *p, size_t n, const struct rpc_head *head)
+static void remember_initialize(struct bridge *b, const char *p, size_t n,
+                                const struct rpc_head *head)
 {
     buf_clear(&b->initialize);
     buf_add(&b->initialize, p, n);
@@ -290,8 +301,8 @@ static void flush_to_server(struct bridge *b)
     buf_clear(&b->batch);
 }
 
-/* The supervisor ends a connection that asks nothing more once all is answered, also where it saw other requests than we did (a message that is no
- * valid JSON is answered without an id). */
+/* The supervisor ends a connection that asks nothing more once all is answered, also where it saw
+ * other requests than we did (a message that is no valid JSON is answered without an id). */
 static void shut_if_ended(struct bridge *b)
 {
     if (b->in_ended && b->state == LINK_OPEN)
@@ -328,10 +339,12 @@ static void on_link_drained(void *ctx)
 
 /* ---- the link: open ---- */
 
-/* A new supervisor knows nothing of this client: it gets the same handshake. The id is ours, so that no answer can be mistaken. */
+/* A new supervisor knows nothing of this client: it gets the same handshake. The id is ours, so
+ * that no answer can be mistaken. */
 static void replay(struct bridge *b)
 {
-    static const char initialized[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
+    static const char initialized[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
     if (!b->initialize.len || !b->initialize_answered)
         return;
     size_t after = b->initialize_id_at + b->initialize_id_n;
@@ -384,8 +397,10 @@ static void try_again(struct bridge *b, const struct fault *why)
 
 static void lose(struct bridge *b, const struct fault *why)
 {
-    AUTO_FREE char *text = xasprintf("the connection to the mcptop supervisor ended while server %s was working on this: "
-                                     "the call may or may not have run", b->server);
+    AUTO_FREE char *text = xasprintf(
+        "the connection to the mcptop supervisor ended while server %s was working on this: "
+        "the call may or may not have run",
+        b->server);
     b->state = LINK_LOST;
     b->lost_ms = clock_mono_ms();
     lines_fini(&b->from_server);
@@ -393,7 +408,7 @@ static void lose(struct bridge *b, const struct fault *why)
     buf_clear(&b->batch);
     buf_fini(&b->replay_id);
     if (b->in_ended && !why)
-        inflight_clear(&b->calls);      /* the end that shut_if_ended() asked for */
+        inflight_clear(&b->calls); /* the end that shut_if_ended() asked for */
     fail_calls(b, text, !b->in_ended);
     if (b->calls.count)         /* initialize, unanswered: it goes again as it was */
         to_server(b, b->initialize.data, b->initialize.len);
@@ -438,7 +453,8 @@ static void refuse_unknown(struct bridge *b)
     if (near.best)
         buf_printf(&text, ": did you mean \"%s\"?", near.best);
     if (shown)
-        buf_printf(&text, "%s%s%s", near.best ? " There are: " : "; there are: ", buf_str(&names), shown > 20 ? ", …" : "");
+        buf_printf(&text, "%s%s%s", near.best ? " There are: " : "; there are: ", buf_str(&names),
+                   shown > 20 ? ", …" : "");
     else
         buf_add_str(&text, ": none is configured");
     json_decref(data);
@@ -450,8 +466,9 @@ static void refuse_status(struct bridge *b, long status, const char *body)
 {
     json_t *envelope = json_loads(body, 0, NULL);
     const char *error = doc_str(envelope, "error");
-    AUTO_FREE char *text = *error ? xasprintf("mcptop refused server %s: %s", b->server, error)
-                                  : xasprintf("mcptop refused server %s with HTTP status %ld", b->server, status);
+    AUTO_FREE char *text =
+        *error ? xasprintf("mcptop refused server %s: %s", b->server, error)
+               : xasprintf("mcptop refused server %s with HTTP status %ld", b->server, status);
     json_decref(envelope);
     refuse(b, EXIT_REFUSED, text);
 }
@@ -469,7 +486,8 @@ static int start_supervisor(struct bridge *b, struct fault *f)
     return supervisor_start(b->paths, f);
 }
 
-/* Nobody answers. At first a supervisor is started at once; later the warden has its time, and then it is done for a client that asks. */
+/* Nobody answers. At first a supervisor is started at once; later the warden has its time, and then
+ * it is done for a client that asks. */
 static void nobody_there(struct bridge *b, const struct fault *why)
 {
     struct fault f = FAULT_NONE;
@@ -484,7 +502,8 @@ static void nobody_there(struct bridge *b, const struct fault *why)
         return;
     }
     int64_t now = clock_mono_ms();
-    if (b->calls.count && now - b->lost_ms > WARDEN_MS && now - b->started_ms > START_AGAIN_MS && start_supervisor(b, &f))
+    if (b->calls.count && now - b->lost_ms > WARDEN_MS && now - b->started_ms > START_AGAIN_MS &&
+        start_supervisor(b, &f))
         give_up_calls(b, f.text);
     try_again(b, why);
 }
@@ -513,7 +532,8 @@ static void on_link_end(void *ctx, long status, const struct fault *why)
 
 static void connect_link(struct bridge *b)
 {
-    static const struct http_upgrade_events events = { on_link_open, on_link_data, on_link_drained, on_link_end };
+    static const struct http_upgrade_events events = { on_link_open, on_link_data, on_link_drained,
+                                                       on_link_end };
     AUTO_FREE char *path = api_path("/mcp/%s/stdio", b->server);
     struct http_spec spec = {
         .peer = { .unix_socket = b->paths->socket, .host = "localhost" },
@@ -533,14 +553,17 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* ---- set-up ---- */
 
-/* stdout without blocking. Its flags belong to whoever shares it (a shell's terminal), so a pipe or terminal is opened anew. A socket cannot be; what is
- * at its other end is the client alone. A file never blocks. */
+/* stdout without blocking. Its flags belong to whoever shares it (a shell's terminal), so a pipe or
+ * terminal is opened anew. A socket cannot be; what is at its other end is the client alone. A file
+ * never blocks. */
 static int open_out(void)
 {
     struct stat st;
     if (fstat(STDOUT_FILENO, &st) || S_ISREG(st.st_mode))
         return STDOUT_FILENO;
-    int fd = S_ISSOCK(st.st_mode) ? -1 : open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    int fd = S_ISSOCK(st.st_mode)
+                 ? -1
+                 : open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
     if (fd >= 0)
         return fd;
     int flags = fcntl(STDOUT_FILENO, F_GETFL);

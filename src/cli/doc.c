@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Members of documents by a path. A document of another version may lack anything: then there is a default, never a crash. */
+/* Members of documents by a path. A document of another version may lack anything: then there is a
+ * default, never a crash. */
 #include "cli/doc.h"
 
 #include <string.h>

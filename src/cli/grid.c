@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Aligned tables for the verbs. Widths are columns of the terminal, not bytes. Knows nothing of what is in the cells. */
+/* Aligned tables for the verbs. Widths are columns of the terminal, not bytes. Knows nothing of
+ * what is in the cells. */
 #include "cli/grid.h"
 
 #include <stdarg.h>
@@ -140,8 +141,9 @@ static void print_cells(const struct grid *g, const struct row *r)
         const char *text = r ? (i < r->count ? r->cell[i] : "") : g->columns[i].head;
         int pad = g->width[i] - text_width(text, strlen(text));
         const char *sgr = r ? r->sgr[i] : NULL;
-        printf("%*s%s%s%s%*s%s", g->columns[i].right ? pad : 0, "", sgr ? sgr : "", text, sgr ? show_colour_off() : "",
-               g->columns[i].right || i == last ? 0 : pad, "", i == last ? "\n" : "  ");
+        printf("%*s%s%s%s%*s%s", g->columns[i].right ? pad : 0, "", sgr ? sgr : "", text,
+               sgr ? show_colour_off() : "", g->columns[i].right || i == last ? 0 : pad, "",
+               i == last ? "\n" : "  ");
     }
 }
 

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A table on stdout whose last column is the only one that is not padded. On a terminal that is too narrow whole columns go, the highest
- * `drop` first (0 = never). */
+/* A table on stdout whose last column is the only one that is not padded. On a terminal that is too
+ * narrow whole columns go, the highest `drop` first (0 = never). */
 struct grid;
 struct grid_column {
     const char *head;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A short list of ids. Clients have few requests open, and the oldest is usually answered first: searched from the front. */
+/* A short list of ids. Clients have few requests open, and the oldest is usually answered first:
+ * searched from the front. */
 #include "cli/inflight.h"
 
 #include <string.h>

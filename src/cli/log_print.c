@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Writes log lines. Sequence numbers are contiguous, so what is missing is known and told, never skipped. Knows nothing of
- * where the lines come from. */
+/* Writes log lines. Sequence numbers are contiguous, so what is missing is known and told, never
+ * skipped. Knows nothing of where the lines come from. */
 #include "cli/log_print.h"
 
 #include <stdio.h>
@@ -32,7 +32,8 @@ static void print_head(json_t *line)
     char text[16];
     const char *stream = doc_str(line, "s");
     strftime(text, sizeof text, "%H:%M:%S", localtime_r(&seconds, &tm));
-    printf("%s %s", text, !strcmp(stream, "out") ? "out| " : !strcmp(stream, "sup") ? "mcptop| " : "");
+    bool ours = !strcmp(stream, "sup"), stray = !strcmp(stream, "out");
+    printf("%s %s", text, ours ? "mcptop| " : stray ? "out| " : "");
 }
 
 static void print_text(struct log_print *p, json_t *line)

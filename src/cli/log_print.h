@@ -15,7 +15,8 @@ struct log_print {
 };
 /* Prints the lines from `next` on and moves it; a jump is marked. */
 void log_print_lines(struct log_print *p, json_t *lines);
-/* The first sequence number of lines that is not yet printed is `next`? Then they can be printed without a gap. */
+/* The first sequence number of lines that is not yet printed is `next`? Then they can be printed
+ * without a gap. */
 bool log_print_joins(const struct log_print *p, json_t *lines);
 /* Lines up to `to` (exclusive) are lost for good. */
 void log_print_lost(struct log_print *p, uint64_t to);

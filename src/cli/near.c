@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Nearness of words: insertions, deletions, substitutions and swapped neighbours, case ignored; a candidate that begins with
- * the word is near, too. Pure. */
+/* Nearness of words: insertions, deletions, substitutions and swapped neighbours, case ignored; a
+ * candidate that begins with the word is near, too. Pure. */
 #include "cli/near.h"
 
 #include <string.h>
@@ -31,8 +31,8 @@ static size_t distance(const char *a, size_t an, const char *b, size_t bn)
         for (size_t j = 1; j <= bn; j++) {
             size_t change = lower(a[i - 1]) != lower(b[j - 1]);
             now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + change);
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]) &&
-                now[j] > before[j - 2] + 1)
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]) && now[j] > before[j - 2] + 1)
                 now[j] = before[j - 2] + 1;
         }
         size_t *free_row = before;

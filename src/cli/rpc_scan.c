@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Finds id and method among the members of one object. The payload (params, result) is stepped over only where it stands
- * before them; and as the common SDKs write the id last, the end of a long message is looked at first. Pure. */
+/* Finds id and method among the members of one object. The payload (params, result) is stepped over
+ * only where it stands before them; and as the common SDKs write the id last, the end of a long
+ * message is looked at first. Pure. */
 #include "cli/rpc_scan.h"
 
 #include <string.h>
@@ -40,8 +41,9 @@ static const char *scalar_begin(const char *begin, const char *p)
     return p;
 }
 
-/* `,"id":TOKEN}` at the end of the message. In valid JSON a quote that follows ',' or '{' opens a string outside of any other, and nothing stands
- * between the token and the brace that closes the message: so this is a member of the message itself. */
+/* `,"id":TOKEN}` at the end of the message. In valid JSON a quote that follows ',' or '{' opens a
+ * string outside of any other, and nothing stands between the token and the brace that closes the
+ * message: so this is a member of the message itself. */
 static struct rpc_span id_at_end(const char *begin, const char *end)
 {
     struct rpc_span none = { 0 }, id;
@@ -61,7 +63,8 @@ static struct rpc_span id_at_end(const char *begin, const char *end)
     return p > begin && (p[-1] == ',' || p[-1] == '{') ? id : none;
 }
 
-/* One member after another of the object that begins at *p; false at its end or where it is not valid. */
+/* One member after another of the object that begins at *p; false at its end or where it is not
+ * valid. */
 static bool next_member(const char **p, const char *end, struct rpc_span *key, const char **value)
 {
     const char *at = jscan_space(*p, end);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The little that the bridge must know of a message: its id, its method. It trusts that the message is valid JSON; the
- * supervisor checks that (mcp/envelope), and a message it cannot make sense of goes through unchanged. */
+/* The little that the bridge must know of a message: its id, its method. It trusts that the message
+ * is valid JSON; the supervisor checks that (mcp/envelope), and a message it cannot make sense of
+ * goes through unchanged. */
 #ifndef MCPTOP_CLI_RPC_SCAN_H
 #define MCPTOP_CLI_RPC_SCAN_H
 

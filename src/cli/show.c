@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Text, figures and documents for the verbs' output. Every string that a server or a file gave goes through base/text.h:
- * an escape sequence in a reason must not reach the terminal. */
+/* Text, figures and documents for the verbs' output. Every string that a server or a file gave goes
+ * through base/text.h: an escape sequence in a reason must not reach the terminal. */
 #include "cli/show.h"
 
 #include <stdarg.h>
@@ -78,12 +78,17 @@ char *show_ago(int64_t wall_ms, char *out, size_t n)
     return clock_span(ms > 0 ? ms : 0, out, n);
 }
 
-static const struct { const char *state, *mark, *sgr; } states[] = {
+static const struct {
+    const char *state, *mark, *sgr;
+} states[] = {
     { "ready", "*", "\033[32m" },
     { "silent", "?", "\033[33m" },
-    { "pulling", "~", "\033[33m" }, { "starting", "~", "\033[33m" }, { "initializing", "~", "\033[33m" },
+    { "pulling", "~", "\033[33m" },
+    { "starting", "~", "\033[33m" },
+    { "initializing", "~", "\033[33m" },
     { "stopping", "~", "\033[33m" },
-    { "backing-off", "!", "\033[31m" }, { "failed", "!", "\033[31m" },
+    { "backing-off", "!", "\033[31m" },
+    { "failed", "!", "\033[31m" },
     { "stopped", "-", "" },
 };
 

@@ -17,7 +17,8 @@ void show_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *show_size(int64_t bytes, char *out, size_t n);
 char *show_latency(int64_t us, char *out, size_t n);
 char *show_ago(int64_t wall_ms, char *out, size_t n);       /* how long it is since then */
-/* The mark that goes with a state: "*" ready, "~" under way, "!" failed, "?" silent, "-" stopped. */
+/* The mark that goes with a state: "*" ready, "~" under way, "!" failed, "?" silent, "-" stopped.
+ */
 const char *show_mark(const char *state);
 /* SGR codes when stdout is a terminal that wants colours, else "". */
 const char *show_state_colour(const char *state);

@@ -11,18 +11,19 @@ struct cli {
     const struct verb *verb;
     const struct cli_roles *roles;
     struct args args;
-    struct paths paths;         /* resolved */
-    char **words;               /* after the verb; NULL-terminated; borrowed from args */
+    struct paths paths; /* resolved */
+    char **words;       /* after the verb; NULL-terminated; borrowed from args */
     size_t word_count;
 };
 
+/* ALONE needs no supervisor, ASKS a running one, STARTS one that is started if need be. */
 struct verb {
     const char *name, *words, *summary;
-    unsigned min_words, max_words;   /* max: ANY_WORDS = no limit */
-    unsigned options;                /* OPT_BIT()s beyond the global ones */
-    enum { ALONE, ASKS, STARTS } needs;   /* a supervisor: no, a running one, one that is started if need be */
-    int (*run)(struct cli *c);       /* exit code */
-    const char *more;                /* further lines of its help; may be NULL */
+    unsigned min_words, max_words;  /* max: ANY_WORDS = no limit */
+    unsigned options;               /* OPT_BIT()s beyond the global ones */
+    enum verb_needs { ALONE, ASKS, STARTS } needs;
+    int (*run)(struct cli *c);      /* exit code */
+    const char *more;               /* further lines of its help; may be NULL */
 };
 enum { ANY_WORDS = 1000 };
 
@@ -34,7 +35,8 @@ static inline bool cli_has(const struct cli *c, enum option_id id)
 int cli_fail(const struct fault *f);
 /* Says "mcptop VERB: SENTENCE" and how to get help. EXIT_USAGE. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Asks and, with --json, prints the data. 0 with *ret_data (a new reference), else an exit code after saying why. */
+/* Asks and, with --json, prints the data. 0 with *ret_data (a new reference), else an exit code
+ * after saying why. */
 int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret_data);
 
 /* verbs_ask.c */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The table of verbs: it dispatches, and the help is generated from it. What a verb does stands in verbs_*.c. */
+/* The table of verbs: it dispatches, and the help is generated from it. What a verb does stands in
+ * verbs_*.c. */
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -25,37 +26,47 @@ static int verb_help(struct cli *c);
 static const struct verb verbs[] = {
     { "serve", "", "supervise the servers, in the foreground", 0, ANY_WORDS, 0, ALONE, verb_serve,
       "  `mcptop` and `mcptop stdio` start it in the background when none runs." },
-    { "stdio", "NAME", "connect a client's stdin and stdout to a server", 1, 1, 0, ALONE, verb_stdio,
-      "  What an MCP client runs: claude mcp add NAME -- mcptop stdio NAME" },
-    { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls, NULL },
-    { "status", "", "the supervisor, its engine and its configuration", 0, 0, JSON, ASKS, verb_status, NULL },
+    { "stdio", "NAME", "connect a client's stdin and stdout to a server", 1, 1, 0, ALONE,
+      verb_stdio, "  What an MCP client runs: claude mcp add NAME -- mcptop stdio NAME" },
+    { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls,
+      NULL },
+    { "status", "", "the supervisor, its engine and its configuration", 0, 0, JSON, ASKS,
+      verb_status, NULL },
     { "logs", "NAME", "what a server wrote to stderr", 1, 1,
       JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES) | OPT_BIT(OPT_SINCE), ASKS, verb_logs,
       "  Lines marked `out|` came on stdout and are no MCP; `mcptop|` are the supervisor's own." },
-    { "start", "NAME…", "start servers, and wait until they are ready", 0, ANY_WORDS, ACT, STARTS, verb_act, NULL },
-    { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
-    { "restart", "NAME…", "restart servers, and wait until they are ready", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
-    { "kill", "NAME…", "SIGKILL now; they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
-    { "enable", "NAME…", "`enabled: true` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
-    { "disable", "NAME…", "`enabled: false` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act, NULL },
-    { "set", "NAME KEY=VALUE…", "change isolation or limits, in the configuration and now", 2, ANY_WORDS,
-      CHANGE | OPT_BIT(OPT_DRY_RUN), ASKS, verb_set,
-      "  Keys: isolation=docker|none memory=1g cpus=2 network=bridge|none|… enabled=true|false" },
-    { "undo", "NAME", "take back the last change of a server", 1, 1, CHANGE, ASKS, verb_undo, NULL },
-    { "command", "NAME", "the command line that equals what runs, to paste", 1, 1, JSON | OPT_BIT(OPT_SECRETS), ASKS,
-      verb_command, NULL },
-    { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1, JSON, ASKS, verb_why,
+    { "start", "NAME…", "start servers, and wait until they are ready", 0, ANY_WORDS, ACT, STARTS,
+      verb_act, NULL },
+    { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS, ACT, ASKS,
+      verb_act, NULL },
+    { "restart", "NAME…", "restart servers, and wait until they are ready", 0, ANY_WORDS, ACT, ASKS,
+      verb_act, NULL },
+    { "kill", "NAME…", "SIGKILL now; they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act,
       NULL },
+    { "enable", "NAME…", "`enabled: true` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act,
+      NULL },
+    { "disable", "NAME…", "`enabled: false` in the configuration", 0, ANY_WORDS, ACT, ASKS,
+      verb_act, NULL },
+    { "set", "NAME KEY=VALUE…", "change isolation or limits, in the configuration and now", 2,
+      ANY_WORDS, CHANGE | OPT_BIT(OPT_DRY_RUN), ASKS, verb_set,
+      "  Keys: isolation=docker|none memory=1g cpus=2 network=bridge|none|… enabled=true|false" },
+    { "undo", "NAME", "take back the last change of a server", 1, 1, CHANGE, ASKS, verb_undo,
+      NULL },
+    { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,
+      JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command, NULL },
+    { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1,
+      JSON, ASKS, verb_why, NULL },
     { "tools", "NAME", "the tools of a server", 1, 1, JSON, ASKS, verb_tools, NULL },
-    { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin", 2, 3,
-      JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
-    { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON, ASKS, verb_containers, NULL },
-    { "events", "", "what the engine and the supervisor saw", 0, 0, JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES), ASKS,
-      verb_events, NULL },
+    { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
+      2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
+    { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON,
+      ASKS, verb_containers, NULL },
+    { "events", "", "what the engine and the supervisor saw", 0, 0,
+      JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES), ASKS, verb_events, NULL },
     { "doctor", "", "what is wrong, and what to do about it", 0, 0, JSON, ASKS, verb_doctor, NULL },
     { "reload", "", "read the configuration again now", 0, 0, JSON, ASKS, verb_reload, NULL },
-    { "shutdown", "", "stop all servers and the supervisor", 0, 0, OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT), ASKS,
-      verb_shutdown, NULL },
+    { "shutdown", "", "stop all servers and the supervisor", 0, 0,
+      OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT), ASKS, verb_shutdown, NULL },
     { "version", "", "the version", 0, 0, 0, ALONE, verb_version, NULL },
     { "help", "[VERB]", "this help, or that of a verb", 0, 1, 0, ALONE, verb_help, NULL },
 };
@@ -74,9 +85,16 @@ int cli_fail(const struct fault *f)
 {
     show_error("%s", f->text);
     switch (f->code) {
-    case FAULT_NOT_FOUND: return EXIT_NO_SERVER;
-    case ENOENT: case ECONNREFUSED: case ECONNRESET: case EPIPE: case FAULT_TIMEOUT: return EXIT_NO_SUPERVISOR;
-    default: return EXIT_REFUSED;
+    case FAULT_NOT_FOUND:
+        return EXIT_NO_SERVER;
+    case ENOENT:
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EPIPE:
+    case FAULT_TIMEOUT:
+        return EXIT_NO_SUPERVISOR;
+    default:
+        return EXIT_REFUSED;
     }
 }
 
@@ -88,8 +106,8 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    show_error("%s%s%s\n(`mcptop %s%s--help` tells how it is used)", verb, *verb ? ": " : "", buf_str(&text), verb,
-               *verb ? " " : "");
+    show_error("%s%s%s\n(`mcptop %s%s--help` tells how it is used)", verb, *verb ? ": " : "",
+               buf_str(&text), verb, *verb ? " " : "");
     return EXIT_USAGE;
 }
 
@@ -109,8 +127,9 @@ int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, j
 static void print_overview(FILE *out)
 {
     fputs("mcptop: htop for MCP servers\n\n"
-          "  mcptop                        show them (starts a supervisor in the background if none runs)\n"
-          "  mcptop VERB [OPTION…] …       do one thing\n\nverbs:\n", out);
+          "  mcptop                     show them; a supervisor is started if none runs\n"
+          "  mcptop VERB [OPTION…] …    do one thing\n\nverbs:\n",
+          out);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         char left[40];
         snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].words);
@@ -122,12 +141,15 @@ static void print_overview(FILE *out)
     args_help(out, OPTS_VIEW);
     fputs("\noptions of the view and of every verb:\n", out);
     args_help(out, OPTS_GLOBAL);
-    fputs("\nexit status: 0 done; 1 not well, or refused; 2 wrong usage; 3 no supervisor; 4 no such server\n", out);
+    fputs("\nexit status: 0 done; 1 not well, or refused; 2 wrong usage; 3 no supervisor;\n"
+          "  4 no such server\n",
+          out);
 }
 
 static void print_verb_help(const struct verb *v)
 {
-    printf("mcptop %s%s%s%s\n  %s\n", v->name, v->options ? " [OPTION…]" : "", *v->words ? " " : "", v->words, v->summary);
+    printf("mcptop %s%s%s%s\n  %s\n", v->name, v->options ? " [OPTION…]" : "", *v->words ? " " : "",
+           v->words, v->summary);
     if (v->more)
         printf("%s\n", v->more);
     if (v->options)
@@ -173,12 +195,15 @@ static int verb_version(struct cli *c)
 
 static int verb_serve(struct cli *c)
 {
-    (void)c;        /* only its help comes here: cli_main hands the role over with its options unparsed */
+    (void)c; /* only its help comes here: cli_main hands the role over with its options unparsed */
     return EXIT_USAGE;
 }
 
+/* An AI client stands wherever its project is: what lies there must not decide what is executed. */
 static int verb_stdio(struct cli *c)
 {
+    if (!cli_has(c, OPT_CONFIG))
+        free(TAKE(c->paths.config));
     return bridge_run(&c->paths, c->words[0]);
 }
 
@@ -211,15 +236,6 @@ static int need_supervisor(const struct cli *c, bool start)
     return EXIT_NO_SUPERVISOR;
 }
 
-/* A person who stands in a directory with a configuration means that one. An AI client (`stdio`) stands wherever its project is, and what lies
- * there must not decide what is executed. */
-static void prefer_config_here(struct paths *p)
-{
-    char *here = p->config ? NULL : realpath("mcp_config.json", NULL);
-    if (here)
-        p->config = here;
-}
-
 /* `mcptop`: the view, which starts a supervisor where none runs. */
 static int run_view(struct cli *c)
 {
@@ -233,7 +249,6 @@ static int run_view(struct cli *c)
     for (unsigned id = 0; id < OPTIONS; id++)
         if (c->args.value[id] && !((OPTS_VIEW | OPTS_GLOBAL) & OPT_BIT(id)))
             return cli_usage(c, "--%s needs a verb", args_options[id].name);
-    prefer_config_here(&c->paths);
     strvec_add(&argv, "mcptop");
     args_words(&c->args, OPTS_VIEW, &argv);
     return c->roles->view(&c->paths, (int)argv.n, argv.v);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* argv → role. One table holds every verb with its words, help line and function: it dispatches, and `--help`
- * (and the man page) are generated from it.
+/* argv → role. One table holds every verb with its words, help line and function: it dispatches,
+ * and `--help` (and the man page) are generated from it.
  *
- * Exit codes: 0 done; 1 the thing asked about is not well or the request was refused; 2 wrong usage; 3 no supervisor
- * and none could be started; 4 no such server. */
+ * Exit codes: 0 done; 1 the thing asked about is not well or the request was refused; 2 wrong
+ * usage; 3 no supervisor and none could be started; 4 no such server. */
 #ifndef MCPTOP_CLI_VERBS_H
 #define MCPTOP_CLI_VERBS_H
 
@@ -13,7 +13,7 @@ enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_SUPERVISOR = 3, EX
 
 /* The two roles that main.c wires, because cli may include neither ui nor the supervisor. */
 struct cli_roles {
-    int (*serve)(int argc, char **argv);                         /* `mcptop serve …`, foreground, with its warden */
+    int (*serve)(int argc, char **argv); /* `mcptop serve …`, foreground, with its warden */
     int (*view)(const struct paths *p, int argc, char **argv);   /* `mcptop` */
 };
 int cli_main(int argc, char **argv, const struct cli_roles *roles);

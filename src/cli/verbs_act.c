@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Verbs that change servers and wait until the change has come to its end: they follow the event stream first and act after its
- * `hello`, so that no state in between is missed. Must not know how the supervisor does it: only states count. */
+/* Verbs that change servers and wait until the change has come to its end: they follow the event
+ * stream first and act after its `hello`, so that no state in between is missed. Must not know how
+ * the supervisor does it: only states count. */
 #include "cli/verb.h"
 
 #include <string.h>
@@ -15,9 +16,12 @@ enum { DEFAULT_TIMEOUT_S = 60 };
 /* What a verb waits for. */
 enum aim { AIM_NOTHING, AIM_READY, AIM_READY_ANEW, AIM_STOPPED };
 
-static const struct { const char *verb; enum aim aim; } aims[] = {
-    { "start", AIM_READY }, { "restart", AIM_READY_ANEW }, { "stop", AIM_STOPPED }, { "kill", AIM_NOTHING },
-    { "enable", AIM_READY }, { "disable", AIM_STOPPED },
+static const struct {
+    const char *verb;
+    enum aim aim;
+} aims[] = {
+    { "start", AIM_READY },  { "restart", AIM_READY_ANEW }, { "stop", AIM_STOPPED },
+    { "kill", AIM_NOTHING }, { "enable", AIM_READY },       { "disable", AIM_STOPPED },
 };
 
 struct act;
@@ -25,10 +29,10 @@ struct target {
     struct act *act;
     char *name;
     enum aim aim;
-    int64_t since_before;      /* when it entered the state it was in before we acted */
+    int64_t since_before; /* when it entered the state it was in before we acted */
     bool sent, answered, settled;
-    json_t *server;            /* as last heard of; owned */
-    json_t *change;            /* what set and undo were answered; owned */
+    json_t *server; /* as last heard of; owned */
+    json_t *change; /* what set and undo were answered; owned */
 };
 
 struct act {
@@ -38,9 +42,9 @@ struct act {
     struct api_stream *stream;
     ev_timer limit;
     const char *method, *route;
-    json_t *body;              /* of set; borrowed */
+    json_t *body; /* of set; borrowed */
     enum aim aim;
-    bool aim_by_change;        /* set and undo: the answer tells whether there is something to wait for */
+    bool aim_by_change; /* set and undo: the answer tells whether there is something to wait for */
     struct target *targets;
     size_t count;
     int exit_code;
@@ -92,8 +96,8 @@ static void print_server(const struct target *t)
     const char *state = doc_str(t->server, "state"), *reason = doc_str(t->server, "reason");
     char where[160] = "";
     if (!strcmp(state, "ready"))
-        snprintf(where, sizeof where, " (%s%s%s)", doc_str(t->server, "where"), *doc_str(t->server, "image") ? ", " : "",
-                 doc_str(t->server, "image"));
+        snprintf(where, sizeof where, " (%s%s%s)", doc_str(t->server, "where"),
+                 *doc_str(t->server, "image") ? ", " : "", doc_str(t->server, "image"));
     show_text(stdout, t->name);
     printf(": %s%s %s%s", show_state_colour(state), show_mark(state), state, show_colour_off());
     show_text(stdout, where);
@@ -105,7 +109,8 @@ static void print_server(const struct target *t)
     int64_t retry_ms = doc_int(t->server, "retry_in_ms", 0);
     char span[24];
     if (retry_ms > 0)
-        printf("  next try in %s; `mcptop logs %s` shows what it said\n", clock_span(retry_ms, span, sizeof span), t->name);
+        printf("  next try in %s; `mcptop logs %s` shows what it said\n",
+               clock_span(retry_ms, span, sizeof span), t->name);
 }
 
 static void print_results(struct act *a)
@@ -138,7 +143,8 @@ static bool is_one_of(const char *state, const char *a, const char *b)
     return !strcmp(state, a) || !strcmp(state, b);
 }
 
-/* Has it come to an end, good or bad? What was so before we acted does not count, except where it is what is wanted. */
+/* Has it come to an end, good or bad? What was so before we acted does not count, except where it
+ * is what is wanted. */
 static bool is_settled(struct target *t)
 {
     const char *state = doc_str(t->server, "state");
@@ -169,13 +175,14 @@ static bool is_settled(struct target *t)
     return true;
 }
 
-/* Answers and events come over two connections and may cross: the later state counts, and where two began within one millisecond
- * the event, for events come in order and none is left out. */
+/* Answers and events come over two connections and may cross: the later state counts, and where two
+ * began within one millisecond the event, for events come in order and none is left out. */
 static void hear(struct target *t, json_t *server, bool is_event)
 {
     if (t->settled)
         return;         /* what comes of it later is another story */
-    int64_t since = doc_int(server, "since_wall_ms", 0), known = doc_int(t->server, "since_wall_ms", -1);
+    int64_t since = doc_int(server, "since_wall_ms", 0);
+    int64_t known = doc_int(t->server, "since_wall_ms", -1);
     if (since > known || (since == known && is_event)) {
         json_t *old = t->server;
         t->server = json_incref(server);
@@ -191,7 +198,8 @@ static void hear(struct target *t, json_t *server, bool is_event)
 
 static enum aim aim_of_change(const struct target *t, json_t *server)
 {
-    bool restarts = !strcmp(doc_str(t->change, "applied"), "restart") && !strcmp(doc_str(server, "wanted"), "up");
+    bool restarts = !strcmp(doc_str(t->change, "applied"), "restart") &&
+                    !strcmp(doc_str(server, "wanted"), "up");
     return restarts && !cli_has(t->act->cli, OPT_NO_WAIT) ? AIM_READY_ANEW : AIM_NOTHING;
 }
 
@@ -293,8 +301,10 @@ static void on_limit(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     for (size_t i = 0; i < a->count; i++)
         if (!a->targets[i].settled)
-            show_error("%s is still %s after %d s (`mcptop logs %s` shows what it says; --timeout waits longer)",
-                       a->targets[i].name, doc_str(a->targets[i].server, "state"), (int)w->repeat, a->targets[i].name);
+            show_error("%s is still %s after %d s "
+                       "(`mcptop logs %s` shows what it says; --timeout waits longer)",
+                       a->targets[i].name, doc_str(a->targets[i].server, "state"), (int)w->repeat,
+                       a->targets[i].name);
     if (!a->count)
         show_error("the supervisor does not answer");
     note_exit(a, EXIT_REFUSED);
@@ -342,8 +352,12 @@ int verb_act(struct cli *c)
 
 /* ---- set, undo ---- */
 
-static const struct { const char *key; bool is_bool; } settable[] = {
-    { "isolation", false }, { "memory", false }, { "cpus", false }, { "network", false }, { "enabled", true },
+static const struct {
+    const char *key;
+    bool is_bool;
+} settable[] = {
+    { "isolation", false }, { "memory", false }, { "cpus", false },
+    { "network", false },   { "enabled", true },
 };
 
 /* One KEY=VALUE; values are checked by the API, which knows what may stand there. */
@@ -365,7 +379,8 @@ static int add_setting(struct cli *c, json_t *body, const char *word)
         json_object_set_new(body, key, json_boolean(equals[1] == 't'));
         return EXIT_OK;
     }
-    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, network and enabled", (int)(equals - word), word);
+    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, network and enabled",
+                     (int)(equals - word), word);
 }
 
 int verb_set(struct cli *c)
@@ -377,7 +392,10 @@ int verb_set(struct cli *c)
     if (!rc && cli_has(c, OPT_DRY_RUN))
         json_object_set_new(body, "dry_run", json_true());
     if (!rc) {
-        struct act a = { .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body, .aim_by_change = true };
+        struct act a = {
+            .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body,
+            .aim_by_change = true,
+        };
         add_target(&a, c->words[0]);
         rc = run_act(&a);
     }
@@ -387,7 +405,9 @@ int verb_set(struct cli *c)
 
 int verb_undo(struct cli *c)
 {
-    struct act a = { .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo", .aim_by_change = true };
+    struct act a = {
+        .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo", .aim_by_change = true
+    };
     add_target(&a, c->words[0]);
     return run_act(&a);
 }

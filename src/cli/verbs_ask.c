@@ -24,8 +24,9 @@ static int ask_named(struct cli *c, const char *route, json_t **ret_data)
 
 static const struct grid_column server_columns[] = {
     { "NAME", false, 0 }, { "STATE", false, 0 }, { "WHERE", false, 2 }, { "IMAGE", false, 8 },
-    { "CPU%", true, 3 }, { "MEM", true, 1 }, { "LIMIT", true, 4 }, { "TOOLS", true, 7 }, { "CALLS", true, 6 },
-    { "ERR", true, 5 }, { "P95", true, 9 }, { "RST", true, 10 }, { "UP", false, 0 },
+    { "CPU%", true, 3 },  { "MEM", true, 1 },    { "LIMIT", true, 4 },  { "TOOLS", true, 7 },
+    { "CALLS", true, 6 }, { "ERR", true, 5 },    { "P95", true, 9 },    { "RST", true, 10 },
+    { "UP", false, 0 },
 };
 
 static void count_cell(struct grid *t, int64_t n)
@@ -52,7 +53,8 @@ static void up_cell(struct grid *t, json_t *server, const char *state)
 static void server_row(struct grid *t, json_t *s)
 {
     char text[32];
-    const char *state = doc_str(s, "state"), *image = doc_str(s, "image"), *reason = doc_str(s, "reason");
+    const char *state = doc_str(s, "state"), *image = doc_str(s, "image"),
+               *reason = doc_str(s, "reason");
     double cpu = doc_real(s, "usage.cpu", -1);
     bool idle = !json_is_object(doc_get(s, "usage"));
     grid_row(t);
@@ -121,7 +123,8 @@ static int print_servers(struct cli *c, json_t *data)
     json_t *servers = doc_get(data, "servers"), *s;
     size_t i;
     if (!json_array_size(servers)) {
-        puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows where it is)");
+        puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows "
+             "where it is)");
         return EXIT_OK;
     }
     struct grid *t = grid_new(server_columns, ARRAY_LEN(server_columns));
@@ -202,8 +205,9 @@ static void linef(const char *label, const char *fmt, ...)
 static void print_engine(json_t *d)
 {
     const char *state = doc_str(d, "engine.state"), *error = doc_str(d, "engine.error");
-    linef("engine", "%s %s%s%s (%s)%s%s", state, doc_str(d, "engine.context"), *doc_str(d, "engine.version") ? " " : "",
-          doc_str(d, "engine.version"), doc_str(d, "engine.endpoint"), *error ? ": " : "", error);
+    linef("engine", "%s %s%s%s (%s)%s%s", state, doc_str(d, "engine.context"),
+          *doc_str(d, "engine.version") ? " " : "", doc_str(d, "engine.version"),
+          doc_str(d, "engine.endpoint"), *error ? ": " : "", error);
 }
 
 static void print_status(json_t *d)
@@ -213,9 +217,10 @@ static void print_status(json_t *d)
     linef("supervisor", "mcptop %s, pid %lld, up %s, %s of its own memory", doc_str(d, "version"),
           (long long)doc_int(d, "pid", 0), clock_span(doc_int(d, "uptime_ms", 0), up, sizeof up),
           show_size(doc_int(d, "self.rss_anon", -1), size, sizeof size));
-    linef("servers", "%d: %d ready, %d starting, %d failed, %d stopped", (int)doc_int(d, "servers.total", 0),
-          (int)doc_int(d, "servers.ready", 0), (int)doc_int(d, "servers.starting", 0),
-          (int)doc_int(d, "servers.failed", 0), (int)doc_int(d, "servers.stopped", 0));
+    linef("servers", "%d: %d ready, %d starting, %d failed, %d stopped",
+          (int)doc_int(d, "servers.total", 0), (int)doc_int(d, "servers.ready", 0),
+          (int)doc_int(d, "servers.starting", 0), (int)doc_int(d, "servers.failed", 0),
+          (int)doc_int(d, "servers.stopped", 0));
     line("socket", doc_str(d, "socket"));
     linef("listen", "%s%s%s", *listen ? listen : "none", *listen_error ? ": " : "", listen_error);
     print_engine(d);
@@ -223,8 +228,8 @@ static void print_status(json_t *d)
         line("data", doc_str(d, "data_dir"));
     line("logs", doc_str(d, "log_dir"));
     linef("loop", "longest turn %.2f ms", doc_real(d, "loop.longest_turn_ms", 0));
-    linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"), (int)doc_int(d, "config.errors", 0),
-          (int)doc_int(d, "config.warnings", 0));
+    linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"),
+          (int)doc_int(d, "config.errors", 0), (int)doc_int(d, "config.warnings", 0));
     print_problems(doc_get(d, "config.problems"), doc_str(d, "config.path"));
 }
 
@@ -251,7 +256,9 @@ static void first_line(struct grid *t, const char *text)
 
 int verb_tools(struct cli *c)
 {
-    static const struct grid_column columns[] = { { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 } };
+    static const struct grid_column columns[] = {
+        { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 },
+    };
     json_t *data, *tool;
     size_t i;
     int rc = ask_named(c, "/api/v1/servers/%s/tools", &data);
@@ -301,7 +308,9 @@ int verb_why(struct cli *c)
 int verb_command(struct cli *c)
 {
     json_t *data;
-    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? "/api/v1/servers/%s/command?secrets=1" : "/api/v1/servers/%s/command", &data);
+    const char *masked = "/api/v1/servers/%s/command";
+    const char *plain = "/api/v1/servers/%s/command?secrets=1";
+    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? plain : masked, &data);
     /* To a pipe as it is: the API quotes what needs it. */
     if (!rc && !cli_has(c, OPT_JSON)) {
         if (isatty(STDOUT_FILENO))
@@ -319,8 +328,9 @@ int verb_command(struct cli *c)
 int verb_containers(struct cli *c)
 {
     static const struct grid_column columns[] = {
-        { "ID", false, 0 }, { "SERVER", false, 0 }, { "OWNER", false, 0 }, { "STATE", false, 0 }, { "IMAGE", false, 2 },
-        { "NAME", false, 1 }, { "STATUS", false, 0 },
+        { "ID", false, 0 },     { "SERVER", false, 0 }, { "OWNER", false, 0 },
+        { "STATE", false, 0 },  { "IMAGE", false, 2 },  { "NAME", false, 1 },
+        { "STATUS", false, 0 },
     };
     json_t *data, *one;
     size_t i;
@@ -331,11 +341,12 @@ int verb_containers(struct cli *c)
     }
     struct grid *t = grid_new(columns, ARRAY_LEN(columns));
     json_array_foreach(doc_get(data, "containers"), i, one) {
+        bool left_over = !strcmp(doc_str(one, "owner"), "ours") && !doc_true(one, "in_use");
         grid_row(t);
         grid_cellf(t, "%.12s", doc_str(one, "id"));
         grid_cell(t, doc_str(one, "server"));
         grid_cellf(t, "%s%s", doc_str(one, "owner"),
-                    !strcmp(doc_str(one, "owner"), "ours") && !doc_true(one, "in_use") ? " (left over)" : "");
+                   left_over ? " (left over)" : "");
         grid_cell(t, doc_str(one, "state"));
         grid_cell(t, doc_str(one, "image"));
         grid_cell(t, doc_str(one, "name"));
@@ -365,9 +376,12 @@ int verb_doctor(struct cli *c)
             continue;
         /* Every server listed here is not well; a diagnostic says more than its state does. */
         const char *code = doc_str(d, "code");
-        AUTO_FREE char *text = json_is_object(d)
-            ? xasprintf("%s: %s%s%s%s", doc_str(one, "name"), doc_str(d, "user_message"), *code ? " [" : "", code, *code ? "]" : "")
-            : xasprintf("%s: %s: %s", doc_str(one, "name"), doc_str(one, "state"), doc_str(one, "reason"));
+        AUTO_FREE char *text =
+            json_is_object(d)
+                ? xasprintf("%s: %s%s%s%s", doc_str(one, "name"), doc_str(d, "user_message"),
+                            *code ? " [" : "", code, *code ? "]" : "")
+                : xasprintf("%s: %s: %s", doc_str(one, "name"), doc_str(one, "state"),
+                            doc_str(one, "reason"));
         show_text(stdout, text);
         putchar('\n');
         json_array_foreach(doc_get(d, "fix_steps"), k, step) {
@@ -394,7 +408,8 @@ int verb_reload(struct cli *c)
         return cli_fail(&f);
     int errors = (int)doc_int(status, "config.errors", 0);
     linef("config", "%s: %d errors, %d warnings%s", doc_str(status, "config.path"), errors,
-          (int)doc_int(status, "config.warnings", 0), errors ? "; the running configuration stays" : "");
+          (int)doc_int(status, "config.warnings", 0),
+          errors ? "; the running configuration stays" : "");
     print_problems(doc_get(status, "config.problems"), doc_str(status, "config.path"));
     json_decref(status);
     return errors ? EXIT_REFUSED : EXIT_OK;

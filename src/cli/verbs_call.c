@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `mcptop call`: one tool call, its result as text. Knows of MCP only the shape of a tool's result. */
+/* `mcptop call`: one tool call, its result as text. Knows of MCP only the shape of a tool's result.
+ */
 #include "cli/verb.h"
 
 #include <errno.h>
@@ -41,8 +42,9 @@ static json_t *arguments(struct cli *c, struct fault *f)
     json_error_t error;
     json_t *object = json_loadb(buf_str(&text), text.len, JSON_ALLOW_NUL, &error);
     if (!object || !json_is_object(object)) {
-        fault_set(f, FAULT_INVALID, "the arguments are no JSON object%s%s, as in '{\"path\":\"/tmp\"}'", object ? "" : ": ",
-                  object ? "" : error.text);
+        fault_set(f, FAULT_INVALID,
+                  "the arguments are no JSON object%s%s, as in '{\"path\":\"/tmp\"}'",
+                  object ? "" : ": ", object ? "" : error.text);
         json_decref(object);
         return NULL;
     }
@@ -79,13 +81,15 @@ int verb_call(struct cli *c)
     json_t *args = arguments(c, &f);
     if (!args)
         return cli_usage(c, "%s", f.text);
-    json_t *body = json_pack("{s:s, s:s, s:o}", "server", c->words[0], "tool", c->words[1], "arguments", args);
+    json_t *body =
+        json_pack("{s:s, s:s, s:o}", "server", c->words[0], "tool", c->words[1], "arguments", args);
     if (!body) {
         json_decref(args);
         return cli_usage(c, "the names are no valid UTF-8");
     }
     json_t *result = NULL, *item;
-    if (api_ask_within(c->paths.socket, "POST", "/api/v1/tools/call", body, seconds * 1000, &result, NULL, &f))
+    if (api_ask_within(c->paths.socket, "POST", "/api/v1/tools/call", body, seconds * 1000, &result,
+                       NULL, &f))
         return cli_fail(&f);
     size_t i;
     bool failed = doc_true(result, "isError");

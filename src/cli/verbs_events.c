@@ -28,8 +28,9 @@ static void print_event(const struct cli *c, json_t *e)
     char when[48];
     clock_iso(doc_int(e, "wall_ms", 0), when, sizeof when);
     const char *name = *doc_str(e, "server") ? doc_str(e, "server") : doc_str(e, "name");
-    AUTO_FREE char *line = xasprintf("%.19s %-10s %-10s %-14s %s  %s", when, doc_str(e, "source"), doc_str(e, "type"),
-                                     doc_str(e, "action"), name, doc_str(e, "detail"));
+    AUTO_FREE char *line =
+        xasprintf("%.19s %-10s %-10s %-14s %s  %s", when, doc_str(e, "source"), doc_str(e, "type"),
+                  doc_str(e, "action"), name, doc_str(e, "detail"));
     show_text(stdout, line);
     putchar('\n');
 }

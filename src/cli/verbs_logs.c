@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* `mcptop logs`: the latest lines, and with -f what follows.
  *
- * Following must not lose lines without a word. The stream says `gap` where this program was too slow; the sequence numbers say
- * it anyhow. Then lines of the stream are not printed but only counted, and the missing ones are paged until the printed end meets the
- * stream's end. A supervisor that goes away is waited for; a new one counts from 1 again, which its pid tells. */
+ * Following must not lose lines without a word. The stream says `gap` where this program was too
+ * slow; the sequence numbers say it anyhow. Then lines of the stream are not printed but only
+ * counted, and the missing ones are paged until the printed end meets the stream's end. A
+ * supervisor that goes away is waited for; a new one counts from 1 again, which its pid tells. */
 #include "cli/verb.h"
 
 #include <string.h>
@@ -66,7 +67,8 @@ static void page(struct follow *w)
         return;
     w->paging = true;
     AUTO_FREE char *base = api_path("/api/v1/servers/%s/logs", w->cli->words[0]);
-    AUTO_FREE char *path = xasprintf("%s?since=%llu&limit=%d", base, (unsigned long long)w->out.next - 1, PAGE_LINES);
+    AUTO_FREE char *path =
+        xasprintf("%s?since=%llu&limit=%d", base, (unsigned long long)w->out.next - 1, PAGE_LINES);
     api_send(w->api, "GET", path, NULL, on_page, w);
 }
 
@@ -198,12 +200,14 @@ int verb_logs(struct cli *c)
         return follow(c, tail, since);
 
     AUTO_FREE char *base = api_path("/api/v1/servers/%s/logs", c->words[0]);
-    AUTO_FREE char *path = since < 0 ? xasprintf("%s?tail=%lld", base, (long long)tail)
-                                     : xasprintf("%s?since=%lld&limit=%lld", base, (long long)since, (long long)tail);
+    AUTO_FREE char *path =
+        since < 0 ? xasprintf("%s?tail=%lld", base, (long long)tail)
+                  : xasprintf("%s?since=%lld&limit=%lld", base, (long long)since, (long long)tail);
     json_t *data;
     int rc = cli_ask(c, "GET", path, NULL, &data);
     if (!rc && !cli_has(c, OPT_JSON)) {
-        struct log_print out = { .next = since < 0 ? 0 : (uint64_t)since + 1, .tty = isatty(STDOUT_FILENO) };
+        struct log_print out = { .next = since < 0 ? 0 : (uint64_t)since + 1,
+                                 .tty = isatty(STDOUT_FILENO) };
         log_print_lines(&out, doc_get(data, "lines"));
         if (out.in_line)
             putchar('\n');

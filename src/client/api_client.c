@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Requests to the supervisor and its event stream, over io/http_client. Takes the envelope off (docs/api.md), so that callers
- * see data or a fault. Must not know what any route answers. */
+/* Requests to the supervisor and its event stream, over io/http_client. Takes the envelope off
+ * (docs/api.md), so that callers see data or a fault. Must not know what any route answers. */
 #include "client/api_client.h"
 
 #include <errno.h>
@@ -40,7 +40,13 @@ struct api_stream {
 
 /* Both kinds are in a list through these members. */
 #define LIST_ADD(head, x) \
-    do { (x)->next = (head); (x)->link = &(head); if (head) (head)->link = &(x)->next; (head) = (x); } while (0)
+    do { \
+        (x)->next = (head); \
+        (x)->link = &(head); \
+        if (head) \
+            (head)->link = &(x)->next; \
+        (head) = (x); \
+    } while (0)
 #define LIST_REMOVE(x) \
     do { *(x)->link = (x)->next; if ((x)->next) (x)->next->link = (x)->link; } while (0)
 
@@ -96,7 +102,8 @@ char *api_path(const char *path, const char *name)
     if (!slot)
         return buf_take(&out);
     for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_~", *p))
+        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+            strchr("-_~", *p))
             buf_add_char(&out, (char)*p);
         else if (*p == '.' && strcmp(name, ".") && strcmp(name, ".."))
             buf_add_char(&out, '.');
@@ -128,7 +135,8 @@ static int open_envelope(long status, json_t *envelope, json_t **ret_data, struc
     if (error)
         return fault_set(f, status_fault(status), "%s", error);
     if (!json_is_true(json_object_get(envelope, "success")))
-        return fault_set(f, status_fault(status), "HTTP %ld without the API's envelope: is this an mcptop supervisor?",
+        return fault_set(f, status_fault(status),
+                         "HTTP %ld without the API's envelope: is this an mcptop supervisor?",
                          status);
     *ret_data = json_object_get(envelope, "data");
     return 0;
@@ -143,7 +151,8 @@ static void on_done(void *ctx, const struct http_reply *r, const struct fault *w
     if (why) {
         f = *why;
     } else {
-        envelope = json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        envelope =
+            json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
         open_envelope(status, envelope, &data, &f);
     }
     c->request = NULL;
@@ -152,7 +161,8 @@ static void on_done(void *ctx, const struct http_reply *r, const struct fault *w
     call_free(c);
 }
 
-struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body, api_reply_fn fn, void *ctx)
+struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body,
+                          api_reply_fn fn, void *ctx)
 {
     static const char *const headers[] = { "Content-Type: application/json", NULL };
     static const struct http_events events = { .done = on_done };
@@ -233,10 +243,12 @@ static void on_stream_done(void *ctx, const struct http_reply *r, const struct f
     end_stream(s, &f);
 }
 
-struct api_stream *api_follow(struct api *a, const char *path, const struct api_stream_events *events, void *ctx)
+struct api_stream *api_follow(struct api *a, const char *path,
+                              const struct api_stream_events *events, void *ctx)
 {
     static const char *const headers[] = { "Accept: text/event-stream", NULL };
-    static const struct http_events http_events = { .data = on_stream_data, .done = on_stream_done };
+    static const struct http_events http_events = { .data = on_stream_data,
+                                                    .done = on_stream_done };
     struct api_stream *s = xcalloc(1, sizeof *s);
     s->api = a;
     s->events = *events;
@@ -282,8 +294,8 @@ static void on_answer(void *ctx, long status, json_t *data, const struct fault *
     ev_break(an->loop, EVBREAK_ALL);
 }
 
-int api_ask_within(const char *socket, const char *method, const char *path, json_t *body, int64_t timeout_ms,
-                   json_t **ret_data, long *ret_status, struct fault *f)
+int api_ask_within(const char *socket, const char *method, const char *path, json_t *body,
+                   int64_t timeout_ms, json_t **ret_data, long *ret_status, struct fault *f)
 {
     struct answer an = { .loop = ev_loop_new(EVFLAG_AUTO) };
     struct api *a = api_new(an.loop, socket);
@@ -305,8 +317,8 @@ int api_ask_within(const char *socket, const char *method, const char *path, jso
     return 0;
 }
 
-int api_ask(const char *socket, const char *method, const char *path, json_t *body, json_t **ret_data, long *ret_status,
-            struct fault *f)
+int api_ask(const char *socket, const char *method, const char *path, json_t *body,
+            json_t **ret_data, long *ret_status, struct fault *f)
 {
     return api_ask_within(socket, method, path, body, 0, ret_data, ret_status, f);
 }

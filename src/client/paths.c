@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Where things are: options, then MCPTOP_SOCKET, then the defaults. Relative paths become absolute here, because the
- * supervisor that is started in the background runs in another directory. Touches no file. */
+/* Where things are: options, then MCPTOP_SOCKET, then the defaults. Relative paths become absolute
+ * here, because the supervisor that is started in the background runs in another directory. Touches
+ * no file. */
 #include "client/api_client.h"
 
 #include <errno.h>
@@ -36,13 +37,15 @@ static int default_data_dir(struct paths *p, struct fault *f)
 {
     const char *home = home_dir();
     if (!home)
-        return fault_set(f, FAULT_NOT_FOUND, "HOME is not set and user %d has no home directory: use --data-dir DIR",
+        return fault_set(f, FAULT_NOT_FOUND,
+                         "HOME is not set and user %d has no home directory: use --data-dir DIR",
                          (int)getuid());
     p->data_dir = xasprintf("%s/.mcpproxy", strcmp(home, "/") ? home : "");
     return 0;
 }
 
-/* Looked for here and now: a supervisor that is started in the background runs in another directory. */
+/* Looked for here and now: a supervisor that is started in the background runs in another
+ * directory. */
 static void find_config_here(struct paths *p)
 {
     if (!p->config && access("mcp_config.json", F_OK) == 0)
@@ -72,10 +75,12 @@ int paths_resolve(struct paths *p, struct fault *f)
     if (!p->socket)
         p->socket = xasprintf("%s/mcptop.sock", p->data_dir);
 
-    size_t max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
+    size_t max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     if (strlen(p->socket) > max)
-        return fault_set(f, FAULT_TOO_BIG, "the socket's path \"%s\" has %zu bytes, and the system allows %zu: "
-                         "give a shorter one with --socket", p->socket, strlen(p->socket), max);
+        return fault_set(f, FAULT_TOO_BIG,
+                         "the socket's path \"%s\" has %zu bytes, and the system allows %zu: "
+                         "give a shorter one with --socket",
+                         p->socket, strlen(p->socket), max);
     return 0;
 }
 

@@ -28,7 +28,8 @@ static void dispatch(struct sse *s)
     buf_clear(&s->data);
 }
 
-static void take_field(struct sse *s, const char *field, size_t field_n, const char *value, size_t n)
+static void take_field(struct sse *s, const char *field, size_t field_n, const char *value,
+                       size_t n)
 {
     if (field_n == 5 && !memcmp(field, "event", 5)) {
         buf_clear(&s->name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Server-sent events out of chunks of any size (WHATWG HTML, "server-sent events"; of the fields `event` and `data`: the API
- * uses no other). Memory is bounded: one event may have 32 MiB. */
+/* Server-sent events out of chunks of any size (WHATWG HTML, "server-sent events"; of the fields
+ * `event` and `data`: the API uses no other). Memory is bounded: one event may have 32 MiB. */
 #ifndef MCPTOP_CLIENT_SSE_H
 #define MCPTOP_CLIENT_SSE_H
 
@@ -8,19 +8,21 @@
 #include "base/buf.h"
 #include "base/lines.h"
 
-/* name is "message" where the stream gives none. Both are valid during the call only; data is NUL-terminated. */
+/* name is "message" where the stream gives none. Both are valid during the call only; data is
+ * NUL-terminated. */
 typedef void (*sse_fn)(void *ctx, const char *name, const char *data, size_t n);
 
 struct sse {
     struct lines lines;
     struct buf name, data;
     bool has_data;
-    bool too_big;       /* an event over the limit came: what follows cannot be trusted to be complete */
+    bool too_big; /* an event over the limit came: what follows cannot be trusted to be complete */
     sse_fn fn;
     void *ctx;
 };
 void sse_init(struct sse *s, sse_fn fn, void *ctx);
 void sse_fini(struct sse *s);
-void sse_feed(struct sse *s, const char *p, size_t n);   /* the callback must not feed or finish the same object */
+/* The callback must not feed or finish the same object. */
+void sse_feed(struct sse *s, const char *p, size_t n);
 
 #endif

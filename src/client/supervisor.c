@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Is a supervisor there, and if not: one is started in the background. Blocking, with deadlines, because it happens before
- * there is anything else to do. Knows the start protocol of serve.h and no more of the supervisor than its socket. */
+/* Is a supervisor there, and if not: one is started in the background. Blocking, with deadlines,
+ * because it happens before there is anything else to do. Knows the start protocol of serve.h and
+ * no more of the supervisor than its socket. */
 #include "client/api_client.h"
 
 #include <errno.h>
@@ -56,13 +57,15 @@ static int check_peer(int fd, const char *path, struct fault *f)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n))
         return fault_set(f, errno, "who listens at %s", path);
     if (peer.uid != geteuid() && peer.uid != 0)
-        return fault_set(f, FAULT_DENIED, "%s belongs to another user (uid %d): not used", path, (int)peer.uid);
+        return fault_set(f, FAULT_DENIED, "%s belongs to another user (uid %d): not used", path,
+                         (int)peer.uid);
     return 0;
 }
 
 static int ask_health(int fd, const char *path, struct fault *f)
 {
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    static const char request[] =
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     char reply[16] = "";
     size_t have = 0;
     if (send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
@@ -72,7 +75,8 @@ static int ask_health(int fd, const char *path, struct fault *f)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return fault_set(f, FAULT_TIMEOUT, "the supervisor at %s does not answer within %d s", path, PROBE_SECONDS);
+            return fault_set(f, FAULT_TIMEOUT, "the supervisor at %s does not answer within %d s",
+                             path, PROBE_SECONDS);
         if (n <= 0)
             return fault_set(f, n ? errno : ECONNRESET, "the supervisor at %s", path);
         have += (size_t)n;
@@ -120,8 +124,10 @@ static void close_all_but_ready(void)
         close(fd);
 }
 
-/* In the grandchild: nothing of the starter's terminal, directory, descriptors and signals goes along. */
-static void become_serve(const struct paths *p, char *const *argv, int ready_fd) __attribute__((noreturn));
+/* In the grandchild: nothing of the starter's terminal, directory, descriptors and signals goes
+ * along. */
+static void become_serve(const struct paths *p, char *const *argv, int ready_fd)
+    __attribute__((noreturn));
 static void become_serve(const struct paths *p, char *const *argv, int ready_fd)
 {
     sigset_t none;
@@ -140,7 +146,8 @@ static void become_serve(const struct paths *p, char *const *argv, int ready_fd)
     fcntl(READY_FD, F_SETFD, 0);
     close_all_but_ready();
     execv("/proc/self/exe", argv);
-    dprintf(READY_FD, "error: cannot execute this program again (/proc/self/exe): %s\n", strerror(errno));
+    dprintf(READY_FD, "error: cannot execute this program again (/proc/self/exe): %s\n",
+            strerror(errno));
     _exit(127);
 }
 
@@ -172,7 +179,8 @@ static int spawn_detached(const struct paths *p, int *ret_ready_fd, struct fault
     return 0;
 }
 
-/* The first line that `serve --ready-fd` writes; "" at its end without one. -1: the deadline passed. */
+/* The first line that `serve --ready-fd` writes; "" at its end without one. -1: the deadline
+ * passed. */
 static int read_word(int fd, int64_t deadline_ms, char *line, size_t size)
 {
     size_t n = 0;
@@ -196,11 +204,13 @@ static int read_word(int fd, int64_t deadline_ms, char *line, size_t size)
 }
 
 /* Another one was faster: its API answers soon, or never. */
-static int await_other(const struct paths *p, int64_t deadline_ms, const char *told, struct fault *f)
+static int await_other(const struct paths *p, int64_t deadline_ms, const char *told,
+                       struct fault *f)
 {
     while (supervisor_probe(p->socket, NULL)) {
         if (clock_mono_ms() >= deadline_ms)
-            return fault_set(f, FAULT_CONFLICT, "%s, but it does not answer at %s", told, p->socket);
+            return fault_set(f, FAULT_CONFLICT, "%s, but it does not answer at %s", told,
+                             p->socket);
         poll(NULL, 0, 20);
     }
     return 0;
@@ -216,8 +226,10 @@ int supervisor_start(const struct paths *p, struct fault *f)
     if (read_word(fd, deadline_ms, line, sizeof line)) {
         if (!supervisor_probe(p->socket, NULL))
             return 0;
-        return fault_set(f, FAULT_TIMEOUT, "the supervisor was started but is not ready after %d s: "
-                         "`mcptop serve` in a terminal shows why", START_TIMEOUT_MS / 1000);
+        return fault_set(f, FAULT_TIMEOUT,
+                         "the supervisor was started but is not ready after %d s: "
+                         "`mcptop serve` in a terminal shows why",
+                         START_TIMEOUT_MS / 1000);
     }
     if (!strcmp(line, "ok"))
         return 0;
@@ -225,5 +237,6 @@ int supervisor_start(const struct paths *p, struct fault *f)
         return await_other(p, deadline_ms, line + 6, f);
     if (!strncmp(line, "error: ", 7))
         return fault_set(f, FAULT_CONFLICT, "the supervisor cannot start: %s", line + 7);
-    return fault_set(f, FAULT_CONFLICT, "the supervisor ended at its start: `mcptop serve` in a terminal shows why");
+    return fault_set(f, FAULT_CONFLICT,
+                     "the supervisor ended at its start: `mcptop serve` in a terminal shows why");
 }

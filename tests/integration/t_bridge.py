@@ -50,6 +50,20 @@ def test_starts_supervisor(t):
     t.eq(m.supervisor_pid(), pid, "the next client finds it")
 
 
+def test_config_of_a_project(t):
+    """An AI client runs us wherever its project is: a configuration that lies there is not ours."""
+    m = idle(t, {"mcpServers": {"echo": echo()}})
+    project = t.path("project")
+    os.mkdir(project)
+    with open(os.path.join(project, "mcp_config.json"), "w", encoding="utf-8") as file:
+        json.dump({"mcpServers": {"echo": {"command": "touch", "args": [t.path("executed")]}}}, file)
+    client = Stdio([paths.MCPTOP, "stdio", "echo", "--data-dir", m.data_dir, "--log-dir", m.log_dir,
+                    "--listen", "none"], env=m.env, cwd=project)
+    t.cleanup(client.close)
+    t.eq(client.initialize()["serverInfo"]["name"], "echo", "the data directory's configuration counts")
+    t.ok(not os.path.exists(t.path("executed")), "what lies in the project was not executed")
+
+
 def test_many_start_at_once(t):
     m = idle(t, {"mcpServers": {"echo": echo()}})
     clients = [bridge(t, m, "echo") for _ in range(5)]
