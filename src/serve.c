@@ -223,12 +223,22 @@ static void watch_signals(struct serve *sv)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The warden does this for a supervisor that died; here it is for the two of them, killed at once. */
+static void sweep_before(const struct serve *sv)
+{
+    AUTO_FREE char *prefix = xasprintf("%s.", sv->instance.id);
+    int swept = child_sweep_before(prefix);
+    if (swept)
+        log_warn("supervisor", "killed %d processes of servers that an earlier supervisor left behind", swept);
+}
+
 static int start_parts(struct serve *sv, struct fault *f)
 {
     struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir, .instance = sv->instance.id };
     struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir, .listen = sv->listen,
                               .api_key = sv->api_key, .mcp_open = sv->mcp_open, .turn = &sv->turn,
                               .shutdown = on_api_shutdown, .ctx = sv };
+    sweep_before(sv);
     if (child_reaper_start(sv->loop, f) < 0)
         return -1;
     sv->fleet = fleet_new(sv->loop, &options, f);

@@ -5,6 +5,9 @@
  * find nobody new, because trees fork while they die and because the kernel's list of children may
  * skip entries while siblings exit.
  *
+ * child_sweep_before() alone looks beyond our descendants: at every process of our user. Its runs
+ * have no parent any more that we could walk from, so that their mark is all there is.
+ *
  * It knows no loop and no objects; of the registry only child_owner_of() and child_session_of(). */
 #include "io/child_internal.h"
 
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -95,13 +99,14 @@ static int read_proc(pid_t pid, struct proc *ret)
 
 enum mark { MARK_NONE, MARK_THIS, MARK_OTHER };
 
-/* Is run_id one of the comma-separated words of value? */
+/* Is run_id one of the comma-separated words of value? One that ends in '.' stands for all that begin so. */
 static bool mark_has(const char *value, const char *run_id)
 {
     size_t n = strlen(run_id);
+    bool prefix = n > 0 && run_id[n - 1] == '.';
     for (const char *word = value;; word++) {
         size_t len = strcspn(word, ",");
-        if (len == n && !memcmp(word, run_id, n))
+        if ((prefix ? len > n : len == n) && !memcmp(word, run_id, n))
             return true;
         word += len;
         if (!*word)
@@ -283,6 +288,66 @@ int child_sweep(const char *run_id)
 int child_sweep_all(void)
 {
     return sweep(NULL, SIGKILL, MAX_ROUNDS);
+}
+
+/* ---- runs of a supervisor that is no more ---- */
+
+/* We may have been started from within such a run, by a server that calls mcptop. */
+static bool is_own_line(pid_t pid)
+{
+    struct proc p;
+    for (pid_t at = getpid(); at > 0; at = p.parent) {
+        if (at == pid)
+            return true;
+        if (read_proc(at, &p) < 0)
+            return false;
+    }
+    return false;
+}
+
+/* Every process of our user with the mark, wherever it hangs. */
+static void queue_marked(struct sweep *s)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *e;
+    struct stat st;
+    while (dir && (e = readdir(dir))) {
+        pid_t pid = atoi(e->d_name);
+        if (pid > 1 && fstatat(dirfd(dir), e->d_name, &st, 0) == 0 && st.st_uid == geteuid() &&
+            read_mark(pid, s->run_id) == MARK_THIS && !is_own_line(pid))
+            sweep_queue(s, pid, true);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* Its children are noted before it is hit: afterwards they are somebody else's, and those without a mark nobody's. */
+static void visit_marked(struct sweep *s, struct node node)
+{
+    struct proc p;
+    if (read_proc(node.pid, &p) < 0 || is_own_line(node.pid))
+        return;
+    queue_children(s, p.pid, true);
+    if (p.state != 'Z' && p.state != 'X' && !was_hit(s, &p))
+        hit(s, &p);
+}
+
+int child_sweep_before(const char *prefix)
+{
+    struct sweep s = {.run_id = prefix, .sig = SIGKILL};
+    size_t before;
+    int rounds = 0;
+    do {
+        before = s.hits;
+        s.queued = 0;
+        queue_marked(&s);
+        for (size_t i = 0; i < s.queued; i++)
+            visit_marked(&s, s.queue[i]);
+    } while (s.hits > before && ++rounds < MAX_ROUNDS);
+    int hits = (int)s.hits;
+    free(s.queue);
+    free(s.hit);
+    return hits;
 }
 
 void child_signal_run(const char *run_id, int sig)

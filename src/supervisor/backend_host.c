@@ -24,7 +24,7 @@ struct backend_host {
     struct ev_loop *loop;
     struct child *child;       /* NULL: it could not be started; `failed` says why */
     struct fault failed;
-    char run_id[40];
+    char run_id[80];
     enum phase phase;
     bool told_up;
     ev_timer timer;            /* see above */

@@ -48,7 +48,7 @@ struct server {
     struct { char text[96]; int64_t done, total; } pull;
 
     struct backend *backend;               /* the current run, or NULL */
-    char run_id[40];
+    char run_id[80];
     struct session *session;               /* lives as long as the server */
     struct logstore *log;
     struct usage usage;

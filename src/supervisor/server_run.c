@@ -270,7 +270,8 @@ enum run_begin server_run_begin(struct server *s)
     s->p->ending = ENDING_AS_WANTED;
     if (s->p->runs++)
         s->restarts++;
-    snprintf(s->run_id, sizeof s->run_id, "%08x%08x%08x", fleet_random(s->fleet), fleet_random(s->fleet), fleet_random(s->fleet));
+    snprintf(s->run_id, sizeof s->run_id, "%s.%08x%08x%08x", s->fleet->instance, fleet_random(s->fleet), fleet_random(s->fleet),
+             fleet_random(s->fleet));
     if (s->plan->mode == PLAN_DOCKER)
         logstore_say(s->log, "Docker isolation enabled for server: %s", s->name);
     struct backend_spec spec = { .loop = s->fleet->loop, .plan = s->plan, .run_id = s->run_id,

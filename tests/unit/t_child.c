@@ -334,6 +334,26 @@ static void test_sweep_forking(void)
     is_int(child_sweep_all(), 0, "nor of any other run");
 }
 
+/* What another supervisor of the same instance left, found by the first part of its mark. */
+static void test_sweep_before(void)
+{
+    struct seen a = {0}, b = {0};
+    start(&a, "setsid sh -c 'env -i sleep 60 & echo $! > left-below; echo $$ > left; wait' >/dev/null 2>&1 & wait", "one.a");
+    start(&b, "echo $$ > kept; exec sleep 60", "one1.a");
+    ok(run_until(loop, pid_in("left") > 0 && pid_in("kept") > 0, 5.), "two instances' runs");
+    is_int(child_sweep_before("on."), 0, "a part of an instance is none");
+    is_int(child_sweep_before("one.a."), 0, "and a whole mark no prefix");
+    int n = child_sweep_before("one.");
+    ok(n >= 3, "the instance's are killed: %d", n);
+    ok(run_until(loop, a.over, 5.), "all of them");
+    ok(is_gone(pid_in("left")) && is_gone(pid_in("left-below")), "also in sessions of their own, also without environment");
+    ok(is_alive(pid_in("kept")), "another instance's run is not touched");
+    child_sweep("one1.a");
+    ok(run_until(loop, b.over, 5.), "until it is asked for");
+    seen_fini(&a);
+    seen_fini(&b);
+}
+
 static void test_signals(void)
 {
     struct seen s = {0};
@@ -449,6 +469,7 @@ int main(void)
     test_paused_at_exit();
     test_sweep();
     test_sweep_forking();
+    test_sweep_before();
     test_signals();
     test_flood();
     test_crowd();
