@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log_file.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 static struct log_file *file;
@@ -96,16 +98,28 @@ static void add_head(struct buf *b, enum log_level level, const char *module)
     buf_add(b, " | ", 3);
 }
 
-/* A terminal that stands still (Ctrl-S) or a pipe that is not read must not stop the loop: pieces
- * that a writable pipe takes whole, or none. */
+/* A description of our own of the terminal behind stderr, one that never waits; -1 when there is
+ * none. The one we were given is shared with the shell, so its flags are not ours to change. */
+static int open_terminal(void)
+{
+    if (!isatty(STDERR_FILENO))
+        return -1;
+    return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* A terminal that stands still (Ctrl-S, a hung connection) or a pipe that is not read must not stop
+ * the loop: pieces that a writable pipe takes whole, or none. A terminal is writable as soon as it
+ * takes one byte, so it is written through a descriptor that does not wait for the others. */
 static void write_stderr(const char *p, size_t n)
 {
     enum { PIECE = 4096 };
+    AUTO_CLOSE int terminal = open_terminal();
+    int fd = terminal >= 0 ? terminal : STDERR_FILENO;
     while (n) {
-        struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+        struct pollfd pfd = { .fd = fd, .events = POLLOUT };
         if (poll(&pfd, 1, 0) <= 0 || !(pfd.revents & POLLOUT))
             return;
-        ssize_t put = write(STDERR_FILENO, p, n < PIECE ? n : PIECE);
+        ssize_t put = write(fd, p, n < PIECE ? n : PIECE);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)

@@ -127,6 +127,33 @@ static void to_stderr(void)
     close(out[1]);
 }
 
+static void to_terminal(void)
+{
+    int saved = dup(STDERR_FILENO), master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+        bail_out("posix_openpt");
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (terminal < 0)
+        bail_out("open the terminal");
+    dup2(terminal, STDERR_FILENO);
+    log_set_stderr(true);
+    log_info("x", "shown");
+    char got[200];
+    ssize_t n = read(master, got, sizeof got);
+    is_mem(got, n > 0 ? (size_t)n : 0, AT "INFO | x | shown\r\n", strlen(AT "INFO | x | shown\r\n"),
+           "to a terminal");
+    alarm(20);
+    for (int i = 0; i < 5000; i++)
+        log_info("x", "a line that fills a terminal which stands still");
+    ok(!(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK), "a hung terminal stops nobody, and keeps its flags");
+    log_set_stderr(false);
+    log_close();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(terminal);
+    close(master);
+}
+
 static void speed(void)
 {
     clock_freeze(-1, -1);
@@ -154,6 +181,7 @@ int main(void)
     logged(AT "INFO | x | still here\n", "leaves the old one in use");
     lost_lines();
     to_stderr();
+    to_terminal();
     log_open(path, NULL);
     speed();
     log_close();
