@@ -111,8 +111,9 @@ static void take_notification(struct session *s, const struct envelope *e)
 static void take_request(struct session *s, const struct envelope *e)
 {
     AUTO_BUF struct buf out = BUF_INIT;
+    bool is_ping = span_is(e->method, "ping");
 
-    if (span_is(e->method, "ping")) {
+    if (is_ping) {
         buf_add_str(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
         buf_add(&out, e->id.p, e->id.n);
         buf_add_str(&out, ",\"result\":{}}");
@@ -120,10 +121,12 @@ static void take_request(struct session *s, const struct envelope *e)
         AUTO_FREE char *method = span_decode((struct span){e->method.p - 1, e->method.n + 2}, 100);
         AUTO_FREE char *why = xasprintf("%s is not passed on to clients: no such capability was announced", method);
         envelope_error(&out, e->id, SESSION_NO_METHOD, why);
-        session_note(s, e->body.p, e->body.n, "a request that clients do not get; it was answered by an error");
     }
     /* A server that does not take the answer is about to be found silent, or has ended. */
     session_write_text(s, out.data, out.len, NULL);
+    if (!is_ping)
+        session_note(s, e->body.p, e->body.n,
+                     "a request that clients do not get; it was answered by an error");
 }
 
 /* ---- lines ---- */
@@ -158,6 +161,8 @@ static struct call *guess_call(struct session *s, const char *head, size_t n, co
     return span_to_id((struct span){digits, (size_t)(p - digits)}, &id) ? call_find(s, id) : NULL;
 }
 
+/* To be asked for only once the operator was told: that callback may end calls, runs, the
+ * session. */
 static void fail_guessed(struct session *s, struct call *k, const char *why)
 {
     if (!k || k->own)
@@ -173,20 +178,18 @@ void relay_oversize(struct session *s, const struct frame_item *item)
     AUTO_FREE char *why = xasprintf("a message of %llu bytes, over the limit of %zu bytes",
                                     (unsigned long long)item->total, s->cfg.max_message_bytes);
     AUTO_FREE char *answer = xasprintf("server \"%s\" answered with %s", s->cfg.server, why);
-    struct call *k = guess_call(s, item->p, item->n, item->tail, item->tail_n);
 
     s->stats.oversize++;
     session_note(s, item->p, item->n, why);
-    fail_guessed(s, k, answer);
+    fail_guessed(s, guess_call(s, item->p, item->n, item->tail, item->tail_n), answer);
 }
 
 static void take_broken(struct session *s, const char *p, size_t n, const struct fault *f)
 {
     AUTO_FREE char *why = xasprintf("server \"%s\" sent a reply that cannot be read: %s", s->cfg.server, f->text);
-    struct call *k = guess_call(s, p, n, p, n);
 
     session_stray(s, p, n, 0, f->text);
-    fail_guessed(s, k, why);
+    fail_guessed(s, guess_call(s, p, n, p, n), why);
 }
 
 void relay_message(struct session *s, const char *p, size_t n)

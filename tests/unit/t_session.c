@@ -23,6 +23,8 @@ struct rig {
     int write_errno;            /* != 0: writing fails with it */
     bool free_on_silent;
     bool down_on_failure;
+    int strike_on_stray;        /* 1: the run ends, 2: the session is freed, 3: the client closes */
+    struct client *struck;
 };
 
 static int rig_write(void *ctx, const struct iovec *iov, int count, struct fault *f)
@@ -65,6 +67,13 @@ static void rig_stray(void *ctx, const char *p, size_t n, unsigned flags, const 
 
     buf_printf(&r->strays, "[%s%s%s|%.*s]", flags & LINE_CONT ? "&" : "", flags & LINE_PARTIAL ? "+" : "", why,
                (int)(n < 80 ? n : 80), p);
+    if (r->strike_on_stray == 1)
+        session_down(r->s, "killed for what it wrote");
+    else if (r->strike_on_stray == 2)
+        session_free(TAKE(r->s));
+    else if (r->strike_on_stray == 3)
+        client_close(TAKE(r->struck));
+    r->strike_on_stray = 0;
 }
 
 static void rig_catalogue(void *ctx)
@@ -907,6 +916,42 @@ static void test_strikes(void)
     }
 }
 
+/* What the server wrote is told to the operator, who may end the run over it. */
+static void test_strikes_of_strays(void)
+{
+    static const char *const members[] = {
+        "\"result\":{\"x\":\"\xFF\"}",
+        "\"result\":\"0123456789012345678901234567890123456789\"",
+        "\"method\":\"roots/list\"",
+    };
+    struct session_config cfg = {.max_message_bytes = 64};
+    for (int strike = 1; strike <= 3; strike++) {
+        for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+            struct reply p = {0};
+            struct rig r;
+            rig_open(&r, NULL);
+            start_ready(&r);
+            cfg.server = "x";
+            if (i == 1)
+                session_configure(r.s, &cfg);
+            r.struck = client_open(r.s, "", NULL, NULL);
+            struct client *c = r.struck;
+            sends(c, &p, CALL("1", "t"));
+            const char *id = next_id(&r);
+            r.strike_on_stray = strike;
+            AUTO_FREE char *line = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%s,%s}\nrest", id,
+                                             members[i]);
+            session_feed(r.s, line, strlen(line));
+            /* A request of the server ends no call by itself. */
+            is_int(p.count, strike == 3 ? 0 : 1, "strike %d at line %zu", strike, i);
+            if (r.s && strike == 1)
+                client_close(c);
+            rig_close(&r);
+            buf_fini(&p.text);
+        }
+    }
+}
+
 /* ---- for people ---- */
 
 static void on_info(void *ctx, const struct call_info *i)
@@ -956,6 +1001,7 @@ int main(void)
     test_server_requests();
     test_silence();
     test_strikes();
+    test_strikes_of_strays();
     test_infos();
     return done_testing();
 }
