@@ -128,6 +128,26 @@ static bool is_unset(const struct jscan_node *n)
     return n->type == JSCAN_NULL || (n->type == JSCAN_STRING && n->end - n->start == 2);
 }
 
+/* Whether the key left a value behind: a ${env:X} that is set to nothing is as absent as "". */
+static bool has_value(const struct iso_settings *iso, enum iso_key key)
+{
+    switch (key) {
+    case ISO_ENABLED:       return iso->enabled != TRI_UNSET;
+    case ISO_MODE:          return iso->mode != MODE_UNSET;
+    case ISO_IMAGE:         return iso->image;
+    case ISO_MEMORY_LIMIT:  return iso->memory_limit;
+    case ISO_CPU_LIMIT:     return iso->cpu_limit;
+    case ISO_NETWORK_MODE:  return iso->network_mode;
+    case ISO_WORKING_DIR:   return iso->working_dir;
+    case ISO_REGISTRY:      return iso->registry;
+    case ISO_LOG_DRIVER:    return iso->log_driver;
+    case ISO_LOG_MAX_SIZE:  return iso->log_max_size;
+    case ISO_LOG_MAX_FILES: return iso->log_max_files;
+    case ISO_CACHE_VOLUME:  return iso->cache_volume != CACHE_UNSET;
+    default:                return true;     /* lists, and a timeout of 0 */
+    }
+}
+
 static bool read_iso(struct reader *r, int32_t node, const struct field *fields, size_t n, struct iso_settings *iso)
 {
     if (!reader_expect(r, node, JSCAN_OBJECT, "an object"))
@@ -135,7 +155,7 @@ static bool read_iso(struct reader *r, int32_t node, const struct field *fields,
     reader_object(r, node, fields, n, iso);
     for (enum iso_key key = 0; key < ISO_KEYS; key++) {
         int32_t at = jscan_member(r->doc, node, iso_key_name(key));
-        if (at >= 0 && !is_unset(&r->doc->nodes[at]))
+        if (at >= 0 && !is_unset(&r->doc->nodes[at]) && has_value(iso, key))
             iso->line[key] = (int)r->doc->nodes[at].line;
     }
     return true;
@@ -261,7 +281,9 @@ static char *server_name(struct reader *r, int32_t node)
         return NULL;
     }
     AUTO_FREE char *name = keyed ? jscan_key(r->doc, node) : reader_plain_string(r, inner);
-    AUTO_FREE char *inside = keyed && inner >= 0 ? jscan_str(r->doc, inner) : NULL;
+    if (keyed && !name)
+        reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not contain a NUL character");
+    AUTO_FREE char *inside = name && keyed && inner >= 0 ? jscan_str(r->doc, inner) : NULL;
     if (inside && strcmp(inside, name) != 0)
         reader_problem(r, PROBLEM_WARNING, inner, "has no effect: the name of this server is its key, \"%s\"", name);
     if (!name || !name_ok(r, keyed ? node : inner, name))

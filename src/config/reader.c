@@ -31,7 +31,7 @@ static void add_path(const struct jscan_doc *doc, int32_t node, struct buf *out)
         return;
     }
     AUTO_FREE char *key = jscan_key(doc, node);
-    buf_printf(out, "%s%s", out->len ? "." : "", key);
+    buf_printf(out, "%s%s", out->len ? "." : "", key ? key : "?");
 }
 
 char *reader_path(const struct reader *r, int32_t node)
@@ -258,6 +258,15 @@ static void read_strings(struct reader *r, int32_t node, struct strvec *ret)
     }
 }
 
+/* The key of a member; NULL after a problem. Caller frees. */
+static char *member_key(struct reader *r, int32_t node)
+{
+    char *key = jscan_key(r->doc, node);
+    if (!key)
+        reader_problem(r, PROBLEM_ERROR, node, "this name contains a NUL character");
+    return key;
+}
+
 /* Environment variables and images: a key is a word that must be usable as one. */
 static bool map_key_ok(struct reader *r, int32_t node, const char *key)
 {
@@ -272,7 +281,9 @@ static void read_map(struct reader *r, int32_t node, struct kvvec *ret)
     if (!reader_expect(r, node, JSCAN_OBJECT, "an object of strings"))
         return;
     for (int32_t at = r->doc->nodes[node].first_child; at >= 0; at = r->doc->nodes[at].next) {
-        AUTO_FREE char *key = jscan_key(r->doc, at);
+        AUTO_FREE char *key = member_key(r, at);
+        if (!key)
+            continue;
         int32_t last = jscan_member(r->doc, node, key);
         if (last >= 0 && last != at) {
             reader_problem(r, PROBLEM_WARNING, at, "is repeated: the one on line %u counts", r->doc->nodes[last].line);
@@ -341,7 +352,9 @@ void reader_object(struct reader *r, int32_t node, const struct field *fields, s
 {
     const struct jscan_node *nodes = r->doc->nodes;
     for (int32_t at = nodes[node].first_child; at >= 0; at = nodes[at].next) {
-        AUTO_FREE char *key = jscan_key(r->doc, at);
+        AUTO_FREE char *key = member_key(r, at);
+        if (!key)
+            continue;
         int32_t last = jscan_member(r->doc, node, key);
         const struct field *field = find_field(key, fields, n);
         if (last >= 0 && last != at)

@@ -17,6 +17,8 @@ static const char *test_env(void *ctx, const char *name)
     (void)ctx;
     if (strcmp(name, "TOKEN") == 0)
         return "s3cret";
+    if (strcmp(name, "NOTHING") == 0)
+        return "";
     return strcmp(name, "HOME") == 0 ? "/home/u" : NULL;
 }
 
@@ -49,6 +51,11 @@ static const struct {
     {"null is absent", "{\"mcpServers\": null, \"docker_isolation\": null, \"logging\": null}", ""},
     {"null members", SERVER("\"isolation\":null,\"args\":null,\"env\":null,\"working_dir\":null"), ""},
     {"empty strings are absent", ISOLATION("\"image\":\"\",\"memory_limit\":\"\",\"mode\":\"\",\"timeout\":\"\""), ""},
+    {"a NUL in a key", "{\"a\\u0000b\":1}", "E1 ?: this name contains a NUL character\n"},
+    {"a NUL in the name of a variable", SERVER("\"env\":{\"A\\u0000\":\"x\"}"),
+     "E1 mcpServers[0].env.?: this name contains a NUL character\n"},
+    {"a NUL in the name of a server", "{\"mcpServers\":{\"\\u0000\":{\"command\":\"x\",\"name\":\"y\"}}}",
+     "E1 mcpServers.?: the name of a server must not contain a NUL character\n"},
     {"the root is an array", "[]", "E1 : must be an object ({ … }), but is an array\n"},
     {"mcpServers of a wrong type", "{\n\"mcpServers\": 3}",
      "E2 mcpServers: must be an array of servers or an object keyed by their names, but is a number\n"},
