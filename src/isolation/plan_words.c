@@ -52,27 +52,60 @@ static bool contains_word(const char *s, size_t n, const char *word)
 static bool sounds_secret(const char *s, size_t n)
 {
     static const char *const words[] = {"token", "secret", "passw", "apikey", "api-key", "api_key", "credential",
-                                        "auth", "access-key", "access_key", "private-key", "private_key", "bearer"};
+                                        "auth", "cookie", "access-key", "access_key", "private-key", "private_key", "bearer"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (contains_word(s, n, words[i]))
             return true;
     return false;
 }
 
-/* "scheme://user:password@host" → "scheme://user:***@host"; anything else is copied. */
+/* "…?a=b&api_key=x" → "…?a=b&api_key=***". */
+static void add_query_masked(const char *s, struct buf *out)
+{
+    for (bool in_query = false;; in_query = true) {
+        size_t n = strcspn(s, "?&#"), name = strcspn(s, "=?&#");
+        bool key = name == 3 && strncasecmp(s, "key", 3) == 0;
+        bool hide = in_query && name < n && (key || sounds_secret(s, name));
+        buf_add(out, s, hide ? name + 1 : n);
+        buf_add_str(out, hide ? MASK : "");
+        s += n;
+        if (!*s)
+            return;
+        buf_add_char(out, *s++);
+    }
+}
+
+/* "scheme://user:password@host" → "scheme://user:***@host", and the secrets of its query; what is
+ * no URL is copied. */
 static void add_url_masked(const char *arg, struct buf *out)
 {
     const char *host = strstr(arg, "://");
-    host = host ? host + 3 : NULL;
-    const char *at = host ? strchr(host, '@') : NULL;
-    const char *colon = host ? strchr(host, ':') : NULL;
-    if (!at || !colon || colon > at || (size_t)(at - host) > strcspn(host, "/?# ")) {
+    if (!host) {
         buf_add_str(out, arg);
         return;
     }
-    buf_add(out, arg, (size_t)(colon + 1 - arg));
+    host += 3;
+    const char *at = memrchr(host, '@', strcspn(host, "/?# "));
+    const char *colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
+    if (colon) {
+        buf_add(out, arg, (size_t)(colon + 1 - arg));
+        buf_add_str(out, MASK);
+        arg = at;
+    }
+    add_query_masked(arg, out);
+}
+
+/* "GITHUB_TOKEN=x" and "Authorization: Bearer x" → their names and ***; else as a URL. */
+static void add_value_masked(const char *value, struct buf *out)
+{
+    size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+    bool named = value[n] == '=' || (value[n] == ':' && strncmp(value + n, "://", 3) != 0);
+    if (!named || !sounds_secret(value, n)) {
+        add_url_masked(value, out);
+        return;
+    }
+    buf_add(out, value, n + 1);
     buf_add_str(out, MASK);
-    buf_add_str(out, at);
 }
 
 /* One argument of the server's command; *hide_next carries "--token" to the word after it. */
@@ -81,14 +114,16 @@ static char *mask_arg(const char *arg, bool *hide_next)
     struct buf out = BUF_INIT;
     size_t name = strcspn(arg, "=");
     bool flag = arg[0] == '-' && arg[1];
-    bool assignment = !flag && arg[name] == '=' && strcspn(arg, " /:?&") > name;
     if (*hide_next && !flag) {
         buf_add_str(&out, MASK);
-    } else if ((flag || assignment) && arg[name] == '=' && sounds_secret(arg, name)) {
+    } else if (flag && arg[name] == '=') {
         buf_add(&out, arg, name + 1);
-        buf_add_str(&out, MASK);
+        if (sounds_secret(arg, name))
+            buf_add_str(&out, MASK);
+        else
+            add_value_masked(arg + name + 1, &out);
     } else {
-        add_url_masked(arg, &out);
+        add_value_masked(arg, &out);
     }
     *hide_next = flag && arg[name] == '\0' && sounds_secret(arg, name);
     return buf_take(&out);
@@ -284,6 +319,14 @@ static void add_host_line(const struct plan *p, bool with_secrets, struct buf *o
         buf_add_char(out, ')');
 }
 
+/* One line whatever the text holds: what follows a newline would be run. */
+static void add_comment(const char *text, struct buf *out)
+{
+    buf_add_str(out, "# ");
+    for (; *text; text++)
+        buf_add_char(out, (unsigned char)*text < ' ' ? ' ' : *text);
+}
+
 void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out)
 {
     buf_clear(out);
@@ -292,7 +335,7 @@ void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out)
     else if (p->mode == PLAN_HOST)
         add_host_line(p, with_secrets, out);
     else
-        buf_printf(out, "# %s", p->unsupported);
+        add_comment(p->unsupported, out);
 }
 
 /* ---- names --------------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@
 static const char *test_env(void *ctx, const char *name)
 {
     (void)ctx;
+    if (strcmp(name, "NOTHING") == 0)
+        return "";
     return strcmp(name, "TOKEN") == 0 ? "s3cret" : NULL;
 }
 
@@ -255,6 +257,57 @@ static void test_runs(void)
         is_str(got, want, "%s", runs[i].what);
         plan_free(p);
     }
+}
+
+static void test_empty_variables(void)
+{
+    static const char *const keys[] = {"image", "memory_limit", "cpu_limit", "network_mode", "registry", "mode",
+                                       "working_dir", "log_driver", "log_max_size", "log_max_files", "timeout",
+                                       "enable_cache_volume"};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        AUTO_FREE char *own = xasprintf(UVX ",\"isolation\":{\"%s\":\"${env:NOTHING}\"}", keys[i]);
+        struct plan *p = make("\"enabled\":true", own), *q = make("\"enabled\":true", UVX);
+        ok(p->mode == PLAN_DOCKER && p->hash == q->hash && p->live_hash == q->live_hash,
+           "%s of a variable that is set to nothing is absent", keys[i]);
+        plan_free(p);
+        plan_free(q);
+    }
+}
+
+static void test_masked_words(void)
+{
+    static const struct {
+        const char *arg, *shown;
+    } words[] = {
+        {"https://h/mcp?api_key=hunter&x=1", "https://h/mcp?api_key=***&x=1"},
+        {"https://h/mcp?x=1&KEY=hunter#f", "https://h/mcp?x=1&KEY=***#f"},
+        {"https://h/?monkey=1&q", "https://h/?monkey=1&q"},
+        {"postgres://u:hun@ter@h:1/db", "postgres://u:***@h:1/db"},
+        {"Authorization: Bearer hunter", "Authorization:***"},
+        {"X-Api-Key:hunter", "X-Api-Key:***"},
+        {"--header=Authorization: Bearer hunter", "--header=Authorization:***"},
+        {"--url=https://u:hunter@h", "--url=https://u:***@h"},
+        {"token://host", "token://host"},
+        {"Accept: text/plain", "Accept: text/plain"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        AUTO_FREE char *server = xasprintf("\"command\":\"node\",\"args\":[\"%s\"]", words[i].arg);
+        struct plan *p = make("\"enabled\":true", server);
+        AUTO_STRVEC struct strvec args = {0};
+        plan_run_args(p, &identity, true, &args);
+        is_str(args.v[args.n - 1], words[i].shown, "%s", words[i].arg);
+        plan_free(p);
+    }
+}
+
+static void test_comment_line(void)
+{
+    struct plan *p = make("", "\"command\":\"x\",\"env\":{\"A\":\"${env:NONE\\nrm}\"}");
+    AUTO_BUF struct buf line = BUF_INIT;
+    plan_shell_line(p, false, &line);
+    ok(strncmp(buf_str(&line), "# ", 2) == 0 && !strchr(buf_str(&line), '\n'), "a comment stays one: %s",
+       buf_str(&line));
+    plan_free(p);
 }
 
 static void test_masking(void)
@@ -689,6 +742,9 @@ int main(void)
     test_isolation_key();
     test_runs();
     test_masking();
+    test_masked_words();
+    test_empty_variables();
+    test_comment_line();
     test_notes();
     test_refusals();
     test_engine_json();
