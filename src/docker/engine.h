@@ -13,8 +13,8 @@
  * ended, so an engine that only closed the connection is never seen as down and no event is lost or
  * told twice. A request that finds nobody, or no answer in time, makes the engine look at once.
  *
- * engine_free is allowed in every callback but `event`; the http_client must outlive the engine and
- * its streams. */
+ * engine_free is allowed in every callback but `event` and the progress of a pull; the http_client
+ * must outlive the engine and its streams. */
 #ifndef MCPTOP_DOCKER_ENGINE_H
 #define MCPTOP_DOCKER_ENGINE_H
 

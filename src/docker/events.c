@@ -35,8 +35,9 @@ static void read_event(struct events_reader *r, const json_t *root)
     const json_t *actor = json_object_get(root, "Actor");
     json_t *attributes = json_object_get(actor, "Attributes");
     int64_t ns = json_integer_value(json_object_get(root, "timeNano"));
-    if (ns == 0)
-        ns = json_integer_value(json_object_get(root, "time")) * 1000000000;
+    int64_t s = json_integer_value(json_object_get(root, "time"));
+    if (ns == 0 && __builtin_mul_overflow(s, INT64_C(1000000000), &ns))
+        ns = 0;
     struct engine_event e = {
         .type = text(root, "Type"),
         .action = text(root, "Action"),

@@ -49,6 +49,14 @@ static bool is_one_of(const char *s, const char *const *words)
     return false;
 }
 
+/* Bounded, so that no sum over all layers overflows. */
+static int64_t bytes_of(const json_t *detail, const char *key)
+{
+    const int64_t most = INT64_MAX / PULL_MAX_LAYERS;
+    int64_t n = json_integer_value(json_object_get(detail, key));
+    return n < 0 ? 0 : n < most ? n : most;
+}
+
 static bool layer_update(struct pull_progress *p, const char *id, const char *status,
                          const json_t *detail)
 {
@@ -61,8 +69,8 @@ static bool layer_update(struct pull_progress *p, const char *id, const char *st
     if (!layer)
         return false;
     if (!strcmp(status, "Downloading")) {
-        layer->done = json_integer_value(json_object_get(detail, "current"));
-        layer->total = json_integer_value(json_object_get(detail, "total"));
+        layer->done = bytes_of(detail, "current");
+        layer->total = bytes_of(detail, "total");
         if (layer->total < layer->done)
             layer->total = layer->done;
     }

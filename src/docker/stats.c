@@ -6,7 +6,13 @@
 
 static int64_t number(const json_t *object, const char *key)
 {
-    return (int64_t)json_number_value(json_object_get(object, key));
+    double n = json_number_value(json_object_get(object, key));
+    return n < 0 ? 0 : n < 0x1p63 ? (int64_t)n : INT64_MAX;
+}
+
+static int64_t sum(int64_t a, int64_t b)
+{
+    return __builtin_add_overflow(a, b, &a) ? INT64_MAX : a;
 }
 
 /* Docker's own rule (cli, calculateMemUsageUnixNoCache): v1 has total_inactive_file, v2
@@ -37,8 +43,8 @@ int engine_stats_read(const json_t *reply, struct engine_stats *ret)
         .pids = number(json_object_get(reply, "pids_stats"), "current"),
     };
     json_object_foreach(json_object_get(reply, "networks"), name, network) {
-        ret->rx_bytes += number(network, "rx_bytes");
-        ret->tx_bytes += number(network, "tx_bytes");
+        ret->rx_bytes = sum(ret->rx_bytes, number(network, "rx_bytes"));
+        ret->tx_bytes = sum(ret->tx_bytes, number(network, "tx_bytes"));
     }
     return 0;
 }

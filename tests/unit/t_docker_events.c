@@ -66,6 +66,14 @@ int main(void)
     }
     is_int(same, (int)n - 1, "in pieces of every size");
 
+    buf_clear(&got);
+    events_reader_init(&r, on_event, &got);
+    const char *late = "{\"Type\":\"volume\",\"Action\":\"x\",\"time\":9000000000000000000}\n";
+    events_reader_feed(&r, late, strlen(late));
+    is_str(buf_str(&got), "volume x  name= server= instance= exit=-1 at=0;",
+           "a time that no clock shows counts as none");
+    events_reader_fini(&r);
+
     struct buf huge = BUF_INIT;
     buf_add_str(&huge, "{\"Type\":\"container\",\"Action\":\"");
     for (int i = 0; i < 300000; i++)

@@ -67,6 +67,15 @@ static void test_progress(void)
         &many,
         "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":9,\"total\":-1},\"id\":\"1\"}");
     is_text(&many, "layer 0/128 100%", 9, 9);
+    int64_t done, total;
+    char text[64];
+    for (int i = 0; i < PULL_MAX_LAYERS; i++) {
+        AUTO_FREE char *s = xasprintf("{\"status\":\"Downloading\",\"progressDetail\":{\"current\":"
+                                      "%d,\"total\":9223372036854775807},\"id\":\"%d\"}", -i, i);
+        line(&many, s);
+    }
+    pull_progress_text(&many, text, sizeof(text), &done, &total);
+    ok(done == 0 && total > 0, "sizes that no image has: %s", text);
 }
 
 static void test_stats(void)
@@ -91,6 +100,12 @@ static void test_stats(void)
     root = json_loads("{\"memory_stats\":{},\"cpu_stats\":{}}", 0, NULL);
     is_int(engine_stats_read(root, &s), -1, "a container that does not run");
     is_int(engine_stats_read(NULL, &s), -1, "nothing");
+    json_decref(root);
+    root = json_loads("{\"memory_stats\":{\"usage\":1e300,\"limit\":-1},\"networks\":{\"a\":{\"rx_bytes\":"
+                      "9e18},\"b\":{\"rx_bytes\":9e18}}}", 0, NULL);
+    engine_stats_read(root, &s);
+    ok(s.memory_bytes == INT64_MAX && s.memory_limit_bytes == 0 && s.rx_bytes == INT64_MAX,
+       "numbers beyond all machines");
     json_decref(root);
 }
 
