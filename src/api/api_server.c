@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Wires the HTTP server to routes, event hub and MCP endpoints, and keeps trying for a TCP port that is taken. */
-#include "config.h"
-
 #include "api/api_server.h"
 
 #include <errno.h>

@@ -4,8 +4,6 @@
  * A log is pulled, not pushed: `pump` moves lines from the ring to the subscriber while its unsent bytes are few, and is
  * called when there is more and when the subscriber has taken all. The view (paced) gets at most PACED_LINES of a burst, ten
  * times a second, and a gap for what lies before; a follower gets every line. */
-#include "config.h"
-
 #include "api/event_hub.h"
 
 #include <stdlib.h>

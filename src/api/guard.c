@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Host, Origin and key of a request that came over TCP. */
-#include "config.h"
-
 #include "api/guard.h"
 
 #include <arpa/inet.h>

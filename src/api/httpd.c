@@ -7,8 +7,6 @@
  * libmicrohttpd asks to be run again at once, and we do so only for a listener that is dirty.
  * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs
  * only while something is suspended. Nothing here knows what a request means. */
-#include "config.h"
-
 #include "api/httpd.h"
 
 #include <errno.h>

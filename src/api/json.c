@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Renders status, containers, events and problems. Servers and plans are in json_server.c. */
-#include "config.h"
-
 #include "api/json.h"
 
 #include <string.h>

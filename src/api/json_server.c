@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Renders one server and its plan. The order of keys is part of the contract: `name`, then what the state is, so that the
  * guide's `grep -A 10 '"name": …'` shows it. */
-#include "config.h"
-
 #include <string.h>
 
 #include "api/json.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* HTTP requests of AI clients → calls on a server's session. One http_session per Mcp-Session-Id; it holds the client's open
  * session and is made again from its id after a restart. Payloads are not looked into: the envelope scan is all. */
-#include "config.h"
-
 #include "api/mcp_http.h"
 
 #include <stdio.h>

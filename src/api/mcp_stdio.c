@@ -2,8 +2,6 @@
 /* One line, one message. Each connection is a client of the server's session; replies and notifications share its output
  * queue. A client that does not read is not read from either once QUEUE_HIGH is unsent, and cut at QUEUE_CAP: it can
  * never hold up the server or the other clients. */
-#include "config.h"
-
 #include "api/mcp_stdio.h"
 
 #include <errno.h>

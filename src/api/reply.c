@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Turns data and faults into HTTP answers of one shape. */
-#include "config.h"
-
 #include "api/reply.h"
 
 #include <errno.h>

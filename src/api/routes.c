@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which handler a request goes to, and who may ask. One table; a new route is one line of it and one function. */
-#include "config.h"
-
 #include "api/routes.h"
 
 #include <string.h>

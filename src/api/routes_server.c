@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What can be asked of one server. Changes go through the fleet, which writes the user's file first. */
-#include "config.h"
-
 #include "api/routes_server.h"
 
 #include <string.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SipHash-2-4 as its paper defines it: two rounds a word, four at the end, little-endian words. */
-#include "config.h"
-
 #include "base/siphash.h"
 
 struct sip { uint64_t v0, v1, v2, v3; };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* initialize, on both sides of a session of the legacy era: ours with the server, once a run, and that of each client, which
  * is answered from the result of ours with the version that client can have. */
-#include <config.h>
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
