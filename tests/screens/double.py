@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for the supervisor: serves recorded data on a unix socket and writes down what it was asked. A test double
-for the view's own tests; nothing else uses it.
+"""A stand-in for the supervisor: serves recorded data on a unix socket and writes down what it was
+asked. A test double for the view's own tests; nothing else uses it.
 
 usage: double.py SOCKET DATA_DIR [--flood LINES_PER_S] [--figures] [--servers N]
 
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self, data, status=200, error=None):
-        body = {"success": error is None, "data": data} if error is None else {"success": False, "error": error}
+        body = {"success": False, "error": error} if error else {"success": True, "data": data}
         raw = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -104,8 +104,9 @@ class Handler(BaseHTTPRequestHandler):
             if rate:
                 count = max(1, rate // 10)
                 now = int(time.time() * 1000)
-                batch = [{"seq": seq + 1 + i, "t": now, "s": "err", "f": 0,
-                          "text": f"line {seq + 1 + i} of a flood that wants to be read"} for i in range(count)]
+                batch = [{"seq": n, "t": now, "s": "err", "f": 0,
+                          "text": f"line {n} of a flood that wants to be read"}
+                         for n in range(seq + 1, seq + 1 + count)]
                 seq += count
                 self.event("log", {"server": name, "lines": batch})
 
