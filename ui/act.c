@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Keys and commands that change something: what is asked before, what is sent, what is said
  * afterwards. Everything goes through the API; nothing here knows how it is done. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"

@@ -7,8 +7,6 @@
  *
  * Frames: after a key at once; after a change within a tenth of a second; log lines as often as a
  * budget of bytes allows; figures once a second. An unchanged picture sends nothing. */
-#include "config.h"
-
 #include "app.h"
 
 #include <errno.h>

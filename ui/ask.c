@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The one open dialog: a question with No as its default, or the form for limits. It stands near
  * the row it is about. What yes does is in act.c. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"

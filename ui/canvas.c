@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The cell grid: clipping, wide characters, ASCII fallback, dump. Knows no terminal and no
  * model. */
-#include "config.h"
-
 #include "canvas.h"
 
 #include <stdio.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The mirror of the supervisor: applies its events to the model. Pure but for the clock; knows no
  * connection and no drawing. */
-#include "config.h"
-
 #include "feed.h"
 
 #include <string.h>

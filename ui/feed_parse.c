@@ -2,8 +2,6 @@
 /* JSON of the API into plain structs. Tolerant: what is absent or of the wrong type counts as not
  * known, so that a supervisor of another version never breaks the view. Every string is made
  * harmless here, once. */
-#include "config.h"
-
 #include "feed.h"
 
 #include <string.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What stands around the panes: the header with what is true of everything, the line that says what
  * is wrong, and the key bar, which is made from the binding table. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Series, sparklines and meters. Knows the canvas, not what the figures mean. */
-#include "config.h"
-
 #include "graph.h"
 
 static void push(struct series *s, float v)

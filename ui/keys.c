@@ -2,8 +2,6 @@
 /* The binding table. Never bound: ^S ^Q ^Z ^C ^\ (the terminal's), ^A ^B (tmux's and screen's),
  * Backspace and Delete, Alt as the only way; and no destructive key differs from a harmless one by
  * Ctrl alone. */
-#include "config.h"
-
 #include "keys.h"
 
 #include <stdio.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The line editor of prompts and fields. Knows keys and the canvas only. */
-#include "config.h"
-
 #include "lineedit.h"
 
 #include <stdio.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Places in lists, and the order of the servers: sorted, filtered, stable. */
-#include "config.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The bounded window of log lines: a ring with ids that order positions, so that a place in it
  * stays a place while lines come and go at both ends. Knows neither JSON nor drawing. */
-#include "config.h"
-
 #include "loglines.h"
 
 #include <string.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Starting the view: its options and what the environment says about the terminal. */
-#include "config.h"
-
 #include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>

@@ -2,8 +2,6 @@
 /* The terminal's way back. Everything a handler needs is computed before; in it only
  * async-signal-safe calls happen, and none that can block: the terminal may have stopped reading,
  * which may be why we are ended. */
-#include "config.h"
-
 #include "restore.h"
 
 #include <poll.h>

@@ -3,8 +3,6 @@
  * did it finds the cheapest way, scroll regions included (idlok). A frame of several rows stands
  * between synchronized-output marks (DEC mode 2026), written directly because ncurses would put
  * both behind the frame. */
-#include "config.h"
-
 #define NCURSES_WIDECHAR 1
 #include <errno.h>
 #include <ncurses.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Table layout. Pure arithmetic on widths; knows no model. */
-#include "config.h"
-
 #include "table.h"
 
 #include <stdio.h>

@@ -2,8 +2,6 @@
 /* The themes as data. Colours are the terminal's sixteen, so a user's own palette stays in charge.
  * The two for colour-blind users keep apart what must be told apart by blue/orange and by red/cyan
  * with brightness. */
-#include "config.h"
-
 #include "theme.h"
 
 #include <stddef.h>

@@ -2,8 +2,6 @@
 /* The view: what has the keys, what a key means there, how the screen is divided. Knows no terminal
  * and no connection; actions are in act.c, the open dialog in ask.c, the line at the bottom in
  * prompt.c. */
-#include "config.h"
-
 #include "view.h"
 
 #include <stdarg.h>

@@ -8,8 +8,6 @@
  * A script is keys; <Enter> and the like are named keys, <reply FILE> answers the oldest open
  * question, <event NAME FILE> is an event of the API, <wait MS> moves the clock, <lost> and <up>
  * are the connection, <size WxH> resizes. */
-#include "config.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

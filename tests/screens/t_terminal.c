@@ -2,8 +2,6 @@
 /* The view on a real pseudo terminal, against the double of a supervisor: what a terminal
  * (libvterm) then shows equals what the view meant; only harmless sequences go out; the bytes stay
  * within the budgets; whatever ends the view, the terminal gets its modes back. */
-#include "config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

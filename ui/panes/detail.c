@@ -2,8 +2,6 @@
 /* Everything about one server: what runs, why it runs that way, limits and figures, calls, its last
  * end, findings. As rows of label and wrapped text; the same rows, cut short, stand beside the
  * table on wide screens. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"

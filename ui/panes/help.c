@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The help screen, made from the binding table: it cannot name a key that does not work. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "panes/pane.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The plainer lists: containers, events, traffic, resources. Each is a table over the model; those
  * of servers share selection and order with the table of servers. */
-#include "config.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

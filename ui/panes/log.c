@@ -2,8 +2,6 @@
 /* The log pane. It is laid out from its lowest line upwards: while following that is the newest
  * line, else the anchor, which stays where it is whatever arrives. Foreign bytes are made harmless
  * here, line by line, only when drawn. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the panes share: how figures, moments and states are written. */
-#include "config.h"
-
 #include "panes/pane.h"
 
 #include <stdio.h>

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The table of servers. A row that is not well has a second line that says why and what key helps;
  * one that pulls its image shows how far that is. */
-#include "config.h"
-
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
