@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/reader.h"
+#include "supervisor/fleet.h"
 
 static void reply_json(struct request *r, int status, json_t *doc)
 {
@@ -51,6 +52,14 @@ void reply_error(struct request *r, int status, const char *fmt, ...)
     json_t *message = json_string(text);
     reply_json(r, status, json_pack("{s:b, s:o, s:s}", "success", 0, "error",
                                     message ? message : json_string("(unprintable)"), "request_id", id));
+}
+
+void reply_no_server(struct request *r, const struct fleet *fl, const char *name)
+{
+    if (fleet_is_stopping(fl))
+        reply_error(r, 503, "mcptop is stopping");
+    else
+        reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(fl));
 }
 
 void reply_fault(struct request *r, const struct fault *f)

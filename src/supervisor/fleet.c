@@ -286,6 +286,11 @@ const struct self_usage *fleet_get_self_usage(const struct fleet *fl)
 
 /* ---- beginning and ending ----------------------------------------------------------------- */
 
+bool fleet_is_stopping(const struct fleet *fl)
+{
+    return fl->stopping;
+}
+
 static bool is_stopped(const struct fleet *fl)
 {
     return fl->stopping && !fl->count && !fl->retired_count && containers_is_idle(fl->containers);

@@ -49,6 +49,7 @@ void fleet_free(struct fleet *fl);
 void fleet_observe(struct fleet *fl, struct fleet_observer *o);
 void fleet_unobserve(struct fleet *fl, struct fleet_observer *o);
 
+bool fleet_is_stopping(const struct fleet *fl);                       /* then servers leave it one by one */
 size_t fleet_count(const struct fleet *fl);
 struct server *fleet_at(const struct fleet *fl, size_t i);            /* config order; servers being retired are not in it */
 struct server *fleet_find(const struct fleet *fl, const char *name);
