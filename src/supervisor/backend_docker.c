@@ -6,8 +6,9 @@
  *   update    a change of limits beside it
  *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for the end
  *
- * The end is known from two sides, the `die` event and the end of the attached stream, in either order; the post-mortem (exit status, OOM) is read
- * before `over` is told, because the container is removed after it. */
+ * The end is known from two sides, the `die` event and the end of the attached stream, in either order. How it ended, `die` and an `oom` before it
+ * tell at once; an inspection, which the engine answers only when it has taken the container apart (50 to 250 ms), is waited for where they leave
+ * something open. */
 #include "supervisor/backend.h"
 
 #include <assert.h>
@@ -21,6 +22,7 @@
 #include "supervisor/containers.h"
 
 enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, END_LIMIT_S = 5, OUTPUT_GRACE_S = 1, NAME_TRIES = 3 };
+#define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum step { STEP_IMAGE, STEP_PULL, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING, STEP_POST_MORTEM, STEP_OVER };
@@ -44,7 +46,7 @@ struct backend_docker {
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);
     struct stream *stream;
-    bool started, stream_ended, died, examined;
+    bool started, stream_ended, died, examined, oom;
     bool spoke, init_failed;          /* see watch_init */
     ev_timer timer;
     struct run_end end;
@@ -83,6 +85,10 @@ static void tell_over(struct backend_docker *d)
 {
     assert(d->step != STEP_OVER);
     d->step = STEP_OVER;
+    if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
+        d->end.never_started = true;
+        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"", d->plan->image, d->plan->argv.v[0]);
+    }
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
     engine_cancel(TAKE(d->update));
@@ -148,31 +154,46 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
     } else if (!d->died) {
         fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
     }
-    if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
-        d->end.never_started = true;
-        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"", d->plan->image, d->plan->argv.v[0]);
-    }
     d->examined = true;
     check_over(d);
 }
 
+static void examined(struct backend_docker *d)
+{
+    engine_cancel(TAKE(d->request));
+    d->examined = true;
+    check_over(d);
+}
+
+/* How long an answer is worth waiting for. */
+static double post_mortem_limit_s(const struct backend_docker *d)
+{
+    if (!d->died || d->end.code < 0)
+        return END_LIMIT_S;
+    return d->end.code == 137 && !d->end.oom ? VERDICT_S : 0.;
+}
+
 static void examine(struct backend_docker *d)
 {
-    if (d->step != STEP_RUNNING)
-        return;
-    d->step = STEP_POST_MORTEM;
-    engine_cancel(d->request);     /* the inspection for the pid, if it still runs */
-    d->request = engine_inspect(d->engine, d->b.container_id, on_post_mortem, d);
-    arm(d, END_LIMIT_S);
+    if (d->step == STEP_RUNNING) {
+        d->step = STEP_POST_MORTEM;
+        engine_cancel(d->request);     /* the inspection for the pid, if it still runs */
+        d->request = engine_inspect(d->engine, d->b.container_id, on_post_mortem, d);
+    }
+    if (d->step == STEP_POST_MORTEM && !d->examined)
+        arm(d, post_mortem_limit_s(d));
 }
 
 static void docker_engine_event(struct backend *b, const struct engine_event *e)
 {
     struct backend_docker *d = (struct backend_docker *)b;
+    if (strcmp(e->action, "oom") == 0)
+        d->oom = true;
     if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
         return;
     d->died = true;
     d->end.code = e->exit_code;
+    d->end.oom = d->oom && e->exit_code == 137;
     d->end.at_wall_ms = clock_wall_ms();
     examine(d);                    /* while it is being started: once the start was answered */
 }
@@ -465,7 +486,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     struct backend_docker *d = w->data;
     ev_timer_stop(loop, w);
-    if (d->step == STEP_POST_MORTEM) {
+    if (d->step == STEP_POST_MORTEM && d->died && !d->examined) {
+        examined(d);
+    } else if (d->step == STEP_POST_MORTEM) {
         tell_over(d);
     } else if (d->stopping == STOP_STDIN_CLOSED) {
         d->stopping = STOP_TERMINATED;
