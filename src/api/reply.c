@@ -54,14 +54,6 @@ void reply_error(struct request *r, int status, const char *fmt, ...)
                                     message ? message : json_string("(unprintable)"), "request_id", id));
 }
 
-void reply_no_server(struct request *r, const struct fleet *fl, const char *name)
-{
-    if (fleet_is_stopping(fl))
-        reply_error(r, 503, "mcptop is stopping");
-    else
-        reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(fl));
-}
-
 void reply_fault(struct request *r, const struct fault *f)
 {
     int status = 500;
@@ -88,7 +80,9 @@ void reply_no_server(struct request *r, const struct fleet *fl, const char *name
     for (size_t i = 0; i < n; i++)
         names[i] = fleet_at(fl, i)->name;
     const char *meant = reader_nearest(name, names, n);
-    if (meant)
+    if (fleet_is_stopping(fl))
+        reply_error(r, 503, "mcptop is stopping");
+    else if (meant)
         reply_error(r, 404, "no server \"%s\": did you mean \"%s\"?", name, meant);
     else
         reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(fl));

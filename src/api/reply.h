@@ -14,11 +14,10 @@ struct fleet;
 void reply_data(struct request *r, json_t *data);
 /* {"success":false,"error":…,"request_id":…}, logged with that id from status 500 on. */
 void reply_error(struct request *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* 404; 503 while the supervisor stops, when servers go one by one: who asks again will find the next supervisor. */
-void reply_no_server(struct request *r, const struct fleet *fl, const char *name);
 /* The HTTP status that fits the fault's code, and its text. */
 void reply_fault(struct request *r, const struct fault *f);
-/* 404: there is no such server; and which one was probably meant. */
+/* 404: there is no such server; and which one was probably meant. 503 while the supervisor stops, when servers go one by one: who asks
+ * again will find the next supervisor. */
 void reply_no_server(struct request *r, const struct fleet *fl, const char *name);
 /* The envelope of an error as text, for an answer before the body was read. */
 void reply_error_text(char *out, size_t n, const char *message);
