@@ -96,6 +96,10 @@ static void put_host(struct view *v, int y, int from)
     snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
     snprintf(left, sizeof(left), "cpu %s", cpu);
     width = (int)strlen(text) + (int)strlen(left);
+    if (from + width > c->w) {      /* a figure has become one wider: without the total, rather than gone for a second */
+        snprintf(text, sizeof(text), "mem %s", used);
+        width = (int)strlen(text) + (int)strlen(left);
+    }
     graph = from + width + 14 < c->w;
     x = c->w - width - (graph ? 13 : 0);
     if (x < from)

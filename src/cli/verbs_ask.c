@@ -118,15 +118,30 @@ static int check_names(const struct cli *c, json_t *servers)
     return rc;
 }
 
+/* An empty table has a reason: nothing is configured, or what is cannot be read. */
+static int print_no_servers(const struct cli *c)
+{
+    json_t *status = NULL;
+    struct fault f = FAULT_NONE;
+    if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
+        return cli_fail(&f);
+    int errors = (int)doc_int(status, "config.errors", 0);
+    if (errors)
+        printf("no servers: %s has %s (`mcptop doctor` shows where)\n", doc_str(status, "config.path"),
+               errors == 1 ? "an error" : "errors");
+    else
+        puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows "
+             "where it is)");
+    json_decref(status);
+    return errors ? EXIT_REFUSED : EXIT_OK;
+}
+
 static int print_servers(struct cli *c, json_t *data)
 {
     json_t *servers = doc_get(data, "servers"), *s;
     size_t i;
-    if (!json_array_size(servers)) {
-        puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows "
-             "where it is)");
-        return EXIT_OK;
-    }
+    if (!json_array_size(servers))
+        return print_no_servers(c);
     struct grid *t = grid_new(server_columns, ARRAY_LEN(server_columns));
     json_array_foreach(servers, i, s)
         if (is_asked_for(c, doc_str(s, "name")))

@@ -314,7 +314,7 @@ static void act_silent(struct server *s)
 static void act_over(struct server *s)
 {
     char reason[512];
-    server_run_describe(s, &s->last_end, reason, sizeof reason);
+    server_run_reason(s, reason, sizeof reason);
     settle_failure(s, reason);
 }
 

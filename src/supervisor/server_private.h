@@ -38,6 +38,7 @@ struct server_private {
     bool feeding;                /* the session has a process */
     bool retired, gone;
     uint64_t runs;
+    uint64_t run_seq;            /* where its log of this run begins */
 
     struct plan *run_plan;       /* what the run goes by: s->plan, or an older one, which is ours to free */
     struct usage_probe *probe;
@@ -64,6 +65,8 @@ void server_session_new(struct server *s);
 void server_session_configure(struct server *s);
 /* "exited 3", "signal 9 (killed)", "OOM-killed at 512M (exit 137)", or the fault's own words. */
 void server_run_describe(const struct server *s, const struct run_end *end, char *out, size_t n);
+/* The same of the last run, and what a program that gave up said last: most say there why. */
+void server_run_reason(const struct server *s, char *out, size_t n);
 
 /* server_usage.c */
 void server_usage_reset(struct server *s);        /* a run ended or begins */

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "supervisor/fleet_private.h"
 
-enum { FETCH_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000 };
+enum { FETCH_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000, LAST_WORDS_COLUMNS = 200 };
 
 /* ---- session -------------------------------------------------------------------- */
 
@@ -154,6 +154,37 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
     }
 }
 
+/* What it said last on stderr in this run; "" when nothing. */
+static void last_words(const struct server *s, struct buf *out)
+{
+    const struct ring *ring = logstore_get_ring(s->log);
+    struct ring_line line;
+    uint64_t seq = ring_next_seq(ring);
+    while (seq-- > s->p->run_seq && ring_get(ring, seq, &line) == 0) {
+        if (line.stream != RING_STDERR)
+            continue;
+        buf_clear(out);
+        text_clean_plain(out, line.text, line.len);
+        if (buf_str(out)[strspn(buf_str(out), " ")])
+            return;
+    }
+    buf_clear(out);
+}
+
+void server_run_reason(const struct server *s, char *out, size_t n)
+{
+    const struct run_end *end = &s->last_end;
+    AUTO_BUF struct buf words = BUF_INIT;
+    server_run_describe(s, end, out, n);
+    if (end->why.code || end->oom || end->signal || end->code < 1 || end->code > 128)
+        return;
+    last_words(s, &words);
+    const char *text = buf_str(&words) + strspn(buf_str(&words), " ");
+    size_t fits = text_fit(text, strlen(text), LAST_WORDS_COLUMNS, NULL), at = strlen(out);
+    if (fits)
+        snprintf(out + at, n - at, ": %.*s%s", (int)fits, text, text[fits] ? "…" : "");
+}
+
 /* ---- backend ---------------------------------------------------------------------- */
 
 static const struct plan *on_runner(void *ctx, bool present)
@@ -267,6 +298,7 @@ enum run_begin server_run_begin(struct server *s)
     server_run_drop_plan(s);
     s->p->run_plan = s->plan;
     s->p->was_ready = false;
+    s->p->run_seq = ring_next_seq(logstore_get_ring(s->log));
     s->p->ending = ENDING_AS_WANTED;
     if (s->p->runs++)
         s->restarts++;

@@ -45,9 +45,9 @@ def test_ends_and_reasons(t):
         {"name": "absent", "command": "no-such-program-anywhere"}, dict(fixture("mute"), name="mute", init_timeout="1s"),
         dict(fixture("exit_after_initialize", 7), name="later"), {"name": "remote", "url": "http://127.0.0.1:1/"}]})
     one = m.wait_server("exits", lambda s: s["exit"])
-    t.eq((one["exit"]["code"], one["reason"]), (3, "exited 3"), "an exit status")
+    t.eq((one["exit"]["code"], one["reason"]), (3, "exited 3: goodbye"), "an exit status, and its last words")
     t.has(m.log("exits"), r"\| INFO \| stderr \| goodbye", "its last words are in its log")
-    t.eq(m.wait_server("later", lambda s: s["exit"])["reason"], "exited 7", "during the handshake")
+    t.eq(m.wait_server("later", lambda s: s["exit"])["reason"], "exited 7: cannot go on", "during the handshake")
     absent = m.wait_server("absent", "failed")
     t.has(absent["reason"], "no-such-program-anywhere.*not in PATH", "a program that is not there")
     t.ok(absent["retry_in_ms"] > 30000, "is tried again, slowly", absent)

@@ -78,7 +78,7 @@ def test_look(t):
     table = m.cli("ls", check=0).stdout
     t.has(table, r"^NAME +STATE +WHERE +IMAGE +CPU% +MEM +LIMIT +TOOLS +CALLS +ERR +P95 +RST +UP$", "the columns")
     t.has(table, r"^echo +\* ready +host +- ", "a ready server")
-    t.has(table, r"^dies +! (backing-off|failed) .*\n    exited 3$", "a failed one, and why")
+    t.has(table, r"^dies +! (backing-off|failed) .*\n    exited 3: goodbye$", "a failed one, and why")
     t.has(table, r"^off +- stopped ", "a disabled one")
     t.ok("\033" not in table, "no escape sequence off a terminal")
     t.eq([s["name"] for s in json.loads(m.cli("ls", "--json").stdout)["servers"]], ["echo", "dies", "off"], "ls --json")
@@ -97,6 +97,12 @@ def test_look(t):
     t.has(m.cli("command", "dies", check=0).stdout, r"fixture_server.py exit 3 goodbye$", "command")
     t.has(m.cli("events", check=0).stdout, r" supervisor +server ", "events")
     t.has(m.cli("containers", check=0).stdout, "^ID +SERVER", "containers")
+
+
+def test_broken_config(t):
+    m = t.mcptop('{ "mcpServers": { "a": { "command": 5 } } }')
+    done = m.cli("ls")
+    t.ok(done.returncode == REFUSED and "has an error" in done.stdout, "ls of a configuration that cannot be used", done)
 
 
 def test_tools_and_calls(t):

@@ -30,6 +30,7 @@ struct screen_case {
 
 static const struct screen_case cases[] = {
     {.name = "demo-80x24", .w = 80, .h = 24, .script = DEMO},
+    {.name = "demo-busy", .w = 80, .h = 24, .script = DEMO "<event status status-busy.json>"},
     {.name = "demo-160x50", .w = 160, .h = 50, .script = DEMO},
     {.name = "servers-80x24", .w = 80, .h = 24, .script = "", .styles = true},
     {.name = "servers-160x50", .w = 160, .h = 50, .script = "jjj"},

@@ -123,6 +123,10 @@ static void put_limits(struct page *p, const struct feed_server *s)
         room = p->r.x + p->r.w - at - 1, y;
     AUTO_BUF struct buf text = BUF_INIT;
 
+    if (!u->known && !strcmp(s->where, "host")) {
+        field(p, "limits", ST_NORMAL, "none: it runs on the host");
+        return;
+    }
     if (!u->known) {
         fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s",
                *s->limit_memory ? s->limit_memory : "none", *s->limit_cpus ? s->limit_cpus : "none",
