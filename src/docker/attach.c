@@ -104,12 +104,6 @@ static size_t attach_queued(const struct stream *s)
     return a->up ? http_upgrade_queued(a->up) : 0;
 }
 
-static void attach_set_queue_cap(struct stream *s, size_t bytes)
-{
-    if (self(s)->up)
-        http_upgrade_set_queue_cap(self(s)->up, bytes);
-}
-
 static void attach_pause(struct stream *s, bool paused)
 {
     if (self(s)->up)
@@ -130,7 +124,6 @@ static const struct stream_ops attach_ops = {
     .writev = attach_writev,
     .close_input = attach_close_input,
     .queued = attach_queued,
-    .set_queue_cap = attach_set_queue_cap,
     .pause = attach_pause,
     .free = attach_free,
 };

@@ -157,11 +157,6 @@ static size_t pipes_queued(const struct stream *s)
     return outq_queued(&CONTAINER_OF(s, struct pipes, stream)->input);
 }
 
-static void pipes_set_queue_cap(struct stream *s, size_t bytes)
-{
-    CONTAINER_OF(s, struct pipes, stream)->input.cap = bytes;
-}
-
 /* ---- the whole ---- */
 
 static void pipes_pause(struct stream *s, bool paused)
@@ -193,7 +188,6 @@ static const struct stream_ops pipes_ops = {
     .close_input = pipes_close_input,
     .queued = pipes_queued,
     .undelivered = pipes_undelivered,
-    .set_queue_cap = pipes_set_queue_cap,
     .pause = pipes_pause,
     .free = pipes_free,
 };
@@ -248,11 +242,6 @@ size_t stream_queued(const struct stream *s)
 size_t stream_undelivered(const struct stream *s)
 {
     return s->ops->undelivered ? s->ops->undelivered(s) : s->ops->queued(s);
-}
-
-void stream_set_queue_cap(struct stream *s, size_t bytes)
-{
-    s->ops->set_queue_cap(s, bytes);
 }
 
 void stream_pause(struct stream *s, bool paused)

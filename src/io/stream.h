@@ -35,8 +35,7 @@ struct stream *stream_from_pipes(struct ev_loop *loop, int in_fd, int out_fd, in
                                  const struct stream_events *events, void *ctx);
 
 /* Writes now what the kernel takes and queues the rest. All or nothing: FAULT_TOO_BIG when the
- * queue would pass its cap (stream_set_queue_cap, default 128 MiB), EPIPE after the input was
- * closed or broke. */
+ * queue would pass STREAM_QUEUE_BYTES, EPIPE after the input was closed or broke. */
 int stream_writev(struct stream *s, const struct iovec *iov, int count, struct fault *f);
 /* No more input: closes after what is queued has gone out. Idempotent. */
 void stream_close_input(struct stream *s);
@@ -45,7 +44,6 @@ size_t stream_queued(const struct stream *s);
  * those that were still in the pipe when the input was closed. To be asked when nobody reads any
  * more. */
 size_t stream_undelivered(const struct stream *s);
-void stream_set_queue_cap(struct stream *s, size_t bytes);
 /* Stops and resumes reading (back-pressure). While paused, the end of the outputs is not seen
  * either. */
 void stream_pause(struct stream *s, bool paused);
@@ -59,7 +57,6 @@ struct stream_ops {
     void (*close_input)(struct stream *s);
     size_t (*queued)(const struct stream *s);
     size_t (*undelivered)(const struct stream *s);      /* NULL: queued is all that is known */
-    void (*set_queue_cap)(struct stream *s, size_t bytes);
     void (*pause)(struct stream *s, bool paused);
     void (*free)(struct stream *s);
 };

@@ -441,9 +441,3 @@ const char *session_get_protocol(const struct session *s)
 {
     return s->protocol ? s->protocol : "";
 }
-
-const char *session_get_init_result(const struct session *s, size_t *ret_n)
-{
-    *ret_n = s->init_n;
-    return s->init;
-}

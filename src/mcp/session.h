@@ -65,7 +65,6 @@ enum session_phase session_get_phase(const struct session *s);
 const char *session_get_server_name(const struct session *s);
 const char *session_get_server_version(const struct session *s);
 const char *session_get_protocol(const struct session *s);
-const char *session_get_init_result(const struct session *s, size_t *ret_n);     /* JSON text; NULL before */
 int session_get_tool_count(const struct session *s);                            /* -1 = unknown */
 const char *session_get_tools(const struct session *s, size_t *ret_n);           /* JSON array text of all pages; NULL = unknown */
 
