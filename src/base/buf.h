@@ -25,7 +25,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(print
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_consume(struct buf *b, size_t n);       /* drops n bytes from the front */
 void buf_clear(struct buf *b);                   /* len = 0; gives memory above 64 KiB back */
-char *buf_take(struct buf *b);                   /* the NUL-terminated bytes, now the caller's; never NULL */
+/* the NUL-terminated bytes, now the caller's; never NULL */
+char *buf_take(struct buf *b);
 const char *buf_str(const struct buf *b);        /* borrowed until the next change; "" when empty */
 /* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void buf_add_json(struct buf *b, const char *s, size_t n);

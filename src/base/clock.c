@@ -111,7 +111,8 @@ static bool parse_component(const char **s, int64_t *ns)
     }
     if (*p == '.') {
         for (p++; *p >= '0' && *p <= '9'; p++, digits++) {
-            if (frac_scale < 1000000) {   /* finer than a millionth of the unit has no meaning in ms */
+            /* finer than a millionth of the unit has no meaning in ms */
+            if (frac_scale < 1000000) {
                 frac = frac * 10 + (*p - '0');
                 frac_scale *= 10;
             }

@@ -75,7 +75,8 @@ int fault_wrap(struct fault *f, const char *fmt, ...)
     size_t len = format(context, sizeof context, fmt, ap);
     va_end(ap);
 
-    /* The inner text says the cause: the context gives way first, but never below half of the room. */
+    /* The inner text says the cause: the context gives way first, but never below half of the
+     * room. */
     size_t room = sizeof f->text - 1, inner = strlen(f->text);
     size_t max = room > inner + 2 ? room - inner - 2 : 0;
     len = cut(context, len, max > room / 2 ? max : room / 2);

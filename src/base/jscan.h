@@ -62,7 +62,8 @@ struct jscan_doc {
 int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_flags flags,
                 int *ret_line, struct fault *f);
 void jscan_fini(struct jscan_doc *doc);
-/* The *last* member of object `node` with this key (the one that counts), or -1. */
+/* The *last* member of `node` with this key (the one that counts), or -1: there is none, or `node`
+ * is no object. */
 int32_t jscan_member(const struct jscan_doc *doc, int32_t node, const char *key);
 bool jscan_key_is(const struct jscan_doc *doc, int32_t node, const char *key);
 /* The decoded key, caller frees. NULL when node has none, or one with a NUL inside. */

@@ -156,8 +156,10 @@ static int fail_string(struct parser *ps, const char *start, const char *bad)
         return fail_at(ps, bad, "expected four hexadecimal digits after '\\u', found %s",
                        describe(ps, bad + 2, found, sizeof found));
     }
-    return fail_at(ps, bad, "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash, "
-                   "found %s (a backslash itself is \\\\)", describe(ps, bad + 1, found, sizeof found));
+    return fail_at(ps, bad,
+                   "expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a backslash, "
+                   "found %s (a backslash itself is \\\\)",
+                   describe(ps, bad + 1, found, sizeof found));
 }
 
 static int fail_scalar(struct parser *ps, const char *bad)
@@ -282,13 +284,15 @@ static int parse_scalar(struct parser *ps)
     const char *bad, *after = jscan_scalar(ps->p, ps->end, &bad);
     if (!after)
         return fail_scalar(ps, bad);
-    /* A word or a number ends where something else begins: "trueish" and "01" are not two values. */
+    /* A word or a number ends where something else begins: "trueish" and "01" are not two
+     * values. */
     if (*ps->p != '"' && after < ps->end && is_word_byte(*after)) {
         if (scalar_type(*ps->p) == JSCAN_NUMBER) {
             char found[64];
+            bool zero = *ps->p == '0' && isdigit((unsigned char)*after);
             return fail_at(ps, ps->p, "expected a number as JSON writes it, found %s%s",
                            describe(ps, ps->p, found, sizeof found),
-                           *ps->p == '0' && isdigit((unsigned char)*after) ? "; it has no leading zeros" : "");
+                           zero ? "; it has no leading zeros" : "");
         }
         return fail_expected(ps, "a value", NULL);
     }

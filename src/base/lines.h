@@ -35,6 +35,7 @@ struct lines {
 void lines_init(struct lines *l, size_t max_bytes, enum lines_mode mode);
 void lines_fini(struct lines *l);
 void lines_feed(struct lines *l, const char *p, size_t n, line_fn fn, void *ctx);
-void lines_end(struct lines *l, line_fn fn, void *ctx);   /* hands on what is held; ready for a new stream */
+/* hands on what is held; ready for a new stream */
+void lines_end(struct lines *l, line_fn fn, void *ctx);
 
 #endif

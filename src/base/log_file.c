@@ -37,11 +37,13 @@ struct log_file {
 /* O_NONBLOCK: opening a FIFO that somebody put there must not wait for its reader. */
 static int open_path(struct log_file *lf, struct fault *f)
 {
-    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+                      O_NONBLOCK;
     int fd = open(lf->path, flags, 0600);
     if (fd < 0 && errno == ELOOP)
         return fault_set(f, FAULT_DENIED,
-                         "open %s: it is a symbolic link, which a log must not be: remove it", lf->path);
+                         "open %s: it is a symbolic link, which a log must not be: remove it",
+                         lf->path);
     if (fd < 0 && errno == ENXIO)
         return fault_set(f, FAULT_DENIED, "open %s: it is not a regular file: remove it", lf->path);
     if (fd < 0)

@@ -21,7 +21,8 @@ struct ring_line {
     int64_t wall_ms;
     enum ring_stream stream;
     unsigned flags;       /* LINE_* of lines.h; 16 bits are kept */
-    const char *text;     /* borrowed until the next push; bytes as they came, no newline, not NUL-terminated */
+    /* borrowed until the next push; bytes as they came, no newline, not NUL-terminated */
+    const char *text;
     size_t len;
 };
 
@@ -31,9 +32,11 @@ struct ring *ring_new(size_t max_bytes);
 void ring_free(struct ring *r);
 uint64_t ring_push(struct ring *r, int64_t wall_ms, enum ring_stream stream, unsigned flags,
                    const char *text, size_t len);              /* its sequence number */
-uint64_t ring_first_seq(const struct ring *r);                 /* oldest held; next_seq when empty */
+/* oldest held; next_seq when empty */
+uint64_t ring_first_seq(const struct ring *r);
 uint64_t ring_next_seq(const struct ring *r);                  /* what the next push will get */
-int ring_get(const struct ring *r, uint64_t seq, struct ring_line *ret_line);   /* 0, or -1: not held */
+/* 0, or -1: not held */
+int ring_get(const struct ring *r, uint64_t seq, struct ring_line *ret_line);
 size_t ring_bytes(const struct ring *r);                      /* memory held, at most max_bytes */
 
 #endif

@@ -32,7 +32,8 @@ uint64_t siphash24(const uint8_t key[16], const void *data, size_t n)
 {
     const uint8_t *p = data;
     uint64_t k0 = little_endian(key, 8), k1 = little_endian(key + 8, 8);
-    struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+    struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+                    k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
     size_t whole = n / 8 * 8;
 
     for (size_t i = 0; i < whole; i += 8) {

@@ -26,7 +26,8 @@ struct cleaner {
     const char *p, *end;
     struct pen pen;
     int column;
-    int marks;           /* combining marks so far on the last character; -1: nothing there to combine with */
+    /* combining marks so far on the last character; -1: nothing there to combine with */
+    int marks;
     bool unending;       /* no string sequence from here on has an end */
     bool selected;       /* the last character already had its variation selector */
 };
@@ -44,7 +45,8 @@ static void add(struct cleaner *c, const char *p, size_t n, struct pen pen)
             out->spans = xrealloc(out->spans, out->cap * sizeof *out->spans);
         }
         s = &out->spans[out->count++];
-        *s = (struct text_span){ .start = out->bytes.len, .attr = pen.attr, .fg = pen.fg, .bg = pen.bg };
+        *s = (struct text_span){ .start = out->bytes.len, .attr = pen.attr,
+                                 .fg = pen.fg, .bg = pen.bg };
     }
     buf_add(&out->bytes, p, n);
     s->len += n;
@@ -71,9 +73,10 @@ static void start_line(struct cleaner *c)
 static int16_t nearest(int r, int g, int b)
 {
     static const uint8_t rgb[16][3] = {
-        { 0, 0, 0 }, { 205, 0, 0 }, { 0, 205, 0 }, { 205, 205, 0 }, { 0, 0, 238 }, { 205, 0, 205 },
-        { 0, 205, 205 }, { 229, 229, 229 }, { 127, 127, 127 }, { 255, 0, 0 }, { 0, 255, 0 }, { 255, 255, 0 },
-        { 92, 92, 255 }, { 255, 0, 255 }, { 0, 255, 255 }, { 255, 255, 255 },
+        {0, 0, 0},       {205, 0, 0},   {0, 205, 0},   {205, 205, 0},
+        {0, 0, 238},     {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
+        {127, 127, 127}, {255, 0, 0},   {0, 255, 0},   {255, 255, 0},
+        {92, 92, 255},   {255, 0, 255}, {0, 255, 255}, {255, 255, 255},
     };
     int best = 0, best_distance = INT32_MAX;
     for (int i = 0; i < 16; i++) {
@@ -133,8 +136,8 @@ static int extended_colour(const struct params *ps, int i, int *ret_colour)
 static void apply_attr(struct pen *pen, int n)
 {
     static const struct { uint8_t on, off; uint16_t attr; } attrs[] = {
-        { 1, 22, TEXT_BOLD }, { 2, 22, TEXT_DIM }, { 3, 23, TEXT_ITALIC }, { 4, 24, TEXT_UNDERLINE },
-        { 21, 24, TEXT_UNDERLINE }, { 7, 27, TEXT_REVERSE },
+        { 1, 22, TEXT_BOLD }, { 2, 22, TEXT_DIM }, { 3, 23, TEXT_ITALIC },
+        { 4, 24, TEXT_UNDERLINE }, { 21, 24, TEXT_UNDERLINE }, { 7, 27, TEXT_REVERSE },
     };
     for (size_t i = 0; i < ARRAY_LEN(attrs); i++) {
         if (n == attrs[i].on)
@@ -256,7 +259,8 @@ static const char *skip_escape(struct cleaner *c, const char *p, unsigned char k
 static void take_escape(struct cleaner *c)
 {
     const char *p = c->p + 1;
-    while (p < c->end && *p >= 0x20 && *p <= 0x2F)   /* "ESC ( B": intermediates, then a final byte */
+    /* "ESC ( B": intermediates, then a final byte */
+    while (p < c->end && *p >= 0x20 && *p <= 0x2F)
         p++;
     if (p == c->end || *p < 0x30 || *p > 0x7E) {
         add_mark(c, "^[");
@@ -274,10 +278,11 @@ static void take_escape(struct cleaner *c)
 static bool is_deceptive(uint32_t cp)
 {
     static const struct { uint32_t first, last; } ranges[] = {
-        { 0x061C, 0x061C }, { 0x115F, 0x1160 }, { 0x17B4, 0x17B5 }, { 0x180B, 0x180F }, { 0x200B, 0x200F },
-        { 0x2028, 0x202E }, { 0x2060, 0x206F }, { 0x3164, 0x3164 }, { 0xFDD0, 0xFDEF }, { 0xFE00, 0xFE0F },
-        { 0xFEFF, 0xFEFF }, { 0xFFA0, 0xFFA0 }, { 0xFFF0, 0xFFFB }, { 0xFFFE, 0xFFFF },
-        { 0x13430, 0x1343F }, { 0x1BCA0, 0x1BCA3 }, { 0x1D173, 0x1D17A }, { 0xE0000, 0xE0FFF },
+        { 0x061C, 0x061C }, { 0x115F, 0x1160 }, { 0x17B4, 0x17B5 }, { 0x180B, 0x180F },
+        { 0x200B, 0x200F }, { 0x2028, 0x202E }, { 0x2060, 0x206F }, { 0x3164, 0x3164 },
+        { 0xFDD0, 0xFDEF }, { 0xFE00, 0xFE0F }, { 0xFEFF, 0xFEFF }, { 0xFFA0, 0xFFA0 },
+        { 0xFFF0, 0xFFFB }, { 0xFFFE, 0xFFFF }, { 0x13430, 0x1343F }, { 0x1BCA0, 0x1BCA3 },
+        { 0x1D173, 0x1D17A }, { 0xE0000, 0xE0FFF },
     };
     if (cp == 0xAD || cp == 0x34F)
         return true;
@@ -293,8 +298,8 @@ static bool is_deceptive(uint32_t cp)
 static void add_deceptive(struct cleaner *c, uint32_t cp)
 {
     char mark[16];
-    /* Terminals disagree about the width of what a variation selector selects: without it they agree. One is
-     * no loss; a row of them is a hiding place. */
+    /* Terminals disagree about the width of what a variation selector selects: without it they
+     * agree. One is no loss; a row of them is a hiding place. */
     if ((cp == 0xFE0E || cp == 0xFE0F) && c->marks >= 0 && !c->selected) {
         c->selected = true;
         return;
@@ -323,7 +328,8 @@ static void add_code_point(struct cleaner *c, uint32_t cp, const char *p, size_t
     char mark[16];
     int width = text_cp_width(cp);
     if (width == 0 && c->marks < 0) {
-        snprintf(mark, sizeof mark, "<%04X>", (unsigned)cp);   /* it would sit on what is not its own */
+        /* it would sit on what is not its own */
+        snprintf(mark, sizeof mark, "<%04X>", (unsigned)cp);
         add_mark(c, mark);
         return;
     }
@@ -367,7 +373,8 @@ void text_clean(struct text_line *out, const char *p, size_t n)
             c.p++;
         if (c.p > run) {
             add(&c, run, (size_t)(c.p - run), c.pen);
-            c.column = (c.column + (int)((c.p - run) % TAB)) % TAB;   /* only its tab position matters */
+            /* only its tab position matters */
+            c.column = (c.column + (int)((c.p - run) % TAB)) % TAB;
             c.marks = 0;
             c.selected = false;
         } else if (*c.p == 0x1B) {

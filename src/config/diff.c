@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A unified diff for people. The common head and tail are stripped, the rest is a longest common subsequence in a table:
- * quadratic, but a change of ours touches a few lines; beyond a bound the middle is shown as replaced. */
+/* A unified diff for people. The common head and tail are stripped, the rest is a longest common
+ * subsequence in a table: quadratic, but a change of ours touches a few lines; beyond a bound the
+ * middle is shown as replaced. */
 #include "config/diff.h"
 
 #include <stdint.h>
@@ -91,7 +92,8 @@ static struct ops all_ops(const struct lines_of *a, const struct lines_of *b)
     size_t head = 0, tail = 0;
     while (head < a->n && head < b->n && same(&a->v[head], &b->v[head]))
         add(&ops, ' ', a->v[head++]);
-    while (tail < a->n - head && tail < b->n - head && same(&a->v[a->n - 1 - tail], &b->v[b->n - 1 - tail]))
+    while (tail < a->n - head && tail < b->n - head &&
+           same(&a->v[a->n - 1 - tail], &b->v[b->n - 1 - tail]))
         tail++;
     compare(a->v + head, a->n - head - tail, b->v + head, b->n - head - tail, &ops);
     for (size_t i = a->n - tail; i < a->n; i++)
@@ -107,7 +109,8 @@ static void add_range(struct buf *out, char mark, size_t start, size_t n)
         buf_printf(out, ",%zu", n);
 }
 
-static void print_hunk(const struct ops *ops, size_t from, size_t to, size_t a_line, size_t b_line, struct buf *out)
+static void print_hunk(const struct ops *ops, size_t from, size_t to, size_t a_line, size_t b_line,
+                       struct buf *out)
 {
     size_t a_n = 0, b_n = 0;
     for (size_t i = from; i < to; i++) {
@@ -155,7 +158,8 @@ static void print_hunks(const struct ops *ops, size_t context, struct buf *out)
     }
 }
 
-void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context, struct buf *out)
+void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context,
+               struct buf *out)
 {
     struct lines_of x = split(a, a_len), y = split(b, b_len);
     struct ops ops = all_ops(&x, &y);

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include "base/buf.h"
 
-/* Appends "@@ …", " ", "-" and "+" lines with `context` lines around each change to out; nothing when equal. */
-void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context, struct buf *out);
+/* Appends "@@ …", " ", "-" and "+" lines with `context` lines around each change to out; nothing
+ * when equal. */
+void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context,
+               struct buf *out);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Changes values in the text of a configuration and nothing else. It works on spans: the scanner says where values
- * stand, what lies between them (white space, comments, commas) is looked at here only where a member goes in or
- * out. A new member copies the form of its neighbours: its own line or the same line, their indentation, their
- * spacing round ":" and ",", the file's line ends. Must not know what any key means. */
+/* Changes values in the text of a configuration and nothing else. It works on spans: the scanner
+ * says where values stand, what lies between them (white space, comments, commas) is looked at here
+ * only where a member goes in or out. A new member copies the form of its neighbours: its own line
+ * or the same line, their indentation, their spacing round ":" and ",", the file's line ends. Must
+ * not know what any key means. */
 #include "config/edit.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ static void editor_fini(struct editor *e)
     jscan_fini(&e->doc);
 }
 
-/* ---- what lies between values ------------------------------------------------------------------------------------- */
+/* ---- what lies between values ---- */
 
 static bool is_blank(char c)
 {
@@ -57,7 +58,8 @@ static size_t after_comment(const struct editor *e, size_t pos)
     return pos + 2 < e->len ? pos + 2 : e->len;
 }
 
-/* The next byte that is neither white space nor comment; with same_line, the end of the line stops it too. */
+/* The next byte that is neither white space nor comment; with same_line, the end of the line stops
+ * it too. */
 static size_t skip_gap(const struct editor *e, size_t pos, bool same_line)
 {
     while (pos < e->len) {
@@ -74,7 +76,8 @@ static size_t skip_gap(const struct editor *e, size_t pos, bool same_line)
 
 static bool at_line_end(const struct editor *e, size_t pos)
 {
-    return pos < e->len && (e->text[pos] == '\n' || (e->text[pos] == '\r' && pos + 1 < e->len && e->text[pos + 1] == '\n'));
+    return pos < e->len && (e->text[pos] == '\n' ||
+                            (e->text[pos] == '\r' && pos + 1 < e->len && e->text[pos + 1] == '\n'));
 }
 
 static size_t line_start(const struct editor *e, size_t pos)
@@ -109,7 +112,7 @@ static bool begins_line(const struct editor *e, int32_t node)
     return start == pos;
 }
 
-/* ---- form ----------------------------------------------------------------------------------------------------------- */
+/* ---- form ---- */
 
 struct form {
     bool own_lines;
@@ -127,7 +130,8 @@ static void form_fini(struct form *f)
     free(f->comma);
 }
 
-/* What a container's members are indented by against its own line; NULL when they do not show it. */
+/* What a container's members are indented by against its own line; NULL when they do not show
+ * it. */
 static char *unit_of(const struct editor *e, int32_t node)
 {
     const struct jscan_node *n = &e->doc.nodes[node];
@@ -151,7 +155,8 @@ static char *find_unit(const struct editor *e, int32_t node)
 }
 
 /* text[from, to) when it is `mark` with nothing but blanks round it, else the default. */
-static char *separator(const struct editor *e, size_t from, size_t to, char mark, const char *otherwise)
+static char *separator(const struct editor *e, size_t from, size_t to, char mark,
+                       const char *otherwise)
 {
     size_t marks = 0;
     for (size_t i = from; i < to; i++) {
@@ -166,7 +171,8 @@ static char *separator(const struct editor *e, size_t from, size_t to, char mark
 static int32_t sibling_before(const struct editor *e, int32_t node)
 {
     int32_t before = -1;
-    for (int32_t at = e->doc.nodes[e->doc.nodes[node].parent].first_child; at != node; at = e->doc.nodes[at].next)
+    for (int32_t at = e->doc.nodes[e->doc.nodes[node].parent].first_child; at != node;
+         at = e->doc.nodes[at].next)
         before = at;
     return before;
 }
@@ -179,9 +185,11 @@ static void find_separators(const struct editor *e, int32_t node, struct form *f
         node = nodes[node].parent;
     int32_t last = node >= 0 ? nodes[node].last_child : -1;
     int32_t before = last >= 0 ? sibling_before(e, last) : -1;
-    f->colon = last >= 0 ? separator(e, nodes[last].key_end, nodes[last].start, ':', ": ") : xstrdup(": ");
+    f->colon = last >= 0 ? separator(e, nodes[last].key_end, nodes[last].start, ':', ": ")
+                         : xstrdup(": ");
     const char *comma = strcmp(f->colon, ":") == 0 ? "," : ", ";
-    f->comma = before >= 0 ? separator(e, nodes[before].end, nodes[last].key_start, ',', comma) : xstrdup(comma);
+    f->comma = before >= 0 ? separator(e, nodes[before].end, nodes[last].key_start, ',', comma)
+                           : xstrdup(comma);
 }
 
 static void find_form(const struct editor *e, int32_t object, struct form *f)
@@ -201,8 +209,8 @@ static void find_form(const struct editor *e, int32_t object, struct form *f)
 }
 
 /* "key": value, where the rest of the path makes objects round the value. */
-static void add_member(const struct editor *e, const struct form *f, const struct strvec *path, size_t from,
-                       const char *json_value, struct buf *out)
+static void add_member(const struct editor *e, const struct form *f, const struct strvec *path,
+                       size_t from, const char *json_value, struct buf *out)
 {
     AUTO_BUF struct buf indent = BUF_INIT;
     buf_add_str(&indent, f->indent);
@@ -229,7 +237,7 @@ static void add_member(const struct editor *e, const struct form *f, const struc
     }
 }
 
-/* ---- putting in ------------------------------------------------------------------------------------------------------ */
+/* ---- putting in ---- */
 
 static void copy(const struct editor *e, size_t from, size_t to)
 {
@@ -237,7 +245,8 @@ static void copy(const struct editor *e, size_t from, size_t to)
         buf_add(e->out, e->text + from, to - from);
 }
 
-static void insert_after_last(const struct editor *e, int32_t object, const struct form *f, const char *member)
+static void insert_after_last(const struct editor *e, int32_t object, const struct form *f,
+                              const char *member)
 {
     size_t end = e->doc.nodes[e->doc.nodes[object].last_child].end;
     size_t comma = skip_gap(e, end, false);
@@ -262,7 +271,8 @@ static void insert_after_last(const struct editor *e, int32_t object, const stru
     copy(e, at, e->len);
 }
 
-static void insert_first(const struct editor *e, int32_t object, const struct form *f, const char *member)
+static void insert_first(const struct editor *e, int32_t object, const struct form *f,
+                         const char *member)
 {
     const struct jscan_node *n = &e->doc.nodes[object];
     size_t open = n->start + 1, close = n->end - 1, last = close;
@@ -285,8 +295,8 @@ static void insert_first(const struct editor *e, int32_t object, const struct fo
     copy(e, close, e->len);
 }
 
-static void insert_member(const struct editor *e, int32_t object, const struct strvec *path, size_t from,
-                          const char *json_value)
+static void insert_member(const struct editor *e, int32_t object, const struct strvec *path,
+                          size_t from, const char *json_value)
 {
     struct form f;
     AUTO_BUF struct buf member = BUF_INIT;
@@ -299,7 +309,7 @@ static void insert_member(const struct editor *e, int32_t object, const struct s
     form_fini(&f);
 }
 
-/* ---- replacing -------------------------------------------------------------------------------------------------------- */
+/* ---- replacing ---- */
 
 static bool same_value(const struct jscan_doc *a, int32_t na, const struct jscan_doc *b, int32_t nb)
 {
@@ -314,7 +324,8 @@ static bool same_value(const struct jscan_doc *a, int32_t na, const struct jscan
     if (x->type == JSCAN_NUMBER)
         return x->end - x->start == y->end - y->start &&
                memcmp(a->text + x->start, b->text + y->start, x->end - x->start) == 0;
-    for (int32_t i = x->first_child, k = y->first_child; i >= 0; i = a->nodes[i].next, k = b->nodes[k].next) {
+    for (int32_t i = x->first_child, k = y->first_child; i >= 0;
+         i = a->nodes[i].next, k = b->nodes[k].next) {
         AUTO_FREE char *key = x->type == JSCAN_OBJECT ? jscan_key(a, i) : NULL;
         if ((key && !jscan_key_is(b, k, key)) || !same_value(a, i, b, k))
             return false;
@@ -330,14 +341,14 @@ static void replace_value(const struct editor *e, int32_t node, const struct jsc
         return;
     }
     copy(e, 0, n->start);
-    copy(&(struct editor){.text = value->text, .len = value->len, .out = e->out}, value->nodes[0].start,
-         value->nodes[0].end);
+    copy(&(struct editor){.text = value->text, .len = value->len, .out = e->out},
+         value->nodes[0].start, value->nodes[0].end);
     copy(e, n->end, e->len);
 }
 
 /* A null on the way ("isolation": null) becomes the object that is needed. */
-static void replace_null(const struct editor *e, int32_t node, const struct strvec *path, size_t from,
-                         const char *json_value)
+static void replace_null(const struct editor *e, int32_t node, const struct strvec *path,
+                         size_t from, const char *json_value)
 {
     const struct jscan_node *n = &e->doc.nodes[node];
     struct form f;
@@ -350,7 +361,7 @@ static void replace_null(const struct editor *e, int32_t node, const struct strv
     copy(e, n->end, e->len);
 }
 
-/* ---- taking out ------------------------------------------------------------------------------------------------------- */
+/* ---- taking out ---- */
 
 /* text without [from, to), and without its whole line where nothing else stands on it. */
 static void cut(const struct editor *e, size_t from, size_t to, size_t copy_from)
@@ -391,7 +402,8 @@ static void remove_member(const struct editor *e, int32_t node)
 
     if (before < 0 && n->next < 0) {
         remove_only(e, node, end);
-    } else if (n->next >= 0 && !begins_line(e, node) && all_space(e, end, e->doc.nodes[n->next].key_start)) {
+    } else if (n->next >= 0 && !begins_line(e, node) &&
+               all_space(e, end, e->doc.nodes[n->next].key_start)) {
         copy(e, 0, start);                                   /* {"a": 1, "b": 2} */
         copy(e, e->doc.nodes[n->next].key_start, e->len);
     } else if (has_comma) {
@@ -407,7 +419,7 @@ static void remove_member(const struct editor *e, int32_t node)
     }
 }
 
-/* ---- finding the place -------------------------------------------------------------------------------------------------- */
+/* ---- finding the place ---- */
 
 static int find_server(const struct editor *e, const char *name, int32_t *ret, struct fault *f)
 {
@@ -415,14 +427,16 @@ static int find_server(const struct editor *e, const char *name, int32_t *ret, s
     *ret = -1;
     if (servers >= 0 && e->doc.nodes[servers].type == JSCAN_OBJECT)
         *ret = jscan_member(&e->doc, servers, name);
-    for (int32_t at = servers >= 0 && e->doc.nodes[servers].type == JSCAN_ARRAY ? e->doc.nodes[servers].first_child : -1;
-         at >= 0; at = e->doc.nodes[at].next) {
-        int32_t key = e->doc.nodes[at].type == JSCAN_OBJECT ? jscan_member(&e->doc, at, "name") : -1;
+    bool listed = servers >= 0 && e->doc.nodes[servers].type == JSCAN_ARRAY;
+    int32_t first = listed ? e->doc.nodes[servers].first_child : -1;
+    for (int32_t at = first; at >= 0; at = e->doc.nodes[at].next) {
+        int32_t key = jscan_member(&e->doc, at, "name");
         AUTO_FREE char *value = key >= 0 ? jscan_str(&e->doc, key) : NULL;
         if (!value || strcmp(value, name) != 0)
             continue;
         if (*ret >= 0)
-            return fault_set(f, FAULT_CONFLICT, "the configuration has two servers \"%.200s\" (lines %u and %u)", name,
+            return fault_set(f, FAULT_CONFLICT,
+                             "the configuration has two servers \"%.200s\" (lines %u and %u)", name,
                              e->doc.nodes[*ret].line, e->doc.nodes[at].line);
         *ret = at;
     }
@@ -444,8 +458,8 @@ static int split_path(const char *path, struct strvec *out, struct fault *f)
     }
 }
 
-static int set_at(const struct editor *e, int32_t node, const struct strvec *path, const struct jscan_doc *value,
-                  const char *json_value, struct fault *f)
+static int set_at(const struct editor *e, int32_t node, const struct strvec *path,
+                  const struct jscan_doc *value, const char *json_value, struct fault *f)
 {
     for (size_t i = 0; i < path->n; i++) {
         int32_t child = jscan_member(&e->doc, node, path->v[i]);
@@ -462,7 +476,8 @@ static int set_at(const struct editor *e, int32_t node, const struct strvec *pat
             return 0;
         }
         if (e->doc.nodes[child].type != JSCAN_OBJECT)
-            return fault_set(f, FAULT_CONFIG, "\"%s\" on line %u is no object, so it cannot hold \"%s\"", path->v[i],
+            return fault_set(f, FAULT_CONFIG,
+                             "\"%s\" on line %u is no object, so it cannot hold \"%s\"", path->v[i],
                              e->doc.nodes[child].line, path->v[i + 1]);
         node = child;
     }
@@ -470,11 +485,12 @@ static int set_at(const struct editor *e, int32_t node, const struct strvec *pat
 }
 
 /* Takes out the last member of that path; *ret_again: there was one. */
-static void remove_at(const struct editor *e, int32_t node, const struct strvec *path, bool *ret_again)
+static void remove_at(const struct editor *e, int32_t node, const struct strvec *path,
+                      bool *ret_again)
 {
     *ret_again = false;
     for (size_t i = 0; i < path->n; i++) {
-        int32_t child = e->doc.nodes[node].type == JSCAN_OBJECT ? jscan_member(&e->doc, node, path->v[i]) : -1;
+        int32_t child = jscan_member(&e->doc, node, path->v[i]);
         if (child < 0)
             break;
         if (i + 1 == path->n) {
@@ -487,7 +503,8 @@ static void remove_at(const struct editor *e, int32_t node, const struct strvec 
     copy(e, 0, e->len);
 }
 
-static int open_editor(struct editor *e, const char *text, size_t len, struct buf *out, struct fault *f)
+static int open_editor(struct editor *e, const char *text, size_t len, struct buf *out,
+                       struct fault *f)
 {
     *e = (struct editor){.text = text, .len = len, .out = out};
     if (jscan_parse(&e->doc, text, len, JSCAN_LENIENT, NULL, f) < 0) {
@@ -501,7 +518,8 @@ static int open_editor(struct editor *e, const char *text, size_t len, struct bu
     return 0;
 }
 
-int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out, struct fault *f)
+int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out,
+             struct fault *f)
 {
     AUTO_STRVEC struct strvec keys = {0};
     struct editor e = {0};
@@ -513,18 +531,18 @@ int edit_get(const char *text, size_t len, const char *server, const char *path,
     if (rc == 0 && server)
         rc = find_server(&e, server, &node, f);
     for (size_t i = 0; rc == 0 && i < keys.n && node >= 0; i++)
-        node = e.doc.nodes[node].type == JSCAN_OBJECT ? jscan_member(&e.doc, node, keys.v[i]) : -1;
+        node = jscan_member(&e.doc, node, keys.v[i]);
     if (rc == 0 && node >= 0)
         copy(&e, e.doc.nodes[node].start, e.doc.nodes[node].end);
     editor_fini(&e);
     return rc < 0 ? -1 : node >= 0;
 }
 
-/* ---- the whole change ---------------------------------------------------------------------------------------------------- */
+/* ---- the whole change ---- */
 
 static int change_once(const char *text, size_t len, const char *server, const struct strvec *path,
-                       const struct jscan_doc *value, const char *json_value, struct buf *out, bool *ret_again,
-                       struct fault *f)
+                       const struct jscan_doc *value, const char *json_value, struct buf *out,
+                       bool *ret_again, struct fault *f)
 {
     struct editor e;
     int32_t node = 0;
@@ -541,14 +559,15 @@ static int change_once(const char *text, size_t len, const char *server, const s
 }
 
 static int change(const char *text, size_t len, const char *server, const struct strvec *path,
-                  const struct jscan_doc *value, const char *json_value, struct buf *out, struct fault *f)
+                  const struct jscan_doc *value, const char *json_value, struct buf *out,
+                  struct fault *f)
 {
     AUTO_BUF struct buf from = BUF_INIT;
     bool again = true;
     buf_add(&from, text, len);
     while (again) {
         AUTO_BUF struct buf to = BUF_INIT;
-        if (change_once(buf_str(&from), from.len, server, path, value, json_value, &to, &again, f) < 0)
+        if (change_once(buf_str(&from), from.len, server, path, value, json_value, &to, &again, f))
             return -1;
         struct buf swap = from;
         from = to;
@@ -564,14 +583,15 @@ static int change(const char *text, size_t len, const char *server, const struct
     return 0;
 }
 
-int edit_text(const char *text, size_t len, const char *server, const char *path, const char *json_value,
-              struct buf *out, struct fault *f)
+int edit_text(const char *text, size_t len, const char *server, const char *path,
+              const char *json_value, struct buf *out, struct fault *f)
 {
     AUTO_STRVEC struct strvec keys = {0};
     struct jscan_doc value = {0};
     if (split_path(path, &keys, f) < 0)
         return -1;
-    if (json_value && jscan_parse(&value, json_value, strlen(json_value), JSCAN_STRICT, NULL, f) < 0)
+    if (json_value &&
+        jscan_parse(&value, json_value, strlen(json_value), JSCAN_STRICT, NULL, f) < 0)
         return fault_wrap(f, "the new value of %s", path);
     int rc = change(text, len, server, &keys, &value, json_value, out, f);
     jscan_fini(&value);

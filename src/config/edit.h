@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Changes one value of the configuration and leaves every other byte as it was: comments, order, indentation,
- * line ends, duplicate keys (the last one, which counts, is edited). */
+/* Changes one value of the configuration and leaves every other byte as it was: comments, order,
+ * indentation, line ends, duplicate keys (the last one, which counts, is edited). */
 #ifndef MCPTOP_CONFIG_EDIT_H
 #define MCPTOP_CONFIG_EDIT_H
 
@@ -10,25 +10,28 @@
 
 /* Paths are split at ".", so a key that contains one cannot be named.
  *
- * Pure: sets `key` of the server's object (path "isolation.memory_limit", "enabled") or, with server NULL, of the root
- * ("docker_isolation.memory_limit") to json_value (valid JSON text). Missing objects on the path and the key are inserted
- * in the file's own indentation. json_value NULL removes the member (all of its repetitions, or an earlier one would begin to
- * count); a comment beside it stays. The result goes to out (replaced). When the value is
- * already that, out equals the text. */
-int edit_text(const char *text, size_t len, const char *server, const char *path, const char *json_value,
-              struct buf *out, struct fault *f);
+ * Pure: sets `key` of the server's object (path "isolation.memory_limit", "enabled") or, with
+ * server NULL, of the root ("docker_isolation.memory_limit") to json_value (valid JSON text).
+ * Missing objects on the path and the key are inserted in the file's own indentation. json_value
+ * NULL removes the member (all of its repetitions, or an earlier one would begin to count); a
+ * comment beside it stays. The result goes to out (replaced). When the value is already that, out
+ * equals the text. */
+int edit_text(const char *text, size_t len, const char *server, const char *path,
+              const char *json_value, struct buf *out, struct fault *f);
 
 /* The value at path as it stands there, replaced in out. 1 = there, 0 = absent, -1 with *f set. */
-int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out, struct fault *f);
+int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out,
+             struct fault *f);
 
-/* edit_text on the file: reads it (again, whatever was known before), edits, checks that the result still parses, writes
- * a temporary file beside it, fsync, keeps mode and owner, renames; a symlink stays a symlink. A file that changes
- * between reading and renaming is read and edited again. A result that would not load is a fault that names line and key,
- * and the file stays untouched. old_text/new_text
- * (may be NULL) receive the whole file before and after, for undo and for showing the diff.
- * The caller's loop may stand for the fsync of a small file: bounded, and only on a key press. */
+/* edit_text on the file: reads it (again, whatever was known before), edits, checks that the result
+ * still parses, writes a temporary file beside it, fsync, keeps mode and owner, renames; a symlink
+ * stays a symlink. A file that changes between reading and renaming is read and edited again. A
+ * result that would not load is a fault that names line and key, and the file stays untouched.
+ * old_text/new_text (may be NULL) receive the whole file before and after, for undo and for showing
+ * the diff. The caller's loop may stand for the fsync of a small file: bounded, and only on a key
+ * press. */
 struct edit_change { const char *path; const char *json_value; };
-int edit_file(const char *file, const char *server, const struct edit_change *changes, size_t n_changes,
-              struct buf *old_text, struct buf *new_text, struct fault *f);
+int edit_file(const char *file, const char *server, const struct edit_change *changes,
+              size_t n_changes, struct buf *old_text, struct buf *new_text, struct fault *f);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Changes the configuration's file: read, edit, check, write beside, fsync, rename, fsync the directory. A reader sees the
- * old file or the new one, a crash leaves one of them, and who changed it in between is not overwritten. */
+/* Changes the configuration's file: read, edit, check, write beside, fsync, rename, fsync the
+ * directory. A reader sees the old file or the new one, a crash leaves one of them, and who changed
+ * it in between is not overwritten. */
 #include "config/edit.h"
 
 #include <errno.h>
@@ -39,21 +40,24 @@ static int check_loads(const char *file, const struct buf *text, const char *wha
     for (size_t i = 0; i < problems.n && !c && rc == 0; i++) {
         const struct problem *p = &problems.v[i];
         if (p->severity == PROBLEM_ERROR)
-            rc = fault_set(f, FAULT_CONFIG, "%s, line %d%s%s: %s", what, p->line, *p->key ? ", " : "", p->key, p->text);
+            rc = fault_set(f, FAULT_CONFIG, "%s, line %d%s%s: %s", what, p->line,
+                           *p->key ? ", " : "", p->key, p->text);
     }
     problems_fini(&problems);
     config_free(c);
     return rc;
 }
 
-static int apply_changes(const struct buf *old, const char *server, const struct edit_change *changes, size_t n,
-                         struct buf *out, struct fault *f)
+static int apply_changes(const struct buf *old, const char *server,
+                         const struct edit_change *changes, size_t n, struct buf *out,
+                         struct fault *f)
 {
     buf_clear(out);
     buf_add(out, old->data, old->len);
     for (size_t i = 0; i < n; i++) {
         AUTO_BUF struct buf next = BUF_INIT;
-        if (edit_text(buf_str(out), out->len, server, changes[i].path, changes[i].json_value, &next, f) < 0)
+        if (edit_text(buf_str(out), out->len, server, changes[i].path, changes[i].json_value, &next,
+                      f) < 0)
             return -1;
         struct buf swap = *out;
         *out = next;
@@ -72,23 +76,29 @@ static void sync_directory(const char *dir)
 {
     AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
-        fsync(fd);   /* the content is safe already; where a directory cannot be synced, the rename is as safe as it gets */
+        /* the content is safe already; where a directory cannot be synced, the rename is as safe as
+         * it gets */
+        fsync(fd);
 }
 
 static int fill_temporary(int fd, const struct buf *text, const struct stat *st)
 {
-    /* Only root can give a file away; for others it is theirs already, or a group that they may not set. */
+    /* Only root can give a file away; for others it is theirs already, or a group that they may not
+     * set. */
     if (fchown(fd, st->st_uid, st->st_gid) < 0 && errno != EPERM)
         return -1;
-    return fchmod(fd, st->st_mode & 07777) < 0 || write_all(fd, text->data, text->len) < 0 || fsync(fd) < 0 ? -1 : 0;
+    if (fchmod(fd, st->st_mode & 07777) < 0 || write_all(fd, text->data, text->len) < 0)
+        return -1;
+    return fsync(fd);
 }
 
 /* *ret_raced: target is no longer the file that was read, and nothing was done. */
-static int replace_file(const char *target, const struct buf *text, const struct stat *read_st, bool *ret_raced,
-                        struct fault *f)
+static int replace_file(const char *target, const struct buf *text, const struct stat *read_st,
+                        bool *ret_raced, struct fault *f)
 {
     const char *slash = strrchr(target, '/');
-    AUTO_FREE char *dir = slash == target ? xstrdup("/") : xstrndup(target, (size_t)(slash - target));
+    AUTO_FREE char *dir = slash == target ? xstrdup("/")
+                                          : xstrndup(target, (size_t)(slash - target));
     AUTO_FREE char *temporary = xasprintf("%s/.%s.XXXXXX", slash == target ? "" : dir, slash + 1);
     AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0)
@@ -122,8 +132,8 @@ static void give(struct buf *to, struct buf *from)
     *from = BUF_INIT;
 }
 
-int edit_file(const char *file, const char *server, const struct edit_change *changes, size_t n_changes,
-              struct buf *old_text, struct buf *new_text, struct fault *f)
+int edit_file(const char *file, const char *server, const struct edit_change *changes,
+              size_t n_changes, struct buf *old_text, struct buf *new_text, struct fault *f)
 {
     AUTO_FREE char *target = realpath(file, NULL);
     if (!target)
@@ -133,11 +143,14 @@ int edit_file(const char *file, const char *server, const struct edit_change *ch
         AUTO_BUF struct buf new = BUF_INIT;
         struct stat st;
         bool raced = false;
-        if (file_read(target, &old, &st, f) < 0 || apply_changes(&old, server, changes, n_changes, &new, f) < 0)
+        if (file_read(target, &old, &st, f) < 0 ||
+            apply_changes(&old, server, changes, n_changes, &new, f) < 0)
             return -1;
         bool equal = old.len == new.len && memcmp(buf_str(&old), buf_str(&new), old.len) == 0;
-        if (!equal && (check_loads(file, &old, "the configuration has an error that must be mended first", f) < 0 ||
-                       check_loads(file, &new, "this would not load", f) < 0))
+        if (!equal &&
+            (check_loads(file, &old, "the configuration has an error that must be mended first",
+                         f) < 0 ||
+             check_loads(file, &new, "this would not load", f) < 0))
             return -1;
         if (!equal && replace_file(target, &new, &st, &raced, f) < 0)
             return -1;

@@ -9,7 +9,8 @@
 
 enum { CONFIG_FILE_MAX_BYTES = 16 << 20 };
 
-/* Reads a regular file (through symlinks) into out (replaced). ret_st (may be NULL) is its fstat. */
+/* Reads a regular file (through symlinks) into out (replaced). ret_st (may be NULL) is its
+ * fstat. */
 int file_read(const char *path, struct buf *out, struct stat *ret_st, struct fault *f);
 
 #endif

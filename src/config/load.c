@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The text of mcp_config.json → struct config. The tables below are the format: one row a key, for the root, a server
- * and an isolation object. Keys that only MCPProxy or a client knows are listed too, because the same file serves
- * them; they are accepted in silence. Knows no defaults and decides nothing about how a server will run. */
+/* The text of mcp_config.json → struct config. The tables below are the format: one row a key, for
+ * the root, a server and an isolation object. Keys that only MCPProxy or a client knows are listed
+ * too, because the same file serves them; they are accepted in silence. Knows no defaults and
+ * decides nothing about how a server will run. */
 #include "config/mcp_config.h"
 
 #include <stdio.h>
@@ -15,11 +16,12 @@ enum { SERVER_NAME_MAX_BYTES = 200 };
 
 #define IGNORED(k) {.key = (k), .kind = FIELD_IGNORED}
 
-/* ---- isolation ---------------------------------------------------------------------------------------------------- */
+/* ---- isolation ---- */
 
 static void read_mode(struct reader *r, int32_t node, void *object)
 {
-    static const char *const modes[] = {[MODE_NONE] = "none", [MODE_DOCKER] = "docker", [MODE_SANDBOX] = "sandbox"};
+    static const char *const modes[] = {
+        [MODE_NONE] = "none", [MODE_DOCKER] = "docker", [MODE_SANDBOX] = "sandbox"};
     struct iso_settings *iso = object;
     AUTO_FREE char *s = reader_string(r, node);
     if (!s || !*s)
@@ -31,7 +33,8 @@ static void read_mode(struct reader *r, int32_t node, void *object)
         }
     }
     const char *meant = reader_nearest(s, modes, ARRAY_LEN(modes));
-    reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no mode: %s%s%s", s, meant ? "did you mean \"" : "",
+    reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no mode: %s%s%s", s,
+                   meant ? "did you mean \"" : "",
                    meant ? meant : "write \"docker\", \"none\" or \"sandbox", meant ? "\"?" : "\"");
 }
 
@@ -112,7 +115,8 @@ static void read_cache_volume(struct reader *r, int32_t node, void *object)
 
 static const struct field global_iso_fields[] = {
     ISO_COMMON_FIELDS,
-    {.key = "image", .no_effect = "has no effect here: set it in a server's isolation, or use default_images"},
+    {.key = "image",
+     .no_effect = "has no effect here: set it in a server's isolation, or use default_images"},
     {.key = "working_dir", .no_effect = "has no effect here: set it in a server's isolation"},
     {.key = "volumes", .no_effect = "has no effect here: set it in a server's isolation"},
 };
@@ -148,7 +152,8 @@ static bool has_value(const struct iso_settings *iso, enum iso_key key)
     }
 }
 
-static bool read_iso(struct reader *r, int32_t node, const struct field *fields, size_t n, struct iso_settings *iso)
+static bool read_iso(struct reader *r, int32_t node, const struct field *fields, size_t n,
+                     struct iso_settings *iso)
 {
     if (!reader_expect(r, node, JSCAN_OBJECT, "an object"))
         return false;
@@ -168,12 +173,13 @@ static void iso_settings_init(struct iso_settings *iso)
     iso->cache_volume = CACHE_UNSET;
 }
 
-/* ---- a server ----------------------------------------------------------------------------------------------------- */
+/* ---- a server ---- */
 
 static void read_server_isolation(struct reader *r, int32_t node, void *object)
 {
     struct config_server *s = object;
-    s->has_isolation = read_iso(r, node, server_iso_fields, ARRAY_LEN(server_iso_fields), &s->isolation);
+    s->has_isolation = read_iso(r, node, server_iso_fields, ARRAY_LEN(server_iso_fields),
+                                &s->isolation);
 }
 
 static void read_protocol(struct reader *r, int32_t node, void *object)
@@ -202,7 +208,8 @@ static void read_quarantined(struct reader *r, int32_t node, void *object)
     if (r->doc->nodes[node].type == JSCAN_TRUE)
         s->quarantined = true;
     else if (r->doc->nodes[node].type != JSCAN_FALSE)
-        reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s", reader_type_name(r, node));
+        reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s",
+                       reader_type_name(r, node));
 }
 
 static void read_disabled(struct reader *r, int32_t node, void *object)
@@ -214,7 +221,7 @@ static void read_disabled(struct reader *r, int32_t node, void *object)
 
 #define SRV(member) offsetof(struct config_server, member)
 static const struct field server_fields[] = {
-    IGNORED("name"),     /* read before the others */
+    IGNORED("name"), /* read before the others */
     {.key = "protocol", .kind = FIELD_CALL, .call = read_protocol},
     {.key = "type", .kind = FIELD_CALL, .call = read_protocol, .other_name_of = "protocol"},
     {.key = "transport", .kind = FIELD_CALL, .call = read_protocol, .other_name_of = "protocol"},
@@ -234,15 +241,17 @@ static const struct field server_fields[] = {
     {.key = "enabled_tools", .kind = FIELD_STRINGS, .offset = SRV(enabled_tools)},
     {.key = "disabled_tools", .kind = FIELD_STRINGS, .offset = SRV(disabled_tools)},
     /* MCPProxy's */
-    IGNORED("headers"), IGNORED("oauth"), IGNORED("skip_quarantine"), IGNORED("auto_approve_tool_changes"),
-    IGNORED("trust_mode"), IGNORED("shared"), IGNORED("created"), IGNORED("updated"), IGNORED("reconnect_on_use"),
-    IGNORED("expose_prompts"), IGNORED("launcher_wait_timeout"), IGNORED("tool_discovery_interval"),
-    IGNORED("max_concurrent_requests"), IGNORED("queue_size"), IGNORED("queue_timeout"), IGNORED("toon_output"),
-    IGNORED("annotation_overrides"), IGNORED("source_registry_id"), IGNORED("source_registry_provenance"),
-    IGNORED("auth_broker"),
+    IGNORED("headers"), IGNORED("oauth"), IGNORED("skip_quarantine"),
+    IGNORED("auto_approve_tool_changes"), IGNORED("trust_mode"), IGNORED("shared"),
+    IGNORED("created"), IGNORED("updated"), IGNORED("reconnect_on_use"), IGNORED("expose_prompts"),
+    IGNORED("launcher_wait_timeout"), IGNORED("tool_discovery_interval"),
+    IGNORED("max_concurrent_requests"), IGNORED("queue_size"), IGNORED("queue_timeout"),
+    IGNORED("toon_output"), IGNORED("annotation_overrides"), IGNORED("source_registry_id"),
+    IGNORED("source_registry_provenance"), IGNORED("auth_broker"),
     /* the clients' */
-    IGNORED("description"), IGNORED("autoApprove"), IGNORED("alwaysAllow"), IGNORED("timeout"), IGNORED("trust"),
-    IGNORED("tools"), IGNORED("includeTools"), IGNORED("excludeTools"), IGNORED("$schema"),
+    IGNORED("description"), IGNORED("autoApprove"), IGNORED("alwaysAllow"), IGNORED("timeout"),
+    IGNORED("trust"), IGNORED("tools"), IGNORED("includeTools"), IGNORED("excludeTools"),
+    IGNORED("$schema"),
 };
 
 /* Any text is a name, "../../x" too: file and container names are made from it elsewhere. */
@@ -254,7 +263,8 @@ static bool name_ok(struct reader *r, int32_t node, const char *name)
         return false;
     }
     if (len > SERVER_NAME_MAX_BYTES) {
-        reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not be longer than %d bytes",
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "the name of a server must not be longer than %d bytes",
                        SERVER_NAME_MAX_BYTES);
         return false;
     }
@@ -262,14 +272,16 @@ static bool name_ok(struct reader *r, int32_t node, const char *name)
         uint32_t cp = 0;
         i += text_decode(name + i, len - i, &cp);
         if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0)) {
-            reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not contain control characters");
+            reader_problem(r, PROBLEM_ERROR, node,
+                           "the name of a server must not contain control characters");
             return false;
         }
     }
     return true;
 }
 
-/* The server's name: in an array its "name", in an object its key (which a "name" inside does not change). */
+/* The server's name: in an array its "name", in an object its key (which a "name" inside does not
+ * change). */
 static char *server_name(struct reader *r, int32_t node)
 {
     int32_t inner = jscan_member(r->doc, node, "name");
@@ -282,10 +294,12 @@ static char *server_name(struct reader *r, int32_t node)
     }
     AUTO_FREE char *name = keyed ? jscan_key(r->doc, node) : reader_plain_string(r, inner);
     if (keyed && !name)
-        reader_problem(r, PROBLEM_ERROR, node, "the name of a server must not contain a NUL character");
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "the name of a server must not contain a NUL character");
     AUTO_FREE char *inside = name && keyed && inner >= 0 ? jscan_str(r->doc, inner) : NULL;
     if (inside && strcmp(inside, name) != 0)
-        reader_problem(r, PROBLEM_WARNING, inner, "has no effect: the name of this server is its key, \"%s\"", name);
+        reader_problem(r, PROBLEM_WARNING, inner,
+                       "has no effect: the name of this server is its key, \"%s\"", name);
     if (!name || !name_ok(r, keyed ? node : inner, name))
         return NULL;
     return TAKE(name);
@@ -298,14 +312,16 @@ static void check_server(struct reader *r, int32_t node, const struct config_ser
     /* A command that was there but wrong has its own problem already. */
     int32_t at = jscan_member(r->doc, node, "command");
     if (at < 0 || is_unset(&r->doc->nodes[at]))
-        reader_problem(r, PROBLEM_ERROR, node, "has no \"command\" (and no \"url\"): there is nothing to run");
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "has no \"command\" (and no \"url\"): there is nothing to run");
 }
 
 static void check_unique(struct reader *r, int32_t node, const struct config *c, const char *name)
 {
     const struct config_server *other = name ? config_find(c, name) : NULL;
     if (other)
-        reader_problem(r, PROBLEM_ERROR, node, "a server \"%s\" is already on line %d: names must be unique", name,
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "a server \"%s\" is already on line %d: names must be unique", name,
                        other->line);
 }
 
@@ -332,7 +348,8 @@ static void read_servers(struct reader *r, int32_t node, void *object)
     struct config *c = object;
     const struct jscan_node *n = &r->doc->nodes[node];
     if (n->type != JSCAN_ARRAY && n->type != JSCAN_OBJECT) {
-        reader_problem(r, PROBLEM_ERROR, node, "must be an array of servers or an object keyed by their names, but is %s",
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "must be an array of servers or an object keyed by their names, but is %s",
                        reader_type_name(r, node));
         return;
     }
@@ -341,7 +358,7 @@ static void read_servers(struct reader *r, int32_t node, void *object)
         read_server(r, at, c);
 }
 
-/* ---- the root ----------------------------------------------------------------------------------------------------- */
+/* ---- the root ---- */
 
 static void read_docker_isolation(struct reader *r, int32_t node, void *object)
 {
@@ -417,26 +434,30 @@ static const struct field root_fields[] = {
     {.key = "init_timeout", .kind = FIELD_DURATION, .offset = CFG(init_timeout_ms)},
     {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = CFG(health_interval_ms)},
     /* MCPProxy's */
-    IGNORED("tray_endpoint"), IGNORED("enable_socket"), IGNORED("enable_tray"), IGNORED("debug_search"),
-    IGNORED("profiles"), IGNORED("top_k"), IGNORED("tools_limit"), IGNORED("tool_response_limit"),
-    IGNORED("max_result_size_chars"), IGNORED("max_concurrent_requests"), IGNORED("queue_size"),
-    IGNORED("queue_timeout"), IGNORED("server_concurrency_defaults"), IGNORED("toon_output"),
-    IGNORED("toon_min_savings_pct"), IGNORED("tool_discovery_interval"), IGNORED("http_read_timeout"),
-    IGNORED("http_write_timeout"), IGNORED("http_idle_timeout"), IGNORED("environment"), IGNORED("forward_proxy_env"), IGNORED("require_mcp_auth"),
-    IGNORED("trusted_hosts"), IGNORED("trusted_proxies"), IGNORED("audit_log"), IGNORED("read_only_mode"),
-    IGNORED("disable_management"), IGNORED("allow_server_add"), IGNORED("allow_server_remove"),
-    IGNORED("enable_prompts"), IGNORED("aggregate_upstream_prompts"), IGNORED("check_server_repo"),
+    IGNORED("tray_endpoint"), IGNORED("enable_socket"), IGNORED("enable_tray"),
+    IGNORED("debug_search"), IGNORED("profiles"), IGNORED("top_k"), IGNORED("tools_limit"),
+    IGNORED("tool_response_limit"), IGNORED("max_result_size_chars"),
+    IGNORED("max_concurrent_requests"), IGNORED("queue_size"), IGNORED("queue_timeout"),
+    IGNORED("server_concurrency_defaults"), IGNORED("toon_output"),
+    IGNORED("toon_min_savings_pct"), IGNORED("tool_discovery_interval"),
+    IGNORED("http_read_timeout"), IGNORED("http_write_timeout"), IGNORED("http_idle_timeout"),
+    IGNORED("environment"), IGNORED("forward_proxy_env"), IGNORED("require_mcp_auth"),
+    IGNORED("trusted_hosts"), IGNORED("trusted_proxies"), IGNORED("audit_log"),
+    IGNORED("read_only_mode"), IGNORED("disable_management"), IGNORED("allow_server_add"),
+    IGNORED("allow_server_remove"), IGNORED("enable_prompts"),
+    IGNORED("aggregate_upstream_prompts"), IGNORED("check_server_repo"),
     IGNORED("docker_recovery"), IGNORED("registries"), IGNORED("registries_locked"),
-    IGNORED("allow_private_registry_fetch"), IGNORED("features"), IGNORED("tls"), IGNORED("tokenizer"),
-    IGNORED("enable_code_execution"), IGNORED("code_execution_timeout_ms"),
+    IGNORED("allow_private_registry_fetch"), IGNORED("features"), IGNORED("tls"),
+    IGNORED("tokenizer"), IGNORED("enable_code_execution"), IGNORED("code_execution_timeout_ms"),
     IGNORED("code_execution_max_tool_calls"), IGNORED("code_execution_pool_size"),
     IGNORED("code_execution_max_parallel"), IGNORED("tool_response_session_risk_warning"),
-    IGNORED("oauth_expiry_warning_hours"), IGNORED("activity_retention_days"), IGNORED("activity_max_records"),
-    IGNORED("activity_max_size_mb"), IGNORED("activity_max_response_size"),
-    IGNORED("activity_cleanup_interval_min"), IGNORED("tool_call_max_response_size"),
-    IGNORED("tool_call_max_records_per_server"), IGNORED("intent_declaration"),
-    IGNORED("sensitive_data_detection"), IGNORED("output_validation"), IGNORED("output_sanitisation"),
-    IGNORED("telemetry"), IGNORED("observability"), IGNORED("update_check"), IGNORED("routing_mode"),
+    IGNORED("oauth_expiry_warning_hours"), IGNORED("activity_retention_days"),
+    IGNORED("activity_max_records"), IGNORED("activity_max_size_mb"),
+    IGNORED("activity_max_response_size"), IGNORED("activity_cleanup_interval_min"),
+    IGNORED("tool_call_max_response_size"), IGNORED("tool_call_max_records_per_server"),
+    IGNORED("intent_declaration"), IGNORED("sensitive_data_detection"),
+    IGNORED("output_validation"), IGNORED("output_sanitisation"), IGNORED("telemetry"),
+    IGNORED("observability"), IGNORED("update_check"), IGNORED("routing_mode"),
     IGNORED("tool_response_mode"), IGNORED("direct_tool_response_mode"), IGNORED("instructions"),
     IGNORED("quarantine_enabled"), IGNORED("security"), IGNORED("reveal_secret_headers"),
     IGNORED("server_edition"), IGNORED("teams"), IGNORED("log_level"),
@@ -444,7 +465,8 @@ static const struct field root_fields[] = {
     IGNORED("$schema"), IGNORED("inputs"),
 };
 
-/* The root's values for the servers that have none of their own; the root may stand behind them in the file. */
+/* The root's values for the servers that have none of their own; the root may stand behind them in
+ * the file. */
 static void inherit(struct config *c)
 {
     for (size_t i = 0; i < c->server_count; i++) {
@@ -456,8 +478,8 @@ static void inherit(struct config *c)
     }
 }
 
-struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
-                            struct problems *problems)
+struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env,
+                            void *env_ctx, struct problems *problems)
 {
     struct jscan_doc doc;
     struct fault f = FAULT_NONE;

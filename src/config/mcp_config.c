@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The configuration as values: its life, its list of problems, where its file is looked for and how it is read.
- * What the keys mean is load.c's; what follows from them is isolation/plan's. */
+/* The configuration as values: its life, its list of problems, where its file is looked for and how
+ * it is read. What the keys mean is load.c's; what follows from them is isolation/plan's. */
 #include "config/mcp_config.h"
 
 #include <errno.h>
@@ -39,10 +39,11 @@ const char *iso_key_name(enum iso_key key)
     return iso_key_names[key];
 }
 
-/* ---- problems --------------------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
 /* Kept in order of line, and in order of arrival within a line. */
-void problems_add(struct problems *p, enum problem_severity s, int line, const char *key, const char *fmt, ...)
+void problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
+                  const char *fmt, ...)
 {
     va_list ap;
     AUTO_BUF struct buf text = BUF_INIT;
@@ -58,7 +59,8 @@ void problems_add(struct problems *p, enum problem_severity s, int line, const c
     while (at > 0 && p->v[at - 1].line > line)
         at--;
     memmove(&p->v[at + 1], &p->v[at], (p->n - at) * sizeof(*p->v));
-    p->v[at] = (struct problem){.severity = s, .line = line, .key = xstrdup(key), .text = buf_take(&text)};
+    p->v[at] = (struct problem){
+        .severity = s, .line = line, .key = xstrdup(key), .text = buf_take(&text)};
     p->n++;
     if (s == PROBLEM_ERROR)
         p->errors++;
@@ -74,7 +76,7 @@ void problems_fini(struct problems *p)
     *p = (struct problems){0};
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 void iso_settings_fini(struct iso_settings *iso)
 {
@@ -136,7 +138,7 @@ const struct config_server *config_find(const struct config *c, const char *name
     return NULL;
 }
 
-/* ---- the file ----------------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 int file_read(const char *path, struct buf *out, struct stat *ret_st, struct fault *f)
 {
@@ -170,7 +172,8 @@ int file_read(const char *path, struct buf *out, struct stat *ret_st, struct fau
     return 0;
 }
 
-struct config *config_load(const char *path, struct problems *problems, char **ret_text, size_t *ret_len)
+struct config *config_load(const char *path, struct problems *problems, char **ret_text,
+                           size_t *ret_len)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     struct fault f = FAULT_NONE;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The user's mcp_config.json as values. Loading is pure: text in, struct config and a list of problems out.
+/* The user's mcp_config.json as values. Loading is pure: text in, struct config and a list of
+ * problems out.
  *
- * Unset is visible everywhere (TRI_UNSET, NULL, 0 lines), because a plan must say *which* level decided. Every
- * value keeps the line it stands on. Nothing here has a default: defaults are the plan's (isolation/plan.h). */
+ * Unset is visible everywhere (TRI_UNSET, NULL, 0 lines), because a plan must say *which* level
+ * decided. Every value keeps the line it stands on. Nothing here has a default: defaults are the
+ * plan's (isolation/plan.h). */
 #ifndef MCPTOP_CONFIG_MCP_CONFIG_H
 #define MCPTOP_CONFIG_MCP_CONFIG_H
 
@@ -15,9 +17,9 @@ enum tri { TRI_UNSET = -1, TRI_NO = 0, TRI_YES = 1 };
 
 /* One `docker_isolation` (global) or `isolation` (of a server) object. */
 enum iso_key {
-    ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_TIMEOUT, ISO_NETWORK_MODE,
-    ISO_WORKING_DIR, ISO_REGISTRY, ISO_VOLUMES, ISO_EXTRA_ARGS, ISO_ENV, ISO_DEFAULT_IMAGES,
-    ISO_LOG_DRIVER, ISO_LOG_MAX_SIZE, ISO_LOG_MAX_FILES, ISO_CACHE_VOLUME,
+    ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_TIMEOUT,
+    ISO_NETWORK_MODE, ISO_WORKING_DIR, ISO_REGISTRY, ISO_VOLUMES, ISO_EXTRA_ARGS, ISO_ENV,
+    ISO_DEFAULT_IMAGES, ISO_LOG_DRIVER, ISO_LOG_MAX_SIZE, ISO_LOG_MAX_FILES, ISO_CACHE_VOLUME,
     ISO_KEYS
 };
 enum cache_volume { CACHE_UNSET = -1, CACHE_NO, CACHE_PER_SERVER, CACHE_SHARED };
@@ -28,7 +30,8 @@ struct iso_settings {
     enum tri enabled;
     enum iso_mode mode;
     char *image;
-    char *memory_limit;          /* as written; memory_bytes is its value, 0 = "no limit" written as "0" */
+    /* as written; memory_bytes is its value, 0 = "no limit" written as "0" */
+    char *memory_limit;
     int64_t memory_bytes;
     char *cpu_limit;             /* as written; "1.5" or a JSON number */
     int64_t nano_cpus;
@@ -57,7 +60,8 @@ struct config_server {
     struct strvec args;
     char *working_dir;
     struct kvvec env;            /* ${env:X} expanded */
-    char *missing_env;           /* a sentence: some ${env:X} of this server is not set, so it cannot be started; or NULL */
+    /* a sentence: some ${env:X} of this server is not set, so it cannot be started; or NULL */
+    char *missing_env;
     char *url;                   /* set: a remote server, not ours yet */
     enum tri enabled;            /* TRI_UNSET means true */
     bool quarantined;
@@ -81,7 +85,8 @@ struct config {
     char *log_level;
     char *mcp_auth;              /* "key" (default) or "none" */
     int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
-    int64_t init_timeout_ms, health_interval_ms;  /* global; servers without their own have them already */
+    /* global; servers without their own have them already */
+    int64_t init_timeout_ms, health_interval_ms;
 };
 
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
@@ -96,25 +101,28 @@ struct problems {
     size_t n, cap;
     size_t errors;               /* how many are PROBLEM_ERROR */
 };
-void problems_add(struct problems *p, enum problem_severity s, int line, const char *key, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+void problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void problems_fini(struct problems *p);
 
-/* Reads the text of a configuration. Returns a config the caller frees, or NULL when the text has any error
- * (problems->errors > 0). Warnings (unknown and misspelt keys, repeated keys: the last counts, what is ignored and
- * why) come with a config too. getenv_fn resolves ${env:X}; NULL = the process's environment; an unset variable
- * keeps its server from being started (a warning), and outside servers it is an error. extra_args are checked by isolation/plan, which knows the flags. */
+/* Reads the text of a configuration. Returns a config the caller frees, or NULL when the text has
+ * any error (problems->errors > 0). Warnings (unknown and misspelt keys, repeated keys: the last
+ * counts, what is ignored and why) come with a config too. getenv_fn resolves ${env:X}; NULL = the
+ * process's environment; an unset variable keeps its server from being started (a warning), and
+ * outside servers it is an error. extra_args are checked by isolation/plan, which knows the
+ * flags. */
 typedef const char *(*config_getenv_fn)(void *ctx, const char *name);
-struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env, void *env_ctx,
-                            struct problems *problems);
-/* Reads the file too. A file that is missing, unreadable or over 16 MiB is a problem like any other. ret_text (may be
- * NULL) gets the bytes read, the caller's. */
-struct config *config_load(const char *path, struct problems *problems, char **ret_text, size_t *ret_len);
+struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env,
+                            void *env_ctx, struct problems *problems);
+/* Reads the file too. A file that is missing, unreadable or over 16 MiB is a problem like any
+ * other. ret_text (may be NULL) gets the bytes read, the caller's. */
+struct config *config_load(const char *path, struct problems *problems, char **ret_text,
+                           size_t *ret_len);
 void config_free(struct config *c);
 const struct config_server *config_find(const struct config *c, const char *name);
 
-/* Where the configuration is looked for: explicit (may be NULL), ./mcp_config.json, DATA_DIR/mcp_config.json.
- * Returns the first that exists, else the last one. Caller frees. */
+/* Where the configuration is looked for: explicit (may be NULL), ./mcp_config.json,
+ * DATA_DIR/mcp_config.json. Returns the first that exists, else the last one. Caller frees. */
 char *config_find_path(const char *explicit_path, const char *data_dir);
 
 #endif

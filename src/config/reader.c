@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reads JSON objects into structs by table. Knows types, ${env:X}, repeated and misspelt keys; must not know what
- * any key means. Every problem carries the line and the path of its key. */
+/* Reads JSON objects into structs by table. Knows types, ${env:X}, repeated and misspelt keys; must
+ * not know what any key means. Every problem carries the line and the path of its key. */
 #include "config/reader.h"
 
 #include <stdarg.h>
@@ -10,12 +10,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* ---- problems ----------------------------------------------------------------------------------------------- */
+/* ---- problems ---- */
 
 static int node_index(const struct jscan_doc *doc, int32_t node)
 {
     int i = 0;
-    for (int32_t at = doc->nodes[doc->nodes[node].parent].first_child; at != node; at = doc->nodes[at].next)
+    for (int32_t at = doc->nodes[doc->nodes[node].parent].first_child; at != node;
+         at = doc->nodes[at].next)
         i++;
     return i;
 }
@@ -55,8 +56,9 @@ void reader_problem(struct reader *r, enum problem_severity s, int32_t node, con
 const char *reader_type_name(const struct reader *r, int32_t node)
 {
     static const char *const names[] = {
-        [JSCAN_NULL] = "null", [JSCAN_FALSE] = "false", [JSCAN_TRUE] = "true", [JSCAN_NUMBER] = "a number",
-        [JSCAN_STRING] = "a string", [JSCAN_ARRAY] = "an array", [JSCAN_OBJECT] = "an object",
+        [JSCAN_NULL] = "null",        [JSCAN_FALSE] = "false",     [JSCAN_TRUE] = "true",
+        [JSCAN_NUMBER] = "a number",  [JSCAN_STRING] = "a string", [JSCAN_ARRAY] = "an array",
+        [JSCAN_OBJECT] = "an object",
     };
     return names[r->doc->nodes[node].type];
 }
@@ -65,11 +67,12 @@ bool reader_expect(struct reader *r, int32_t node, enum jscan_type type, const c
 {
     if (r->doc->nodes[node].type == type)
         return true;
-    reader_problem(r, PROBLEM_ERROR, node, "must be %s, but is %s", what, reader_type_name(r, node));
+    reader_problem(r, PROBLEM_ERROR, node, "must be %s, but is %s", what,
+                   reader_type_name(r, node));
     return false;
 }
 
-/* ---- what was probably meant ---------------------------------------------------------------------------------- */
+/* ---- what was probably meant ---- */
 
 static char lower(char c)
 {
@@ -78,7 +81,8 @@ static char lower(char c)
 
 enum { NEAR_MAX = 40 };
 
-/* Edits (insert, delete, replace, swap of neighbours) between two short words, case and -/_ ignored. */
+/* Edits (insert, delete, replace, swap of neighbours) between two short words, case and -/_
+ * ignored. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t la = strlen(a), lb = strlen(b);
@@ -95,7 +99,8 @@ static size_t edit_distance(const char *a, const char *b)
             size_t best = d[i - 1][j - 1] + !same;
             best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
             best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]))
                 best = d[i - 2][j - 2] + 1 < best ? d[i - 2][j - 2] + 1 : best;
             d[i][j] = best;
         }
@@ -131,7 +136,7 @@ const char *reader_nearest(const char *word, const char *const *keys, size_t n)
     return best;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 char *reader_plain_string(struct reader *r, int32_t node)
 {
@@ -139,8 +144,10 @@ char *reader_plain_string(struct reader *r, int32_t node)
         return NULL;
     const struct jscan_node *n = &r->doc->nodes[node];
     AUTO_BUF struct buf out = BUF_INIT;
-    if (jscan_decode(r->doc->text + n->start, n->end - n->start, &out) < 0 || memchr(buf_str(&out), 0, out.len)) {
-        reader_problem(r, PROBLEM_ERROR, node, "contains a NUL character or an escape that is none");
+    if (jscan_decode(r->doc->text + n->start, n->end - n->start, &out) < 0 ||
+        memchr(buf_str(&out), 0, out.len)) {
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "contains a NUL character or an escape that is none");
         return NULL;
     }
     return buf_take(&out);
@@ -155,19 +162,24 @@ static const char *lookup_env(struct reader *r, const char *name)
 static bool note_missing_env(struct reader *r, int32_t node, const char *name)
 {
     if (!r->ret_missing_env) {
-        reader_problem(r, PROBLEM_ERROR, node, "the environment variable %s is not set: set it where mcptop starts", name);
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "the environment variable %s is not set: set it where mcptop starts", name);
         return false;
     }
     reader_problem(r, PROBLEM_WARNING, node,
-                   "the environment variable %s is not set: this server is not started; set it where mcptop starts", name);
+                   "the environment variable %s is not set: this server is not started; set it "
+                   "where mcptop starts",
+                   name);
     if (!*r->ret_missing_env)
-        *r->ret_missing_env = xasprintf("the environment variable %s (line %u) is not set: set it where mcptop starts, "
-                                        "then restart mcptop", name, r->doc->nodes[node].line);
+        *r->ret_missing_env = xasprintf("the environment variable %s (line %u) is not set: set it "
+                                        "where mcptop starts, then restart mcptop",
+                                        name, r->doc->nodes[node].line);
     return true;
 }
 
 /* One "${env:NAME}" at p; returns what follows it, or NULL when p does not start one. */
-static const char *expand_one(struct reader *r, int32_t node, const char *p, struct buf *out, bool *ok)
+static const char *expand_one(struct reader *r, int32_t node, const char *p, struct buf *out,
+                              bool *ok)
 {
     static const char env[] = "${env:";
     const char *close = strchr(p, '}');
@@ -233,8 +245,9 @@ static void read_duration(struct reader *r, int32_t node, int64_t *ret_ms)
 {
     if (r->doc->nodes[node].type == JSCAN_NUMBER) {
         const struct jscan_node *n = &r->doc->nodes[node];
-        reader_problem(r, PROBLEM_ERROR, node, "a duration needs its unit: write \"%.*ss\" for seconds",
-                       (int)(n->end - n->start > 20 ? 20 : n->end - n->start), r->doc->text + n->start);
+        reader_problem(
+            r, PROBLEM_ERROR, node, "a duration needs its unit: write \"%.*ss\" for seconds",
+            (int)(n->end - n->start > 20 ? 20 : n->end - n->start), r->doc->text + n->start);
         return;
     }
     AUTO_FREE char *s = reader_string(r, node);
@@ -242,7 +255,8 @@ static void read_duration(struct reader *r, int32_t node, int64_t *ret_ms)
         return;
     int64_t ms = clock_parse_duration_ms(s);
     if (ms < 0)
-        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no duration: write it like \"30s\", \"2m\" or \"1h30m\"", s);
+        reader_problem(r, PROBLEM_ERROR, node,
+                       "\"%.40s\" is no duration: write it like \"30s\", \"2m\" or \"1h30m\"", s);
     else
         *ret_ms = ms;
 }
@@ -286,7 +300,8 @@ static void read_map(struct reader *r, int32_t node, struct kvvec *ret)
             continue;
         int32_t last = jscan_member(r->doc, node, key);
         if (last >= 0 && last != at) {
-            reader_problem(r, PROBLEM_WARNING, at, "is repeated: the one on line %u counts", r->doc->nodes[last].line);
+            reader_problem(r, PROBLEM_WARNING, at, "is repeated: the one on line %u counts",
+                           r->doc->nodes[last].line);
             continue;
         }
         if (r->doc->nodes[at].type == JSCAN_NULL || !map_key_ok(r, at, key))
@@ -297,7 +312,7 @@ static void read_map(struct reader *r, int32_t node, struct kvvec *ret)
     }
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------------ */
+/* ---- objects ---- */
 
 static void read_field(struct reader *r, int32_t node, const struct field *field, void *object)
 {
@@ -327,14 +342,16 @@ static void read_field(struct reader *r, int32_t node, const struct field *field
     }
 }
 
-static void warn_unknown(struct reader *r, int32_t node, const char *key, const struct field *fields, size_t n)
+static void warn_unknown(struct reader *r, int32_t node, const char *key,
+                         const struct field *fields, size_t n)
 {
     const char **keys = xcalloc(n, sizeof(*keys));
     for (size_t i = 0; i < n; i++)
         keys[i] = fields[i].key;
     const char *meant = reader_nearest(key, keys, n);
     if (meant)
-        reader_problem(r, PROBLEM_WARNING, node, "unknown key, it has no effect: did you mean \"%s\"?", meant);
+        reader_problem(r, PROBLEM_WARNING, node,
+                       "unknown key, it has no effect: did you mean \"%s\"?", meant);
     else
         reader_problem(r, PROBLEM_WARNING, node, "unknown key, it has no effect");
     free(keys);
@@ -348,7 +365,8 @@ static const struct field *find_field(const char *key, const struct field *field
     return NULL;
 }
 
-void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n, void *object)
+void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n,
+                   void *object)
 {
     const struct jscan_node *nodes = r->doc->nodes;
     for (int32_t at = nodes[node].first_child; at >= 0; at = nodes[at].next) {
@@ -358,7 +376,8 @@ void reader_object(struct reader *r, int32_t node, const struct field *fields, s
         int32_t last = jscan_member(r->doc, node, key);
         const struct field *field = find_field(key, fields, n);
         if (last >= 0 && last != at)
-            reader_problem(r, PROBLEM_WARNING, at, "is repeated: the one on line %u counts", nodes[last].line);
+            reader_problem(r, PROBLEM_WARNING, at, "is repeated: the one on line %u counts",
+                           nodes[last].line);
         else if (!field)
             warn_unknown(r, at, key, fields, n);
         else if (nodes[at].type == JSCAN_NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Objects of a JSON text read by table: one row a key. The reader reports what is wrong with a value and goes on,
- * so that all errors of a file come at once. Private to the config room. */
+/* Objects of a JSON text read by table: one row a key. The reader reports what is wrong with a
+ * value and goes on, so that all errors of a file come at once. Private to the config room. */
 #ifndef MCPTOP_CONFIG_READER_H
 #define MCPTOP_CONFIG_READER_H
 
@@ -17,8 +17,9 @@ struct reader {
     struct problems *problems;       /* borrowed */
     config_getenv_fn env;
     void *env_ctx;
-    /* Set while one server is read: an unset ${env:X} then concerns that server alone. It becomes a warning, and the
-     * sentence is kept here (owned by whoever set the pointer). NULL: it is an error of the file. */
+    /* Set while one server is read: an unset ${env:X} then concerns that server alone. It becomes a
+     * warning, and the sentence is kept here (owned by whoever set the pointer). NULL: it is an
+     * error of the file. */
     char **ret_missing_env;
 };
 
@@ -42,9 +43,10 @@ struct field {
     const char *no_effect;     /* a known key in the wrong place: this warning instead of a value */
 };
 
-/* Reads every member of object `node` into the fields of `object`. null counts as absent. Warns about repeated
- * and unknown keys. */
-void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n, void *object);
+/* Reads every member of object `node` into the fields of `object`. null counts as absent. Warns
+ * about repeated and unknown keys. */
+void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n,
+                   void *object);
 
 void reader_problem(struct reader *r, enum problem_severity s, int32_t node, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

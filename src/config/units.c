@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Memory and CPU limits: text to numbers, with the engine's own bounds, so that a bad limit is a line in the
- * configuration and not a failed start. Decimal arithmetic is done on digits: 1.1 CPUs are exactly 1100000000. */
+/* Memory and CPU limits: text to numbers, with the engine's own bounds, so that a bad limit is a
+ * line in the configuration and not a failed start. Decimal arithmetic is done on digits: 1.1 CPUs
+ * are exactly 1100000000. */
 #include "config/units.h"
 
 #include <stdbool.h>
 #include "base/text.h"
 
-enum { MEMORY_MIN_BYTES = 6 << 20, NANO = 1000000000, CPU_MIN_NANO = NANO / 100, CPU_MAX = 1000000 };
+enum {
+    MEMORY_MIN_BYTES = 6 << 20,
+    NANO = 1000000000,
+    CPU_MIN_NANO = NANO / 100,
+    CPU_MAX = 1000000
+};
 
 int units_memory(const char *s, int64_t *ret_bytes, struct fault *f)
 {
     int64_t bytes = text_parse_size(s);
     if (bytes < 0)
-        return fault_set(f, FAULT_INVALID, "\"%.40s\" is no size: write it like \"512m\" or \"2g\"", s);
+        return fault_set(f, FAULT_INVALID, "\"%.40s\" is no size: write it like \"512m\" or \"2g\"",
+                         s);
     if (bytes > 0 && bytes < MEMORY_MIN_BYTES) {
         bool no_unit = s[0] && s[0] >= '0' && s[0] <= '9';
         for (const char *p = s; *p; p++)
@@ -47,9 +54,11 @@ int units_cpus(const char *s, int64_t *ret_nano, struct fault *f)
 {
     int64_t nano = 0;
     if (!parse_decimal_nano(s, &nano))
-        return fault_set(f, FAULT_INVALID, "\"%.40s\" is no number of CPUs: write it like \"1.5\"", s);
+        return fault_set(f, FAULT_INVALID, "\"%.40s\" is no number of CPUs: write it like \"1.5\"",
+                         s);
     if (nano > 0 && nano < CPU_MIN_NANO)
-        return fault_set(f, FAULT_INVALID, "\"%.40s\" is less than the engine's minimum of 0.01 CPUs", s);
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.40s\" is less than the engine's minimum of 0.01 CPUs", s);
     *ret_nano = nano;
     return 0;
 }

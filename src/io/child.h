@@ -74,9 +74,10 @@ void child_reaper_stop(struct ev_loop *loop);
  * until nothing new is found, as trees fork while they are killed. Reads /proc of our adopted
  * children and of the run's own tree only. Returns how many it killed. */
 int child_sweep(const char *run_id);
-/* Kills what an earlier supervisor left, before we start anything ourselves: every process of our user, whoever its parent is now,
- * whose mark has a word that begins with prefix (which ends in '.': "INSTANCE."), and its descendants; never ourselves nor an
- * ancestor. What has cleared its environment and left its parents is not found. Reads all of /proc. Returns how many. */
+/* Kills what an earlier supervisor left, before we start anything ourselves: every process of our
+ * user, whoever its parent is now, whose mark has a word that begins with prefix (which ends in
+ * '.': "INSTANCE."), and its descendants; never ourselves nor an ancestor. What has cleared its
+ * environment and left its parents is not found. Reads all of /proc. Returns how many. */
 int child_sweep_before(const char *prefix);
 /* All descendants of ours, whatever their run: at the end of the supervisor, and of the warden. */
 int child_sweep_all(void);

@@ -99,7 +99,8 @@ static int read_proc(pid_t pid, struct proc *ret)
 
 enum mark { MARK_NONE, MARK_THIS, MARK_OTHER };
 
-/* Is run_id one of the comma-separated words of value? One that ends in '.' stands for all that begin so. */
+/* Is run_id one of the comma-separated words of value? One that ends in '.' stands for all that
+ * begin so. */
 static bool mark_has(const char *value, const char *run_id)
 {
     size_t n = strlen(run_id);
@@ -321,7 +322,8 @@ static void queue_marked(struct sweep *s)
         closedir(dir);
 }
 
-/* Its children are noted before it is hit: afterwards they are somebody else's, and those without a mark nobody's. */
+/* Its children are noted before it is hit: afterwards they are somebody else's, and those without a
+ * mark nobody's. */
 static void visit_marked(struct sweep *s, struct node node)
 {
     struct proc p;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Is a command line a container engine's client, also behind the programs people put before it? Reads words as a shell
- * and env, sudo, nice … would, without running anything. It errs towards "no" for what only a real shell could
- * tell (variables, files): then the plan's ordinary rules hold. */
+/* Is a command line a container engine's client, also behind the programs people put before it?
+ * Reads words as a shell and env, sudo, nice … would, without running anything. It errs towards
+ * "no" for what only a real shell could tell (variables, files): then the plan's ordinary rules
+ * hold. */
 #include "isolation/runtime.h"
 
 #include <ctype.h>
@@ -14,19 +15,26 @@ enum { NESTING_MAX = 8 };
 /* Programs that run the command after their own options. */
 struct wrapper {
     const char *name;
-    const char *with_value;    /* short options that take the next word when nothing is joined to them */
+    /* short options that take the next word when nothing is joined to them */
+    const char *with_value;
     const char *long_values;   /* long options that take the next word, space separated */
     int positionals;           /* words of its own before the command */
     bool assignments;          /* X=y words before the command */
 };
 static const struct wrapper wrappers[] = {
     {.name = "env", .with_value = "uC", .long_values = "--unset --chdir", .assignments = true},
-    {.name = "sudo", .with_value = "ugpCTrtDRUh", .assignments = true,
-     .long_values = "--user --group --prompt --chdir --chroot --host --role --type --close-from --command-timeout"},
+    {.name = "sudo",
+     .with_value = "ugpCTrtDRUh",
+     .assignments = true,
+     .long_values = "--user --group --prompt --chdir --chroot --host --role --type --close-from "
+                    "--command-timeout"},
     {.name = "doas", .with_value = "uC", .long_values = ""},
     {.name = "nice", .with_value = "n", .long_values = "--adjustment"},
     {.name = "ionice", .with_value = "cnp", .long_values = "--class --classdata"},
-    {.name = "timeout", .with_value = "sk", .long_values = "--signal --kill-after", .positionals = 1},
+    {.name = "timeout",
+     .with_value = "sk",
+     .long_values = "--signal --kill-after",
+     .positionals = 1},
     {.name = "exec", .with_value = "a", .long_values = ""},
     {.name = "stdbuf", .with_value = "ioe", .long_values = "--input --output --error"},
     {.name = "nohup", .with_value = "", .long_values = ""},
@@ -35,11 +43,12 @@ static const struct wrapper wrappers[] = {
     {.name = "time", .with_value = "fo", .long_values = ""},
     {.name = "builtin", .with_value = "", .long_values = ""},
 };
-static const char *const clients[] = {"docker", "podman", "nerdctl", "docker-compose", "podman-remote",
-                                      "podman-compose", "finch"};
+static const char *const clients[] = {
+    "docker", "podman", "nerdctl", "docker-compose", "podman-remote", "podman-compose", "finch"};
 static const char *const shells[] = {"sh", "bash", "dash", "zsh", "ash", "ksh", "busybox"};
 /* What may stand before a command in shell text. */
-static const char *const shell_words[] = {"if", "then", "else", "elif", "do", "while", "until", "!", "{", "(", "&&"};
+static const char *const shell_words[] = {"if",    "then", "else", "elif", "do", "while",
+                                          "until", "!",    "{",    "(",    "&&"};
 
 static const char *find_client(char *const *words, size_t n, int depth);
 
@@ -82,7 +91,7 @@ static size_t option_words(const struct wrapper *w, const char *word)
     return 1;
 }
 
-/* ---- shell text ----------------------------------------------------------------------------------------------- */
+/* ---- shell text ---- */
 
 /* Copies one shell word at *p to out, quotes removed. */
 static void shell_word(const char **p, struct buf *out)
@@ -158,9 +167,10 @@ static const char *client_in_shell(char *const *words, size_t n, int depth)
     return NULL;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
-static const char *client_in_wrapper(const struct wrapper *w, char *const *words, size_t n, int depth)
+static const char *client_in_wrapper(const struct wrapper *w, char *const *words, size_t n,
+                                     int depth)
 {
     size_t i = 0;
     int positionals = w->positionals;

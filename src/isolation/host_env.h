@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The environment of a server on the host: what an allow-list lets through of ours, then the server's own. */
+/* The environment of a server on the host: what an allow-list lets through of ours, then the
+ * server's own. */
 #ifndef MCPTOP_ISOLATION_HOST_ENV_H
 #define MCPTOP_ISOLATION_HOST_ENV_H
 

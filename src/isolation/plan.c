@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Makes plans: the order of the decisions, and what a plan for the host holds. Pure but for HOME and for `-e KEY`, which
- * are looked up in our environment as docker run would. plan_mode.c decides the mode, plan_docker.c fills a
- * container's plan, plan_engine.c and plan_words.c put it into the engine's and the shell's language. */
+/* Makes plans: the order of the decisions, and what a plan for the host holds. Pure but for HOME
+ * and for `-e KEY`, which are looked up in our environment as docker run would. plan_mode.c decides
+ * the mode, plan_docker.c fills a container's plan, plan_engine.c and plan_words.c put it into the
+ * engine's and the shell's language. */
 #include "isolation/plan.h"
 
 #include <stdarg.h>
@@ -20,7 +21,8 @@ const char *plan_mode_name(enum plan_mode m)
     return names[m];
 }
 
-const struct iso_settings *plan_level(const struct maker *m, enum iso_key key, const char **ret_prefix)
+const struct iso_settings *plan_level(const struct maker *m, enum iso_key key,
+                                      const char **ret_prefix)
 {
     const char *ignored;
     const char **prefix = ret_prefix ? ret_prefix : &ignored;
@@ -32,7 +34,8 @@ const struct iso_settings *plan_level(const struct maker *m, enum iso_key key, c
     return m->global->line[key] ? m->global : NULL;
 }
 
-void plan_note_add(struct plan *p, const char *what, const char *value, int line, bool warning, const char *why, ...)
+void plan_note_add(struct plan *p, const char *what, const char *value, int line, bool warning,
+                   const char *why, ...)
 {
     struct buf text = BUF_INIT;
     va_list ap;
@@ -41,7 +44,11 @@ void plan_note_add(struct plan *p, const char *what, const char *value, int line
     va_end(ap);
     p->notes = xrealloc(p->notes, (p->note_count + 1) * sizeof(*p->notes));
     p->notes[p->note_count++] = (struct plan_note){
-        .what = xstrdup(what), .value = xstrdup(value), .why = buf_take(&text), .line = line, .warning = warning,
+        .what = xstrdup(what),
+        .value = xstrdup(value),
+        .why = buf_take(&text),
+        .line = line,
+        .warning = warning,
     };
 }
 
@@ -57,7 +64,8 @@ void plan_refuse(struct maker *m, int line, const char *key, const char *text)
 {
     m->p->mode = PLAN_UNSUPPORTED;
     if (!m->p->unsupported) {
-        /* "mcpServers[2].isolation.volumes[0]": the server is known, its own part of the path is what helps. */
+        /* "mcpServers[2].isolation.volumes[0]": the server is known, its own part of the path is
+         * what helps. */
         size_t n = strlen(m->server->key);
         const char *own = strncmp(key, m->server->key, n) == 0 && key[n] == '.' ? key + n + 1 : key;
         m->p->unsupported = xasprintf("%s (line %d): %s", own, line, text);
@@ -77,11 +85,15 @@ static void fill_command(struct maker *m)
     kvvec_copy(&m->p->env, &s->env);
 }
 
-struct plan *plan_make(const struct config *c, const struct config_server *s, enum image_runner runner,
-                       struct problems *problems)
+struct plan *plan_make(const struct config *c, const struct config_server *s,
+                       enum image_runner runner, struct problems *problems)
 {
     struct maker m = {
-        .config = c, .server = s, .global = &c->docker_isolation, .own = &s->isolation, .problems = problems,
+        .config = c,
+        .server = s,
+        .global = &c->docker_isolation,
+        .own = &s->isolation,
+        .problems = problems,
         .p = xcalloc(1, sizeof(*m.p)),
     };
     m.p->server = xstrdup(s->name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The plan of a server: how it will be run and why, as a pure function of the configuration (and of what was learned
- * about the image). No decision without a note that names the key, its level and line. */
+/* The plan of a server: how it will be run and why, as a pure function of the configuration (and of
+ * what was learned about the image). No decision without a note that names the key, its level and
+ * line. */
 #ifndef MCPTOP_ISOLATION_PLAN_H
 #define MCPTOP_ISOLATION_PLAN_H
 
@@ -15,14 +16,16 @@
 enum plan_mode {
     PLAN_HOST,
     PLAN_DOCKER,
-    PLAN_UNSUPPORTED,   /* remote servers, mode sandbox: not started, and never on the host instead */
+    /* remote servers, mode sandbox: not started, and never on the host instead */
+    PLAN_UNSUPPORTED,
 };
 
 /* One decision. */
 struct plan_note {
     char *what;      /* "mode", "image", "memory_limit", "network_mode", "bootstrap", "volume", … */
     char *value;     /* "docker", "python:3.11", "512m" … */
-    char *why;       /* "docker_isolation.enabled is true (line 4)"; "default: uvx runs in python:3.11" */
+    /* "docker_isolation.enabled is true (line 4)"; "default: uvx runs in python:3.11" */
+    char *why;
     int line;        /* in the configuration file; 0 = a default */
     bool warning;    /* something the user should look at (an ignored key, weakened isolation, …) */
 };
@@ -55,41 +58,47 @@ struct plan {
     size_t mount_count;
     struct kvvec container_env;  /* env of extra_args and isolation.env, then the server's */
     char *log_driver, *log_max_size, *log_max_files;
-    bool bootstrap;              /* the image lacks the runner: argv_in_container installs it first */
+    /* the image lacks the runner: argv_in_container installs it first */
+    bool bootstrap;
     int64_t start_timeout_ms;
-    bool weak;                   /* isolates little: host network, privileged, / or the engine's socket mounted */
+    /* isolates little: host network, privileged, / or the engine's socket mounted */
+    bool weak;
     char *weak_why;
 
     struct plan_note *notes;     /* owned */
     size_t note_count;
 
-    /* Equal hashes: nothing to restart. live_hash covers what the engine can change on a running container (memory,
-     * cpus, pids); hash covers everything else that the configuration says about the process (and whether there is a
-     * memory or CPU limit at all, which the engine cannot change live). What was learned about the image
-     * (bootstrap) is in neither: knowing more is no reason to restart. */
+    /* Equal hashes: nothing to restart. live_hash covers what the engine can change on a running
+     * container (memory, cpus, pids); hash covers everything else that the configuration says about
+     * the process (and whether there is a memory or CPU limit at all, which the engine cannot
+     * change live). What was learned about the image (bootstrap) is in neither: knowing more is no
+     * reason to restart. */
     uint64_t hash, live_hash;
 };
 
-/* What was found out by looking into an image (see docker/engine.h); unknown until the first start. */
+/* What was found out by looking into an image (see docker/engine.h); unknown until the first
+ * start. */
 enum image_runner { RUNNER_UNKNOWN, RUNNER_PRESENT, RUNNER_MISSING };
 
-/* Never NULL. Errors in extra_args or volumes become problems with the key's path and line and make the plan
- * PLAN_UNSUPPORTED with that sentence. problems may be NULL. */
-struct plan *plan_make(const struct config *c, const struct config_server *s, enum image_runner runner,
-                       struct problems *problems);
+/* Never NULL. Errors in extra_args or volumes become problems with the key's path and line and make
+ * the plan PLAN_UNSUPPORTED with that sentence. problems may be NULL. */
+struct plan *plan_make(const struct config *c, const struct config_server *s,
+                       enum image_runner runner, struct problems *problems);
 void plan_free(struct plan *p);
 
-/* The one key of the server that turns its isolation on or off, seen from the configuration as it is: both borrowed, for
- * struct edit_change ("isolation.enabled" and "false", or "isolation.mode" where enabled alone would be ignored). */
-void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker, const char **ret_path,
-                        const char **ret_json_value);
+/* The one key of the server that turns its isolation on or off, seen from the configuration as it
+ * is: both borrowed, for struct edit_change ("isolation.enabled" and "false", or "isolation.mode"
+ * where enabled alone would be ignored). */
+void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker,
+                        const char **ret_path, const char **ret_json_value);
 const char *plan_mode_name(enum plan_mode m);    /* "host" "docker" "unsupported" */
 
 /* The command line inside the container: argv, or with bootstrap
  * ["sh", "-c", "<install the runner unless it is there>; exec \"$@\"", "sh", argv…]. */
 void plan_container_argv(const struct plan *p, struct strvec *out);
 
-/* What a server inherits that says nothing itself: docker_isolation's values, else the built-in ones. Borrowed from c. */
+/* What a server inherits that says nothing itself: docker_isolation's values, else the built-in
+ * ones. Borrowed from c. */
 struct plan_defaults { const char *memory_limit, *cpu_limit, *network_mode; };
 void plan_get_defaults(const struct config *c, struct plan_defaults *ret);   /* c may be NULL */
 
@@ -98,14 +107,18 @@ struct plan_identity { const char *instance; const char *container_name; };
 json_t *plan_create_json(const struct plan *p, const struct plan_identity *id);
 /* Body of POST /containers/ID/update: memory, memory-swap, cpus, pids. */
 json_t *plan_update_json(const struct plan *p);
-/* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]. Secrets: values of env are "***" where masked. */
-void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked, struct strvec *out);
-/* A line for a shell that starts the same server beside the running one: no name, no labels of ours; env values as
- * `-e KEY` (masked) unless with_secrets. Works for host plans too (env -i … cd …). */
+/* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]. Secrets: values of env are "***" where
+ * masked. */
+void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,
+                   struct strvec *out);
+/* A line for a shell that starts the same server beside the running one: no name, no labels of
+ * ours; env values as `-e KEY` (masked) unless with_secrets. Works for host plans too (env -i … cd
+ * …). */
 void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out);
 /* "mcpproxy-github-x7q2": the name part sanitised as users know it; random4 gives the last four. */
 char *plan_container_name(const char *server, const char *random4);
-/* Would this change of keys (isolation on/off) take something away? Sentences for the confirmation. */
+/* Would this change of keys (isolation on/off) take something away? Sentences for the
+ * confirmation. */
 void plan_compare(const struct plan *from, const struct plan *to, struct strvec *ret_sentences);
 
 #endif

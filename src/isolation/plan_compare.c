@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a change of plan means for the server, in sentences for the question before it is made. Says what is taken away
- * and what is given; never a value of the environment. */
+/* What a change of plan means for the server, in sentences for the question before it is made. Says
+ * what is taken away and what is given; never a value of the environment. */
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -19,7 +19,8 @@ static void say_mounts(const struct plan *to, struct strvec *out)
         if (m->is_volume)
             continue;
         any = true;
-        strvec_addf(out, "It sees %s of the host as %s%s.", m->source, m->target, m->read_only ? ", read-only" : "");
+        strvec_addf(out, "It sees %s of the host as %s%s.", m->source, m->target,
+                    m->read_only ? ", read-only" : "");
     }
     strvec_addf(out, any ? "All other files of the host are out of its reach."
                          : "The files of the host are out of its reach: none is mounted.");
@@ -42,17 +43,19 @@ static void say_into_container(const struct plan *to, struct strvec *out)
 
 static void say_onto_host(const struct plan *from, struct strvec *out)
 {
-    strvec_add(out, "It will run on the host, as you: it can read and change all your files and use the network.");
+    strvec_add(out, "It will run on the host, as you: it can read and change all your files and "
+                    "use the network.");
     if (from->memory_bytes || from->nano_cpus)
-        strvec_addf(out, "Its limits end (memory %s, CPUs %s).", text_or_none(from->memory_text, from->memory_bytes),
+        strvec_addf(out, "Its limits end (memory %s, CPUs %s).",
+                    text_or_none(from->memory_text, from->memory_bytes),
                     text_or_none(from->cpu_text, from->nano_cpus));
 }
 
 static const struct plan_mount *find_mount(const struct plan *p, const struct plan_mount *m)
 {
     for (size_t i = 0; i < p->mount_count; i++)
-        if (strcmp(p->mounts[i].target, m->target) == 0 && strcmp(p->mounts[i].source, m->source) == 0 &&
-            p->mounts[i].read_only == m->read_only)
+        if (strcmp(p->mounts[i].target, m->target) == 0 &&
+            strcmp(p->mounts[i].source, m->source) == 0 && p->mounts[i].read_only == m->read_only)
             return &p->mounts[i];
     return NULL;
 }
@@ -63,12 +66,14 @@ static void say_changed(const char *what, const char *from, const char *to, stru
         strvec_addf(out, "%s: %s → %s.", what, from, to);
 }
 
-static void say_container_changes(const struct plan *from, const struct plan *to, struct strvec *out)
+static void say_container_changes(const struct plan *from, const struct plan *to,
+                                  struct strvec *out)
 {
     say_changed("Image", from->image, to->image, out);
     say_changed("Memory", text_or_none(from->memory_text, from->memory_bytes),
                 text_or_none(to->memory_text, to->memory_bytes), out);
-    say_changed("CPUs", text_or_none(from->cpu_text, from->nano_cpus), text_or_none(to->cpu_text, to->nano_cpus), out);
+    say_changed("CPUs", text_or_none(from->cpu_text, from->nano_cpus),
+                text_or_none(to->cpu_text, to->nano_cpus), out);
     say_changed("Network", from->network_mode, to->network_mode, out);
     say_changed("Directory", from->working_dir ? from->working_dir : "the image's",
                 to->working_dir ? to->working_dir : "the image's", out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Everything a container of a server needs: image, limits, network, mounts, environment, log options, each with a note
- * that says where it comes from. Order matters in one place: extra_args come last, because users write them to
- * override keys that another program ignored. Values of environment variables never reach a note. */
+/* Everything a container of a server needs: image, limits, network, mounts, environment, log
+ * options, each with a note that says where it comes from. Order matters in one place: extra_args
+ * come last, because users write them to override keys that another program ignored. Values of
+ * environment variables never reach a note. */
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -20,16 +21,18 @@ static void note_value(struct maker *m, enum iso_key key, const char *value)
     const char *prefix;
     const struct iso_settings *from = plan_level(m, key, &prefix);
     if (from)
-        plan_note_add(m->p, iso_key_name(key), value, from->line[key], false, "%s%s (line %d)", prefix,
-                      iso_key_name(key), from->line[key]);
+        plan_note_add(m->p, iso_key_name(key), value, from->line[key], false, "%s%s (line %d)",
+                      prefix, iso_key_name(key), from->line[key]);
     else
         plan_note_add(m->p, iso_key_name(key), value, 0, false, "default");
 }
 
-/* ---- image ------------------------------------------------------------------------------------------------------ */
+/* ---- image ---- */
 
-/* The image of a map for this command: its own name first ("python3.12", "my-tool"), then its family's. */
-static const char *image_in(const struct kvvec *images, const struct runtime *rt, const char *base, const char **ret_key)
+/* The image of a map for this command: its own name first ("python3.12", "my-tool"), then its
+ * family's. */
+static const char *image_in(const struct kvvec *images, const struct runtime *rt, const char *base,
+                            const char **ret_key)
 {
     const char *const keys[] = {base, rt->command, rt->family_key};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -42,7 +45,8 @@ static const char *image_in(const struct kvvec *images, const struct runtime *rt
     return NULL;
 }
 
-static const char *choose_image(struct maker *m, const struct runtime *rt, char **ret_why, int *ret_line)
+static const char *choose_image(struct maker *m, const struct runtime *rt, char **ret_why,
+                                int *ret_line)
 {
     char scratch[64];
     const char *base = runtime_base_name(m->server->command, scratch, sizeof(scratch));
@@ -64,8 +68,8 @@ static const char *choose_image(struct maker *m, const struct runtime *rt, char 
     }
     *ret_line = 0;
     if (strcmp(rt->name, "other") == 0)
-        *ret_why = xasprintf("default for a command of no known runtime: if the image has no %s, set isolation.image",
-                             base);
+        *ret_why = xasprintf("default for a command of no known runtime: if the image has no %s, "
+                             "set isolation.image", base);
     else
         *ret_why = xasprintf("default: %s runs in %s", base, rt->default_image);
     return rt->default_image;
@@ -88,7 +92,8 @@ static void fill_image(struct maker *m, const struct runtime *rt)
         while (n > 0 && with_registry->registry[n - 1] == '/')
             n--;
         m->p->image = xasprintf("%.*s/%s", (int)n, with_registry->registry, image);
-        plan_note_add(m->p, "image", m->p->image, line, false, "%s; the registry is %sregistry (line %d)", why, prefix,
+        plan_note_add(m->p, "image", m->p->image, line, false,
+                      "%s; the registry is %sregistry (line %d)", why, prefix,
                       with_registry->line[ISO_REGISTRY]);
         return;
     }
@@ -106,13 +111,13 @@ static void fill_argv0(struct maker *m, const struct runtime *rt)
         return;                  /* /bin/sh is where it is everywhere */
     char scratch[64];
     char *base = xstrdup(runtime_base_name(p->argv.v[0], scratch, sizeof(scratch)));
-    plan_note_add(p, "command", base, m->server->line, false, "the path is the host's; in the container the name is "
-                  "enough");
+    plan_note_add(p, "command", base, m->server->line, false,
+                  "the path is the host's; in the container the name is enough");
     free(p->argv.v[0]);
     p->argv.v[0] = base;
 }
 
-/* ---- limits, network, log ----------------------------------------------------------------------------------------- */
+/* ---- limits, network, log ---- */
 
 static void fill_limits(struct maker *m)
 {
@@ -144,7 +149,8 @@ static void fill_log(struct maker *m)
     const struct iso_settings *size = plan_level(m, ISO_LOG_MAX_SIZE, NULL);
     const struct iso_settings *files = plan_level(m, ISO_LOG_MAX_FILES, NULL);
     p->log_driver = xstrdup(driver ? driver->log_driver : "local");
-    /* Ours is small: the log store has the lines already. The other drivers have no such options. */
+    /* Ours is small: the log store has the lines already. The other drivers have no such
+     * options. */
     bool rotates = strcmp(p->log_driver, "local") == 0 || strcmp(p->log_driver, "json-file") == 0;
     const char *default_size = !rotates ? NULL : driver ? "100m" : "10m";
     const char *default_files = !rotates ? NULL : driver ? "3" : "1";
@@ -155,7 +161,8 @@ static void fill_log(struct maker *m)
 
 bool plan_log_uncompressed(const struct plan *p)
 {
-    return strcmp(p->log_driver, "local") == 0 && p->log_max_files && strcmp(p->log_max_files, "1") == 0;
+    return strcmp(p->log_driver, "local") == 0 && p->log_max_files &&
+           strcmp(p->log_max_files, "1") == 0;
 }
 
 static void fill_timeout(struct maker *m)
@@ -172,18 +179,20 @@ static void fill_working_dir(struct maker *m)
     const struct iso_settings *from = plan_level(m, ISO_WORKING_DIR, NULL);
     if (from && from->working_dir[0] != '/') {
         AUTO_FREE char *key = xasprintf("%s.isolation.working_dir", m->server->key);
-        plan_refuse(m, from->line[ISO_WORKING_DIR], key, "must be an absolute path in the container");
+        plan_refuse(m, from->line[ISO_WORKING_DIR], key,
+                    "must be an absolute path in the container");
     } else if (from) {
         m->p->working_dir = xstrdup(from->working_dir);
         note_value(m, ISO_WORKING_DIR, from->working_dir);
     }
     if (m->server->working_dir)
-        plan_note_add(m->p, "working_dir", m->server->working_dir, m->server->line, true,
-                      "working_dir is a directory of the host and has no effect in a container: add it to "
-                      "isolation.volumes and set isolation.working_dir");
+        plan_note_add(
+            m->p, "working_dir", m->server->working_dir, m->server->line, true,
+            "working_dir is a directory of the host and has no effect in a container: add it to "
+            "isolation.volumes and set isolation.working_dir");
 }
 
-/* ---- mounts ---------------------------------------------------------------------------------------------------- */
+/* ---- mounts ---- */
 
 static void fill_volumes(struct maker *m)
 {
@@ -195,7 +204,8 @@ static void fill_volumes(struct maker *m)
             AUTO_FREE char *key = xasprintf("%s.isolation.volumes[%zu]", m->server->key, i);
             plan_refuse(m, line, key, f.text);
         } else {
-            plan_note_add(m->p, "volume", volumes->v[i], line, false, "isolation.volumes[%zu] (line %d)", i, line);
+            plan_note_add(m->p, "volume", volumes->v[i], line, false,
+                          "isolation.volumes[%zu] (line %d)", i, line);
         }
     }
 }
@@ -205,8 +215,8 @@ static void add_cache_name(const char *server, struct buf *out)
     uint32_t hash = 2166136261u;
     bool changed = false;
     for (const char *c = server; *c; c++) {
-        bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-                  strchr("_.-", *c);
+        bool ok = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                  (*c >= '0' && *c <= '9') || strchr("_.-", *c);
         buf_add_char(out, ok ? *c : '-');
         changed = changed || !ok;
         hash = (hash ^ (unsigned char)*c) * 16777619u;
@@ -258,8 +268,9 @@ static void note_command(struct maker *m, const struct runtime *rt)
     if (!strchr(command, '/') || strcmp(rt->name, "other") != 0 || is_mounted(m->p, command))
         return;
     plan_note_add(m->p, "command", command, m->server->line, true,
-                  "the command is a path of the host, the container has only the image's files: set isolation.image "
-                  "to an image that has it, add it to isolation.volumes, or set isolation.enabled to false");
+                  "the command is a path of the host, the container has only the image's files: "
+                  "set isolation.image to an image that has it, add it to isolation.volumes, or "
+                  "set isolation.enabled to false");
 }
 
 /* Arguments that look like files of the host: inside, the same path is another place. */
@@ -273,12 +284,12 @@ static void note_paths(struct maker *m)
             continue;
         AUTO_FREE char *which = xasprintf("args[%zu]", i);
         plan_note_add(m->p, "path", which, m->server->line, false,
-                      "this path is not mounted, so it is the container's own: add it to isolation.volumes if it is a "
-                      "file of the host");
+                      "this path is not mounted, so it is the container's own: add it to "
+                      "isolation.volumes if it is a file of the host");
     }
 }
 
-/* ---- what is left ------------------------------------------------------------------------------------------------ */
+/* ---- what is left ---- */
 
 static void apply_extra_args(struct maker *m, const struct iso_settings *level, const char *prefix)
 {
@@ -303,7 +314,8 @@ static void note_limit(struct maker *m, enum iso_key key, const char *value, boo
         note_value(m, key, value);
     else
         plan_note_add(m->p, iso_key_name(key), value, args->line[ISO_EXTRA_ARGS], false,
-                      "%sextra_args (line %d) come after %s", prefix, args->line[ISO_EXTRA_ARGS], iso_key_name(key));
+                      "%sextra_args (line %d) come after %s", prefix, args->line[ISO_EXTRA_ARGS],
+                      iso_key_name(key));
 }
 
 /* The global words, then the server's; and what they changed is said. */
@@ -316,8 +328,10 @@ static void fill_extra_args(struct maker *m)
     AUTO_FREE char *own_prefix = xasprintf("%s.isolation.", m->server->key);
     apply_extra_args(m, m->global, "docker_isolation.");
     apply_extra_args(m, m->own, own_prefix);
-    note_limit(m, ISO_MEMORY_LIMIT, or_none(p->memory_text, p->memory_bytes), strcmp(memory, p->memory_text) != 0);
-    note_limit(m, ISO_CPU_LIMIT, or_none(p->cpu_text, p->nano_cpus), strcmp(cpus, p->cpu_text) != 0);
+    note_limit(m, ISO_MEMORY_LIMIT, or_none(p->memory_text, p->memory_bytes),
+               strcmp(memory, p->memory_text) != 0);
+    note_limit(m, ISO_CPU_LIMIT, or_none(p->cpu_text, p->nano_cpus),
+               strcmp(cpus, p->cpu_text) != 0);
     note_limit(m, ISO_NETWORK_MODE, p->network_mode, strcmp(network, p->network_mode) != 0);
 }
 
@@ -391,15 +405,17 @@ static void fill_bootstrap(struct maker *m, const struct runtime *rt, enum image
     if (runner != RUNNER_MISSING)
         return;
     if (rt->installer == INSTALL_NONE) {
-        plan_note_add(p, "image", p->image, 0, true, "this image has no %s: choose another with isolation.image",
-                      p->argv.v[0]);
+        plan_note_add(p, "image", p->image, 0, true,
+                      "this image has no %s: choose another with isolation.image", p->argv.v[0]);
         return;
     }
+    const char *kept = has_target(p, rt->cache_path)
+                           ? "and kept in the cache volume"
+                           : "and again at every one, because there is no cache volume";
     p->bootstrap = true;
-    plan_note_add(p, "bootstrap", rt->package, 0, false, "%s has no %s: %s is installed at the first start%s", p->image,
-                  p->argv.v[0], rt->package,
-                  has_target(p, rt->cache_path) ? " and kept in the cache volume" : " and again at every one, because "
-                  "there is no cache volume");
+    plan_note_add(p, "bootstrap", rt->package, 0, false,
+                  "%s has no %s: %s is installed at the first start %s", p->image, p->argv.v[0],
+                  rt->package, kept);
 }
 
 void plan_fill_docker(struct maker *m, enum image_runner runner)

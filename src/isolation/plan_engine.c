@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A plan as the Engine's JSON (API 1.41, the oldest that the supported engines share). Only formats; decides nothing.
+/* A plan as the Engine's JSON (API 1.41, the oldest that the supported engines share). Only
+ * formats; decides nothing.
  *
- * Host paths are Mounts of type bind, not Binds: a path that does not exist is then an error that names it, where
- * Binds would create it as an empty directory owned by root. */
+ * Host paths are Mounts of type bind, not Binds: a path that does not exist is then an error that
+ * names it, where Binds would create it as an empty directory owned by root. */
 #include <stdio.h>
 #include <string.h>
 #include "isolation/plan_make.h"
@@ -10,7 +11,8 @@
 static json_t *json_text(const char *s)
 {
     json_t *j = json_string(s);
-    /* Bytes that are no UTF-8 cannot come from a configuration that was parsed; a NULL here would end as a crash. */
+    /* Bytes that are no UTF-8 cannot come from a configuration that was parsed; a NULL here would
+     * end as a crash. */
     return j ? j : json_string("");
 }
 
@@ -28,7 +30,8 @@ static json_t *env_json(const struct plan *p)
 {
     json_t *env = json_array();
     for (size_t i = 0; i < p->container_env.n; i++)
-        json_array_append_new(env, json_sprintf("%s=%s", p->container_env.v[i].key, p->container_env.v[i].value));
+        json_array_append_new(
+            env, json_sprintf("%s=%s", p->container_env.v[i].key, p->container_env.v[i].value));
     return env;
 }
 
@@ -38,7 +41,8 @@ static json_t *labels_json(const struct plan *p, const struct plan_identity *id)
     json_object_set_new(labels, "com.mcpproxy.managed", json_string("true"));
     json_object_set_new(labels, "com.mcpproxy.instance", json_text(id->instance));
     json_object_set_new(labels, "com.mcpproxy.server", json_text(p->server));
-    json_object_set_new(labels, "com.mcpproxy.plan", json_sprintf("%016llx", (unsigned long long)p->hash));
+    json_object_set_new(labels, "com.mcpproxy.plan",
+                        json_sprintf("%016llx", (unsigned long long)p->hash));
     return labels;
 }
 
@@ -72,8 +76,8 @@ static json_t *log_json(const struct plan *p)
     return log;
 }
 
-/* Memory-swap always goes with memory: the engine refuses a new limit above the old sum. Twice the memory is what
- * `docker run --memory` alone means. */
+/* Memory-swap always goes with memory: the engine refuses a new limit above the old sum. Twice the
+ * memory is what `docker run --memory` alone means. */
 static void add_limits(const struct plan *p, json_t *to)
 {
     if (p->memory_bytes) {

@@ -15,17 +15,20 @@ struct maker {
     struct plan *p;
 };
 
-/* Which level has the key: its settings and the key's full name ("isolation.image"); NULL when neither has. */
-const struct iso_settings *plan_level(const struct maker *m, enum iso_key key, const char **ret_prefix);
+/* Which level has the key: its settings and the key's full name ("isolation.image"); NULL when
+ * neither has. */
+const struct iso_settings *plan_level(const struct maker *m, enum iso_key key,
+                                      const char **ret_prefix);
 
-void plan_note_add(struct plan *p, const char *what, const char *value, int line, bool warning, const char *why, ...)
-    __attribute__((format(printf, 6, 7)));
+void plan_note_add(struct plan *p, const char *what, const char *value, int line, bool warning,
+                   const char *why, ...) __attribute__((format(printf, 6, 7)));
 
 /* plan_mode.c: host, docker or unsupported, with its notes. */
 void plan_decide_mode(struct maker *m);
 /* plan_docker.c: everything a container needs. */
 void plan_fill_docker(struct maker *m, enum image_runner runner);
-/* The local driver compresses what it rotates, and with one file refuses to start unless told not to. */
+/* The local driver compresses what it rotates, and with one file refuses to start unless told not
+ * to. */
 bool plan_log_uncompressed(const struct plan *p);
 /* Makes the plan unsupported: the sentence, and a problem at the key. */
 void plan_refuse(struct maker *m, int line, const char *key, const char *text);

@@ -3,7 +3,8 @@
  *
  *   a remote server                       → unsupported
  *   isolation.mode of the server          → that
- *   docker_isolation is off (or absent)   → host; isolation.enabled: true alone is ignored, with a warning
+ *   docker_isolation is off (or absent)   → host; isolation.enabled: true alone is ignored,
+ *                                           with a warning
  *   isolation.enabled: false              → host
  *   docker_isolation                      → docker (or sandbox: unsupported)
  *   … and a command that is a container client itself is never put into a container. */
@@ -27,15 +28,17 @@ static struct decision decide_global(const struct iso_settings *g)
 {
     int mode_line = g->line[ISO_MODE], enabled_line = g->line[ISO_ENABLED];
     if (g->mode != MODE_UNSET)
-        return (struct decision){g->mode,
-                                 xasprintf("docker_isolation.mode is \"%s\" (line %d)", mode_word(g->mode), mode_line),
-                                 mode_line};
+        return (struct decision){
+            g->mode,
+            xasprintf("docker_isolation.mode is \"%s\" (line %d)", mode_word(g->mode), mode_line),
+            mode_line};
     if (g->enabled != TRI_UNSET)
         return (struct decision){g->enabled == TRI_YES ? MODE_DOCKER : MODE_NONE,
                                  xasprintf("docker_isolation.enabled is %s (line %d)",
                                            g->enabled == TRI_YES ? "true" : "false", enabled_line),
                                  enabled_line};
-    return (struct decision){MODE_NONE, xstrdup("docker_isolation is not set: isolation is off by default"), 0};
+    return (struct decision){
+        MODE_NONE, xstrdup("docker_isolation is not set: isolation is off by default"), 0};
 }
 
 static const char *mode_value(enum iso_mode mode)
@@ -53,12 +56,15 @@ static void note_ignored_enabled(struct maker *m, enum iso_mode decided, bool by
     const char *word = own->enabled == TRI_YES ? "true" : "false";
     if (by_own_mode)
         plan_note_add(m->p, "mode", mode_value(decided), line, true,
-                      "isolation.enabled is %s (line %d) but ignored: isolation.mode decides", word, line);
+                      "isolation.enabled is %s (line %d) but ignored: isolation.mode decides", word,
+                      line);
     else
-        plan_note_add(m->p, "mode", mode_value(decided), line, true,
-                      "isolation.enabled is %s (line %d) but ignored, because docker_isolation is off: set "
-                      "isolation.mode to \"docker\" for this server, or docker_isolation.enabled to true for all",
-                      word, line);
+        plan_note_add(
+            m->p, "mode", mode_value(decided), line, true,
+            "isolation.enabled is %s (line %d) but ignored, because docker_isolation is off: set "
+            "isolation.mode to \"docker\" for this server, or docker_isolation.enabled to true for "
+            "all",
+            word, line);
 }
 
 static struct decision decide(struct maker *m)
@@ -67,8 +73,8 @@ static struct decision decide(struct maker *m)
     if (own->mode != MODE_UNSET) {
         note_ignored_enabled(m, own->mode, true);
         return (struct decision){own->mode,
-                                 xasprintf("isolation.mode is \"%s\" (line %d)", mode_word(own->mode),
-                                           own->line[ISO_MODE]),
+                                 xasprintf("isolation.mode is \"%s\" (line %d)",
+                                           mode_word(own->mode), own->line[ISO_MODE]),
                                  own->line[ISO_MODE]};
     }
     struct decision d = decide_global(m->global);
@@ -78,14 +84,15 @@ static struct decision decide(struct maker *m)
     }
     if (own->enabled == TRI_NO) {
         free(d.why);
-        return (struct decision){MODE_NONE,
-                                 xasprintf("isolation.enabled is false (line %d)", own->line[ISO_ENABLED]),
-                                 own->line[ISO_ENABLED]};
+        return (struct decision){
+            MODE_NONE, xasprintf("isolation.enabled is false (line %d)", own->line[ISO_ENABLED]),
+            own->line[ISO_ENABLED]};
     }
     return d;
 }
 
-static void set_unsupported(struct plan *p, const char *value, int line, const char *why, const char *sentence)
+static void set_unsupported(struct plan *p, const char *value, int line, const char *why,
+                            const char *sentence)
 {
     p->mode = PLAN_UNSUPPORTED;
     p->unsupported = xstrdup(sentence);
@@ -109,12 +116,14 @@ static void place_client(struct maker *m, const struct decision *d, const char *
         return;
     }
     plan_note_add(m->p, "mode", "host", 0, false,
-                  "the command is %s itself: it starts its own container, and a container around it would have no engine",
+                  "the command is %s itself: it starts its own container, and a container around "
+                  "it would have no engine",
                   client);
     if (asked) {
         int line = m->own->line[m->own->mode == MODE_DOCKER ? ISO_MODE : ISO_ENABLED];
         plan_note_add(m->p, "mode", "host", line, true,
-                      "isolation.%s (line %d) is ignored, because the command is %s: set isolation.enabled to false",
+                      "isolation.%s (line %d) is ignored, because the command is %s: set "
+                      "isolation.enabled to false",
                       m->own->mode == MODE_DOCKER ? "mode" : "enabled", line, client);
     }
 }
@@ -123,23 +132,27 @@ void plan_decide_mode(struct maker *m)
 {
     const struct config_server *s = m->server;
     if (is_remote(s)) {
-        set_unsupported(m->p, "remote", s->line, s->url ? "the server has a url" : "the server's protocol is remote",
+        set_unsupported(m->p, "remote", s->line,
+                        s->url ? "the server has a url" : "the server's protocol is remote",
                         "remote servers (url) are not supported by this version");
         return;
     }
     if (s->missing_env) {
-        set_unsupported(m->p, "none", s->line, "a variable that it needs is not set", s->missing_env);
+        set_unsupported(m->p, "none", s->line, "a variable that it needs is not set",
+                        s->missing_env);
         return;
     }
     if (!s->command) {
-        set_unsupported(m->p, "stdio", s->line, "protocol is \"stdio\" and there is no command", "has no command to run");
+        set_unsupported(m->p, "stdio", s->line, "protocol is \"stdio\" and there is no command",
+                        "has no command to run");
         return;
     }
     struct decision d = decide(m);
     const char *client = runtime_container_client(s->command, &s->args);
     if (d.mode == MODE_SANDBOX) {
-        set_unsupported(m->p, "sandbox", d.line, d.why,
-                        "mode \"sandbox\" is not supported by this version: use \"docker\" or \"none\"");
+        set_unsupported(
+            m->p, "sandbox", d.line, d.why,
+            "mode \"sandbox\" is not supported by this version: use \"docker\" or \"none\"");
     } else if (client) {
         place_client(m, &d, client);
     } else {
@@ -149,8 +162,8 @@ void plan_decide_mode(struct maker *m)
     free(d.why);
 }
 
-void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker, const char **ret_path,
-                        const char **ret_json_value)
+void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker,
+                        const char **ret_path, const char **ret_json_value)
 {
     struct decision global = decide_global(&c->docker_isolation);
     free(global.why);

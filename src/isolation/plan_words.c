@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A plan as words: the command in the container, the `docker run` it equals, a line for a shell, the container's name.
- * Formats only. Masking is done here, once: where `masked` is asked for, neither a value of the environment nor what
- * follows a flag that sounds like a secret leaves this file. */
+/* A plan as words: the command in the container, the `docker run` it equals, a line for a shell,
+ * the container's name. Formats only. Masking is done here, once: where `masked` is asked for,
+ * neither a value of the environment nor what follows a flag that sounds like a secret leaves this
+ * file. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #define MASK "***"
 enum { NAME_MAX_BYTES = 200 };
 
-/* ---- the command in the container -------------------------------------------------------------------------------- */
+/* ---- the command in the container ---- */
 
 void plan_container_argv(const struct plan *p, struct strvec *out)
 {
@@ -25,7 +26,8 @@ void plan_container_argv(const struct plan *p, struct strvec *out)
         const struct runtime *rt = runtime_detect(p->argv.v[0]);
         const char *dir = "/tmp";
         for (size_t i = 0; i < p->mount_count; i++)
-            if (rt->cache_path && strcmp(p->mounts[i].target, rt->cache_path) == 0 && !p->mounts[i].read_only)
+            if (rt->cache_path && strcmp(p->mounts[i].target, rt->cache_path) == 0 &&
+                !p->mounts[i].read_only)
                 dir = rt->cache_path;
         AUTO_BUF struct buf script = BUF_INIT;
         bootstrap_script(rt, p->argv.v[0], dir, &script);
@@ -38,7 +40,7 @@ void plan_container_argv(const struct plan *p, struct strvec *out)
         strvec_add(out, p->argv.v[i]);
 }
 
-/* ---- masking ------------------------------------------------------------------------------------------------------ */
+/* ---- masking ---- */
 
 static bool contains_word(const char *s, size_t n, const char *word)
 {
@@ -51,8 +53,9 @@ static bool contains_word(const char *s, size_t n, const char *word)
 
 static bool sounds_secret(const char *s, size_t n)
 {
-    static const char *const words[] = {"token", "secret", "passw", "apikey", "api-key", "api_key", "credential",
-                                        "auth", "cookie", "access-key", "access_key", "private-key", "private_key", "bearer"};
+    static const char *const words[] = {
+        "token", "secret", "passw",      "apikey",     "api-key",     "api_key",     "credential",
+        "auth",  "cookie", "access-key", "access_key", "private-key", "private_key", "bearer"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (contains_word(s, n, words[i]))
             return true;
@@ -143,7 +146,7 @@ static void add_argv(const struct plan *p, bool masked, struct strvec *out)
     }
 }
 
-/* ---- docker run ---------------------------------------------------------------------------------------------------- */
+/* ---- docker run ---- */
 
 /* --mount's value is one CSV record: a field with a comma or a quote is quoted. */
 static void add_mount_field(struct buf *out, const char *key, const char *value)
@@ -211,7 +214,8 @@ static void add_identity(const struct plan *p, const struct plan_identity *id, s
     strvec_addf(out, "com.mcpproxy.plan=%016llx", (unsigned long long)p->hash);
 }
 
-void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked, struct strvec *out)
+void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,
+                   struct strvec *out)
 {
     strvec_fini(out);
     strvec_add(out, "run");
@@ -228,7 +232,7 @@ void plan_run_args(const struct plan *p, const struct plan_identity *id, bool ma
     add_argv(p, masked, out);
 }
 
-/* ---- a line for a shell --------------------------------------------------------------------------------------------- */
+/* ---- a line for a shell ---- */
 
 static bool is_shell_name(const char *s)
 {
@@ -243,8 +247,9 @@ static bool is_shell_name(const char *s)
 /* Variables that the docker client itself would obey when they stand before it. */
 static bool steers_client(const char *key)
 {
-    static const char *const names[] = {"PATH", "HOME", "DOCKER", "LD_", "XDG_", "HTTP", "http", "HTTPS", "https",
-                                        "NO_PROXY", "no_proxy", "ALL_PROXY", "SSL_", "IFS", "ENV", "PS"};
+    static const char *const names[] = {
+        "PATH",  "HOME",     "DOCKER",   "LD_",       "XDG_", "HTTP", "http", "HTTPS",
+        "https", "NO_PROXY", "no_proxy", "ALL_PROXY", "SSL_", "IFS",  "ENV",  "PS"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strncmp(key, names[i], strlen(names[i])) == 0)
             return true;
@@ -288,7 +293,8 @@ static void add_docker_line(const struct plan *p, bool with_secrets, struct buf 
     add_words(&words, out);
 }
 
-/* env -i with what a server on the host gets: the names of ours that are set here, with the shell's values. */
+/* env -i with what a server on the host gets: the names of ours that are set here, with the shell's
+ * values. */
 static void add_host_line(const struct plan *p, bool with_secrets, struct buf *out)
 {
     if (p->working_dir) {
@@ -338,11 +344,12 @@ void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out)
         add_comment(p->unsupported, out);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static bool in_name(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
 }
 
 char *plan_container_name(const char *server, const char *random4)
@@ -359,8 +366,8 @@ char *plan_container_name(const char *server, const char *random4)
     if (name.len == 0)
         buf_add_str(&name, "server");
     bool bare = isalnum((unsigned char)name.data[0]);
-    char *full = xasprintf("mcpproxy-%s%s-%s", bare ? "" : name.data[0] == '-' ? "server" : "server-", buf_str(&name),
-                           random4);
+    const char *front = bare ? "" : name.data[0] == '-' ? "server" : "server-";
+    char *full = xasprintf("mcpproxy-%s%s-%s", front, buf_str(&name), random4);
     buf_fini(&name);
     return full;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `docker run` words → fields of a plan, by a table of flags. Words that the plan holds anyway (-i, --rm, --init) are
- * accepted; everything outside the table is an error, because a flag silently dropped (--read-only, --cap-drop …) would
- * be isolation that its author believes in and does not have. Never puts a value of -e into a message. */
+/* `docker run` words → fields of a plan, by a table of flags. Words that the plan holds anyway (-i,
+ * --rm, --init) are accepted; everything outside the table is an error, because a flag silently
+ * dropped (--read-only, --cap-drop …) would be isolation that its author believes in and does not
+ * have. Never puts a value of -e into a message. */
 #include "isolation/runargs.h"
 
 #include <ctype.h>
@@ -55,7 +56,9 @@ static int apply_pids(struct plan *p, const char *value, struct fault *f)
 static int apply_network(struct plan *p, const char *value, struct fault *f)
 {
     if (!*value || strchr(value, ','))
-        return fault_set(f, FAULT_INVALID, "\"%.60s\" is no network: write bridge, none, host or a network's name", value);
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.60s\" is no network: write bridge, none, host or a network's name",
+                         value);
     set_str(&p->network_mode, value);
     return 0;
 }
@@ -63,17 +66,20 @@ static int apply_network(struct plan *p, const char *value, struct fault *f)
 static int apply_workdir(struct plan *p, const char *value, struct fault *f)
 {
     if (value[0] != '/')
-        return fault_set(f, FAULT_INVALID, "\"%.100s\" must be an absolute path in the container", value);
+        return fault_set(f, FAULT_INVALID, "\"%.100s\" must be an absolute path in the container",
+                         value);
     set_str(&p->working_dir, value);
     return 0;
 }
 
-/* KEY=VALUE, or KEY alone: the value of our own environment, nothing when unset (as docker run does). */
+/* KEY=VALUE, or KEY alone: the value of our own environment, nothing when unset (as docker run
+ * does). */
 static int apply_env(struct plan *p, const char *value, struct fault *f)
 {
     const char *eq = strchr(value, '=');
     if (eq == value || !*value)
-        return fault_set(f, FAULT_INVALID, "an environment variable needs a name: KEY=VALUE or KEY");
+        return fault_set(f, FAULT_INVALID,
+                         "an environment variable needs a name: KEY=VALUE or KEY");
     AUTO_FREE char *key = eq ? xstrndup(value, (size_t)(eq - value)) : xstrdup(value);
     const char *v = eq ? eq + 1 : getenv(key);
     if (v)
@@ -92,7 +98,8 @@ static const struct flag flags[] = {
     {'i', "interactive", NULL, NULL, NULL},
     {0, "rm", NULL, NULL, NULL},
     {0, "init", NULL, NULL, NULL},
-    {'t', "tty", NULL, NULL, "a terminal would garble the protocol (\"the input device is not a TTY\")"},
+    {'t', "tty", NULL, NULL,
+     "a terminal would garble the protocol (\"the input device is not a TTY\")"},
     {'d', "detach", NULL, NULL, "the server talks over the container's stdin and stdout"},
 };
 
@@ -100,7 +107,8 @@ static const struct flag *find_long(const char *name, size_t n)
 {
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         if ((strlen(flags[i].name) == n && strncmp(flags[i].name, name, n) == 0) ||
-            (flags[i].other_name && strlen(flags[i].other_name) == n && strncmp(flags[i].other_name, name, n) == 0))
+            (flags[i].other_name && strlen(flags[i].other_name) == n &&
+             strncmp(flags[i].other_name, name, n) == 0))
             return &flags[i];
     return NULL;
 }
@@ -116,13 +124,16 @@ static const struct flag *find_letter(char c)
 /* The flag's own part of a word, for messages: what follows "=" may be a secret. */
 static int unknown(const char *word, struct fault *f)
 {
-    return fault_set(f, FAULT_UNSUPPORTED,
-                     "\"%.*s\" is not supported here: use --memory, --cpus, --pids-limit, --volume, --env, "
-                     "--network or --workdir", (int)(strcspn(word, "=") > 60 ? 60 : strcspn(word, "=")), word);
+    return fault_set(
+        f, FAULT_UNSUPPORTED,
+        "\"%.*s\" is not supported here: use --memory, --cpus, --pids-limit, --volume, --env, "
+        "--network or --workdir",
+        (int)(strcspn(word, "=") > 60 ? 60 : strcspn(word, "=")), word);
 }
 
 /* The value of a flag: joined to it, or the next word. NULL with a fault when there is none. */
-static const char *flag_value(const struct strvec *words, size_t *i, const char *joined, struct fault *f)
+static const char *flag_value(const struct strvec *words, size_t *i, const char *joined,
+                              struct fault *f)
 {
     if (joined)
         return joined;
@@ -132,8 +143,8 @@ static const char *flag_value(const struct strvec *words, size_t *i, const char 
     return NULL;
 }
 
-static int apply_flag(struct plan *p, const struct flag *flag, const struct strvec *words, size_t *i,
-                      const char *joined, struct fault *f)
+static int apply_flag(struct plan *p, const struct flag *flag, const struct strvec *words,
+                      size_t *i, const char *joined, struct fault *f)
 {
     const char *value = flag_value(words, i, joined, f);
     if (!value)
@@ -149,13 +160,17 @@ static int apply_long(struct plan *p, const struct strvec *words, size_t *i, str
     if (!flag)
         return unknown(words->v[*i], f);
     if (flag->refused && (!eq || strcmp(eq, "=false") != 0))
-        return fault_set(f, FAULT_UNSUPPORTED, "--%s is not possible: %s", flag->name, flag->refused);
+        return fault_set(f, FAULT_UNSUPPORTED, "--%s is not possible: %s", flag->name,
+                         flag->refused);
     if (!flag->apply)
-        return eq && strcmp(eq, "=true") != 0 && strcmp(eq, "=false") != 0 ? unknown(words->v[*i], f) : 0;
+        return eq && strcmp(eq, "=true") != 0 && strcmp(eq, "=false") != 0
+                   ? unknown(words->v[*i], f)
+                   : 0;
     return apply_flag(p, flag, words, i, eq ? eq + 1 : NULL, f);
 }
 
-/* "-m 1g", "-m1g", "-m=1g", "-iv /a:/b": letters without a value may be joined before one with a value. */
+/* "-m 1g", "-m1g", "-m=1g", "-iv /a:/b": letters without a value may be joined before one with a
+ * value. */
 static int apply_short(struct plan *p, const struct strvec *words, size_t *i, struct fault *f)
 {
     for (const char *c = words->v[*i] + 1; *c; c++) {
@@ -163,7 +178,8 @@ static int apply_short(struct plan *p, const struct strvec *words, size_t *i, st
         if (!flag)
             return fault_set(f, FAULT_UNSUPPORTED, "\"-%c\" is not supported here", *c);
         if (flag->refused)
-            return fault_set(f, FAULT_UNSUPPORTED, "-%c (--%s) is not possible: %s", *c, flag->name, flag->refused);
+            return fault_set(f, FAULT_UNSUPPORTED, "-%c (--%s) is not possible: %s", *c, flag->name,
+                             flag->refused);
         if (flag->apply)
             return apply_flag(p, flag, words, i, c[1] ? c + 1 + (c[1] == '=') : NULL, f);
     }
@@ -180,8 +196,11 @@ int runargs_apply(struct plan *p, const struct strvec *words, size_t *ret_index,
         else if (w[0] == '-' && w[1] && w[1] != '-')
             rc = apply_short(p, words, &i, f);
         else
-            rc = fault_set(f, FAULT_INVALID, "\"%.60s\" is no flag of docker run (the image and the command have keys "
-                           "of their own)", w);
+            rc = fault_set(
+                f, FAULT_INVALID,
+                "\"%.60s\" is no flag of docker run (the image and the command have keys "
+                "of their own)",
+                w);
         if (rc < 0) {
             *ret_index = i;    /* the value's position where that is a word of its own */
             return -1;
@@ -190,7 +209,7 @@ int runargs_apply(struct plan *p, const struct strvec *words, size_t *ret_index,
     return 0;
 }
 
-/* ---- volumes ---------------------------------------------------------------------------------------------------- */
+/* ---- volumes ---- */
 
 static bool is_volume_name(const char *s)
 {
@@ -202,7 +221,8 @@ static bool is_volume_name(const char *s)
     return true;
 }
 
-static int parse_options(const char *word, const char *options, bool *ret_read_only, struct fault *f)
+static int parse_options(const char *word, const char *options, bool *ret_read_only,
+                         struct fault *f)
 {
     while (*options) {
         size_t n = strcspn(options, ",");
@@ -211,14 +231,17 @@ static int parse_options(const char *word, const char *options, bool *ret_read_o
         else if (n == 2 && strncmp(options, "rw", 2) == 0)
             *ret_read_only = false;
         else
-            return fault_set(f, FAULT_UNSUPPORTED, "\"%.200s\": the option \"%.*s\" is not supported, only \"ro\" and "
-                             "\"rw\" are", word, (int)n, options);
+            return fault_set(f, FAULT_UNSUPPORTED,
+                             "\"%.200s\": the option \"%.*s\" is not supported, only \"ro\" and "
+                             "\"rw\" are",
+                             word, (int)n, options);
         options += n + (options[n] == ',');
     }
     return 0;
 }
 
-static char *volume_source(const char *word, const char *source, bool *ret_is_volume, struct fault *f)
+static char *volume_source(const char *word, const char *source, bool *ret_is_volume,
+                           struct fault *f)
 {
     *ret_is_volume = false;
     if (source[0] == '/')
@@ -234,7 +257,9 @@ static char *volume_source(const char *word, const char *source, bool *ret_is_vo
         *ret_is_volume = true;
         return xstrdup(source);
     }
-    fault_set(f, FAULT_INVALID, "\"%.200s\": the part before \":\" must be an absolute path (or a volume's name)", word);
+    fault_set(f, FAULT_INVALID,
+              "\"%.200s\": the part before \":\" must be an absolute path (or a volume's name)",
+              word);
     return NULL;
 }
 
@@ -258,14 +283,18 @@ int runargs_add_volume(struct plan *p, const char *word, struct fault *f)
     AUTO_FREE char *copy = xstrdup(word);
     char *target = strchr(copy, ':');
     if (!target)
-        return fault_set(f, FAULT_INVALID, "\"%.200s\" is no volume: write \"/host/path:/container/path[:ro]\"", word);
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.200s\" is no volume: write \"/host/path:/container/path[:ro]\"",
+                         word);
     *target++ = '\0';
     char *options = strchr(target, ':');
     if (options)
         *options++ = '\0';
     struct plan_mount m = {0};
     if (target[0] != '/' || !target[1])
-        return fault_set(f, FAULT_INVALID, "\"%.200s\": the path in the container must be absolute, and not \"/\"", word);
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.200s\": the path in the container must be absolute, and not \"/\"",
+                         word);
     if (options && parse_options(word, options, &m.read_only, f) < 0)
         return -1;
     m.source = volume_source(word, copy, &m.is_volume, f);

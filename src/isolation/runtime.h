@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a command needs to run: the image family by its base name, and whether it is itself a container command. */
+/* What a command needs to run: the image family by its base name, and whether it is itself a
+ * container command. */
 #ifndef MCPTOP_ISOLATION_RUNTIME_H
 #define MCPTOP_ISOLATION_RUNTIME_H
 
@@ -19,14 +20,16 @@ struct runtime {
     enum runtime_installer installer;
     const char *package;        /* what the installer installs: "uv" */
 };
-/* By the base name of command ("/usr/bin/python3.12" → python). Never NULL: the last one is "other". */
+/* By the base name of command ("/usr/bin/python3.12" → python). Never NULL: the last one is
+ * "other". */
 const struct runtime *runtime_detect(const char *command);
 
 /* The part after the last '/', without ".exe". Borrowed from command, or static. */
 const char *runtime_base_name(const char *command, char *scratch, size_t n);
 
-/* Does this command line start a container engine's client (docker, podman, nerdctl), also behind sh -c '…', bash -lc,
- * env [-i] [X=y …], sudo, exec, nice, nohup, timeout? Returns its name ("docker") or NULL. */
+/* Does this command line start a container engine's client (docker, podman, nerdctl), also behind
+ * sh -c '…', bash -lc, env [-i] [X=y …], sudo, exec, nice, nohup, timeout? Returns its name
+ * ("docker") or NULL. */
 const char *runtime_container_client(const char *command, const struct strvec *args);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Open requests: the table from our ids to them, the lists they wait in, their deadlines and their ends. Every way a call can
- * end goes through call_answer() or call_drop(), so a reply is given exactly once. It does not know what is in a message. */
+/* Open requests: the table from our ids to them, the lists they wait in, their deadlines and their
+ * ends. Every way a call can end goes through call_answer() or call_drop(), so a reply is given
+ * exactly once. It does not know what is in a message. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,15 +133,18 @@ static struct span keep_shown(char **at, struct span inside, size_t max)
 {
     if (!memchr(inside.p, '\\', inside.n))
         return keep(at, (struct span){inside.p, shown_size(inside, max)});
-    AUTO_FREE char *text = span_decode((struct span){inside.p - 1, inside.n + 2}, shown_size(inside, max));
+    AUTO_FREE char *text = span_decode((struct span){inside.p - 1, inside.n + 2},
+                                       shown_size(inside, max));
     return keep(at, span_of(text));
 }
 
 /* One allocation holds the call and its texts. */
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
-    struct span name = e->name.n ? (struct span){e->name.p + 1, e->name.n - 2} : (struct span){"", 0};
-    size_t text = e->id.n + e->progress_token.n + shown_size(e->method, SHOWN_METHOD) + shown_size(name, SHOWN_NAME);
+    struct span name = e->name.n ? (struct span){e->name.p + 1, e->name.n - 2}
+                                 : (struct span){"", 0};
+    size_t text = e->id.n + e->progress_token.n + shown_size(e->method, SHOWN_METHOD) +
+                  shown_size(name, SHOWN_NAME);
     struct call *k = xcalloc(1, sizeof(*k) + text);
     char *at = (char *)(k + 1);
 
@@ -189,13 +193,15 @@ void call_keep(struct session *s, struct call *k, const struct envelope *e)
 {
     bool had = k->copy;
 
-    if (e->body.n > SESSION_MAX_KEPT_CALL || s->copied_bytes + (had ? 0 : e->body.n) > SESSION_MAX_KEPT_BYTES)
+    if (e->body.n > SESSION_MAX_KEPT_CALL ||
+        s->copied_bytes + (had ? 0 : e->body.n) > SESSION_MAX_KEPT_BYTES)
         forget_copy(s, k);
     else if (!had)
         copy_message(s, k, e);
 }
 
-int session_request(struct session *s, const char *method, const char *params, own_reply_fn own, struct fault *f)
+int session_request(struct session *s, const char *method, const char *params, own_reply_fn own,
+                    struct fault *f)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     struct call *k = xcalloc(1, sizeof(*k));
@@ -204,7 +210,8 @@ int session_request(struct session *s, const char *method, const char *params, o
     call_number(s, k);
     call_move(k, &s->own);
     k->written_ns = clock_mono_ns();
-    buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)k->id, method);
+    buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"",
+               (unsigned long long)k->id, method);
     if (params)
         buf_printf(&text, ",\"params\":%s", params);
     buf_add_char(&text, '}');
@@ -234,10 +241,12 @@ static void measure(struct session *s, const struct call *k)
 
     if (!s->latencies)
         s->latencies = xcalloc(1, sizeof(*s->latencies));
-    s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us
+                                                                                : UINT32_MAX;
 }
 
-void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count, bool is_error)
+void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count,
+                 bool is_error)
 {
     call_reply_fn fn = k->fn;
     void *ctx = k->ctx;
@@ -248,7 +257,8 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
         if (k->id)
             measure(s, k);
     }
-    /* The pieces may point into the call (its token), so it goes last; but nothing may find it while its owner is told. */
+    /* The pieces may point into the call (its token), so it goes last; but nothing may find it
+     * while its owner is told. */
     if (k->list == &s->flight && !k->client)
         s->abandoned--;
     if (k->id)
@@ -261,7 +271,8 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
     call_drop(s, k);
 }
 
-/* An error for the client now; the call stays in flight as one that nobody waits for, so that its late reply is known. */
+/* An error for the client now; the call stays in flight as one that nobody waits for, so that its
+ * late reply is known. */
 void call_give_up(struct session *s, struct call *k, const char *why)
 {
     AUTO_BUF struct buf out = BUF_INIT;
@@ -309,8 +320,9 @@ void calls_fail_held(struct session *s, const char *why)
 
 void calls_fail_flight(struct session *s, const char *cause)
 {
-    AUTO_FREE char *why = xasprintf("server \"%s\" ended (%s) before it answered; whether the call took effect is not known",
-                                    s->cfg.server, cause);
+    AUTO_FREE char *why = xasprintf(
+        "server \"%s\" ended (%s) before it answered; whether the call took effect is not known",
+        s->cfg.server, cause);
     fail_all(s, &s->flight, why);
 }
 
@@ -360,8 +372,9 @@ static int64_t next_deadline(const struct session *s)
     return at;
 }
 
-/* A running timer is left alone: it fires too early at worst, and then is set to what is next. So a call costs no timer. But
- * a deadline before it (a hold, shorter than the timeout of a call) must move it. */
+/* A running timer is left alone: it fires too early at worst, and then is set to what is next. So a
+ * call costs no timer. But a deadline before it (a hold, shorter than the timeout of a call) must
+ * move it. */
 void calls_arm(struct session *s)
 {
     int64_t at = next_deadline(s);
@@ -385,8 +398,8 @@ static void expire_held(struct session *s, struct call *k)
     AUTO_BUF struct buf cause = BUF_INIT;
 
     session_waits_for(s, &cause);
-    call_fail(s, k, SESSION_ERROR, "server \"%s\" is not ready: %s; waited %lld s", s->cfg.server, buf_str(&cause),
-              (long long)(s->cfg.hold_timeout_ms + 999) / 1000);
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" is not ready: %s; waited %lld s", s->cfg.server,
+              buf_str(&cause), (long long)(s->cfg.hold_timeout_ms + 999) / 1000);
 }
 
 /* The server is told, so that it can stop working on it. */
@@ -394,8 +407,8 @@ static void expire_written(struct session *s, struct call *k)
 {
     char text[160];
     int n = snprintf(text, sizeof(text),
-                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%llu,"
-                     "\"reason\":\"timed out\"}}",
+                     "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+                     "\"params\":{\"requestId\":%llu,\"reason\":\"timed out\"}}",
                      (unsigned long long)k->id);
 
     session_write_text(s, text, (size_t)n, NULL);
@@ -403,8 +416,9 @@ static void expire_written(struct session *s, struct call *k)
         call_drop(s, k);
         return;
     }
-    call_fail(s, k, SESSION_ERROR, "server \"%s\" did not answer %.*s within %lld s", s->cfg.server, (int)k->method.n,
-              k->method.p, (long long)((clock_mono_ns() - k->written_ns) / 1000000000));
+    call_fail(s, k, SESSION_ERROR, "server \"%s\" did not answer %.*s within %lld s", s->cfg.server,
+              (int)k->method.n, k->method.p,
+              (long long)((clock_mono_ns() - k->written_ns) / 1000000000));
 }
 
 void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)

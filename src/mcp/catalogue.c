@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The server's tools: read page by page after initialize and again after list_changed, kept as the JSON text they came in.
- * It does not look into a tool. A server without the list, or with a broken one, is usable all the same: the list is then
- * unknown. */
+/* The server's tools: read page by page after initialize and again after list_changed, kept as the
+ * JSON text they came in. It does not look into a tool. A server without the list, or with a broken
+ * one, is usable all the same: the list is then unknown. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/jscan.h"
@@ -10,7 +10,8 @@
 
 enum { MAX_BYTES = 4 << 20, MAX_PAGES = 1000 };
 
-static const double reread_delay_s = 0.25;    /* gathers bursts, and bounds a server that changes its list at every reading */
+/* gathers bursts, and bounds a server that changes its list at every reading */
+static const double reread_delay_s = 0.25;
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -128,10 +129,12 @@ static void on_page(struct session *s, struct call *k, const struct envelope *e)
     (void)k;
     if (!e || !cat->busy)
         return;
-    struct span tools = e->kind == ENVELOPE_RESULT ? span_member(e->result, "tools") : (struct span){0};
+    struct span tools = e->kind == ENVELOPE_RESULT ? span_member(e->result, "tools")
+                                                   : (struct span){0};
     if (add_page(cat, tools)) {
-        const char *why = e->kind == ENVELOPE_ERROR ? "tools/list was answered by an error; the tools are unknown"
-                                                    : "tools/list was answered without a list; the tools are unknown";
+        const char *why = e->kind == ENVELOPE_ERROR
+                              ? "tools/list was answered by an error; the tools are unknown"
+                              : "tools/list was answered without a list; the tools are unknown";
         session_note(s, e->body.p, e->body.n, why);
         set_list(cat, -1, NULL, 0, false);
         finish(s);
@@ -153,7 +156,8 @@ static void on_page(struct session *s, struct call *k, const struct envelope *e)
 
 static int ask(struct session *s)
 {
-    AUTO_FREE char *params = s->catalogue.cursor ? xasprintf("{\"cursor\":%s}", s->catalogue.cursor) : NULL;
+    AUTO_FREE char *params = s->catalogue.cursor ? xasprintf("{\"cursor\":%s}", s->catalogue.cursor)
+                                                 : NULL;
 
     return session_request(s, "tools/list", params, on_page, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Finds the envelope of a message in one pass: every byte is looked at once, by jscan, and nothing is allocated. Only the
- * objects on the way to a field of struct envelope are walked here: the message, params and params._meta. What the methods
- * mean is the router's affair; the only ones named here are those whose params carry a token that has to be rewritten. */
+/* Finds the envelope of a message in one pass: every byte is looked at once, by jscan, and nothing
+ * is allocated. Only the objects on the way to a field of struct envelope are walked here: the
+ * message, params and params._meta. What the methods mean is the router's affair; the only ones
+ * named here are those whose params carry a token that has to be rewritten. */
 #include "mcp/envelope.h"
 
 #include <string.h>
@@ -12,8 +13,8 @@
 
 enum { KEY_OTHER = -1, KEY_VARIANT = -2 };
 
-/* The ASCII letter that a lenient parser might take the character at p for. U+017F and U+212A are the two characters
- * outside ASCII that Unicode folds to an ASCII letter. */
+/* The ASCII letter that a lenient parser might take the character at p for. U+017F and U+212A are
+ * the two characters outside ASCII that Unicode folds to an ASCII letter. */
 static int fold(const char **pp, const char *end)
 {
     const unsigned char *p = (const unsigned char *)*pp;
@@ -46,7 +47,8 @@ static bool fold_equal(struct span key, struct span name)
     return p == end && q == qend;
 }
 
-/* The index of key (its inside, escapes undone) in names, KEY_VARIANT when it is one of them but for letter case. */
+/* The index of key (its inside, escapes undone) in names, KEY_VARIANT when it is one of them but
+ * for letter case. */
 static int key_find(struct span key, const struct span *names, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -83,8 +85,8 @@ static struct walk walk_object(const char *p, const char *end)
     return (struct walk){.p = p + 1, .end = end};
 }
 
-/* Goes to the next member: its key is in w->key, w->p stands on its value, which the caller steps over. False at the end of
- * the object (w->p behind the '}') and when it is broken (w->bad set). */
+/* Goes to the next member: its key is in w->key, w->p stands on its value, which the caller steps
+ * over. False at the end of the object (w->p behind the '}') and when it is broken (w->bad set). */
 static bool walk_next(struct walk *w)
 {
     const char *p = jscan_space(w->p, w->end);
@@ -132,7 +134,8 @@ static int walk_key(const struct walk *w, const struct span *names, int count)
 {
     if (w->plain)
         return key_find(w->key, names, count);
-    /* Escaped: six bytes a character at most, three bytes of UTF-8 for a folded letter; a longer one is none of ours. */
+    /* Escaped: six bytes a character at most, three bytes of UTF-8 for a folded letter; a longer
+     * one is none of ours. */
     if (w->key.n > 6 * 16)
         return KEY_OTHER;
     AUTO_BUF struct buf text = BUF_INIT;
@@ -171,7 +174,8 @@ struct scan {
 
 static int not_json(struct scan *sc, const char *bad)
 {
-    return fault_set(sc->f, FAULT_INVALID, "not valid JSON at byte %zu", (size_t)(bad - sc->msg) + 1);
+    return fault_set(sc->f, FAULT_INVALID, "not valid JSON at byte %zu",
+                     (size_t)(bad - sc->msg) + 1);
 }
 
 static int twice(struct scan *sc, struct span name)
@@ -181,7 +185,8 @@ static int twice(struct scan *sc, struct span name)
 
 static int variant(struct scan *sc, struct span key)
 {
-    return fault_set(sc->f, FAULT_INVALID, "\"%.*s\": a key of the protocol in another letter case", (int)key.n, key.p);
+    return fault_set(sc->f, FAULT_INVALID, "\"%.*s\": a key of the protocol in another letter case",
+                     (int)key.n, key.p);
 }
 
 /* params._meta: only the progress token counts. */
@@ -283,7 +288,8 @@ static int check_token(struct scan *sc, struct span s, const char *what)
     if (!is_token(s))
         return fault_set(sc->f, FAULT_INVALID, "%s must be a string or a number", what);
     if (s.n > ENVELOPE_MAX_TOKEN)
-        return fault_set(sc->f, FAULT_TOO_BIG, "%s is longer than %d bytes", what, ENVELOPE_MAX_TOKEN);
+        return fault_set(sc->f, FAULT_TOO_BIG, "%s is longer than %d bytes", what,
+                         ENVELOPE_MAX_TOKEN);
     return 0;
 }
 
@@ -293,7 +299,8 @@ static int classify_params(struct scan *sc, struct envelope *e)
     if (e->params.n && *e->params.p != '{' && !is_null(e->params))
         return fault_set(sc->f, FAULT_INVALID, "\"params\" must be an object");
     if (e->kind == ENVELOPE_REQUEST) {
-        if (sc->name_variant && (span_is(e->method, "tools/call") || span_is(e->method, "prompts/get")))
+        if (sc->name_variant &&
+            (span_is(e->method, "tools/call") || span_is(e->method, "prompts/get")))
             return fault_set(sc->f, FAULT_INVALID, "\"name\" in another letter case in \"params\"");
         if (sc->meta_token.n && !is_null(sc->meta_token)) {
             if (check_token(sc, sc->meta_token, "\"progressToken\""))
@@ -309,7 +316,8 @@ static int classify_params(struct scan *sc, struct envelope *e)
             return -1;
         e->progress_token = sc->par[PAR_TOKEN];
     }
-    if (span_is(e->method, "notifications/cancelled") && (sc->par[PAR_REQUEST].n || sc->request_variant)) {
+    if (span_is(e->method, "notifications/cancelled") &&
+        (sc->par[PAR_REQUEST].n || sc->request_variant)) {
         if (sc->request_variant)
             return fault_set(sc->f, FAULT_INVALID, "\"requestId\" in another letter case");
         if (check_token(sc, sc->par[PAR_REQUEST], "\"requestId\""))
@@ -384,7 +392,8 @@ int envelope_scan(const char *msg, size_t n, struct envelope *ret, struct fault 
     ret->body = (struct span){p, (size_t)(w.p - p)};
     p = jscan_space(w.p, end);
     if (p != end)
-        return fault_set(f, FAULT_INVALID, "more text after the message, at byte %zu", (size_t)(p - msg) + 1);
+        return fault_set(f, FAULT_INVALID, "more text after the message, at byte %zu",
+                         (size_t)(p - msg) + 1);
     return classify(&sc, ret);
 }
 
@@ -396,8 +405,8 @@ static void piece(struct iovec *iov, int *count, const char *p, size_t n)
         iov[(*count)++] = (struct iovec){(void *)p, n};
 }
 
-int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token, bool newline,
-                     struct iovec iov[ENVELOPE_IOV])
+int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token,
+                     bool newline, struct iovec iov[ENVELOPE_IOV])
 {
     struct { struct span was, is; } edits[2];
     int n = 0, count = 0;
@@ -437,7 +446,8 @@ void envelope_flatten(struct envelope *e, char *out)
     struct span *const spans[] = {&e->id, &e->method, &e->params, &e->result, &e->error,
                                   &e->name, &e->progress_token, &e->cancels};
 
-    /* The scan refuses raw control characters inside strings, so each of these stands between tokens. */
+    /* The scan refuses raw control characters inside strings, so each of these stands between
+     * tokens. */
     char *end = out + e->body.n;
     memcpy(out, e->body.p, e->body.n);
     for (char *p = out; (p = memchr(p, '\n', (size_t)(end - p))) != NULL;)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The envelope of a JSON-RPC 2.0 message as MCP uses it, found without parsing or copying the payload.
+/* The envelope of a JSON-RPC 2.0 message as MCP uses it, found without parsing or copying the
+ * payload.
  *
- * Strict, because a scanner that reads a message otherwise than the server behind it is a hole: one object, valid UTF-8,
- * bounded depth; no key that counts may come twice or in another letter case ("Id", "METHOD", and the foldings that some
- * libraries know: U+017F is an s, U+212A a k); "jsonrpc" is "2.0"; an id is a string or a number and is kept as its token
- * (1 is not "1", 2^53+1 stays). A batch is refused with a sentence. */
+ * Strict, because a scanner that reads a message otherwise than the server behind it is a hole: one
+ * object, valid UTF-8, bounded depth; no key that counts may come twice or in another letter case
+ * ("Id", "METHOD", and the foldings that some libraries know: U+017F is an s, U+212A a k);
+ * "jsonrpc" is "2.0"; an id is a string or a number and is kept as its token (1 is not "1", 2^53+1
+ * stays). A batch is refused with a sentence. */
 #ifndef MCPTOP_MCP_ENVELOPE_H
 #define MCPTOP_MCP_ENVELOPE_H
 
@@ -22,32 +24,38 @@ enum envelope_kind { ENVELOPE_REQUEST, ENVELOPE_NOTIFICATION, ENVELOPE_RESULT, E
 struct envelope {
     enum envelope_kind kind;
     struct span body;            /* the object, without the white space around it */
-    struct span id;              /* the token, quotes included; absent in an error that answers no request (id null) */
+    /* the token, quotes included; absent in an error that answers no request (id null) */
+    struct span id;
     struct span method;          /* without quotes, escapes as written (compare by span_is) */
     struct span params;          /* the value */
     struct span result, error;   /* the value */
     struct span name;            /* params.name, the token with quotes (the tool of tools/call) */
-    struct span progress_token;  /* params._meta.progressToken of a request, params.progressToken of notifications/progress */
+    /* params._meta.progressToken of a request, params.progressToken of notifications/progress */
+    struct span progress_token;
     struct span cancels;         /* params.requestId of notifications/cancelled: the token */
 };
 
 enum { ENVELOPE_MAX_TOKEN = 1024 };              /* bytes of an id or a progress token */
 
-/* 0, or -1 with a sentence that names what is wrong. After a failure ret->id is the id if one was read before it (so that
- * an error can still be addressed), ret->method is not absent if one was read, and nothing else of *ret counts. */
+/* 0, or -1 with a sentence that names what is wrong. After a failure ret->id is the id if one was
+ * read before it (so that an error can still be addressed), ret->method is not absent if one was
+ * read, and nothing else of *ret counts. */
 int envelope_scan(const char *msg, size_t n, struct envelope *ret, struct fault *f);
 
-/* The message in pieces for writev, with tokens replaced: at most ENVELOPE_IOV of them; returns how many. new_id stands for
- * the id; new_token for the progress token or, in a cancellation, for requestId. n == 0 = keep. The pieces point into the
- * message and the tokens. newline: "\n" follows as a piece of its own.
- * ENVELOPE_IOV is also the most that a call_reply_fn (session.h) is handed. */
+/* The message in pieces for writev, with tokens replaced: at most ENVELOPE_IOV of them; returns how
+ * many. new_id stands for the id; new_token for the progress token or, in a cancellation, for
+ * requestId. n == 0 = keep. The pieces point into the message and the tokens. newline: "\n" follows
+ * as a piece of its own. ENVELOPE_IOV is also the most that a call_reply_fn (session.h) is
+ * handed. */
 enum { ENVELOPE_IOV = 8 };
-int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token, bool newline,
-                     struct iovec iov[ENVELOPE_IOV]);
+int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token,
+                     bool newline, struct iovec iov[ENVELOPE_IOV]);
 
-/* Whether the message has a raw CR or LF (legal between tokens), which would break a framing by lines. */
+/* Whether the message has a raw CR or LF (legal between tokens), which would break a framing by
+ * lines. */
 bool envelope_has_newline(const struct envelope *e);
-/* Copies the message with each of them made a space (out has room for body.n bytes) and moves the spans into the copy. */
+/* Copies the message with each of them made a space (out has room for body.n bytes) and moves the
+ * spans into the copy. */
 void envelope_flatten(struct envelope *e, char *out);
 
 /* Appends {"jsonrpc":"2.0","id":ID,"error":{"code":CODE,"message":…}} (id n == 0 → null). */
@@ -56,12 +64,14 @@ void envelope_error(struct buf *out, struct span id, int code, const char *messa
 /* ---- spans ---- */
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
-/* Whether the inside of a JSON string is this text, escapes undone ("tools\/call" is tools/call). */
+/* Whether the inside of a JSON string is this text, escapes undone ("tools\/call" is
+ * tools/call). */
 bool span_is(struct span s, const char *text);
-/* The value of the first member with this key in an object that was scanned already; absent when there is none or `object`
- * is no object. */
+/* The value of the first member with this key in an object that was scanned already; absent when
+ * there is none or `object` is no object. */
 struct span span_member(struct span object, const char *key);
-/* The text of a string token, cut at max bytes (never inside a character); "" when it is no string. Caller frees. */
+/* The text of a string token, cut at max bytes (never inside a character); "" when it is no string.
+ * Caller frees. */
 char *span_decode(struct span token, size_t max);
 /* A token of plain digits as a number; false for anything else (also 1.0, 01, "1", above 10^18). */
 bool span_to_id(struct span token, uint64_t *ret);

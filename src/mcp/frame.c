@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The cutter of a server's stdout: see frame.h. A line that lies whole in one chunk is not copied. It knows '{' and
- * nothing else of JSON. */
+/* The cutter of a server's stdout: see frame.h. A line that lies whole in one chunk is not copied.
+ * It knows '{' and nothing else of JSON. */
 #include "mcp/frame.h"
 
 #include <string.h>
@@ -104,7 +104,8 @@ static void oversize_yield(struct frame *fr, struct frame_item *ret)
 }
 
 /* n bytes of a message's line; last: it ends behind them. */
-static void take_message(struct frame *fr, const char *p, size_t n, bool last, struct frame_item *ret)
+static void take_message(struct frame *fr, const char *p, size_t n, bool last,
+                         struct frame_item *ret)
 {
     if (fr->state == FRAME_IN_MESSAGE && fr->held.len + n > fr->max_bytes)
         oversize_begin(fr);
@@ -123,8 +124,10 @@ static void take_message(struct frame *fr, const char *p, size_t n, bool last, s
 
 /* ---- stray lines ---- */
 
-/* At most one piece of p[0, n); returns how much of it was taken. last: the line ends behind p[0, n). */
-static size_t take_stray(struct frame *fr, const char *p, size_t n, bool last, struct frame_item *ret)
+/* At most one piece of p[0, n); returns how much of it was taken. last: the line ends behind p[0,
+ * n). */
+static size_t take_stray(struct frame *fr, const char *p, size_t n, bool last,
+                         struct frame_item *ret)
 {
     size_t room = FRAME_PIECE - fr->held.len;
     bool full = n > room;
@@ -153,8 +156,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Steps over blank lines and the white space before a line's first visible byte; *ret_line is where that line begins (a
- * stray one keeps its indentation, unless a chunk ended in it). */
+/* Steps over blank lines and the white space before a line's first visible byte; *ret_line is where
+ * that line begins (a stray one keeps its indentation, unless a chunk ended in it). */
 static size_t skip_blank(const char *p, size_t n, size_t *ret_line)
 {
     size_t i = 0;

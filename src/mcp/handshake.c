@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* initialize, on both sides of a session of the legacy era: ours with the server, once a run, and that of each client, which
- * is answered from the result of ours with the version that client can have. */
+/* initialize, on both sides of a session of the legacy era: ours with the server, once a run, and
+ * that of each client, which is answered from the result of ours with the version that client can
+ * have. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +9,14 @@
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
-static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", PROTOCOL_LATEST};
+static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18",
+                                             PROTOCOL_LATEST};
 
 const char *protocol_known(struct span version)
 {
     for (size_t i = 0; i < ARRAY_LEN(known_versions); i++) {
-        if (version.n >= 2 && span_is((struct span){version.p + 1, version.n - 2}, known_versions[i]))
+        if (version.n >= 2 &&
+            span_is((struct span){version.p + 1, version.n - 2}, known_versions[i]))
             return known_versions[i];
     }
     return NULL;
@@ -120,14 +123,16 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
     if (e->kind == ENVELOPE_ERROR) {
         AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
         struct span code = span_member(e->error, "code");
-        handshake_fail(s, FAULT_DENIED, "initialize was refused: %s (code %.*s)", message, (int)code.n, code.p);
+        handshake_fail(s, FAULT_DENIED, "initialize was refused: %s (code %.*s)", message,
+                       (int)code.n, code.p);
         return;
     }
     struct span version = span_member(e->result, "protocolVersion");
     const char *known = protocol_known(version);
     if (!known && version.n) {
         AUTO_FREE char *text = span_decode(version, 64);
-        handshake_fail(s, FAULT_UNSUPPORTED, "the server speaks protocol \"%s\"; known are %s to %s", text,
+        handshake_fail(s, FAULT_UNSUPPORTED,
+                       "the server speaks protocol \"%s\"; known are %s to %s", text,
                        known_versions[0], PROTOCOL_LATEST);
         return;
     }
@@ -140,21 +145,25 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
     go_on(s);
 }
 
-/* No capability of a client is announced: what the server would ask of one (sampling, elicitation, roots) is not passed on. */
+/* No capability of a client is announced: what the server would ask of one (sampling, elicitation,
+ * roots) is not passed on. */
 void handshake_begin(struct session *s)
 {
-    static const char params[] = "{\"protocolVersion\":\"" PROTOCOL_LATEST "\",\"capabilities\":{},"
-                                 "\"clientInfo\":{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}}";
+    static const char params[] =
+        "{\"protocolVersion\":\"" PROTOCOL_LATEST "\",\"capabilities\":{},"
+        "\"clientInfo\":{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}}";
 
     handshake_expect(s, "initialize");
-    /* When it cannot be written the process is about to be reported as ended; if it is not, the timeout reports it. */
+    /* When it cannot be written the process is about to be reported as ended; if it is not, the
+     * timeout reports it. */
     session_request(s, "initialize", params, on_initialized, NULL);
 }
 
 /* ---- towards clients ---- */
 
 /* The server's own result with another version in it. */
-static int compose(struct session *s, struct span id, const char *version, struct iovec iov[ENVELOPE_IOV])
+static int compose(struct session *s, struct span id, const char *version,
+                   struct iovec iov[ENVELOPE_IOV])
 {
     const char *after = s->init_version.p + s->init_version.n;
     const struct iovec pieces[] = {
@@ -184,7 +193,8 @@ static void name_client(struct client *c, struct span params)
     client_set_label(c, label);
 }
 
-struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
+                              void *ctx)
 {
     struct session *s = c->session;
     const char *version = protocol_known(span_member(e->params, "protocolVersion"));

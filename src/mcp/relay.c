@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the server sends, and to whom it goes: a reply to the owner of the call, progress to the owner of the token, list
- * changes to every client, and what cannot be attributed to the operator's log only. Its requests are answered here. */
+/* What the server sends, and to whom it goes: a reply to the owner of the call, progress to the
+ * owner of the token, list changes to every client, and what cannot be attributed to the operator's
+ * log only. Its requests are answered here. */
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -18,8 +19,9 @@ static void take_reply(struct session *s, const struct envelope *e)
     if (!k) {
         session_note(s, e->body.p, e->body.n,
                      !e->id.n ? "an error that answers no request"
-                     : id && id < s->next_id ? "a reply that came twice, or after its call was given up"
-                                             : "a reply to a request that was never made");
+                     : id && id < s->next_id
+                         ? "a reply that came twice, or after its call was given up"
+                         : "a reply to a request that was never made");
         return;
     }
     if (k->own) {
@@ -28,7 +30,8 @@ static void take_reply(struct session *s, const struct envelope *e)
         call_drop(s, k);
         return;
     }
-    call_answer(s, k, iov, envelope_rewrite(e, k->token, (struct span){0}, false, iov), e->kind == ENVELOPE_ERROR);
+    call_answer(s, k, iov, envelope_rewrite(e, k->token, (struct span){0}, false, iov),
+                e->kind == ENVELOPE_ERROR);
 }
 
 /* ---- notifications ---- */
@@ -49,7 +52,8 @@ static void tell_client(struct client *c, const struct envelope *e, struct span 
     c->events->notify(c->ctx, buf_str(&text), text.len);
 }
 
-/* Late progress has no owner any more and is dropped. A call that shows progress lives longer, ten timeouts at most. */
+/* Late progress has no owner any more and is dropped. A call that shows progress lives longer, ten
+ * timeouts at most. */
 static void take_progress(struct session *s, const struct envelope *e)
 {
     uint64_t id;
@@ -72,7 +76,8 @@ static bool is_list_change(const struct envelope *e)
            span_is(e->method, "notifications/resources/list_changed");
 }
 
-/* A client that closes while it is told may take its neighbours along; so each round looks for the next one anew. */
+/* A client that closes while it is told may take its neighbours along; so each round looks for the
+ * next one anew. */
 static void tell_all(struct session *s, const struct envelope *e)
 {
     uint32_t round = ++s->round;
@@ -119,7 +124,8 @@ static void take_request(struct session *s, const struct envelope *e)
         buf_add_str(&out, ",\"result\":{}}");
     } else {
         AUTO_FREE char *method = span_decode((struct span){e->method.p - 1, e->method.n + 2}, 100);
-        AUTO_FREE char *why = xasprintf("%s is not passed on to clients: no such capability was announced", method);
+        AUTO_FREE char *why = xasprintf(
+            "%s is not passed on to clients: no such capability was announced", method);
         envelope_error(&out, e->id, SESSION_NO_METHOD, why);
     }
     /* A server that does not take the answer is about to be found silent, or has ended. */
@@ -131,10 +137,12 @@ static void take_request(struct session *s, const struct envelope *e)
 
 /* ---- lines ---- */
 
-/* The call that a reply belongs to which cannot be read as a whole: its id stands before the payload or, as some
- * SDKs write it, behind it. Guessing wrong would fail somebody else's call, so the end has to look exactly so:
- * ,"id":7} or ,"jsonrpc":"2.0","id":7} or ,"id":7,"jsonrpc":"2.0"} */
-static struct call *guess_call(struct session *s, const char *head, size_t n, const char *tail, size_t tail_n)
+/* The call that a reply belongs to which cannot be read as a whole: its id stands before the
+ * payload or, as some SDKs write it, behind it. Guessing wrong would fail somebody else's call, so
+ * the end has to look exactly so: ,"id":7} or ,"jsonrpc":"2.0","id":7} or
+ * ,"id":7,"jsonrpc":"2.0"} */
+static struct call *guess_call(struct session *s, const char *head, size_t n, const char *tail,
+                               size_t tail_n)
 {
     struct envelope e;
     uint64_t id;
@@ -186,7 +194,8 @@ void relay_oversize(struct session *s, const struct frame_item *item)
 
 static void take_broken(struct session *s, const char *p, size_t n, const struct fault *f)
 {
-    AUTO_FREE char *why = xasprintf("server \"%s\" sent a reply that cannot be read: %s", s->cfg.server, f->text);
+    AUTO_FREE char *why = xasprintf("server \"%s\" sent a reply that cannot be read: %s",
+                                    s->cfg.server, f->text);
 
     session_stray(s, p, n, 0, f->text);
     fail_guessed(s, guess_call(s, p, n, p, n), why);

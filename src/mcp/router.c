@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Clients and what they send: requests become calls, are held or written under an id of ours, or are answered here. What comes
- * back from the server is relay.c's. */
+/* Clients and what they send: requests become calls, are held or written under an id of ours, or
+ * are answered here. What comes back from the server is relay.c's. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,8 @@
 
 /* ---- clients ---- */
 
-struct client *client_open(struct session *s, const char *label, const struct client_events *events, void *ctx)
+struct client *client_open(struct session *s, const char *label, const struct client_events *events,
+                           void *ctx)
 {
     struct client *c = xcalloc(1, sizeof(*c));
 
@@ -71,7 +72,8 @@ void call_abandon(struct call *k)
 
 /* ---- answers of our own ---- */
 
-void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx, const char *fmt, ...)
+void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx,
+                   const char *fmt, ...)
 {
     AUTO_BUF struct buf why = BUF_INIT, out = BUF_INIT;
     va_list ap;
@@ -99,13 +101,15 @@ static void pong(struct session *s, struct span id, call_reply_fn fn, void *ctx)
 /* ---- to the server ---- */
 
 /* Writes a message with our id for the client's and for its progress token, on one line. */
-static int write_rewritten(struct session *s, const struct envelope *e, uint64_t id, struct fault *f)
+static int write_rewritten(struct session *s, const struct envelope *e, uint64_t id,
+                           struct fault *f)
 {
     AUTO_FREE char *flat = NULL;
     struct envelope copy;
     struct iovec iov[ENVELOPE_IOV];
     char text[24];
-    struct span token = {text, (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)id)};
+    int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+    struct span token = {text, (size_t)len};
 
     if (envelope_has_newline(e)) {
         copy = *e;
@@ -160,9 +164,11 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
 {
     struct session *s = c->session;
 
-    if (s->held.n >= SESSION_MAX_HELD_CALLS || s->copied_bytes + e->body.n > SESSION_MAX_HELD_BYTES) {
+    if (s->held.n >= SESSION_MAX_HELD_CALLS ||
+        s->copied_bytes + e->body.n > SESSION_MAX_HELD_BYTES) {
         AUTO_BUF struct buf cause = BUF_INIT;
-        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" is not ready: %s; and too many calls wait for it already",
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx,
+                      "server \"%s\" is not ready: %s; and too many calls wait for it already",
                       s->cfg.server, session_waits_for(s, &cause));
         return NULL;
     }
@@ -179,7 +185,8 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
     if (!s->open)
         return router_hold(c, e, fn, ctx);
     if (s->flight.n >= SESSION_MAX_IN_FLIGHT) {
-        router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "server \"%s\" has %d calls to answer already", s->cfg.server,
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx,
+                      "server \"%s\" has %d calls to answer already", s->cfg.server,
                       SESSION_MAX_IN_FLIGHT);
         return NULL;
     }
@@ -187,7 +194,8 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
     if (!write_call(s, k, e, &f))
         return k;
     if (f.code == EPIPE) {
-        /* It has ended, only the news of it is not here yet: nothing was written, so this call can wait for the next run. */
+        /* It has ended, only the news of it is not here yet: nothing was written, so this call can
+         * wait for the next run. */
         call_drop(s, k);
         return router_hold(c, e, fn, ctx);
     }
@@ -195,7 +203,8 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
     return NULL;
 }
 
-static struct call *take_request(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+static struct call *take_request(struct client *c, const struct envelope *e, call_reply_fn fn,
+                                 void *ctx)
 {
     struct session *s = c->session;
 
@@ -214,7 +223,8 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
 
 /* ---- notifications ---- */
 
-/* Only the owner can cancel, because only his calls are looked through; and never his initialize. */
+/* Only the owner can cancel, because only his calls are looked through; and never his
+ * initialize. */
 static void take_cancel(struct client *c, const struct envelope *e)
 {
     struct session *s = c->session;
@@ -236,7 +246,8 @@ static void take_cancel(struct client *c, const struct envelope *e)
 
 static void take_notification(struct client *c, const struct envelope *e)
 {
-    /* The handshake of the client was with us; progress and roots would answer requests that no client was ever sent. */
+    /* The handshake of the client was with us; progress and roots would answer requests that no
+     * client was ever sent. */
     static const char *const ours[] = {
         "notifications/initialized", "notifications/progress", "notifications/roots/list_changed",
     };
@@ -276,7 +287,11 @@ static void tell(const struct call_list *list, int64_t now, bool held, call_info
         if (!k->client)
             continue;
         struct call_info info = {
-            .method = k->method, .name = k->name, .client = k->client->label, .age_ms = now - k->begun_ms, .held = held,
+            .method = k->method,
+            .name = k->name,
+            .client = k->client->label,
+            .age_ms = now - k->begun_ms,
+            .held = held,
         };
         fn(ctx, &info);
     }

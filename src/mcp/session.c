@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The life of a session: its runs, its phase (session_set_phase is the only writer), the way of the server's bytes to relay.c
- * or to the operator's log, and the ping. It knows nothing of ids, clients or tools. */
+/* The life of a session: its runs, its phase (session_set_phase is the only writer), the way of the
+ * server's bytes to relay.c or to the operator's log, and the ping. It knows nothing of ids,
+ * clients or tools. */
 #include "mcp/session.h"
 
 #include <assert.h>
@@ -92,8 +93,8 @@ static void fill_config(struct session *s, const struct session_config *cfg)
 
 static void on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents);
 
-struct session *session_new(struct ev_loop *loop, const struct session_config *cfg, const struct session_events *events,
-                            void *ctx)
+struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
+                            const struct session_events *events, void *ctx)
 {
     struct session *s = xcalloc(1, sizeof(*s));
 
@@ -190,7 +191,9 @@ void session_down(struct session *s, const char *cause)
     s->undelivered = 0;
     if (s->running) {
         AUTO_FREE char *why = s->phase == SESSION_HANDSHAKE
-                                  ? xasprintf("the server ended (%s) before its handshake was done", cause) : NULL;
+                                  ? xasprintf("the server ended (%s) before its handshake was done",
+                                              cause)
+                                  : NULL;
         end_run(s);
         calls_take_back(s, undelivered);
         replace(&s->last_end, xstrdup(cause));
@@ -235,7 +238,8 @@ void session_stray(struct session *s, const char *p, size_t n, unsigned flags, c
     }
     s->stray_bytes += n;
     while (n > FRAME_PIECE && !s->doomed) {
-        s->events.stray(s->ctx, p, FRAME_PIECE, (flags & ~(unsigned)LINE_NO_NEWLINE) | LINE_PARTIAL, why);
+        s->events.stray(s->ctx, p, FRAME_PIECE, (flags & ~(unsigned)LINE_NO_NEWLINE) | LINE_PARTIAL,
+                        why);
         flags |= LINE_CONT;
         p += FRAME_PIECE;
         n -= FRAME_PIECE;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The MCP side of one supervised server: its handshake, its catalogue, its health, and the calls of N clients on it.
- * It knows nothing of processes or HTTP: bytes come in by session_feed, go out by the `write` event.
+/* The MCP side of one supervised server: its handshake, its catalogue, its health, and the calls of
+ * N clients on it. It knows nothing of processes or HTTP: bytes come in by session_feed, go out by
+ * the `write` event.
  *
- * A session outlives the server's process: clients stay open while the process is restarted, their calls are held, the
- * handshake is done again and the held calls go on. What a process that died may have read gets an error that names the cause.
+ * A session outlives the server's process: clients stay open while the process is restarted, their
+ * calls are held, the handshake is done again and the held calls go on. What a process that died
+ * may have read gets an error that names the cause.
  *
- * Phases: DOWN → HANDSHAKE (initialize, notifications/initialized, tools/list) → READY ⇄ SILENT (a ping was not answered). */
+ * Phases: DOWN → HANDSHAKE (initialize, notifications/initialized, tools/list) → READY ⇄ SILENT (a
+ * ping was not answered). */
 #ifndef MCPTOP_MCP_SESSION_H
 #define MCPTOP_MCP_SESSION_H
 
@@ -26,38 +29,48 @@ struct session_config {
     const char *server;             /* for error texts; copied */
     int64_t init_timeout_ms;        /* 0 = 30 s */
     int64_t ping_interval_ms;       /* 0 = 30 s; -1 = none */
-    int64_t call_timeout_ms;        /* 0 = 2 min: from written to answered; progress extends it, ten times at most */
-    int64_t hold_timeout_ms;        /* 0 = 30 s: how long a call waits for a server that is not ready */
+    /* 0 = 2 min: from written to answered; progress extends it, ten times at most */
+    int64_t call_timeout_ms;
+    /* 0 = 30 s: how long a call waits for a server that is not ready */
+    int64_t hold_timeout_ms;
     size_t max_message_bytes;       /* 0 = 64 MiB */
 };
 
 struct session_events {
     /* To the server's stdin; 0 or -1 with *f (the session fails the call with it). */
     int (*write)(void *ctx, const struct iovec *iov, int count, struct fault *f);
-    /* The phase changed. why: for DOWN by handshake failure or SILENT, a sentence; else NULL. May call session_* . */
+    /* The phase changed. why: for DOWN by handshake failure or SILENT, a sentence; else NULL. May
+     * call session_* . */
     void (*phase)(void *ctx, enum session_phase phase, const char *why);
-    /* The handshake failed while the process lives (timeout, error reply, rubbish): the supervisor should restart it. */
+    /* The handshake failed while the process lives (timeout, error reply, rubbish): the supervisor
+     * should restart it. */
     void (*handshake_failed)(void *ctx, const struct fault *why);
-    /* A line of stdout that is no JSON-RPC message (why says what is wrong); lines of any length come in pieces (LINE_* flags). */
+    /* A line of stdout that is no JSON-RPC message (why says what is wrong); lines of any length
+     * come in pieces (LINE_* flags). */
     void (*stray)(void *ctx, const char *p, size_t n, unsigned flags, const char *why);
     void (*catalogue)(void *ctx);   /* the tool list was read (again) */
 };
 
-struct session *session_new(struct ev_loop *loop, const struct session_config *cfg, const struct session_events *events, void *ctx);
-void session_free(struct session *s);            /* open calls get an error, clients are told `gone` */
+struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
+                            const struct session_events *events, void *ctx);
+/* open calls get an error, clients are told `gone` */
+void session_free(struct session *s);
 void session_configure(struct session *s, const struct session_config *cfg);
 
 void session_up(struct session *s);              /* a process is running: begins the handshake */
 void session_feed(struct session *s, const char *p, size_t n);
-/* Before session_down: the last so many bytes handed to `write` never reached the process (they were still queued, or lay
- * unread in its pipe). Calls that lie wholly in them wait for the next run instead of failing. */
+/* Before session_down: the last so many bytes handed to `write` never reached the process (they
+ * were still queued, or lay unread in its pipe). Calls that lie wholly in them wait for the next
+ * run instead of failing. */
 void session_undelivered(struct session *s, size_t bytes);
-/* The process ended (or its stream). cause: "exited 3", "OOM-killed at 512M" … in flight calls get it. */
+/* The process ended (or its stream). cause: "exited 3", "OOM-killed at 512M" … in flight calls get
+ * it. */
 void session_down(struct session *s, const char *cause);
-/* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call whose hold deadline passes:
- * server "x" is not ready: CAUSE; waited 30 s. A new run forgets it. */
+/* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call
+ * whose hold deadline passes: server "x" is not ready: CAUSE; waited 30 s. A new run forgets it. */
 void session_set_cause(struct session *s, const char *cause);
-/* Not NULL: no server is wanted (stopped, disabled, unsupported): held and new calls fail at once with this sentence. */
+/* Not NULL: no server is wanted (stopped, disabled, unsupported): held and new calls fail at once
+ * with this sentence. */
 void session_refuse(struct session *s, const char *why);
 
 enum session_phase session_get_phase(const struct session *s);
@@ -66,7 +79,8 @@ const char *session_get_server_name(const struct session *s);
 const char *session_get_server_version(const struct session *s);
 const char *session_get_protocol(const struct session *s);
 int session_get_tool_count(const struct session *s);                            /* -1 = unknown */
-const char *session_get_tools(const struct session *s, size_t *ret_n);           /* JSON array text of all pages; NULL = unknown */
+/* JSON array text of all pages; NULL = unknown */
+const char *session_get_tools(const struct session *s, size_t *ret_n);
 
 struct session_stats {
     uint64_t calls, errors;          /* requests of clients that were answered; … with an error */
@@ -82,13 +96,16 @@ void session_get_stats(const struct session *s, struct session_stats *ret);
 
 /* ---- clients (router.c) ---- */
 struct client_events {
-    /* A notification for this client (progress of its calls with its own token, list_changed, log messages). One JSON text, no newline. May be NULL
-     * as a whole: the client has no channel for it. */
+    /* A notification for this client (progress of its calls with its own token, list_changed, log
+     * messages). One JSON text, no newline. May be NULL as a whole: the client has no channel for
+     * it. */
     void (*notify)(void *ctx, const char *msg, size_t n);
-    void (*gone)(void *ctx);         /* the session is being freed; the client is closed after this returns */
+    /* the session is being freed; the client is closed after this returns */
+    void (*gone)(void *ctx);
 };
 /* label: who it is, for people ("claude-code 2.0", taken from clientInfo once it initializes). */
-struct client *client_open(struct session *s, const char *label, const struct client_events *events, void *ctx);
+struct client *client_open(struct session *s, const char *label, const struct client_events *events,
+                           void *ctx);
 /* Its calls are abandoned (their handles are gone), their replies dropped. NULL is fine. */
 void client_close(struct client *c);
 const char *client_get_label(const struct client *c);
@@ -96,17 +113,20 @@ void client_set_label(struct client *c, const char *label);
 /* The version its initialize was answered with; NULL before. Static. */
 const char *client_get_protocol(const struct client *c);
 
-/* The reply: one JSON-RPC message with the client's own id and tokens, in ENVELOPE_IOV pieces at most (no newline); valid during the call. Exactly once
- * for a call that was not abandoned; may come before client_send returns (local answers: ping, initialize, refusals). */
+/* The reply: one JSON-RPC message with the client's own id and tokens, in ENVELOPE_IOV pieces at
+ * most (no newline); valid during the call. Exactly once for a call that was not abandoned; may
+ * come before client_send returns (local answers: ping, initialize, refusals). */
 typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, bool is_error);
 
-/* Hands a message of the client on: e is its scanned envelope, whose bytes need to live during the call only (held calls
- * are copied).
- * Requests: initialize is answered from the server's own cached result with the version negotiated for this client (held until the server is
- * ready for the first time), ping locally, everything else by the server. Returns the call, or NULL when it was answered or refused already (or was
- * no request). Notifications: initialized is swallowed, cancelled goes on only for a call of this client. Responses to server requests: as recorded. */
+/* Hands a message of the client on: e is its scanned envelope, whose bytes need to live during the
+ * call only (held calls are copied). Requests: initialize is answered from the server's own cached
+ * result with the version negotiated for this client (held until the server is ready for the first
+ * time), ping locally, everything else by the server. Returns the call, or NULL when it was
+ * answered or refused already (or was no request). Notifications: initialized is swallowed,
+ * cancelled goes on only for a call of this client. Responses to server requests: as recorded. */
 struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
-void call_abandon(struct call *k);               /* nobody waits for the reply any more; the server is not told */
+/* nobody waits for the reply any more; the server is not told */
+void call_abandon(struct call *k);
 
 /* For the traffic view: every call in flight or held. */
 struct call_info { struct span method, name; const char *client; int64_t age_ms; bool held; };

@@ -8,13 +8,14 @@
  *   router.c     clients and what they send
  *   relay.c      what the server sends: replies, progress, notifications, requests
  *
- * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one list: held (waits for the
- * server, has no id), flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order
- * of last activity, so the head of each is the next to expire and one timer serves all.
+ * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one
+ * list: held (waits for the server, has no id), flight (written, of a client, maybe abandoned) or
+ * own. held is in order of arrival, flight in order of last activity, so the head of each is the
+ * next to expire and one timer serves all.
  *
- * Callbacks may call back into the session, even free it. So every entry from outside is between session_enter() and
- * session_leave(), nothing is freed while one is open, and whoever goes on after a callback looks at s->epoch, which
- * changes when the run ends. */
+ * Callbacks may call back into the session, even free it. So every entry from outside is between
+ * session_enter() and session_leave(), nothing is freed while one is open, and whoever goes on
+ * after a callback looks at s->epoch, which changes when the run ends. */
 #ifndef MCPTOP_MCP_SESSION_INTERNAL_H
 #define MCPTOP_MCP_SESSION_INTERNAL_H
 
@@ -24,12 +25,14 @@
 #include "mcp/session.h"
 
 enum {
-    SESSION_ERROR = -32000,              /* the one code for "the server could not answer"; the text says why */
+    /* the one code for "the server could not answer"; the text says why */
+    SESSION_ERROR = -32000,
     SESSION_INVALID = -32600,
     SESSION_NO_METHOD = -32601,
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,
-    SESSION_MAX_KEPT_CALL = 64 << 10,    /* a written call is kept for the case that it is never read, if it is no longer … */
+    /* a written call is kept for the case that it is never read, if it is no longer … */
+    SESSION_MAX_KEPT_CALL = 64 << 10,
     SESSION_MAX_KEPT_BYTES = 1 << 20,    /* … and all copies together are no more */
     SESSION_MAX_IN_FLIGHT = 16384,
     SESSION_MAX_PINGS = 4,               /* unanswered */
@@ -54,7 +57,8 @@ const char *protocol_known(struct span version);
 
 /* ---- calls (call.c) ---- */
 
-/* The answer to a request of our own. e NULL: there will be none (the run is over, or the write failed). */
+/* The answer to a request of our own. e NULL: there will be none (the run is over, or the write
+ * failed). */
 typedef void (*own_reply_fn)(struct session *s, struct call *k, const struct envelope *e);
 
 struct call {
@@ -72,7 +76,8 @@ struct call {
     struct span token, progress;         /* the client's own id and progress token */
     struct span method, name;            /* for people: escapes undone, cut */
     const char *initialize;              /* a held initialize: the version for this client */
-    char *copy;                          /* the message on one line: while it waits, and for a second try; or NULL */
+    /* the message on one line: while it waits, and for a second try; or NULL */
+    char *copy;
     size_t copy_n;
 };
 
@@ -83,24 +88,32 @@ struct call_table { struct call **slots; size_t cap, n; };
 
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void call_hold(struct session *s, struct call *k, const struct envelope *e);
-void call_keep(struct session *s, struct call *k, const struct envelope *e);  /* a written one: a copy, within bounds */
-void call_move(struct call *k, struct call_list *to);        /* to its tail; NULL = out of every list */
-void call_detach(struct call *k);                            /* its client is not to be called any more */
-void call_number(struct session *s, struct call *k);         /* gives it an id and a place in the table */
+/* a written one: a copy, within bounds */
+void call_keep(struct session *s, struct call *k, const struct envelope *e);
+/* to its tail; NULL = out of every list */
+void call_move(struct call *k, struct call_list *to);
+/* its client is not to be called any more */
+void call_detach(struct call *k);
+/* gives it an id and a place in the table */
+void call_number(struct session *s, struct call *k);
 void call_drop(struct session *s, struct call *k);           /* out of table and lists, and freed */
 struct call *call_find(const struct session *s, uint64_t id);
 /* Ends the call with this reply, or with an error of ours. */
-void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count, bool is_error);
-void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count,
+                 bool is_error);
+void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void call_give_up(struct session *s, struct call *k, const char *why);
 void calls_fail_held(struct session *s, const char *why);
 void calls_fail_flight(struct session *s, const char *cause);
-void calls_take_back(struct session *s, size_t undelivered);  /* from flight to held, where nobody can have read them */
+/* from flight to held, where nobody can have read them */
+void calls_take_back(struct session *s, size_t undelivered);
 void calls_forget_own(struct session *s);
 void calls_arm(struct session *s);                           /* the timer of the next deadline */
 void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents);
 /* A request of our own; params is JSON text or NULL. 0, or -1 when it was not written. */
-int session_request(struct session *s, const char *method, const char *params, own_reply_fn own, struct fault *f);
+int session_request(struct session *s, const char *method, const char *params, own_reply_fn own,
+                    struct fault *f);
 
 struct latencies {
     uint32_t us[SESSION_SAMPLES];
@@ -123,14 +136,16 @@ struct client {
 };
 
 struct catalogue {
-    ev_timer again;                      /* list_changed came: read again, not more often than once a second */
+    /* list_changed came: read again, not more often than once a second */
+    ev_timer again;
     struct buf pages;                    /* elements of the pages so far, without the brackets */
     struct buf tools;                    /* the whole array; empty = unknown */
     int count;                           /* -1 = unknown */
     int reading;                         /* count so far; meaningful while busy */
     int page;
     bool busy, dirty, too_big;
-    char *cursor;                        /* token of the page asked for, to notice a server that goes in circles */
+    /* token of the page asked for, to notice a server that goes in circles */
+    char *cursor;
 };
 
 struct session {
@@ -143,7 +158,8 @@ struct session {
     bool running;                        /* between session_up and session_down */
     bool open;                           /* initialized: calls may be written */
     bool feeding;                        /* inside session_feed: the frame's bytes are in use */
-    bool doomed;                         /* freed inside a callback: goes when the last entry is left */
+    /* freed inside a callback: goes when the last entry is left */
+    bool doomed;
     unsigned entered;
     unsigned epoch;                      /* changes when a run begins or ends */
     char *cause, *last_end, *refused;    /* NULL = none */
@@ -181,7 +197,8 @@ struct session {
     uint32_t client_count;
     uint32_t round;                      /* of telling all clients something */
     struct latencies *latencies;         /* NULL before the first call */
-    struct session_stats stats;          /* the counters of it; the rest is filled in when asked for */
+    /* the counters of it; the rest is filled in when asked for */
+    struct session_stats stats;
 };
 
 void session_enter(struct session *s);
@@ -191,7 +208,8 @@ void session_ping_stop(struct session *s);
 void session_alive(struct session *s);                       /* a message came */
 void session_set_phase(struct session *s, enum session_phase phase, const char *why);
 int session_write(struct session *s, const struct iovec *iov, int count, struct fault *f);
-int session_write_text(struct session *s, const char *text, size_t n, struct fault *f);   /* adds the newline */
+/* adds the newline */
+int session_write_text(struct session *s, const char *text, size_t n, struct fault *f);
 /* A line that is no message, whole, in pieces. */
 void session_stray(struct session *s, const char *p, size_t n, unsigned flags, const char *why);
 /* A message that is dropped, or that has no owner, to the operator's log (its first bytes). */
@@ -201,12 +219,15 @@ const char *session_waits_for(const struct session *s, struct buf *out);
 
 void handshake_begin(struct session *s);
 void handshake_end(struct session *s);                       /* stops its timer */
-void handshake_fail(struct session *s, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void handshake_fail(struct session *s, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void handshake_done(struct session *s);                      /* the catalogue is in: READY */
-void handshake_expect(struct session *s, const char *step);  /* starts the timer anew for this step */
+/* starts the timer anew for this step */
+void handshake_expect(struct session *s, const char *step);
 void on_handshake_timeout(struct ev_loop *loop, ev_timer *w, int revents);
 /* A client's initialize: answered (NULL) or held. */
-struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
+                              void *ctx);
 
 void catalogue_init(struct session *s);
 void catalogue_fini(struct session *s);
@@ -217,8 +238,8 @@ void catalogue_stop(struct session *s);                      /* the run is over;
 /* Holds a new request, or refuses it (NULL) when too much is held. */
 struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* Answers a request that became no call. */
-void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));
+void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx,
+                   const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void router_flush(struct session *s);                        /* writes what is held */
 
 void relay_message(struct session *s, const char *p, size_t n);

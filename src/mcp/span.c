@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reading in the parts of a scanned message: members, strings, ids. For small parts only (a handshake, a page of tools):
- * everything here walks the text again. It trusts that envelope_scan has accepted it. */
+/* Reading in the parts of a scanned message: members, strings, ids. For small parts only (a
+ * handshake, a page of tools): everything here walks the text again. It trusts that envelope_scan
+ * has accepted it. */
 #include <string.h>
 #include "base/jscan.h"
 #include "base/mem.h"
@@ -26,7 +27,8 @@ bool span_is(struct span s, const char *text)
         return false;
     AUTO_BUF struct buf plain = BUF_INIT;
     /* The quotes stand around it in the message. */
-    return !jscan_decode(s.p - 1, s.n + 2, &plain) && plain.len == n && !memcmp(buf_str(&plain), text, n);
+    return !jscan_decode(s.p - 1, s.n + 2, &plain) && plain.len == n &&
+           !memcmp(buf_str(&plain), text, n);
 }
 
 struct span span_member(struct span object, const char *key)
