@@ -173,7 +173,8 @@ int verb_ls(struct cli *c)
         json_object_set_new(data, "servers", pick(c, doc_get(data, "servers")));
         show_json(data);
     } else if (!rc || c->word_count > 1) {
-        print_servers(c, data);
+        int shown = print_servers(c, data);
+        rc = rc ? rc : shown;
     }
     json_decref(data);
     return rc;
