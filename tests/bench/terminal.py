@@ -9,10 +9,10 @@ from common import echo, loadgen, paths, report, tap, wait_for
 
 from harness.terminal import Terminal
 
-ROUNDS, STALL_S = 3, 30
+ROUNDS, STALL_S = 5, 30
 
 
-@tap.limit(400)
+@tap.limit(600)
 def test_terminal_that_stands_still(t):
     m = t.mcptop({"mcpServers": {"echo": echo(), "noisy": echo(args=["--flood", "100", "3600", "60"])}})
     for name in ("echo", "noisy"):
