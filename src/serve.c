@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The supervisor: its options, and its parts wired together on one loop. What the parts do stands in their rooms.
+/* The supervisor: its options, and its parts wired together on one loop. What the parts do
+ * stands in their rooms.
  *
- *   on_term, on_int   stop everything in order; the second one changes nothing (a service manager and the warden both send it)
+ *   on_term, on_int   stop everything in order; the second one changes nothing (a service
+ *                     manager and the warden both send it)
  *   on_hup            read the configuration again */
 #include "serve.h"
 
@@ -51,7 +53,8 @@ struct serve {
 
 static int usage(FILE *to)
 {
-    fputs("usage: mcptop serve [--config FILE] [--data-dir DIR] [--log-dir DIR] [--socket PATH] [--listen ADDR:PORT|none] [--no-warden]\n", to);
+    fputs("usage: mcptop serve [--config FILE] [--data-dir DIR] [--log-dir DIR] [--socket PATH]\n"
+          "                    [--listen ADDR:PORT|none] [--no-warden]\n", to);
     return to == stdout ? 0 : EXIT_WRONG_USAGE;
 }
 
@@ -65,7 +68,8 @@ static int parse_options(struct serve *sv, int argc, char **argv)
         { "ready-fd", required_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    char **texts[] = { ['c'] = &sv->paths.config, ['d'] = &sv->paths.data_dir, ['l'] = &sv->paths.log_dir,
+    char **texts[] = { ['c'] = &sv->paths.config, ['d'] = &sv->paths.data_dir,
+                       ['l'] = &sv->paths.log_dir,
                        ['s'] = &sv->paths.socket, ['p'] = &sv->paths.listen };
     optind = 1;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -85,7 +89,7 @@ static int parse_options(struct serve *sv, int argc, char **argv)
     return optind < argc ? usage(stderr) + 1 : 0;
 }
 
-/* ---- telling whoever started us --------------------------------------------------------------- */
+/* ---- telling whoever started us -------------------------------------------------------------- */
 
 static void tell_ready(struct serve *sv, const char *what, const char *text)
 {
@@ -110,7 +114,7 @@ static int give_up(struct serve *sv, const struct fault *f, int code)
     return code;
 }
 
-/* ---- settings ------------------------------------------------------------------------------------ */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static char *default_log_dir(const struct serve *sv, const struct config *c)
 {
@@ -123,16 +127,19 @@ static char *default_log_dir(const struct serve *sv, const struct config *c)
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     if (state && *state == '/')
         return xasprintf("%s/mcpproxy/logs", state);
-    return home && *home == '/' ? xasprintf("%s/.local/state/mcpproxy/logs", home) : xasprintf("%s/logs", sv->paths.data_dir);
+    return home && *home == '/' ? xasprintf("%s/.local/state/mcpproxy/logs", home)
+        : xasprintf("%s/logs", sv->paths.data_dir);
 }
 
-/* What the options leave open the configuration says; a broken one (the fleet tells its problems) leaves the defaults. */
+/* What the options leave open the configuration says; a broken one (the fleet tells its
+ * problems) leaves the defaults. */
 static void read_settings(struct serve *sv)
 {
     struct problems ignored = { 0 };
     sv->config = config_find_path(sv->paths.config, sv->paths.data_dir);
     struct config *c = config_load(sv->config, &ignored, NULL, NULL);
-    const char *listen = sv->paths.listen ? sv->paths.listen : c && c->listen ? c->listen : DEFAULT_LISTEN;
+    const char *listen = sv->paths.listen ? sv->paths.listen : c && c->listen ? c->listen
+        : DEFAULT_LISTEN;
     sv->listen = *listen && strcmp(listen, "none") != 0 ? xstrdup(listen) : NULL;
     sv->log_dir = sv->paths.log_dir ? xstrdup(sv->paths.log_dir) : default_log_dir(sv, c);
     sv->api_key = xstrdup(c && c->api_key ? c->api_key : sv->instance.api_key);
@@ -150,14 +157,16 @@ static int open_log(struct serve *sv, struct fault *f)
     if (isatty(STDERR_FILENO))
         log_set_stderr(true);
     if (previous)
-        log_error("supervisor", "started again by the warden: the one before ended by %s", previous);
+        log_error("supervisor", "started again by the warden: the one before ended by %s",
+                  previous);
     unsetenv("MCPTOP_PREVIOUS_END");
-    log_info("supervisor", "mcptop %s, pid %ld, configuration %s, data directory %s, instance %s", PACKAGE_VERSION, (long)getpid(),
+    log_info("supervisor", "mcptop %s, pid %ld, configuration %s, data directory %s, instance %s",
+             PACKAGE_VERSION, (long)getpid(),
              sv->config, sv->paths.data_dir, sv->instance.id);
     return 0;
 }
 
-/* ---- stopping --------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 static void on_stopped(void *ctx)
 {
@@ -205,7 +214,7 @@ static void on_api_shutdown(void *ctx)
     ev_timer_start(sv->loop, &sv->stop_soon);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void watch_signals(struct serve *sv)
 {
@@ -223,19 +232,23 @@ static void watch_signals(struct serve *sv)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The warden does this for a supervisor that died; here it is for the two of them, killed at once. */
+/* The warden does this for a supervisor that died; here it is for the two of them, killed at
+ * once. */
 static void sweep_before(const struct serve *sv)
 {
     AUTO_FREE char *prefix = xasprintf("%s.", sv->instance.id);
     int swept = child_sweep_before(prefix);
     if (swept)
-        log_warn("supervisor", "killed %d processes of servers that an earlier supervisor left behind", swept);
+        log_warn("supervisor",
+                 "killed %d processes of servers that an earlier supervisor left behind", swept);
 }
 
 static int start_parts(struct serve *sv, struct fault *f)
 {
-    struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir, .instance = sv->instance.id };
-    struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir, .listen = sv->listen,
+    struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir,
+                                     .instance = sv->instance.id };
+    struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir,
+                              .listen = sv->listen,
                               .api_key = sv->api_key, .mcp_open = sv->mcp_open, .turn = &sv->turn,
                               .shutdown = on_api_shutdown, .ctx = sv };
     sweep_before(sv);
@@ -298,7 +311,8 @@ static int supervise(void *arg)
 #endif
     child_raise_nofile();
     if (instance_open(&sv->instance, sv->paths.data_dir, &f) < 0)
-        return give_up(sv, &f, f.code == FAULT_CONFLICT ? SERVE_EXIT_LOCKED : SERVE_EXIT_CANNOT_START);
+        return give_up(sv, &f, f.code == FAULT_CONFLICT ? SERVE_EXIT_LOCKED
+                                                        : SERVE_EXIT_CANNOT_START);
     read_settings(sv);
     int code = open_log(sv, &f) < 0 ? give_up(sv, &f, SERVE_EXIT_CANNOT_START) : run(sv);
     log_info("supervisor", "stopped");

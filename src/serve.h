@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The supervisor's role: `mcptop serve`. Wires loop, fleet, API and warden; parses its own options.
+/* The supervisor's role: `mcptop serve`. Wires loop, fleet, API and warden; parses its own
+ * options.
  *
  *   --config FILE --data-dir DIR --log-dir DIR --socket PATH --listen ADDR:PORT|none
  *   --no-warden     run the supervisor itself, without its guardian (debugging, valgrind)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What one run of a server needs from the place where it runs: a child on the host (backend_host.c) or a container
- * (backend_docker.c). A backend is one run: made, started, stopped, freed; a restart makes a new one.
+/* What one run of a server needs from the place where it runs: a child on the host
+ * (backend_host.c) or a container (backend_docker.c). A backend is one run: made, started,
+ * stopped, freed; a restart makes a new one.
  *
- * Events come from the loop, never from inside backend_*: up (once) → data … → over (once, the last event; also when it never
- * came up). The owner frees the backend in or after `over`. */
+ * Events come from the loop, never from inside backend_*: up (once) → data … → over (once, the
+ * last event; also when it never came up). The owner frees the backend in or after `over`. */
 #ifndef MCPTOP_SUPERVISOR_BACKEND_H
 #define MCPTOP_SUPERVISOR_BACKEND_H
 
@@ -20,20 +21,26 @@
 struct run_end {
     int code;               /* exit status; -1 = none */
     int signal;             /* 0 = none */
-    bool oom;               /* killed for memory: the engine's flag and 137, or the cgroup's count */
+    /* killed for memory: the engine's flag and 137, or the cgroup's count */
+    bool oom;
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
     struct fault why;       /* code 0 where the end speaks for itself */
     int64_t at_wall_ms;
-    size_t undelivered;     /* bytes of its input that nobody has read; on the host only (an engine does not tell) */
+    /* bytes of its input that nobody has read; on the host only (an engine does not tell) */
+    size_t undelivered;
 };
 
 struct backend_events {
-    /* Docker only, before `up`: the image has (or lacks) the program asked for in check_runner. Returns the plan to go on with. */
+    /* Docker only, before `up`: the image has (or lacks) the program asked for in check_runner.
+     * Returns the plan to go on with. */
     const struct plan *(*runner)(void *ctx, bool present);
-    void (*up)(void *ctx);                                                          /* runs; stdin may be written */
-    void (*progress)(void *ctx, const char *text, int64_t done, int64_t total);     /* pulling; text NULL = over */
+    /* runs; stdin may be written */
+    void (*up)(void *ctx);
+    /* pulling; text NULL = over */
+    void (*progress)(void *ctx, const char *text, int64_t done, int64_t total);
     void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
-    void (*note)(void *ctx, const char *text);                                      /* a line for the server's log */
+    /* a line for the server's log */
+    void (*note)(void *ctx, const char *text);
     void (*over)(void *ctx, const struct run_end *end);
 };
 
@@ -42,25 +49,32 @@ struct containers;
 
 struct backend_spec {
     struct ev_loop *loop;
-    const struct plan *plan;         /* borrowed until `over` or free; update and `runner` replace it */
-    const char *run_id;              /* copied; the mark of the run's processes and the last part of its container's name */
+    /* borrowed until `over` or free; update and `runner` replace it */
+    const struct plan *plan;
+    /* copied; the mark of the run's processes and the last part of its container's name */
+    const char *run_id;
     struct containers *containers;   /* docker: whose engine, whose labels */
-    const char *check_runner;        /* docker: a program the image may lack ("uvx"); NULL = nothing to find out. Borrowed as plan */
+    /* docker: a program the image may lack ("uvx"); NULL = nothing to find out. Borrowed as plan */
+    const char *check_runner;
     struct backend_events events;
     void *ctx;
 };
 
 struct backend_ops {
     int (*writev)(struct backend *b, const struct iovec *iov, int count, struct fault *f);
-    /* Orderly: close stdin, wait 2 s; SIGTERM to all of it, wait 5 s; SIGKILL. Idempotent; `over` follows. */
+    /* Orderly: close stdin, wait 2 s; SIGTERM to all of it, wait 5 s; SIGKILL. Idempotent;
+     * `over` follows. */
     void (*stop)(struct backend *b);
     void (*kill)(struct backend *b);                      /* hard, now; `over` follows */
-    /* The plan the run goes by is p from now on; what differs in limits is changed on what runs. done (may be NULL) comes at most once, with NULL or
-     * why it failed; not after free. NULL where nothing can be changed live. */
-    void (*update)(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f));
+    /* The plan the run goes by is p from now on; what differs in limits is changed on what runs.
+     * done (may be NULL) comes at most once, with NULL or why it failed; not after free. NULL
+     * where nothing can be changed live. */
+    void (*update)(struct backend *b, const struct plan *p,
+                   void (*done)(void *ctx, const struct fault *f));
     /* What the engine says about the run's container; NULL on the host. */
     void (*engine_event)(struct backend *b, const struct engine_event *e);
-    void (*free)(struct backend *b);                      /* no event any more; what still runs is killed in the background */
+    /* no event any more; what still runs is killed in the background */
+    void (*free)(struct backend *b);
 };
 struct backend {                                          /* embed as the first member */
     const struct backend_ops *ops;
@@ -74,7 +88,8 @@ struct backend {                                          /* embed as the first 
 
 /* Begins a run. Never NULL: what goes wrong comes as `over`. */
 typedef struct backend *(*backend_new_fn)(const struct backend_spec *spec);
-struct backend *backend_new(const struct backend_spec *spec);          /* by plan->mode: one of the next two */
+/* by plan->mode: one of the next two */
+struct backend *backend_new(const struct backend_spec *spec);
 struct backend *backend_host_new(const struct backend_spec *spec);
 struct backend *backend_docker_new(const struct backend_spec *spec);
 

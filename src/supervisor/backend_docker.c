@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A run in a container, made through the engine: image (pulled if missing) → create → [does the image have the runner? else again with a bootstrap] →
- * attach → start → running → ended → post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
+/* A run in a container, made through the engine: image (pulled if missing) → create → [does the
+ * image have the runner? else again with a bootstrap] → attach → start → running → ended →
+ * post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
  *
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
- *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for the end
+ *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for
+ *             the end
  *
- * The end is known from two sides, the `die` event and the end of the attached stream, in either order. How it ended, `die` and an `oom` before it
- * tell at once; an inspection, which the engine answers only when it has taken the container apart (50 to 250 ms), is waited for where they leave
- * something open. */
+ * The end is known from two sides, the `die` event and the end of the attached stream, in either
+ * order. How it ended, `die` and an `oom` before it tell at once; an inspection, which the
+ * engine answers only when it has taken the container apart (50 to 250 ms), is waited for where
+ * they leave something open. */
 #include "supervisor/backend.h"
 
 #include <assert.h>
@@ -25,7 +28,10 @@ enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, END_LIMIT_S = 5, OUTPUT_GRACE_S = 1,
 #define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum step { STEP_IMAGE, STEP_PULL, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING, STEP_POST_MORTEM, STEP_OVER };
+enum step {
+    STEP_IMAGE, STEP_PULL, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
+    STEP_POST_MORTEM, STEP_OVER,
+};
 enum stopping { STOP_NOT, STOP_STDIN_CLOSED, STOP_TERMINATED, STOP_KILLED };
 
 struct backend_docker {
@@ -55,7 +61,8 @@ struct backend_docker {
 static void create(struct backend_docker *d);
 static void attach(struct backend_docker *d);
 
-__attribute__((format(printf, 2, 3))) static void note(struct backend_docker *d, const char *fmt, ...)
+__attribute__((format(printf, 2, 3)))
+static void note(struct backend_docker *d, const char *fmt, ...)
 {
     struct buf b = BUF_INIT;
     va_list ap;
@@ -73,7 +80,7 @@ static void arm(struct backend_docker *d, double seconds)
     ev_timer_start(d->loop, &d->timer);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static bool has_failed(const struct backend_docker *d)
 {
@@ -87,7 +94,8 @@ static void tell_over(struct backend_docker *d)
     d->step = STEP_OVER;
     if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
         d->end.never_started = true;
-        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"", d->plan->image, d->plan->argv.v[0]);
+        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"",
+                  d->plan->image, d->plan->argv.v[0]);
     }
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
@@ -198,9 +206,10 @@ static void docker_engine_event(struct backend *b, const struct engine_event *e)
     examine(d);                    /* while it is being started: once the start was answered */
 }
 
-/* ---- the stream ---------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------ */
 
-/* The engine starts its own init (tini), so a program that the image lacks shows as 127 and these words of init, not as a refused start. */
+/* The engine starts its own init (tini), so a program that the image lacks shows as 127 and
+ * these words of init, not as a refused start. */
 static void watch_init(struct backend_docker *d, const char *p, size_t n)
 {
     static const char words[] = "[FATAL tini";
@@ -234,14 +243,15 @@ static void on_stream_end(void *ctx, const struct fault *why)
     }
 }
 
-/* ---- running ----------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void on_pid(void *ctx, json_t *reply, const struct fault *f)
 {
     struct backend_docker *d = ctx;
     d->request = NULL;
     if (!f)
-        d->b.pid = (pid_t)json_integer_value(json_object_get(json_object_get(reply, "State"), "Pid"));
+        d->b.pid = (pid_t)json_integer_value(json_object_get(json_object_get(reply, "State"),
+                                                             "Pid"));
 }
 
 static void on_started(void *ctx, json_t *reply, const struct fault *f)
@@ -251,7 +261,8 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
     d->request = NULL;
     if (f) {
         struct fault why = *f;
-        if (strstr(f->text, "executable file not found") || strstr(f->text, "no such file or directory"))
+        if (strstr(f->text, "executable file not found") ||
+            strstr(f->text, "no such file or directory"))
             why.code = ENOENT;
         fault_wrap(&why, "start in %s", d->plan->image);
         fail(d, &why);
@@ -259,7 +270,8 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
     }
     d->step = STEP_RUNNING;
     d->started = true;
-    note(d, "Docker isolation setup successful: container %s (%.12s), image %s", d->b.container_name, d->b.container_id, d->plan->image);
+    note(d, "Docker isolation setup successful: container %s (%.12s), image %s",
+         d->b.container_name, d->b.container_id, d->plan->image);
     d->b.events.up(d->b.ctx);
     if (d->died || d->stream_ended)
         examine(d);
@@ -288,7 +300,7 @@ static void attach(struct backend_docker *d)
     }
 }
 
-/* ---- does the image have the runner? ----------------------------------------------------------------- */
+/* ---- does the image have the runner? --------------------------------------------------------- */
 
 static void look_for_runner(struct backend_docker *d);
 
@@ -316,7 +328,8 @@ static void on_runner_path(void *ctx, json_t *reply, const struct fault *f)
     } else if (f && f->code == FAULT_ENGINE_DOWN) {
         fail(d, f);
     } else {
-        /* An engine that cannot look into containers must not lead to an installation nobody needs. */
+        /* An engine that cannot look into containers must not lead to an installation nobody
+         * needs. */
         settle_runner(d, true);
     }
 }
@@ -332,7 +345,7 @@ static void look_for_runner(struct backend_docker *d)
     d->request = engine_path_exists(d->engine, d->b.container_id, path, on_runner_path, d);
 }
 
-/* ---- create ------------------------------------------------------------------------------------------------ */
+/* ---- create ---------------------------------------------------------------------------------- */
 
 static void log_run_args(struct backend_docker *d, const struct plan_identity *id)
 {
@@ -387,10 +400,11 @@ static void create(struct backend_docker *d)
     struct plan_identity id = { containers_get_instance(d->containers), d->b.container_name };
     d->step = STEP_CREATE;
     log_run_args(d, &id);
-    d->request = engine_create(d->engine, d->b.container_name, plan_create_json(d->plan, &id), on_created, d);
+    d->request = engine_create(d->engine, d->b.container_name, plan_create_json(d->plan, &id),
+                               on_created, d);
 }
 
-/* ---- image --------------------------------------------------------------------------------------------------- */
+/* ---- image ----------------------------------------------------------------------------------- */
 
 static void split_path(struct backend_docker *d, const char *path)
 {
@@ -433,7 +447,8 @@ static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
         struct fault why = *f;
         note(d, "pull of image %s failed: %s", d->plan->image, f->text);
         if (f->code != FAULT_ENGINE_DOWN)
-            fault_wrap(&why, strstr(f->text, "not found") || f->code == FAULT_NOT_FOUND ? "image not found: %s" : "pull of image %s",
+            fault_wrap(&why, strstr(f->text, "not found") || f->code == FAULT_NOT_FOUND
+                       ? "image not found: %s" : "pull of image %s",
                        d->plan->image);
         fail(d, &why);
         return;
@@ -470,7 +485,7 @@ static void on_image(void *ctx, json_t *reply, const struct fault *f)
     }
 }
 
-/* ---- stopping ------------------------------------------------------------------------------------------------- */
+/* ---- stopping -------------------------------------------------------------------------------- */
 
 /* Stop and kill need no reply: the end shows by the event and the stream. */
 static void on_told(void *ctx, json_t *reply, const struct fault *f)
@@ -534,7 +549,7 @@ static void docker_kill(struct backend *b)
     arm(d, END_LIMIT_S);
 }
 
-/* ---- the rest of the operations ----------------------------------------------------------------------------------- */
+/* ---- the rest of the operations -------------------------------------------------------------- */
 
 static int docker_writev(struct backend *b, const struct iovec *iov, int count, struct fault *f)
 {
@@ -553,7 +568,8 @@ static void on_updated(void *ctx, json_t *reply, const struct fault *f)
         d->updated(d->b.ctx, f);
 }
 
-static void docker_update(struct backend *b, const struct plan *p, void (*done)(void *ctx, const struct fault *f))
+static void docker_update(struct backend *b, const struct plan *p,
+                          void (*done)(void *ctx, const struct fault *f))
 {
     struct backend_docker *d = (struct backend_docker *)b;
     d->plan = p;
@@ -572,7 +588,8 @@ static void docker_free(struct backend *b)
     engine_cancel(d->update);
     stream_free(d->stream);
     if (d->step != STEP_OVER)
-        containers_remove(d->containers, *d->b.container_id ? d->b.container_id : d->step == STEP_CREATE ? d->b.container_name : "");
+        containers_remove(d->containers, *d->b.container_id        ? d->b.container_id
+                                         : d->step == STEP_CREATE ? d->b.container_name : "");
     strvec_fini(&d->dirs);
     free(d->runner);
     free(d);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A run on the host: one child in a session and process group of its own. Knows io/child and the plan; nothing of states, retries or MCP.
+/* A run on the host: one child in a session and process group of its own. Knows io/child and the
+ * plan; nothing of states, retries or MCP.
  *
- *   timer   stop: 2 s after stdin was closed → SIGTERM, 5 s later → SIGKILL and sweep; before the start: the failure to be told
+ *   timer   stop: 2 s after stdin was closed → SIGTERM, 5 s later → SIGKILL and sweep; before
+ *           the start: the failure to be told
  *
- * Whatever way a run ends, what carries its mark is swept: grandchildren in sessions of their own must not outlive it. */
+ * Whatever way a run ends, what carries its mark is swept: grandchildren in sessions of their
+ * own must not outlive it. */
 #include "supervisor/backend.h"
 
 #include <errno.h>
@@ -48,7 +51,8 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
     h->b.events.data(h->b.ctx, ch, p, n);
 }
 
-/* The leader is gone: what it left in its group or elsewhere goes too, and with it the pipes it keeps open. */
+/* The leader is gone: what it left in its group or elsewhere goes too, and with it the pipes it
+ * keeps open. */
 static void on_exited(void *ctx, const struct child_exit *x)
 {
     (void)x;
@@ -76,7 +80,8 @@ static void on_started(struct ev_loop *loop, ev_timer *w, int revents)
         return;
     }
     ev_timer_stop(loop, w);
-    struct run_end end = { .code = -1, .never_started = true, .why = h->failed, .at_wall_ms = clock_wall_ms() };
+    struct run_end end = { .code = -1, .never_started = true, .why = h->failed,
+                           .at_wall_ms = clock_wall_ms() };
     h->b.events.over(h->b.ctx, &end);
 }
 
@@ -169,7 +174,8 @@ struct backend *backend_host_new(const struct backend_spec *spec)
 
     struct strvec env = { 0 };
     host_env_build(environ, &spec->plan->env, &env);
-    struct child_spec child = { .argv = spec->plan->argv.v, .envp = env.v, .working_dir = spec->plan->working_dir,
+    struct child_spec child = { .argv = spec->plan->argv.v, .envp = env.v,
+                                .working_dir = spec->plan->working_dir,
                                 .run_id = h->run_id };
     h->child = child_spawn(h->loop, &child, &child_events, h, &h->failed);
     strvec_fini(&env);

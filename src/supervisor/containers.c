@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The mirror of labelled containers, the sweep and removals. Must not know servers: who uses a container is asked through in_use.
+/* The mirror of labelled containers, the sweep and removals. Must not know servers: who uses a
+ * container is asked through in_use.
  *
- * Whenever the engine has come (back) the list is read anew and what carries our instance's exact label and is used by nobody is removed, before
- * anything may be started there: a container from before the engine went, or from a supervisor that was killed. */
+ * Whenever the engine has come (back) the list is read anew and what carries our instance's
+ * exact label and is used by nobody is removed, before anything may be started there: a
+ * container from before the engine went, or from a supervisor that was killed. */
 #include "supervisor/containers.h"
 
 #include <stdio.h>
@@ -177,8 +179,10 @@ static void on_removed(void *ctx, json_t *reply, const struct fault *f)
     (void)reply;
     struct removal *r = ctx;
     r->request = NULL;
-    /* An engine that is down is swept when it comes back; one that restarts in a moment may never be seen as down. */
-    if (!f || f->code == FAULT_NOT_FOUND || (f->code == FAULT_ENGINE_DOWN && r->cs->state == CONTAINERS_DOWN)) {
+    /* An engine that is down is swept when it comes back; one that restarts in a moment may
+     * never be seen as down. */
+    if (!f || f->code == FAULT_NOT_FOUND || (f->code == FAULT_ENGINE_DOWN &&
+                                             r->cs->state == CONTAINERS_DOWN)) {
         removal_done(r);
         return;
     }
@@ -248,7 +252,7 @@ void containers_keep(struct containers *cs, const char *server, const char *id)
     cs->kept = k;
 }
 
-/* ---- the list and the sweep -------------------------------------------------------------------- */
+/* ---- the list and the sweep ------------------------------------------------------------------ */
 
 static const char *text_of(json_t *object, const char *key)
 {
@@ -317,7 +321,8 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     struct containers *cs = ctx;
     cs->list = NULL;
     if (f) {
-        /* Down: the engine's state comes by itself. Else it cannot be listed, and then nothing can be swept or started safely. */
+        /* Down: the engine's state comes by itself. Else it cannot be listed, and then nothing
+         * can be swept or started safely. */
         if (f->code != FAULT_ENGINE_DOWN)
             log_error("docker", "the containers could not be listed: %s", f->text);
         put(cs->error, sizeof cs->error, f->text);
@@ -334,7 +339,7 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     sweep(cs);
 }
 
-/* ---- the engine's news ---------------------------------------------------------------------------- */
+/* ---- the engine's news ----------------------------------------------------------------------- */
 
 static void on_engine_state(void *ctx, enum engine_state state, const struct fault *why)
 {
@@ -358,7 +363,8 @@ static void on_engine_state(void *ctx, enum engine_state state, const struct fau
 static const char *state_after(const char *action)
 {
     static const char *const table[][2] = {
-        { "create", "created" }, { "start", "running" }, { "restart", "running" }, { "unpause", "running" },
+        { "create", "created" }, { "start", "running" }, { "restart", "running" },
+            { "unpause", "running" },
         { "pause", "paused" }, { "die", "exited" },
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
@@ -412,11 +418,13 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
         cs->events.event(cs->ctx, e);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
-struct containers *containers_new(struct ev_loop *loop, const char *instance, const struct containers_events *events, void *ctx)
+struct containers *containers_new(struct ev_loop *loop, const char *instance,
+                                  const struct containers_events *events, void *ctx)
 {
-    static const struct engine_events engine_events = { .state = on_engine_state, .event = on_engine_event };
+    static const struct engine_events engine_events = { .state = on_engine_state,
+                                                        .event = on_engine_event };
     struct containers *cs = xcalloc(1, sizeof *cs);
     struct docker_context context = { 0 };
     struct fault f = FAULT_NONE;

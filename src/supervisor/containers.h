@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The containers on one engine that carry our label: a mirror of them kept current by the engine's events, the sweep of our own instance's
- * leftovers, and their removal in the background. Other instances' containers are shown, never touched but by the user's key. */
+/* The containers on one engine that carry our label: a mirror of them kept current by the
+ * engine's events, the sweep of our own instance's leftovers, and their removal in the
+ * background. Other instances' containers are shown, never touched but by the user's key. */
 #ifndef MCPTOP_SUPERVISOR_CONTAINERS_H
 #define MCPTOP_SUPERVISOR_CONTAINERS_H
 
@@ -12,7 +13,8 @@
 
 struct fleet_container {
     char id[65], name[256], image[256], state[24], status[64], server[201], instance[64];
-    bool ours, in_use;              /* our instance; the container of a current run (or the kept last failed one) */
+    /* our instance; the container of a current run (or the kept last failed one) */
+    bool ours, in_use;
     int exit_code; bool oom;
     int64_t created_wall_ms;
     int64_t state_wall_ms;          /* running since, exited at; 0 = unknown */
@@ -26,31 +28,41 @@ enum containers_state {
 
 struct containers_events {
     bool (*in_use)(void *ctx, const char *id);                              /* by a current run */
-    void (*state)(void *ctx);                                               /* containers_get_state may have changed */
+    /* containers_get_state may have changed */
+    void (*state)(void *ctx);
     void (*changed)(void *ctx, const struct fleet_container *c);
     void (*removed)(void *ctx, const char *id);
-    void (*event)(void *ctx, const struct engine_event *e);                 /* after the mirror was changed by it */
-    void (*idle)(void *ctx);                                                /* containers_is_idle has become true */
+    /* after the mirror was changed by it */
+    void (*event)(void *ctx, const struct engine_event *e);
+    /* containers_is_idle has become true */
+    void (*idle)(void *ctx);
 };
 
 struct containers;
-/* The engine of the environment's context; without a usable one the state is DOWN for good and the error says why. */
-struct containers *containers_new(struct ev_loop *loop, const char *instance, const struct containers_events *events, void *ctx);
+/* The engine of the environment's context; without a usable one the state is DOWN for good and
+ * the error says why. */
+struct containers *containers_new(struct ev_loop *loop, const char *instance,
+                                  const struct containers_events *events, void *ctx);
 void containers_free(struct containers *cs);
 enum containers_state containers_get_state(const struct containers *cs);
 const char *containers_get_error(const struct containers *cs);
-struct engine *containers_get_engine(const struct containers *cs);          /* NULL without a usable context */
+/* NULL without a usable context */
+struct engine *containers_get_engine(const struct containers *cs);
 const char *containers_get_instance(const struct containers *cs);
 
 size_t containers_count(const struct containers *cs);
 const struct fleet_container *containers_at(struct containers *cs, size_t i);
 const struct fleet_container *containers_find(const struct containers *cs, const char *id);
 
-/* Removes it by force, in the background, until the engine says it is gone (again when the engine was lost meanwhile). */
+/* Removes it by force, in the background, until the engine says it is gone (again when the
+ * engine was lost meanwhile). */
 void containers_remove(struct containers *cs, const char *id);
-/* The last failed one of a server is kept, so that `docker logs` and `docker inspect` show something; the one kept before goes. */
+/* The last failed one of a server is kept, so that `docker logs` and `docker inspect` show
+ * something; the one kept before goes. */
 void containers_keep(struct containers *cs, const char *server, const char *id);
-void containers_release(struct containers *cs, const char *server);         /* NULL = of all servers */
-bool containers_is_idle(const struct containers *cs);                       /* no removal is under way */
+/* NULL = of all servers */
+void containers_release(struct containers *cs, const char *server);
+/* no removal is under way */
+bool containers_is_idle(const struct containers *cs);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* All servers together: the list, look-ups, observers, the last events, the 1 Hz tick, and the end. Where servers come from stands in
- * fleet_config.c, changes by key in fleet_change.c, containers in containers.c.
+/* All servers together: the list, look-ups, observers, the last events, the 1 Hz tick, and the
+ * end. Where servers come from stands in fleet_config.c, changes by key in fleet_change.c,
+ * containers in containers.c.
  *
- *   begin        starts waiting servers, one a turn of the loop (a spawn costs a millisecond or two), and frees retired ones
+ *   begin        starts waiting servers, one a turn of the loop (a spawn costs a millisecond or
+ *                two), and frees retired ones
  *   tick         once a second: figures of all
  *   stop_limit   bounds the orderly end */
 #include "supervisor/fleet_private.h"
@@ -90,7 +92,8 @@ static void put(char *to, size_t n, const char *from)
     snprintf(to, n, "%s", from ? from : "");
 }
 
-void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char *action, const char *server, const char *name,
+void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char *action,
+                     const char *server, const char *name,
                      const char *detail)
 {
     size_t at = (fl->event_first + fl->event_count) % FLEET_EVENTS;
@@ -160,10 +163,12 @@ static void on_container_removed(void *ctx, const char *id)
     TELL(fl, container_removed, id);
 }
 
-/* Execs and health checks of strangers' containers come by the hundred; they say nothing about ours. */
+/* Execs and health checks of strangers' containers come by the hundred; they say nothing about
+ * ours. */
 static bool is_worth_showing(const struct engine_event *e)
 {
-    return strncmp(e->action, "exec_", 5) != 0 && strcmp(e->action, "top") != 0 && strcmp(e->action, "archive-path") != 0 &&
+    return strncmp(e->action, "exec_", 5) != 0 && strcmp(e->action, "top") != 0 &&
+        strcmp(e->action, "archive-path") != 0 &&
            strcmp(e->action, "attach") != 0 && strcmp(e->action, "resize") != 0;
 }
 
@@ -389,7 +394,8 @@ static void on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
         if (child_sweep_all() == 0)
             return;
     } else {
-        log_warn("supervisor", "the engine did not remove all containers in time: the next start sweeps them");
+        log_warn("supervisor",
+                 "the engine did not remove all containers in time: the next start sweeps them");
         tell_stopped(fl);
     }
 }
@@ -424,7 +430,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     TELL(fl, sampled);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *options, struct fault *f)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* All servers of one supervisor: the configuration (loaded, watched, edited), the engine, the containers seen, recent events, the 1 Hz sampling, and who
- * wants to know about changes. */
+/* All servers of one supervisor: the configuration (loaded, watched, edited), the engine, the
+ * containers seen, recent events, the 1 Hz sampling, and who wants to know about changes. */
 #ifndef MCPTOP_SUPERVISOR_FLEET_H
 #define MCPTOP_SUPERVISOR_FLEET_H
 
@@ -39,27 +39,33 @@ struct fleet_observer {             /* embedded by the observer; any function ma
 };
 
 struct fleet;
-/* Loads the configuration (a broken one at start: no servers, its problems shown, watched for repair), makes the log directory, connects to the
- * engine, sweeps leftovers of our own instance there, starts what is wanted. The caller holds the data directory's lock. */
+/* Loads the configuration (a broken one at start: no servers, its problems shown, watched for
+ * repair), makes the log directory, connects to the engine, sweeps leftovers of our own instance
+ * there, starts what is wanted. The caller holds the data directory's lock. */
 struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *options, struct fault *f);
-/* Stops everything in order; done comes once, when the last process and container are gone (bounded by grace times). */
+/* Stops everything in order; done comes once, when the last process and container are gone
+ * (bounded by grace times). */
 void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx);
 void fleet_free(struct fleet *fl);
 
 void fleet_observe(struct fleet *fl, struct fleet_observer *o);
 void fleet_unobserve(struct fleet *fl, struct fleet_observer *o);
 
-bool fleet_is_stopping(const struct fleet *fl);                       /* then servers leave it one by one */
+/* then servers leave it one by one */
+bool fleet_is_stopping(const struct fleet *fl);
 size_t fleet_count(const struct fleet *fl);
-struct server *fleet_at(const struct fleet *fl, size_t i);            /* config order; servers being retired are not in it */
+/* config order; servers being retired are not in it */
+struct server *fleet_at(const struct fleet *fl, size_t i);
 struct server *fleet_find(const struct fleet *fl, const char *name);
-const struct config *fleet_get_config(const struct fleet *fl);        /* NULL when none could be loaded yet */
+/* NULL when none could be loaded yet */
+const struct config *fleet_get_config(const struct fleet *fl);
 const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);
 const char *fleet_get_instance(const struct fleet *fl);
-struct engine *fleet_get_engine(const struct fleet *fl);              /* NULL = no usable context; then fleet_get_engine_error says why */
+/* NULL = no usable context; then fleet_get_engine_error says why */
+struct engine *fleet_get_engine(const struct fleet *fl);
 const char *fleet_get_engine_error(const struct fleet *fl);
 void fleet_reload(struct fleet *fl);
 const struct host_usage *fleet_get_host_usage(const struct fleet *fl);
@@ -87,8 +93,11 @@ struct fleet_change_result {
     struct plan *plan;        /* the plan after the change; owned */
 };
 void fleet_change_result_fini(struct fleet_change_result *r);
-int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c, struct fleet_change_result *ret, struct fault *f);
-int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret, struct fault *f);
-const char *fleet_undo_text(const struct fleet *fl, const struct server *s);   /* "memory_limit 512m → 1g" or "" */
+int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c,
+                 struct fleet_change_result *ret, struct fault *f);
+int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret,
+               struct fault *f);
+/* "memory_limit 512m → 1g" or "" */
+const char *fleet_undo_text(const struct fleet *fl, const struct server *s);
 
 #endif

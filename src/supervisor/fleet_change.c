@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Changes asked for by key or verb: tried on a copy of the text first (does it parse, does the plan become what was asked for, does the memory
- * suffice for what runs), then written to the file, then applied as any other change of the file is. Undo puts back the values of exactly the keys
- * that a change touched. */
+/* Changes asked for by key or verb: tried on a copy of the text first (does it parse, does the
+ * plan become what was asked for, does the memory suffice for what runs), then written to the
+ * file, then applied as any other change of the file is. Undo puts back the values of exactly
+ * the keys that a change touched. */
 #include "supervisor/fleet_private.h"
 
 #include <stdio.h>
@@ -23,7 +24,8 @@ struct undo {
     char *server;
     char *text;                  /* "memory_limit 512m → 1g" */
     struct change_list back;
-    bool made_isolation;         /* the change made the server's isolation object: it goes when it is empty again */
+    /* the change made the server's isolation object: it goes when it is empty again */
+    bool made_isolation;
     struct undo *next;
 };
 
@@ -55,21 +57,26 @@ static int check_values(const struct fleet_change *c, struct fault *f)
 {
     int64_t ignored;
     if (c->isolation && strcmp(c->isolation, "docker") != 0 && strcmp(c->isolation, "none") != 0)
-        return fault_set(f, FAULT_INVALID, "isolation is \"docker\" or \"none\", not \"%.80s\"", c->isolation);
+        return fault_set(f, FAULT_INVALID, "isolation is \"docker\" or \"none\", not \"%.80s\"",
+                         c->isolation);
     if (c->memory && units_memory(c->memory, &ignored, f) < 0)
         return fault_wrap(f, "memory");
     if (c->cpus && units_cpus(c->cpus, &ignored, f) < 0)
         return fault_wrap(f, "cpus");
     if (c->network && (!*c->network || strlen(c->network) > 128 || strpbrk(c->network, " \t\r\n/")))
-        return fault_set(f, FAULT_INVALID, "\"%.80s\" is no network: use bridge, none, host or the name of a network", c->network);
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.80s\" is no network: use bridge, none, host or a network's name",
+                         c->network);
     return 0;
 }
 
-static void list_keys(struct fleet *fl, const struct server *s, const struct fleet_change *c, struct change_list *l)
+static void list_keys(struct fleet *fl, const struct server *s, const struct fleet_change *c,
+                      struct change_list *l)
 {
     if (c->isolation) {
         const char *path, *json;
-        plan_isolation_key(fl->config, s->config, strcmp(c->isolation, "docker") == 0, &path, &json);
+        plan_isolation_key(fl->config, s->config, strcmp(c->isolation, "docker") == 0, &path,
+                           &json);
         list_add(l, path, json);
     }
     if (c->memory)
@@ -82,9 +89,10 @@ static void list_keys(struct fleet *fl, const struct server *s, const struct fle
         list_add(l, "enabled", c->enabled == TRI_YES ? "true" : "false");
 }
 
-/* ---- trying it ----------------------------------------------------------------------------------- */
+/* ---- trying it ------------------------------------------------------------------------------- */
 
-static int apply_keys(const char *text, size_t len, const char *server, const struct change_list *l, struct buf *out, struct fault *f)
+static int apply_keys(const char *text, size_t len, const char *server,
+                      const struct change_list *l, struct buf *out, struct fault *f)
 {
     buf_clear(out);
     buf_add(out, text, len);
@@ -103,16 +111,19 @@ static int first_error(const struct fleet *fl, const struct problems *p, struct 
 {
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i].severity == PROBLEM_ERROR)
-            return fault_set(f, FAULT_CONFIG, "%s:%d: %s: %s", fl->config_path, p->v[i].line, p->v[i].key, p->v[i].text);
+            return fault_set(f, FAULT_CONFIG, "%s:%d: %s: %s", fl->config_path, p->v[i].line,
+                             p->v[i].key, p->v[i].text);
     return fault_set(f, FAULT_CONFIG, "%s cannot be read", fl->config_path);
 }
 
 /* The plan that the server would have by this text. NULL with *f set. */
-static struct plan *plan_by_text(const struct fleet *fl, const struct server *s, const struct buf *text, struct fault *f)
+static struct plan *plan_by_text(const struct fleet *fl, const struct server *s,
+                                 const struct buf *text, struct fault *f)
 {
     struct problems problems = { 0 };
     struct plan *plan = NULL;
-    struct config *c = config_parse(fl->config_path, buf_str(text), text->len, NULL, NULL, &problems);
+    struct config *c = config_parse(fl->config_path, buf_str(text), text->len, NULL, NULL,
+                                    &problems);
     const struct config_server *cs = c ? config_find(c, s->name) : NULL;
     if (!c)
         first_error(fl, &problems, f);
@@ -133,22 +144,27 @@ static const char *why_of(const struct plan *p, const char *what)
     return "another key of the configuration decides it";
 }
 
-/* Another key may win (extra_args), or nothing may help (a command that is docker itself): say so instead of writing in vain. */
+/* Another key may win (extra_args), or nothing may help (a command that is docker itself): say
+ * so instead of writing in vain. */
 static int check_effect(const struct fleet_change *c, const struct plan *p, struct fault *f)
 {
     int64_t value;
     if (p->mode == PLAN_UNSUPPORTED && (c->isolation || c->memory || c->cpus || c->network))
         return fault_set(f, FAULT_CONFLICT, "%s", p->unsupported);
     if (c->isolation && (p->mode == PLAN_DOCKER) != (strcmp(c->isolation, "docker") == 0))
-        return fault_set(f, FAULT_CONFLICT, "it would still run %s: %s", p->mode == PLAN_DOCKER ? "in docker" : "on the host", why_of(p, "mode"));
+        return fault_set(f, FAULT_CONFLICT, "it would still run %s: %s",
+                         p->mode == PLAN_DOCKER ? "in docker" : "on the host", why_of(p, "mode"));
     if (p->mode != PLAN_DOCKER)
         return 0;
     if (c->memory && units_memory(c->memory, &value, NULL) == 0 && value != p->memory_bytes)
-        return fault_set(f, FAULT_CONFLICT, "the memory limit would still be %s: %s", p->memory_text ? p->memory_text : "none", why_of(p, "memory_limit"));
+        return fault_set(f, FAULT_CONFLICT, "the memory limit would still be %s: %s",
+                         p->memory_text ? p->memory_text : "none", why_of(p, "memory_limit"));
     if (c->cpus && units_cpus(c->cpus, &value, NULL) == 0 && value != p->nano_cpus)
-        return fault_set(f, FAULT_CONFLICT, "the CPU limit would still be %s: %s", p->cpu_text ? p->cpu_text : "none", why_of(p, "cpu_limit"));
+        return fault_set(f, FAULT_CONFLICT, "the CPU limit would still be %s: %s",
+                         p->cpu_text ? p->cpu_text : "none", why_of(p, "cpu_limit"));
     if (c->network && p->network_mode && strcmp(c->network, p->network_mode) != 0)
-        return fault_set(f, FAULT_CONFLICT, "the network would still be %s: %s", p->network_mode, why_of(p, "network_mode"));
+        return fault_set(f, FAULT_CONFLICT, "the network would still be %s: %s", p->network_mode,
+                         why_of(p, "network_mode"));
     return 0;
 }
 
@@ -157,18 +173,23 @@ static bool is_running(const struct server *s)
     return s->backend && s->state != SERVER_STOPPING;
 }
 
-/* Below what is in use cgroup v1 refuses the change and v2 may kill: refuse it before the file is written. */
+/* Below what is in use cgroup v1 refuses the change and v2 may kill: refuse it before the file
+ * is written. */
 static int check_memory(const struct server *s, const struct plan *p, struct fault *f)
 {
     char want[16], used[16];
-    if (!is_running(s) || s->plan->mode != PLAN_DOCKER || p->hash != s->plan->hash || !s->usage.known || !p->memory_bytes ||
+    if (!is_running(s) || s->plan->mode != PLAN_DOCKER || p->hash != s->plan->hash ||
+        !s->usage.known || !p->memory_bytes ||
         p->memory_bytes == s->plan->memory_bytes || p->memory_bytes >= s->usage.memory_bytes)
         return 0;
-    return fault_set(f, FAULT_CONFLICT, "memory %s is below what %s uses now (%s): choose more, or stop it first",
-                     text_size(p->memory_bytes, want, sizeof want), s->name, text_size(s->usage.memory_bytes, used, sizeof used));
+    return fault_set(f, FAULT_CONFLICT,
+                     "memory %s is below what %s uses now (%s): choose more, or stop it first",
+                     text_size(p->memory_bytes, want, sizeof want), s->name,
+                     text_size(s->usage.memory_bytes, used, sizeof used));
 }
 
-static enum change_applied what_follows(const struct server *s, const struct plan *p, bool enabled_changes)
+static enum change_applied what_follows(const struct server *s, const struct plan *p,
+                                        bool enabled_changes)
 {
     if (enabled_changes)
         return CHANGE_RESTART;
@@ -187,7 +208,8 @@ void fleet_change_result_fini(struct fleet_change_result *r)
     *r = (struct fleet_change_result){ 0 };
 }
 
-static void fill_result(const struct server *s, struct plan *p, bool enabled_changes, const struct buf *from, const struct buf *to,
+static void fill_result(const struct server *s, struct plan *p, bool enabled_changes,
+                        const struct buf *from, const struct buf *to,
                         struct fleet_change_result *ret)
 {
     ret->applied = what_follows(s, p, enabled_changes);
@@ -196,9 +218,10 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
     ret->plan = p;
 }
 
-/* ---- writing it ------------------------------------------------------------------------------------- */
+/* ---- writing it ------------------------------------------------------------------------------ */
 
-static int write_keys(struct fleet *fl, const char *server, const struct change_list *l, struct buf *from, struct buf *to, struct fault *f)
+static int write_keys(struct fleet *fl, const char *server, const struct change_list *l,
+                      struct buf *from, struct buf *to, struct fault *f)
 {
     struct edit_change changes[KEYS_MAX];
     for (size_t i = 0; i < l->n; i++)
@@ -206,7 +229,7 @@ static int write_keys(struct fleet *fl, const char *server, const struct change_
     return edit_file(fl->config_path, server, changes, l->n, from, to, f);
 }
 
-/* ---- undo ---------------------------------------------------------------------------------------------- */
+/* ---- undo ------------------------------------------------------------------------------------ */
 
 static void undo_free(struct undo *u)
 {
@@ -283,7 +306,8 @@ static void add_unquoted(struct buf *b, const char *json)
     buf_add(b, json + quoted, n - 2 * quoted);
 }
 
-static void remember(struct fleet *fl, const struct server *s, const struct plan *before, const struct change_list *l,
+static void remember(struct fleet *fl, const struct server *s, const struct plan *before,
+                     const struct change_list *l,
                      const struct buf *from)
 {
     struct undo *u = xcalloc(1, sizeof *u);
@@ -321,15 +345,18 @@ static bool is_empty_object(const char *json)
     return *json == '{' && json[1 + strspn(json + 1, " \t\r\n")] == '}';
 }
 
-/* The keys back to what they were, on the text as it is now; the isolation object too if the change had made it and it is empty then. */
-static int try_back(const struct undo *u, struct buf *text, struct change_list *l, struct buf *out, struct fault *f)
+/* The keys back to what they were, on the text as it is now; the isolation object too if the
+ * change had made it and it is empty then. */
+static int try_back(const struct undo *u, struct buf *text, struct change_list *l, struct buf *out,
+                    struct fault *f)
 {
     AUTO_BUF struct buf left = BUF_INIT;
     for (size_t i = 0; i < u->back.n; i++)
         list_add(l, u->back.v[i].path, u->back.v[i].json);
     if (apply_keys(buf_str(text), text->len, u->server, l, out, f) < 0)
         return -1;
-    if (!u->made_isolation || edit_get(buf_str(out), out->len, u->server, "isolation", &left, NULL) != 1 ||
+    if (!u->made_isolation ||
+        edit_get(buf_str(out), out->len, u->server, "isolation", &left, NULL) != 1 ||
         !is_empty_object(buf_str(&left)))
         return 0;
     list_add(l, "isolation", NULL);
@@ -347,7 +374,8 @@ int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *r
     struct change_list l = { 0 };
     struct undo *u = find_undo(fl, s->name);
     if (!u)
-        return fault_set(f, FAULT_CONFLICT, "nothing to undo: %s was not changed through the API since the supervisor started", s->name);
+        return fault_set(f, FAULT_CONFLICT, "nothing to undo: %s was not changed through the API "
+                         "since the supervisor started", s->name);
     fleet_reload(fl);
     read_text(fl, &from);
     struct plan *p = NULL;
@@ -379,7 +407,8 @@ static void follow_wish(struct fleet *fl, const char *name, enum tri enabled)
         server_stop(s, "disabled in the configuration");
 }
 
-int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c, struct fleet_change_result *ret, struct fault *f)
+int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c,
+                 struct fleet_change_result *ret, struct fault *f)
 {
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     struct change_list l = { 0 };
@@ -390,7 +419,8 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
         return -1;
     list_keys(fl, s, c, &l);
     read_text(fl, &from);
-    bool enabled_changes = c->enabled != TRI_UNSET && (c->enabled == TRI_YES) != (s->wanted == WANTED_UP);
+    bool enabled_changes = c->enabled != TRI_UNSET &&
+        (c->enabled == TRI_YES) != (s->wanted == WANTED_UP);
     int rc = apply_keys(buf_str(&from), from.len, s->name, &l, &to, f);
     if (rc == 0)
         rc = (p = plan_by_text(fl, s, &to, f)) ? 0 : -1;
@@ -404,7 +434,8 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
         if (!same && !c->dry_run) {
             remember(fl, s, s->plan, &l, &from);
             log_info("config", "%s changed through the API: %s", s->name, fl->undos->text);
-            fleet_add_event(fl, false, "config", "changed", s->name, fl->config_path, fl->undos->text);
+            fleet_add_event(fl, false, "config", "changed", s->name, fl->config_path,
+                            fl->undos->text);
         }
         if (!c->dry_run) {
             AUTO_FREE char *name = xstrdup(s->name);

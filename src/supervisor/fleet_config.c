@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The configuration and the servers made from it: read at the start, when the file was written or touched, and when asked. A broken file changes
- * nothing but the problems that are shown. */
+/* The configuration and the servers made from it: read at the start, when the file was written
+ * or touched, and when asked. A broken file changes nothing but the problems that are shown. */
 #include "supervisor/fleet_private.h"
 
 #include <string.h>
@@ -12,7 +12,8 @@ static void log_problems(const struct fleet *fl)
 {
     for (size_t i = 0; i < fl->problems.n; i++) {
         const struct problem *p = &fl->problems.v[i];
-        log_write(p->severity == PROBLEM_ERROR ? LOG_ERROR_ : LOG_WARN_, "config", NULL, "%s:%d: %s%s%s", fl->config_path, p->line,
+        log_write(p->severity == PROBLEM_ERROR ? LOG_ERROR_ : LOG_WARN_, "config", NULL,
+                  "%s:%d: %s%s%s", fl->config_path, p->line,
                   p->key, *p->key ? ": " : "", p->text);
     }
 }
@@ -45,7 +46,8 @@ static void retire_missing(struct fleet *fl, const struct config *c)
             fleet_retire(fl, fl->servers[i], "it is not in the configuration any more");
 }
 
-/* Makes the list of servers that of c, in its order; those that stay keep running unless their plan changed. */
+/* Makes the list of servers that of c, in its order; those that stay keep running unless their
+ * plan changed. */
 static void apply(struct fleet *fl, struct config *c)
 {
     struct config *old = fl->config;
@@ -92,8 +94,10 @@ void fleet_reload(struct fleet *fl)
         free(text);
         log_problems(fl);
         log_error("config", "%s has %zu errors: %s", fl->config_path, fl->problems.errors,
-                  fl->config ? "what was read before stays in force" : "no servers until they are repaired");
-        fleet_add_event(fl, false, "config", "broken", "", fl->config_path, fl->problems.n ? fl->problems.v[0].text : "");
+                  fl->config ? "what was read before stays in force"
+                      : "no servers until they are repaired");
+        fleet_add_event(fl, false, "config", "broken", "", fl->config_path, fl->problems.n
+                        ? fl->problems.v[0].text : "");
         fleet_status_changed(fl);
         return;
     }
@@ -102,11 +106,13 @@ void fleet_reload(struct fleet *fl)
     fl->text = text;
     fl->text_len = len;
     fl->loaded_wall_ms = clock_wall_ms();
-    log_info("config", "%s read: %zu servers, %zu warnings%s", fl->config_path, c->server_count, fl->problems.n,
+    log_info("config", "%s read: %zu servers, %zu warnings%s", fl->config_path, c->server_count,
+             fl->problems.n,
              same ? ", nothing changed" : "");
     if (!same)
         log_problems(fl);
-    /* Also when it reads the same: ${env:X} and what stands outside the file are as they were, and what has not changed is not touched. */
+    /* Also when it reads the same: ${env:X} and what stands outside the file are as they were,
+     * and what has not changed is not touched. */
     apply(fl, c);
     if (!same)
         fleet_add_event(fl, false, "config", "read", "", fl->config_path, "");
@@ -123,7 +129,8 @@ void fleet_config_start(struct fleet *fl)
     struct fault f = FAULT_NONE;
     fl->watch = watch_new(fl->loop, fl->config_path, on_file_changed, fl, &f);
     if (!fl->watch)
-        log_warn("config", "%s is not watched, send SIGHUP after a change: %s", fl->config_path, f.text);
+        log_warn("config", "%s is not watched, send SIGHUP after a change: %s", fl->config_path,
+                 f.text);
     fleet_reload(fl);
 }
 

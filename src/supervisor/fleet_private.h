@@ -28,7 +28,8 @@ struct fleet {
     size_t count;
     struct server **retired;           /* ending in the background */
     size_t retired_count;
-    ev_timer begin;                    /* starts waiting servers, one a turn; frees those that are gone */
+    /* starts waiting servers, one a turn; frees those that are gone */
+    ev_timer begin;
 
     struct containers *containers;
 
@@ -52,10 +53,12 @@ struct fleet {
 void fleet_server_changed(struct fleet *fl, struct server *s);
 void fleet_server_ready(struct fleet *fl, struct server *s);
 void fleet_server_gone(struct fleet *fl);
-void fleet_retire(struct fleet *fl, struct server *s, const char *reason);   /* out of the list; it ends in the background */
+/* out of the list; it ends in the background */
+void fleet_retire(struct fleet *fl, struct server *s, const char *reason);
 void fleet_log_more(struct fleet *fl, struct server *s);
 void fleet_status_changed(struct fleet *fl);
-void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char *action, const char *server, const char *name,
+void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char *action,
+                     const char *server, const char *name,
                      const char *detail);
 uint32_t fleet_random(struct fleet *fl);            /* for names and jitter, not for secrets */
 void fleet_begin_soon(struct fleet *fl);            /* somebody waits for the begin timer */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The data directory: made, checked, locked; the instance id and the API key in it. Blocking file work of a few kilobytes, done once
- * before the loop runs. Must not know servers. */
+/* The data directory: made, checked, locked; the instance id and the API key in it. Blocking
+ * file work of a few kilobytes, done once before the loop runs. Must not know servers. */
 #include "supervisor/instance.h"
 
 #include <errno.h>
@@ -39,7 +39,8 @@ static int check_dir(const char *path, struct fault *f)
     if (!S_ISDIR(st.st_mode))
         return fault_set(f, ENOTDIR, "data directory %s", path);
     if (st.st_uid != geteuid())
-        return fault_set(f, FAULT_DENIED, "data directory %s belongs to another user (uid %u): choose another with --data-dir",
+        return fault_set(f, FAULT_DENIED,
+                         "data directory %s belongs to another user (uid %u): use --data-dir",
                          path, (unsigned)st.st_uid);
     /* What lies in it (key, socket) is for its owner only. */
     if ((st.st_mode & 077) && chmod(path, 0700) < 0)
@@ -62,7 +63,9 @@ static int take_lock(struct instance *i, struct fault *f)
         close(fd);
         if (saved != EWOULDBLOCK)
             return fault_set(f, saved, "lock %s", path);
-        return fault_set(f, FAULT_CONFLICT, "another supervisor (pid %s) already runs on %s: use it, or end it with `mcptop shutdown`",
+        return fault_set(f, FAULT_CONFLICT,
+                         "another supervisor (pid %s) already runs on %s: use it, or end it with "
+                         "`mcptop shutdown`",
                          *pid ? pid : "unknown", i->data_dir);
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
@@ -96,7 +99,8 @@ static int make_uuid(char *out, size_t n, struct fault *f)
         return -1;
     b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
     b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    snprintf(out, n, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
+    snprintf(out, n, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+             b[1], b[2], b[3], b[4],
              b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
     return 0;
 }
@@ -114,14 +118,17 @@ static int make_key(char *out, size_t n, struct fault *f)
 /* One word in a file of ours: letters, digits, '-'; exactly size - 1 of them. */
 static bool is_word(const char *s, size_t size)
 {
-    return strlen(s) == size - 1 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == size - 1;
+    return strlen(s) == size - 1 &&
+        strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == size - 1;
 }
 
-/* Reads the word, or makes and writes it: by a temporary file, so that a crash leaves a whole one or none. */
+/* Reads the word, or makes and writes it: by a temporary file, so that a crash leaves a whole
+ * one or none. */
 static int keep_word(const char *dir, const char *name, char *word, size_t size,
                      int (*make)(char *out, size_t n, struct fault *f), struct fault *f)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", dir, name), *fresh = xasprintf("%s/%s.new", dir, name);
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name), *fresh = xasprintf("%s/%s.new", dir,
+        name);
     char text[128];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0) {
@@ -156,7 +163,8 @@ static int keep_word(const char *dir, const char *name, char *word, size_t size,
 int instance_open(struct instance *i, const char *data_dir, struct fault *f)
 {
     *i = (struct instance){ .data_dir = xstrdup(data_dir), .lock_fd = -1 };
-    if (instance_make_dirs(data_dir, 0700, f) == 0 && check_dir(data_dir, f) == 0 && take_lock(i, f) == 0 &&
+    if (instance_make_dirs(data_dir, 0700, f) == 0 && check_dir(data_dir, f) == 0 &&
+        take_lock(i, f) == 0 &&
         keep_word(data_dir, "mcptop.instance", i->id, sizeof i->id, make_uuid, f) == 0 &&
         keep_word(data_dir, "mcptop.key", i->api_key, sizeof i->api_key, make_key, f) == 0)
         return 0;

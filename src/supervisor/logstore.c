@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bytes of a server → lines → ring, file, subscribers. Knows neither what runs nor who reads.
  *
- * A flood decides the shape: the time is taken once a fed chunk, the head of a file record is formatted once a millisecond, and a chunk's
- * records go to the file in one write. Lines the file could not take are counted and the count is written where it is
- * missing. */
+ * A flood decides the shape: the time is taken once a fed chunk, the head of a file record is
+ * formatted once a millisecond, and a chunk's records go to the file in one write. Lines the
+ * file could not take are counted and the count is written where it is missing. */
 #include "supervisor/logstore.h"
 
 #include <inttypes.h>
@@ -20,7 +20,8 @@
 enum {
     RING_BYTES = 1024 * 1024,
     LINE_BYTES = 64 * 1024,
-    FLUSH_BYTES = 128 * 1024,      /* of records gathered before they are written in the middle of a chunk */
+    /* of records gathered before they are written in the middle of a chunk */
+    FLUSH_BYTES = 128 * 1024,
     MORE_MS = 100,
     REOPEN_MS = 5000,
 };
@@ -42,7 +43,8 @@ struct logstore {
     void *ctx;
 };
 
-/* Records of the chunk being fed. One for all, as one server is fed at a time; a line of another one sends it off first. */
+/* Records of the chunk being fed. One for all, as one server is fed at a time; a line of another
+ * one sends it off first. */
 static struct buf batch;
 static uint64_t batch_lines;
 static struct logstore *batch_owner;
@@ -84,7 +86,9 @@ static void flush(struct logstore *l)
     uint64_t failed = l->file ? log_file_lost(l->file) : 0;
     if (l->file && l->lost > l->lost_told) {
         char line[160];
-        int n = snprintf(line, sizeof line, "%s | WARN | supervisor | %" PRIu64 " lines were lost here: the file could not be written\n",
+        int n = snprintf(line, sizeof line,
+                         "%s | WARN | supervisor | %" PRIu64
+                         " lines were lost here: the file could not be written\n",
                          head_time, l->lost - l->lost_told);
         log_file_write(l->file, line, (size_t)n);
         if (log_file_lost(l->file) == failed)
@@ -123,7 +127,8 @@ static void tell_more(struct logstore *l)
     ev_timer_start(l->loop, &l->more_timer);
 }
 
-static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p, size_t n)
+static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
+                     size_t n)
 {
     if (batch_lines && batch_owner != l)
         flush(batch_owner);
@@ -192,7 +197,8 @@ void logstore_stderr_end(struct logstore *l)
     finish(l);
 }
 
-void logstore_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p, size_t n)
+void logstore_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
+                   size_t n)
 {
     begin(l);
     add_line(l, stream, flags, p, n);
@@ -214,11 +220,13 @@ void logstore_say(struct logstore *l, const char *fmt, ...)
     buf_fini(&text);
 }
 
-struct logstore *logstore_new(struct ev_loop *loop, const char *dir, const char *server, logstore_fn more, void *ctx)
+struct logstore *logstore_new(struct ev_loop *loop, const char *dir, const char *server,
+                              logstore_fn more, void *ctx)
 {
     struct logstore *l = xcalloc(1, sizeof *l);
     AUTO_FREE char *name = logstore_file_name(server);
-    *l = (struct logstore){ .loop = loop, .path = xasprintf("%s/%s", dir, name), .server = xstrdup(server),
+    *l = (struct logstore){ .loop = loop, .path = xasprintf("%s/%s", dir, name),
+                            .server = xstrdup(server),
                             .ring = ring_new(RING_BYTES), .more = more, .ctx = ctx };
     lines_init(&l->err, LINE_BYTES, LINES_SPLIT);
     ev_timer_init(&l->more_timer, on_more, 0., 0.);

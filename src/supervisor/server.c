@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The state machine of one server: a table state × event → small action. Only server_set_state() writes `state`. Knows no child, container or
- * message: what a run is stands in server_run.c.
+/* The state machine of one server: a table state × event → small action. Only server_set_state()
+ * writes `state`. Knows no child, container or message: what a run is stands in server_run.c.
  *
- *   retry     armed in BACKING_OFF and FAILED (unless the engine is waited for, or nothing can help)
+ *   retry     armed in BACKING_OFF and FAILED (unless the engine is waited for, or nothing can
+ *             help)
  *   healthy   armed in READY: after a minute the row of failures is forgiven
- *   silent    armed in SILENT: after three health intervals without an answer and without a call in flight it is restarted */
+ *   silent    armed in SILENT: after three health intervals without an answer and without a call
+ *             in flight it is restarted */
 #include "supervisor/server_private.h"
 
 #include <assert.h>
@@ -52,7 +54,8 @@ static void arm(struct server *s, ev_timer *t, int64_t ms)
 
 static int64_t health_ms(const struct server *s)
 {
-    return s->config && s->config->health_interval_ms > 0 ? s->config->health_interval_ms : DEFAULT_HEALTH_MS;
+    return s->config && s->config->health_interval_ms > 0 ? s->config->health_interval_ms
+        : DEFAULT_HEALTH_MS;
 }
 
 static void log_state(const struct server *s, enum server_state from)
@@ -61,10 +64,12 @@ static void log_state(const struct server *s, enum server_state from)
     buf_add_str(&fields, "{\"server\":");
     buf_add_json(&fields, s->name, strlen(s->name));
     buf_add_str(&fields, "}");
-    bool bad = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED || s->state == SERVER_SILENT;
+    bool bad = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED ||
+        s->state == SERVER_SILENT;
     /* On its way up it keeps the reason of its last end, which was told then. */
     bool tell = *s->reason && (bad || s->state == SERVER_STOPPED || s->state == SERVER_STOPPING);
-    log_write(bad ? LOG_WARN_ : LOG_INFO_, "server", buf_str(&fields), "%s: %s → %s%s%s", s->name, state_names[from],
+    log_write(bad ? LOG_WARN_ : LOG_INFO_, "server", buf_str(&fields), "%s: %s → %s%s%s", s->name,
+              state_names[from],
               state_names[s->state], tell ? ": " : "", tell ? s->reason : "");
     buf_fini(&fields);
 }
@@ -98,7 +103,8 @@ void server_set_state(struct server *s, enum server_state state, const char *rea
     }
     if (state != from)
         log_state(s, from);
-    if (ready || (state != from && (state == SERVER_BACKING_OFF || state == SERVER_FAILED || state == SERVER_STOPPED ||
+    if (ready || (state != from && (state == SERVER_BACKING_OFF || state == SERVER_FAILED ||
+                                    state == SERVER_STOPPED ||
                                     state == SERVER_SILENT)))
         fleet_add_event(s->fleet, false, "server", state_names[state], s->name, "", s->reason);
     fleet_server_changed(s->fleet, s);
@@ -189,7 +195,8 @@ static bool is_hopeless(const struct run_end *end)
 static void settle_failure(struct server *s, const char *reason)
 {
     if (s->last_end.why.code == FAULT_ENGINE_DOWN) {
-        /* Nothing the server can be blamed for. The engine's own news may come a moment after its connections broke. */
+        /* Nothing the server can be blamed for. The engine's own news may come a moment after
+         * its connections broke. */
         retry_in(s, SERVER_BACKING_OFF, ENGINE_LOST_MS, reason);
         s->p->waits_for_engine = containers_get_state(s->fleet->containers) != CONTAINERS_READY;
         return;
@@ -207,7 +214,8 @@ static void settle_failure(struct server *s, const char *reason)
         begin(s);
         return;
     }
-    retry_in(s, s->failures > BACKOFF_FAILED_AFTER ? SERVER_FAILED : SERVER_BACKING_OFF, delay, reason);
+    retry_in(s, s->failures > BACKOFF_FAILED_AFTER ? SERVER_FAILED : SERVER_BACKING_OFF, delay,
+             reason);
 }
 
 /* ---- actions -------------------------------------------------------------------- */
@@ -341,7 +349,8 @@ static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
         [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest,
     },
     [SERVER_PULLING] = {
-        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_PULLED] = act_pulled, [EV_UP] = act_up,
+        [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill,
+        [EV_PULLED] = act_pulled, [EV_UP] = act_up,
         [EV_OVER] = act_over,
     },
     [SERVER_STARTING] = {
@@ -361,15 +370,18 @@ static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
         [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
     },
     [SERVER_STOPPING] = {
-        [EV_START] = act_end_as_wanted, [EV_STOP] = act_end_as_wanted, [EV_RESTART] = act_end_as_wanted,
+        [EV_START] = act_end_as_wanted, [EV_STOP] = act_end_as_wanted,
+        [EV_RESTART] = act_end_as_wanted,
         [EV_KILL] = act_kill, [EV_OVER] = act_over_stopping,
     },
     [SERVER_BACKING_OFF] = {
-        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest, [EV_RETRY] = act_begin,
+        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest,
+        [EV_RETRY] = act_begin,
         [EV_KILL] = act_none,
     },
     [SERVER_FAILED] = {
-        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest, [EV_RETRY] = act_begin,
+        [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest,
+        [EV_RETRY] = act_begin,
         [EV_KILL] = act_none,
     },
 };
@@ -482,7 +494,8 @@ static void on_updated(void *ctx, const struct fault *f)
 {
     struct server *s = ctx;
     if (!f) {
-        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s", s->plan->memory_text ? s->plan->memory_text : "none",
+        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s",
+                     s->plan->memory_text ? s->plan->memory_text : "none",
                      s->plan->cpu_text ? s->plan->cpu_text : "none");
         return;
     }

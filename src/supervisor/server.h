@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* One supervised server: wanted × state × reason, its runs, its log, its MCP session.
  *
- * `wanted` is what the user wants, `state` where it is, `reason` why it last left a state. server_set_state() (server.c) is the only writer of
- * `state`: it logs the change, arms the timers and tells the fleet. Restart policy: the first restart after a minute of health is immediate, then
- * 1, 2, 4 … 60 s with jitter, for ever; a key press skips it. A pull does not count against the start timeout. */
+ * `wanted` is what the user wants, `state` where it is, `reason` why it last left a state.
+ * server_set_state() (server.c) is the only writer of `state`: it logs the change, arms the
+ * timers and tells the fleet. Restart policy: the first restart after a minute of health is
+ * immediate, then 1, 2, 4 … 60 s with jitter, for ever; a key press skips it. A pull does not
+ * count against the start timeout. */
 #ifndef MCPTOP_SUPERVISOR_SERVER_H
 #define MCPTOP_SUPERVISOR_SERVER_H
 
@@ -19,7 +21,8 @@
 
 enum server_wanted { WANTED_DOWN, WANTED_UP };
 enum server_state {
-    SERVER_STOPPED, SERVER_PULLING, SERVER_STARTING, SERVER_INITIALIZING, SERVER_READY, SERVER_SILENT,
+    SERVER_STOPPED, SERVER_PULLING, SERVER_STARTING, SERVER_INITIALIZING, SERVER_READY,
+    SERVER_SILENT,
     SERVER_STOPPING, SERVER_BACKING_OFF, SERVER_FAILED,
     SERVER_STATES
 };
@@ -38,7 +41,8 @@ struct server {
     enum server_wanted wanted;
     bool by_user;                          /* wanted was set through the API, not the file */
     enum server_state state;
-    char reason[512];                      /* why it last left a state; "" at first and again once it is well */
+    /* why it last left a state; "" at first and again once it is well */
+    char reason[512];
     int64_t state_since_ms, state_since_wall_ms;
     int64_t up_since_wall_ms;              /* ready since; 0 */
     uint32_t restarts;                     /* runs begun after the first */
@@ -61,10 +65,13 @@ void server_begin(struct server *s);
 bool server_has_begun(const struct server *s);
 /* Ends in the background: stop, then fleet_server_gone(). Its config is not looked at any more. */
 void server_retire(struct server *s, const char *reason);
-bool server_is_gone(const struct server *s);           /* retired, and nothing of it runs any more */
-void server_free(struct server *s);                    /* at once, killing what runs; not from an event of its own */
+/* retired, and nothing of it runs any more */
+bool server_is_gone(const struct server *s);
+/* at once, killing what runs; not from an event of its own */
+void server_free(struct server *s);
 
-/* New configuration: restarts exactly when plan->hash changed, updates live when only live_hash did. */
+/* New configuration: restarts exactly when plan->hash changed, updates live when only live_hash
+ * did. */
 void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed);
 /* The engine came, went, or finished sweeping: a server that waits for it tries again. */
 void server_engine_changed(struct server *s);
@@ -73,6 +80,7 @@ bool server_in_use(const struct server *s, const char *container_id);
 void server_start(struct server *s);
 void server_stop(struct server *s, const char *reason);
 void server_restart(struct server *s, const char *reason);   /* now, whatever the back-off */
-void server_kill(struct server *s);                    /* SIGKILL now; what is wanted is started again */
+/* SIGKILL now; what is wanted is started again */
+void server_kill(struct server *s);
 
 #endif

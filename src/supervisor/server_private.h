@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What server.c (the state machine) and server_run.c (one run: backend and session) share. For these and server_usage.c only. */
+/* What server.c (the state machine) and server_run.c (one run: backend and session) share. For
+ * these and server_usage.c only. */
 #ifndef MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 #define MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 
@@ -40,7 +41,8 @@ struct server_private {
     uint64_t runs;
     uint64_t run_seq;            /* where its log of this run begins */
 
-    struct plan *run_plan;       /* what the run goes by: s->plan, or an older one, which is ours to free */
+    /* what the run goes by: s->plan, or an older one, which is ours to free */
+    struct plan *run_plan;
     struct usage_probe *probe;
     int64_t probe_retry_ms;
     struct usage_last stats_last;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One run of a server: makes the backend, ties it to the log and the MCP session, and turns what happens there into events of the state
- * machine (server.c). Decides nothing about states or retries. */
+/* One run of a server: makes the backend, ties it to the log and the MCP session, and turns what
+ * happens there into events of the state machine (server.c). Decides nothing about states or
+ * retries. */
 #include "supervisor/server_private.h"
 
 #include <assert.h>
@@ -48,8 +49,8 @@ static bool fetches_first(const struct server *s)
     return false;
 }
 
-/* The user's word counts. Where he says nothing, a start that has to fetch first is given more; and what we install ourselves
- * does not count against the server, as a pull does not. */
+/* The user's word counts. Where he says nothing, a start that has to fetch first is given more;
+ * and what we install ourselves does not count against the server, as a pull does not. */
 static int64_t init_timeout_ms(const struct server *s)
 {
     int64_t own = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
@@ -69,7 +70,8 @@ static void on_handshake_failed(void *ctx, const struct fault *why)
 {
     struct server *s = ctx;
     if (why->code == FAULT_TIMEOUT)
-        server_set_cause(s, "start timeout after %gs: no answer to initialize", (double)init_timeout_ms(s) / 1e3);
+        server_set_cause(s, "start timeout after %gs: no answer to initialize",
+                         (double)init_timeout_ms(s) / 1e3);
     else
         server_set_cause(s, "handshake failed: %s", why->text);
     server_fire(s, EV_UNWELL);
@@ -91,15 +93,19 @@ static void on_catalogue(void *ctx)
 static struct session_config session_settings(const struct server *s)
 {
     const struct config_server *c = s->config;
-    int64_t call = c && c->call_timeout_ms > 0 ? c->call_timeout_ms : s->fleet->config ? s->fleet->config->call_timeout_ms : 0;
-    return (struct session_config){ .server = s->name, .init_timeout_ms = s->plan ? init_timeout_ms(s) : 0,
-                                    .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call };
+    int64_t call = c && c->call_timeout_ms > 0 ? c->call_timeout_ms
+        : s->fleet->config ? s->fleet->config->call_timeout_ms : 0;
+    return (struct session_config){
+        .server = s->name, .init_timeout_ms = s->plan ? init_timeout_ms(s) : 0,
+        .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call,
+    };
 }
 
 void server_session_new(struct server *s)
 {
     static const struct session_events events = {
-        .write = on_session_write, .phase = on_session_phase, .handshake_failed = on_handshake_failed,
+        .write = on_session_write, .phase = on_session_phase,
+        .handshake_failed = on_handshake_failed,
         .stray = on_stray, .catalogue = on_catalogue,
     };
     struct session_config cfg = session_settings(s);
@@ -139,7 +145,8 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
     } else if (end->oom) {
         const struct plan *p = s->p->run_plan ? s->p->run_plan : s->plan;
         if (p->memory_bytes)
-            snprintf(out, n, "OOM-killed at %s (exit %d)", text_size(p->memory_bytes, part, sizeof part), end->code);
+            snprintf(out, n, "OOM-killed at %s (exit %d)",
+                     text_size(p->memory_bytes, part, sizeof part), end->code);
         else
             snprintf(out, n, "OOM-killed (exit %d)", end->code);
     } else if (end->signal) {
@@ -197,7 +204,8 @@ static const struct plan *on_runner(void *ctx, bool present)
     server_run_drop_plan(s);
     s->p->run_plan = s->plan;
     if (s->plan->bootstrap)
-        logstore_say(s->log, "image %s has no %s: it is installed first (kept in a cache volume)", s->plan->image, s->plan->argv.v[0]);
+        logstore_say(s->log, "image %s has no %s: it is installed first (kept in a cache volume)",
+                     s->plan->image, s->plan->argv.v[0]);
     return s->plan;
 }
 
@@ -272,7 +280,8 @@ static void on_over(void *ctx, const struct run_end *end)
     server_fire(s, EV_OVER);
 }
 
-/* A program that the image may lack and that we could install: then the plan for the lacking image has a bootstrap. */
+/* A program that the image may lack and that we could install: then the plan for the lacking
+ * image has a bootstrap. */
 static const char *runner_to_check(struct server *s)
 {
     if (s->plan->mode != PLAN_DOCKER || s->runner != RUNNER_UNKNOWN || !s->plan->argv.n)
@@ -286,7 +295,8 @@ static const char *runner_to_check(struct server *s)
 enum run_begin server_run_begin(struct server *s)
 {
     static const struct backend_events events = {
-        .runner = on_runner, .up = on_up, .progress = on_progress, .data = on_data, .note = on_note, .over = on_over,
+        .runner = on_runner, .up = on_up, .progress = on_progress, .data = on_data,
+        .note = on_note, .over = on_over,
     };
     assert(!s->backend && s->config);
     if (s->plan->mode == PLAN_DOCKER) {
@@ -302,12 +312,14 @@ enum run_begin server_run_begin(struct server *s)
     s->p->ending = ENDING_AS_WANTED;
     if (s->p->runs++)
         s->restarts++;
-    snprintf(s->run_id, sizeof s->run_id, "%s.%08x%08x%08x", s->fleet->instance, fleet_random(s->fleet), fleet_random(s->fleet),
+    snprintf(s->run_id, sizeof s->run_id, "%s.%08x%08x%08x", s->fleet->instance,
+             fleet_random(s->fleet), fleet_random(s->fleet),
              fleet_random(s->fleet));
     if (s->plan->mode == PLAN_DOCKER)
         logstore_say(s->log, "Docker isolation enabled for server: %s", s->name);
     struct backend_spec spec = { .loop = s->fleet->loop, .plan = s->plan, .run_id = s->run_id,
-                                 .containers = s->fleet->containers, .check_runner = runner_to_check(s),
+                                 .containers = s->fleet->containers,
+                                 .check_runner = runner_to_check(s),
                                  .events = events, .ctx = s };
     s->backend = s->fleet->backend(&spec);
     return RUN_BEGUN;
@@ -322,5 +334,6 @@ void server_run_drop_plan(struct server *s)
 
 bool server_in_use(const struct server *s, const char *container_id)
 {
-    return s->backend && *s->backend->container_id && strcmp(s->backend->container_id, container_id) == 0;
+    return s->backend && *s->backend->container_id &&
+        strcmp(s->backend->container_id, container_id) == 0;
 }

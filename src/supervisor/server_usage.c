@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Figures of one server, once a second: by its probe, or, for a container whose cgroup is not readable here, from the engine. */
+/* Figures of one server, once a second: by its probe, or, for a container whose cgroup is not
+ * readable here, from the engine. */
 #include "supervisor/server_private.h"
 
 #include "base/clock.h"
@@ -15,7 +16,8 @@ void server_usage_reset(struct server *s)
     engine_cancel(s->p->stats);
     s->p->stats = NULL;
     s->p->stats_last = (struct usage_last){ 0 };
-    s->usage = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1, .throttled_percent = -1,
+    s->usage = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1,
+                               .net_tx_bytes = -1, .throttled_percent = -1,
                                .ooms = -1 };
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The figures of one run: picks the way to read them (a process tree, a cgroup, the engine's stats), and the little that these share. */
+/* The figures of one run: picks the way to read them (a process tree, a cgroup, the engine's
+ * stats), and the little that these share. */
 #include "supervisor/usage_probe.h"
 
 #include <fcntl.h>
@@ -40,7 +41,8 @@ void usage_probe_free(struct usage_probe *p)
 
 bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u)
 {
-    u->known = p->cgroup ? usage_cgroup_sample(p->cgroup, now_ms, u) : usage_tree_sample(p->tree, now_ms, u);
+    u->known = p->cgroup ? usage_cgroup_sample(p->cgroup, now_ms, u) : usage_tree_sample(p->tree,
+        now_ms, u);
     return u->known;
 }
 
@@ -50,12 +52,14 @@ void usage_from_stats(json_t *reply, int64_t now_ms, struct usage_last *last, st
 {
     struct engine_stats stats;
     int64_t peak = u->memory_peak_bytes;
-    *u = (struct usage){ .cpu_percent = -1, .throttled_percent = -1, .ooms = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1 };
+    *u = (struct usage){ .cpu_percent = -1, .throttled_percent = -1, .ooms = -1, .pids = -1,
+                         .net_rx_bytes = -1, .net_tx_bytes = -1 };
     u->known = engine_stats_read(reply, &stats) == 0;
     if (!u->known)
         return;
     if (last->at_ms && now_ms > last->at_ms && stats.cpu_ns >= last->cpu_ns)
-        u->cpu_percent = (double)(stats.cpu_ns - last->cpu_ns) / 1e6 / (double)(now_ms - last->at_ms) * 100.;
+        u->cpu_percent =
+            (double)(stats.cpu_ns - last->cpu_ns) / 1e6 / (double)(now_ms - last->at_ms) * 100.;
     *last = (struct usage_last){ now_ms, stats.cpu_ns };
     u->memory_bytes = stats.memory_bytes;
     u->memory_peak_bytes = stats.memory_bytes > peak ? stats.memory_bytes : peak;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Use of a local container, from the files of its cgroup (version 1, 2 or both at once) and its network namespace's counters; all kept
- * open. Which directory it is says /proc/PID/cgroup; where hierarchies are mounted says /proc/self/mountinfo. */
+/* Use of a local container, from the files of its cgroup (version 1, 2 or both at once) and its
+ * network namespace's counters; all kept open. Which directory it is says /proc/PID/cgroup;
+ * where hierarchies are mounted says /proc/self/mountinfo. */
 #include "supervisor/usage_probe.h"
 
 #include <stdio.h>
@@ -60,10 +61,12 @@ static bool has_word(const char *text, size_t n, const char *word)
     return false;
 }
 
-/* "4:memory:/docker/ID" of /proc/PID/cgroup; controller "" is version 2's "0::/…". The path is put into out. */
+/* "4:memory:/docker/ID" of /proc/PID/cgroup; controller "" is version 2's "0::/…". The path is
+ * put into out. */
 static bool find_path(const char *text, const char *controller, char *out, size_t n)
 {
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+    for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1
+         : NULL) {
         const char *first = strchr(line, ':'), *second = first ? strchr(first + 1, ':') : NULL;
         if (!second)
             continue;
@@ -81,7 +84,8 @@ static bool find_path(const char *text, const char *controller, char *out, size_
 }
 
 /* One line of mountinfo: "36 35 98:0 ROOT MOUNTPOINT options … - TYPE SOURCE SUPER". */
-static bool mount_matches(char *line, const char *controller, const char **ret_root, const char **ret_point)
+static bool mount_matches(char *line, const char *controller, const char **ret_root,
+                          const char **ret_point)
 {
     char *save = NULL, *dash = strstr(line, " - ");
     if (!dash)
@@ -103,7 +107,8 @@ static bool mount_matches(char *line, const char *controller, const char **ret_r
 }
 
 /* The directory of this controller's cgroup, without `root`. */
-static bool find_dir(const char *mounts, const char *cgroups, const char *controller, char *out, size_t n)
+static bool find_dir(const char *mounts, const char *cgroups, const char *controller, char *out,
+                     size_t n)
 {
     char path[2048];
     if (!find_path(cgroups, controller, path, sizeof path))
@@ -139,12 +144,14 @@ static char *read_whole(int fd)
     return buf_take(&b);
 }
 
-static void open_files(struct usage_cgroup *c, const char *root, const char *mounts, const char *cgroups,
+static void open_files(struct usage_cgroup *c, const char *root, const char *mounts,
+                       const char *cgroups,
                        const struct file_name *names, size_t n)
 {
     char dir[4096];
     for (size_t i = 0; i < n; i++)
-        if (c->fd[names[i].file] < 0 && find_dir(mounts, cgroups, names[i].controller, dir, sizeof dir))
+        if (c->fd[names[i].file] < 0 && find_dir(mounts, cgroups, names[i].controller, dir,
+                                                 sizeof dir))
             c->fd[names[i].file] = usage_open(root, "%s/%s", dir, names[i].name);
 }
 
@@ -207,7 +214,8 @@ static void read_memory(struct usage_cgroup *c, struct usage *u)
     u->memory_peak_bytes = peak >= 0 ? peak : c->peak_bytes;
     int64_t limit = read_number(c, FILE_MEMORY_LIMIT);
     u->memory_limit_bytes = limit > 0 && limit < (int64_t)1 << UNLIMITED_SHIFT ? limit : 0;
-    u->ooms = usage_pread(c->fd[FILE_MEMORY_EVENTS], text, sizeof text) > 0 ? usage_field(text, "oom_kill") : -1;
+    u->ooms = usage_pread(c->fd[FILE_MEMORY_EVENTS], text, sizeof text) > 0
+        ? usage_field(text, "oom_kill") : -1;
 }
 
 static void read_cpu(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
@@ -226,7 +234,8 @@ static void read_cpu(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
     if (again && cpu_ns >= c->cpu_ns && c->cpu_ns >= 0)
         u->cpu_percent = (double)(cpu_ns - c->cpu_ns) / 1e6 / (double)passed * 100.;
     if (again && periods >= 0 && c->periods >= 0)
-        u->throttled_percent = periods > c->periods ? (double)(throttled - c->throttled) * 100. / (double)(periods - c->periods) : 0.;
+        u->throttled_percent = periods > c->periods
+            ? (double)(throttled - c->throttled) * 100. / (double)(periods - c->periods) : 0.;
     c->sampled_ms = now_ms;
     c->cpu_ns = cpu_ns;
     c->periods = periods;
@@ -240,10 +249,12 @@ static void read_net(struct usage_cgroup *c, struct usage *u)
     if (usage_pread(c->fd[FILE_NET], text, sizeof text) <= 0)
         return;
     u->net_rx_bytes = u->net_tx_bytes = 0;
-    for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+    for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1
+         : NULL) {
         char name[32];
         long long rx, tx;
-        if (sscanf(line, " %31[^: ]: %lld %*d %*d %*d %*d %*d %*d %*d %lld", name, &rx, &tx) != 3 || strcmp(name, "lo") == 0)
+        if (sscanf(line, " %31[^: ]: %lld %*d %*d %*d %*d %*d %*d %*d %lld", name, &rx,
+                   &tx) != 3 || strcmp(name, "lo") == 0)
             continue;
         u->net_rx_bytes += rx;
         u->net_tx_bytes += tx;
@@ -252,7 +263,8 @@ static void read_net(struct usage_cgroup *c, struct usage *u)
 
 bool usage_cgroup_sample(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
 {
-    *u = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1, .throttled_percent = -1, .ooms = -1 };
+    *u = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1,
+                         .throttled_percent = -1, .ooms = -1 };
     if (read_number(c, FILE_MEMORY) < 0)
         return false;
     read_memory(c, u);

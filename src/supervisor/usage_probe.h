@@ -16,7 +16,8 @@ struct usage_cgroup *usage_cgroup_new(const char *root, pid_t pid, const char *c
 void usage_cgroup_free(struct usage_cgroup *c);
 bool usage_cgroup_sample(struct usage_cgroup *c, int64_t now_ms, struct usage *u);
 
-/* The whole of a small file that is kept open, read again from its start; NUL-terminated. -1 when it cannot be read. */
+/* The whole of a small file that is kept open, read again from its start; NUL-terminated. -1
+ * when it cannot be read. */
 long usage_pread(int fd, char *out, size_t n);
 /* Opens ROOT + path (printf); -1 when it cannot. */
 int usage_open(const char *root, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -22,8 +22,10 @@ void usage_host(struct host_usage *ret)
     ret->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (usage_pread(open_once(&stat_fd, "/proc/stat"), text, sizeof text) > 0) {
         unsigned long long user, nice, sys, idle, wait, irq, soft, steal;
-        if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait, &irq, &soft, &steal) == 8) {
-            unsigned long long busy = user + nice + sys + irq + soft + steal, total = busy + idle + wait;
+        if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle,
+                   &wait, &irq, &soft, &steal) == 8) {
+            unsigned long long busy = user + nice + sys + irq + soft + steal,
+                total = busy + idle + wait;
             ret->cpu_percent = last_total && total > last_total && busy >= last_busy
                 ? (double)(busy - last_busy) * 100. / (double)(total - last_total) : 0.;
             last_busy = busy;
@@ -43,8 +45,10 @@ void usage_self(struct self_usage *ret)
     struct timespec cpu, now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t cpu_ns = (int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec, now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    ret->cpu_percent = last_ns && now_ns > last_ns ? (double)(cpu_ns - last_cpu_ns) * 100. / (double)(now_ns - last_ns) : 0.;
+    int64_t cpu_ns = (int64_t)cpu.tv_sec * 1000000000 + cpu.tv_nsec,
+        now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    ret->cpu_percent = last_ns && now_ns > last_ns
+        ? (double)(cpu_ns - last_cpu_ns) * 100. / (double)(now_ns - last_ns) : 0.;
     last_cpu_ns = cpu_ns;
     last_ns = now_ns;
     char text[128];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Use of a process and its descendants, from /proc. One descriptor of /proc/PID/stat per process is kept open (it goes stale with the
- * process, so a reused pid is never read), one read a second; children are looked for rarely, because that costs more than reading. */
+/* Use of a process and its descendants, from /proc. One descriptor of /proc/PID/stat per process
+ * is kept open (it goes stale with the process, so a reused pid is never read), one read a
+ * second; children are looked for rarely, because that costs more than reading. */
 #include "supervisor/usage_probe.h"
 
 #include <dirent.h>
@@ -10,7 +11,8 @@
 #include "base/mem.h"
 
 enum {
-    YOUNG_MS = 15 * 1000,      /* so long a run is looked through for children once a second: npx starts node */
+    /* so long a run is looked through for children once a second: npx starts node */
+    YOUNG_MS = 15 * 1000,
     RESCAN_MS = 5 * 1000,
     THREADS_RESCAN_MS = 30 * 1000,   /* children of other threads than the first */
     PROCESSES_MAX = 512,
@@ -41,7 +43,9 @@ static bool parse_stat(const char *text, struct stat_fields *ret)
         return false;
     long long utime, stime, rss;
     /* state(3) ppid … utime(14) stime(15) … rss(24) */
-    if (sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %*d %*d %*d %*d %*d %*d %*u %*u %lld", &ret->state,
+    if (sscanf(p + 1,
+               " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld "
+               "%*d %*d %*d %*d %*d %*d %*u %*u %lld", &ret->state,
                &utime, &stime, &rss) != 4)
         return false;
     ret->ticks = utime + stime;
@@ -161,10 +165,13 @@ bool usage_tree_sample(struct usage_tree *t, int64_t now_ms, struct usage *u)
     int64_t passed = now_ms - t->sampled_ms;
     bool first = t->sampled_ms == 0;
     t->sampled_ms = now_ms;
-    *u = (struct usage){ .known = true, .cpu_percent = -1, .memory_bytes = memory, .memory_peak_bytes = t->peak_bytes,
-                         .pids = (int32_t)t->n, .net_rx_bytes = -1, .net_tx_bytes = -1, .throttled_percent = -1, .ooms = -1 };
+    *u = (struct usage){ .known = true, .cpu_percent = -1, .memory_bytes = memory,
+                         .memory_peak_bytes = t->peak_bytes,
+                         .pids = (int32_t)t->n, .net_rx_bytes = -1, .net_tx_bytes = -1,
+                             .throttled_percent = -1, .ooms = -1 };
     if (!first && passed > 0)
-        u->cpu_percent = (double)ticks * 1000. / (double)sysconf(_SC_CLK_TCK) / (double)passed * 100.;
+        u->cpu_percent =
+            (double)ticks * 1000. / (double)sysconf(_SC_CLK_TCK) / (double)passed * 100.;
     return true;
 }
 

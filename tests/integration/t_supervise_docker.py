@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers in containers, on a real engine: limits, states, ends, OOM, pulls, sweeps, and the engine lost and found."""
+"""Servers in containers, on a real engine: limits, states, ends, OOM, pulls, sweeps, and the engine
+lost and found."""
 
 import json
 import os
@@ -23,6 +24,11 @@ def boxed(command=None, args=(), **isolation):
     return entry
 
 
+def another(server, container_before):
+    """Ready, in another container."""
+    return server["state"] == "ready" and server["container"]["id"] != container_before["id"]
+
+
 def config(**servers):
     return {"docker_isolation": {"enabled": True}, "mcpServers": servers}
 
@@ -35,24 +41,29 @@ def container(engine, server):
 @tap.limit(90)
 def test_life(t):
     engine = t.engine()
-    m = t.mcptop(config(box=boxed(memory_limit="64m", cpu_limit="0.5", network_mode="none")), docker_host=engine)
+    m = t.mcptop(config(box=boxed(memory_limit="64m", cpu_limit="0.5", network_mode="none")),
+                 docker_host=engine)
     one = m.wait_server("box")
     inside = container(engine, "box")
     host = inside["HostConfig"]
-    t.eq((host["Memory"], host["NanoCpus"], host["NetworkMode"], host["Init"]), (64 << 20, 500_000_000, "none", True), "limits")
+    t.eq((host["Memory"], host["NanoCpus"], host["NetworkMode"], host["Init"]),
+         (64 << 20, 500_000_000, "none", True), "limits")
     t.eq(inside["Config"]["Labels"]["com.mcpproxy.server"], "box", "labels")
-    t.eq(inside["Config"]["Labels"]["com.mcpproxy.instance"], m.api.get("/status")["instance"], "of our instance")
+    t.eq(inside["Config"]["Labels"]["com.mcpproxy.instance"], m.api.get("/status")["instance"],
+         "of our instance")
     t.has(inside["Name"], r"^/mcpproxy-box-[a-z0-9]{4}$", "its name")
     t.eq(one["container"]["name"], inside["Name"][1:], "in the API")
     t.eq(one["pid"], inside["State"]["Pid"], "its pid")
-    used = m.wait_server("box", lambda s: s["usage"] and s["usage"]["memory"] > 0 and s["usage"]["cpu"] >= 0, 10)["usage"]
-    t.eq((used["memory_limit"], used["pids"] >= 1, used["ooms"]), (64 << 20, True, 0), "use is read from its cgroup")
+    used = m.wait_server("box", lambda s: (u := s["usage"]) and u["memory"] and u["cpu"] >= 0)["usage"]
+    t.eq((used["memory_limit"], used["pids"] >= 1, used["ooms"]), (64 << 20, True, 0),
+         "use is read from its cgroup")
     t.has(m.log("box"), "Docker isolation enabled for server: box", "the guide's first line")
     t.has(m.log("box"), "Docker isolation setup successful", "and its second")
     t.has(m.log(), r'docker_run_args: \["run", "-i", "--rm"', "and the arguments in main.log")
     client = m.mcp("box")
     client.initialize()
-    t.eq(client.tool("echo", {"text": "hello"})["content"][0]["text"], "hello", "a call goes through")
+    t.eq(client.tool("echo", {"text": "hello"})["content"][0]["text"], "hello",
+         "a call goes through")
     begin = time.monotonic()
     m.api.post("/servers/box/stop")
     m.wait_server("box", "stopped")
@@ -67,7 +78,8 @@ def test_life(t):
 @tap.limit(90)
 def test_ends(t):
     engine = t.engine()
-    m = t.mcptop(config(exits=boxed("sh", ["-c", "echo last words >&2; exit 4"]), oom=boxed(memory_limit="32m"),
+    m = t.mcptop(config(exits=boxed("sh", ["-c", "echo last words >&2; exit 4"]),
+                        oom=boxed(memory_limit="32m"),
                         absent=boxed("no-such-program"), killed=boxed()), docker_host=engine)
     one = m.wait_server("exits", lambda s: s["exit"])
     t.eq((one["exit"]["code"], one["exit"]["oom"]), (4, False), "an exit status")
@@ -77,7 +89,8 @@ def test_ends(t):
     t.eq(len(engine.docker.mine(server="exits")), 1, "the last failed one is kept")
     t.eq(engine.docker.inspect(kept[0]["Id"])["State"]["ExitCode"], 4, "`docker inspect` too")
     t.has(engine.docker.cli("logs", kept[0]["Id"]).stderr, "last words", "and `docker logs`")
-    t.has(m.wait_server("absent", "failed", 40)["reason"], "no-such-program", "a program the image has not")
+    t.has(m.wait_server("absent", "failed", 40)["reason"], "no-such-program",
+          "a program the image has not")
     m.wait_server("oom")
     client = m.mcp("oom")
     client.initialize()
@@ -88,16 +101,18 @@ def test_ends(t):
     one = m.wait_server("oom", lambda s: s["exit"])
     t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill")
     m.wait_server("oom")
-    wait_for(lambda: len(engine.docker.mine(server="oom")) == 1, 5, "the failed one to go once its successor is ready")
+    wait_for(lambda: len(engine.docker.mine(server="oom")) == 1, 5,
+             "the failed one to go once its successor is ready")
     t.ok(True, "its post-mortem goes with its successor's health")
     before = m.wait_server("killed")["container"]
     begin = time.monotonic()
     engine.docker.kill(before["id"])
     m.wait_server("killed", lambda s: s["exit"], 5)
-    t.ok(time.monotonic() - begin < 1.5, "a kill behind our back is noticed", time.monotonic() - begin)
-    after = m.wait_server("killed", lambda s: s["state"] == "ready" and s["container"]["id"] != before["id"])
+    t.ok(time.monotonic() - begin < 1.5, "a kill behind our back is noticed",
+         time.monotonic() - begin)
+    after = m.wait_server("killed", lambda s: another(s, before))
     engine.docker.remove(after["container"]["id"])
-    m.wait_server("killed", lambda s: s["state"] == "ready" and s["container"]["id"] not in (before["id"], after["container"]["id"]))
+    m.wait_server("killed", lambda s: another(s, after["container"]))
     t.ok(True, "and so is a removal")
 
 
@@ -105,16 +120,19 @@ def test_ends(t):
 def test_limits_live(t):
     engine = t.engine()
     m = t.mcptop(config(box=boxed(memory_limit="128m")), docker_host=engine)
-    one = m.wait_server("box", lambda s: s["state"] == "ready" and s["usage"] and s["usage"]["memory"] > 0)
+    one = m.wait_server("box",
+                        lambda s: s["state"] == "ready" and s["usage"] and s["usage"]["memory"] > 0)
     change = m.api.patch("/servers/box", {"memory": "256m", "cpus": "0.25"})
     t.eq(change["applied"], "live", "memory and cpus change while it runs")
-    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 256 << 20, 5, "the engine's update")
+    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 256 << 20, 5,
+             "the engine's update")
     t.eq(container(engine, "box")["HostConfig"]["NanoCpus"], 250_000_000, "cpus")
     t.eq(m.server("box")["container"]["id"], one["container"]["id"], "the same container")
     t.has(m.read_config(), '"memory_limit": "256m"', "written")
     change = m.api.post("/servers/box/undo")
     t.eq(change["applied"], "live", "undo is live too")
-    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 128 << 20, 5, "the limit to be back")
+    wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 128 << 20, 5,
+             "the limit to be back")
     client = m.mcp("box")
     client.initialize()
     client.tool("alloc", {"mb": 40})
@@ -126,7 +144,7 @@ def test_limits_live(t):
     t.eq(m.read_config(), text, "before anything is written")
     change = m.api.patch("/servers/box", {"network": "none"})
     t.eq(change["applied"], "restart", "the network needs a restart")
-    m.wait_server("box", lambda s: s["state"] == "ready" and s["container"]["id"] != one["container"]["id"])
+    m.wait_server("box", lambda s: another(s, one["container"]))
     t.eq(container(engine, "box")["HostConfig"]["NetworkMode"], "none", "and has it then")
     change = m.api.patch("/servers/box", {"isolation": "none"})
     m.wait_server("box", lambda s: s["state"] == "ready" and s["where"] == "host")
@@ -142,15 +160,18 @@ def test_pull(t):
     m = t.mcptop(config(gone=boxed(image="localhost:1/no/such:image")), docker_host=engine)
     one = m.wait_server("gone", lambda s: s["last_error"])
     t.has(one["reason"], "localhost:1/no/such:image", "a pull that fails names the image")
-    t.has(m.log("gone"), "pull of image localhost:1/no/such:image failed", "the guide's grep finds it")
+    t.has(m.log("gone"), "pull of image localhost:1/no/such:image failed",
+          "the guide's grep finds it")
 
 
 def leftovers(engine, m):
-    """A container of ours from an earlier run, and one of another instance with the same server name."""
+    """A container of ours from an earlier run, and another instance's with the same server name."""
     instance = m.api.get("/status")["instance"]
     labels = {"com.mcpproxy.managed": "true", "com.mcpproxy.server": "box"}
-    ours = engine.docker.run(BUSYBOX, "sleep", "1000", labels=dict(labels, **{"com.mcpproxy.instance": instance}))
-    theirs = engine.docker.run(BUSYBOX, "sleep", "1000", name=f"mcpproxy-box-{os.getpid() % 10000:04}",
+    ours = engine.docker.run(BUSYBOX, "sleep", "1000",
+                             labels=dict(labels, **{"com.mcpproxy.instance": instance}))
+    theirs = engine.docker.run(BUSYBOX, "sleep", "1000",
+                               name=f"mcpproxy-box-{os.getpid() % 10000:04}",
                                labels=dict(labels, **{"com.mcpproxy.instance": instance + "0"}))
     return ours, theirs
 
@@ -168,14 +189,17 @@ def test_kill_9_and_sweep(t):
     m.wait_server("box")
     second = m.server("box")["container"]["id"]
     t.ok(second != first, "a new container")
-    t.ok(not engine.docker.exists(first) and not engine.docker.exists(ours), "our leftovers are swept")
+    t.ok(not engine.docker.exists(first) and not engine.docker.exists(ours),
+         "our leftovers are swept")
     t.ok(engine.docker.exists(theirs), "another instance's are not")
     t.has(m.log(), "started again by the warden: .* signal 9", "the log tells")
     shown = {c["id"][:12]: c["owner"] for c in m.api.get("/containers")["containers"]}
-    t.eq((shown.get(theirs[:12]), shown.get(second[:12])), ("other", "ours"), "both are shown, by owner")
+    t.eq((shown.get(theirs[:12]), shown.get(second[:12])), ("other", "ours"),
+         "both are shown, by owner")
     m.process.kill()
     m.process.wait()
-    wait_for(lambda: not engine.docker.exists(second), 20, "a supervisor without its warden to stop in order")
+    wait_for(lambda: not engine.docker.exists(second), 20,
+             "a supervisor without its warden to stop in order")
     wait_for(lambda: not os.path.exists(m.socket), 10, "and to be gone")
     t.ok(engine.docker.exists(theirs), "the stranger's still stands")
 
@@ -183,15 +207,18 @@ def test_kill_9_and_sweep(t):
 @tap.limit(240)
 def test_engine_lost_and_found(t):
     engine = t.own_engine()
-    m = t.mcptop(dict(config(box=boxed(), host=echo(isolation={"enabled": False}))), docker_host=engine)
+    m = t.mcptop(dict(config(box=boxed(), host=echo(isolation={"enabled": False}))),
+                 docker_host=engine)
     host = m.wait_server("host")["pid"]
     first = m.wait_server("box")["container"]["id"]
     engine.stop()
-    lost = m.wait_server("box", lambda s: s["state"] == "backing-off" and "engine down" in s["reason"], 20)
+    lost = m.wait_server("box",
+                         lambda s: s["state"] == "backing-off" and "engine down" in s["reason"], 20)
     t.ok(lost["pid"] is None, "the server waits for its engine", lost["reason"])
     stays(lambda: m.server("host")["pid"] == host, 1, "the host's servers are untouched")
     m.api.post("/servers/box/restart")
-    t.has(m.wait_server("box", "backing-off", 5)["reason"], "engine down", "a key press cannot help")
+    t.has(m.wait_server("box", "backing-off", 5)["reason"], "engine down",
+          "a key press cannot help")
     engine.start()
     again = m.wait_server("box", timeout=40)
     t.ok(again["container"]["id"] != first, "rebuilt when the engine is back")
@@ -201,7 +228,8 @@ def test_engine_lost_and_found(t):
     engine.start()
     m.wait_server("box", timeout=40)
     wait_for(lambda: len(engine.docker.mine()) == 1, 10, "what survived the crash to be swept",
-             saw=lambda: [(c["Id"][:12], c["Names"], c["State"], c["Status"]) for c in engine.docker.mine()])
+             saw=lambda: [(c["Id"][:12], c["Names"], c["State"],
+                           c["Status"]) for c in engine.docker.mine()])
     t.eq(m.server("host")["pid"], host, "the host's servers never noticed")
 
 
@@ -217,16 +245,18 @@ def test_engine_comes_late(t):
 
 @tap.limit(240)
 def test_the_guides_example(t):
-    """uvx on python:3.11, which has no uvx: installed first, because the image proves to lack it."""
+    """uvx on python:3.11, which has no uvx: installed first, as the image proves to lack it."""
     engine = t.engine("python:3.11")
     m = t.mcptop({"docker_isolation": {"enabled": True}, "mcpServers": [
-        {"name": "sqlite", "command": "uvx", "args": ["--with", "mcp<2", "mcp-server-sqlite", "--db-path", "/tmp/x.db"]}]},
+        {"name": "sqlite", "command": "uvx", "args": ["--with", "mcp<2", "mcp-server-sqlite",
+                                                      "--db-path", "/tmp/x.db"]}]},
         docker_host=engine)
     one = m.wait_server("sqlite", timeout=180)
     t.ok(one["tool_count"] >= 5, "its tools", one["tool_count"])
     t.eq(one["plan"]["bootstrap"], True, "the plan says so")
     t.has(m.log("sqlite"), "image python:3.11 has no uvx", "and the log")
-    t.has(json.dumps(one["plan"]["run_args"]), "mcpproxy-uv-cache-sqlite", "kept in a volume of its own")
+    t.has(json.dumps(one["plan"]["run_args"]), "mcpproxy-uv-cache-sqlite",
+          "kept in a volume of its own")
     m.stop()
     engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-sqlite", check=False)
 

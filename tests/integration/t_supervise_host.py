@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers on the host: states, reasons, back-off, stop, what is left behind, changes of the configuration."""
+"""Servers on the host: states, reasons, back-off, stop, what is left behind, changes of the
+configuration."""
 
 import json
 import os
@@ -21,13 +22,15 @@ def states(m, name):
 
 
 def test_life(t):
-    m = t.mcptop({"mcpServers": [dict(fixture("good"), name="good"), dict(echo(), name="off", enabled=False)]})
+    m = t.mcptop({"mcpServers": [dict(fixture("good"), name="good"),
+                                 dict(echo(), name="off", enabled=False)]})
     good = m.wait_server("good")
     t.eq(states(m, "good"), ["starting", "initializing", "ready"], "the states of a start")
     t.ok(good["pid"] > 0 and proc.alive(good["pid"]), "its pid")
     t.eq(os.getsid(good["pid"]), good["pid"], "a session of its own")
     t.ok(good["tool_count"] > 5, "its tools were listed")
-    t.eq((m.server("off")["state"], m.server("off")["reason"]), ("stopped", "disabled in the configuration"), "a disabled one")
+    t.eq((m.server("off")["state"], m.server("off")["reason"]),
+         ("stopped", "disabled in the configuration"), "a disabled one")
     m.api.post("/servers/good/stop")
     stopped = m.wait_server("good", "stopped")
     t.eq(stopped["reason"], "stopped by user", "the reason of a stop")
@@ -42,8 +45,10 @@ def test_life(t):
 def test_ends_and_reasons(t):
     m = t.mcptop({"mcpServers": [
         dict(fixture("exit", 3, "goodbye"), name="exits"), dict(fixture("good"), name="killed"),
-        {"name": "absent", "command": "no-such-program-anywhere"}, dict(fixture("mute"), name="mute", init_timeout="1s"),
-        dict(fixture("exit_after_initialize", 7), name="later"), {"name": "remote", "url": "http://127.0.0.1:1/"}]})
+        {"name": "absent", "command": "no-such-program-anywhere"},
+            dict(fixture("mute"), name="mute", init_timeout="1s"),
+        dict(fixture("exit_after_initialize", 7), name="later"),
+            {"name": "remote", "url": "http://127.0.0.1:1/"}]})
     one = m.wait_server("exits", lambda s: s["exit"])
     t.eq((one["exit"]["code"], one["reason"]), (3, "exited 3: goodbye"), "an exit status, and its last words")
     t.has(m.log("exits"), r"\| INFO \| stderr \| goodbye", "its last words are in its log")
@@ -52,7 +57,8 @@ def test_ends_and_reasons(t):
     t.has(absent["reason"], "no-such-program-anywhere.*not in PATH", "a program that is not there")
     t.ok(absent["retry_in_ms"] > 30000, "is tried again, slowly", absent)
     mute = m.wait_server("mute", lambda s: "start timeout" in s["reason"])
-    t.eq(mute["reason"], "start timeout after 1s: no answer to initialize", "a handshake that times out")
+    t.eq(mute["reason"], "start timeout after 1s: no answer to initialize",
+         "a handshake that times out")
     t.has(m.server("remote")["reason"], "remote", "what this version cannot run says so")
     t.eq(m.server("remote")["state"], "failed", "and is failed")
     killed = m.wait_server("killed")
@@ -84,8 +90,10 @@ def test_flaky_recovers(t):
 
 @tap.limit(90)
 def test_stubborn_trees_die(t):
-    m = t.mcptop({"mcpServers": [dict(fixture("stubborn"), name="stubborn"), dict(fixture("forks"), name="forks"),
-                                 dict(fixture("forks", "SETSID"), name="sessions"), dict(fixture("good"), name="bystander")]})
+    m = t.mcptop({"mcpServers": [dict(fixture("stubborn"), name="stubborn"),
+                                 dict(fixture("forks"), name="forks"),
+                                 dict(fixture("forks", "SETSID"), name="sessions"),
+                                     dict(fixture("good"), name="bystander")]})
     families = {}
     for name in ("stubborn", "forks", "sessions"):
         pid = m.wait_server(name)["pid"]
@@ -100,7 +108,8 @@ def test_stubborn_trees_die(t):
         m.wait_server(name, "stopped", 20)
         wait_for(lambda: not [i for i in family if proc.same(i)], 2, f"all of {name} to be gone")
         t.ok(True, f"{name}: nothing is left")
-    t.ok(time.monotonic() - begin < 9, "bounded: 2 s, SIGTERM, 5 s, SIGKILL", time.monotonic() - begin)
+    t.ok(time.monotonic() - begin < 9, "bounded: 2 s, SIGTERM, 5 s, SIGKILL",
+         time.monotonic() - begin)
     m.api.post("/servers/forks/start")
     pid = m.wait_server("forks")["pid"]
     wait_for(lambda: len(proc.tree(pid)) >= 4, 5, "its children")
@@ -120,8 +129,11 @@ def test_stubborn_trees_die(t):
 
 
 def test_environment(t):
-    m = t.mcptop({"mcpServers": [dict(fixture("good", env={"MINE": "${env:OUTER}", "HTTP_PROXY": "http://own"}), name="s")]},
-                 env={"OUTER": "from outside", "SECRET_TOKEN": "not for servers", "HTTP_PROXY": "http://outer", "LC_ALL": "C.UTF-8"})
+    m = t.mcptop({"mcpServers": [dict(fixture("good", env={"MINE": "${env:OUTER}",
+                                                           "HTTP_PROXY": "http://own"}),
+                                                               name="s")]},
+                 env={"OUTER": "from outside", "SECRET_TOKEN": "not for servers",
+                      "HTTP_PROXY": "http://outer", "LC_ALL": "C.UTF-8"})
     m.wait_server("s")
     client = m.mcp("s")
     client.initialize()
@@ -138,13 +150,16 @@ def test_strange_names(t):
     m.wait_server("../../x")
     m.wait_server("a b/ü")
     m.stop()
-    t.eq(sorted(os.listdir(m.log_dir)), ["main.log", "server-.._.._x.log", "server-a_b___.log"], "logs stay in their directory")
-    t.ok(not [f for f in os.listdir(t.dir) if f.startswith("x") or "server-" in f], "nothing above it", os.listdir(t.dir))
+    t.eq(sorted(os.listdir(m.log_dir)), ["main.log", "server-.._.._x.log", "server-a_b___.log"],
+         "logs stay in their directory")
+    t.ok(not [f for f in os.listdir(t.dir) if f.startswith("x") or "server-" in f],
+         "nothing above it", os.listdir(t.dir))
 
 
 def test_configuration(t):
     def config(**more):
-        return {"mcpServers": [dict(fixture("good"), name="same"), dict(fixture("good", **more), name="changes")]}
+        return {"mcpServers": [dict(fixture("good"), name="same"), dict(fixture("good", **more),
+            name="changes")]}
     m = t.mcptop(config())
     pids = {name: m.wait_server(name)["pid"] for name in ("same", "changes")}
     os.utime(m.config)
@@ -155,8 +170,10 @@ def test_configuration(t):
     t.eq(m.server("same")["pid"], pids["same"], "only what changed was restarted")
     m.write_config('{"mcpServers": [ {"name": "x", ]')
     wait_for(lambda: m.api.get("/status")["config"]["errors"] > 0, 5, "the errors to be shown")
-    t.eq((m.server("same")["pid"], len(m.servers())), (pids["same"], 2), "a broken file changes nothing")
-    m.write_config({"mcpServers": [dict(fixture("good"), name="new"), dict(fixture("good"), name="same")]})
+    t.eq((m.server("same")["pid"], len(m.servers())), (pids["same"], 2),
+         "a broken file changes nothing")
+    m.write_config({"mcpServers": [dict(fixture("good"), name="new"),
+                                   dict(fixture("good"), name="same")]})
     m.wait_server("new")
     t.eq([s["name"] for s in m.servers()], ["new", "same"], "the order of the file")
     t.eq(m.server("same")["pid"], pids["same"], "what stayed was not touched")
@@ -164,7 +181,8 @@ def test_configuration(t):
 
 
 def test_enable_and_undo(t):
-    text = '{\n  // mine\n  "mcpServers": {\n    "one": {"command": "sh", "args": ["-c", "cat >/dev/null"]}\n  }\n}\n'
+    text = ('{\n  // mine\n  "mcpServers": {\n'
+            '    "one": {"command": "sh", "args": ["-c", "cat >/dev/null"]}\n  }\n}\n')
     m = t.mcptop(text)
     m.api.post("/servers/one/disable")
     m.wait_server("one", "stopped")
@@ -182,31 +200,36 @@ def test_enable_and_undo(t):
     t.has(m.read_config(), '"memory_limit": "1g"', "limits are written")
     m.api.post("/servers/one/undo")
     t.eq(m.read_config(), text, "and taken back with the object made for them")
-    t.eq(m.api.raw("PATCH", "/servers/one", {"memory": "many"}).status, 400, "a bad value is refused")
+    t.eq(m.api.raw("PATCH", "/servers/one", {"memory": "many"}).status, 400,
+         "a bad value is refused")
     t.eq(m.read_config(), text, "before anything is written")
 
 
 def test_silent(t):
-    m = t.mcptop({"mcpServers": [dict(fixture("freeze_after", 1), name="frozen", health_check_interval="300ms")]})
+    m = t.mcptop({"mcpServers": [dict(fixture("freeze_after", 1), name="frozen",
+                                      health_check_interval="300ms")]})
     first = m.wait_server("frozen")["pid"]
     client = m.mcp("frozen")
     client.initialize()
     client.tool("echo", {"text": "the last answer"})
     m.wait_server("frozen", lambda s: s["state"] == "silent" or s["restarts"], 15)
     t.ok(True, "a ping without an answer is noticed")
-    m.wait_server("frozen", lambda s: s["restarts"] >= 1 and s["state"] == "ready" and s["pid"] != first, 20)
+    m.wait_server("frozen",
+                  lambda s: s["restarts"] >= 1 and s["state"] == "ready" and s["pid"] != first, 20)
     t.has(m.log("frozen"), "restarting: protocol silent", "and it is restarted with the reason")
 
 
 def test_order_of_stop(t):
-    m = t.mcptop({"mcpServers": {f"s{i}": fixture("good") for i in range(4)} | {"stubborn": fixture("stubborn")}})
+    m = t.mcptop({"mcpServers": {"stubborn": fixture("stubborn"),
+                                 **{f"s{i}": fixture("good") for i in range(4)}}})
     for name in [s["name"] for s in m.servers()]:
         m.wait_server(name)
     begin = time.monotonic()
     m.process.send_signal(signal.SIGTERM)
     m.process.wait(20)
     t.eq(m.process.returncode, 0, "SIGTERM ends it in order")
-    t.ok(time.monotonic() - begin < 9.5, "bounded by the slowest server's grace", time.monotonic() - begin)
+    t.ok(time.monotonic() - begin < 9.5, "bounded by the slowest server's grace",
+         time.monotonic() - begin)
     t.ok(not os.path.exists(m.socket), "its socket is gone")
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A server's log: lines and their records, long lines, noise, names of files, what is told to subscribers, a file that cannot be written. */
+/* A server's log: lines and their records, long lines, noise, names of files, what is told to
+ * subscribers, a file that cannot be written. */
 #include "supervisor/logstore.h"
 
 #include <stdio.h>
@@ -38,10 +39,12 @@ static void feed(struct logstore *l, const char *text)
     logstore_stderr(l, text, strlen(text));
 }
 
-static void is_line(struct logstore *l, uint64_t seq, enum ring_stream stream, unsigned flags, const char *want)
+static void is_line(struct logstore *l, uint64_t seq, enum ring_stream stream, unsigned flags,
+                    const char *want)
 {
     struct ring_line line;
-    AUTO_FREE char *got = ring_get(logstore_get_ring(l), seq, &line) == 0 ? xstrndup(line.text, line.len) : NULL;
+    AUTO_FREE char *got = ring_get(logstore_get_ring(l), seq, &line) == 0
+        ? xstrndup(line.text, line.len) : NULL;
     is_str(got, want, "line %d", (int)seq);
     if (got)
         ok(line.stream == stream && line.flags == flags, "its stream and flags");
@@ -63,8 +66,10 @@ static void test_lines(struct ev_loop *loop)
     is_line(l, 6, RING_STDOUT, 0, "rubbish");
     is_line(l, 7, RING_SUPERVISOR, 0, "it ended and so on");
     AUTO_FREE char *text = file_text(logstore_get_path(l));
-    ok(strstr(text, "+00:00 | INFO | stderr | one\n") || strstr(text, " | INFO | stderr | one\n"), "the record of a line");
-    ok(strstr(text, " | WARN | stdout | rubbish\n") != NULL, "stdout that is no protocol is marked");
+    ok(strstr(text, "+00:00 | INFO | stderr | one\n") || strstr(text, " | INFO | stderr | one\n"),
+       "the record of a line");
+    ok(strstr(text, " | WARN | stdout | rubbish\n") != NULL,
+       "stdout that is no protocol is marked");
     ok(strstr(text, " | INFO | supervisor | it ended and so on\n") != NULL, "our own words");
     is_int(logstore_get_lost(l), 0, "nothing lost");
     logstore_free(l);
@@ -79,8 +84,10 @@ static void test_long_line(struct ev_loop *loop)
     feed(l, "end\nnext\n");
     struct ring_line first, last;
     is_int(ring_next_seq(logstore_get_ring(l)), 6, "200 kB are four pieces, then the next line");
-    ok(ring_get(logstore_get_ring(l), 1, &first) == 0 && first.len == 65536 && first.flags == LINE_PARTIAL, "the first piece is marked");
-    ok(ring_get(logstore_get_ring(l), 4, &last) == 0 && last.flags == LINE_CONT, "and so is the last");
+    ok(ring_get(logstore_get_ring(l), 1, &first) == 0 && first.len == 65536 &&
+       first.flags == LINE_PARTIAL, "the first piece is marked");
+    ok(ring_get(logstore_get_ring(l), 4, &last) == 0 && last.flags == LINE_CONT,
+       "and so is the last");
     AUTO_FREE char *text = file_text(logstore_get_path(l));
     ok(strlen(text) > sizeof big, "all of it is in the file");
     logstore_free(l);
@@ -89,7 +96,8 @@ static void test_long_line(struct ev_loop *loop)
 static void test_names(void)
 {
     static const char *const names[][2] = {
-        { "github", "server-github.log" }, { "../../x", "server-.._.._x.log" }, { "a b", "server-a_b.log" }, { "", "server-.log" },
+        { "github", "server-github.log" }, { "../../x", "server-.._.._x.log" },
+            { "a b", "server-a_b.log" }, { "", "server-.log" },
         { "\xC3\xBC", "server-__.log" },
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -100,7 +108,8 @@ static void test_names(void)
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     AUTO_FREE char *got = logstore_file_name(name);
-    ok(strlen(got) <= 200 && strcmp(got + strlen(got) - 4, ".log") == 0, "a long name still is a file name");
+    ok(strlen(got) <= 200 && strcmp(got + strlen(got) - 4, ".log") == 0,
+       "a long name still is a file name");
 }
 
 static void test_told(struct ev_loop *loop)
@@ -131,7 +140,8 @@ static void test_flood(struct ev_loop *loop)
         logstore_stderr(l, chunk.data, chunk.len);
     int64_t took_ns = clock_mono_ns() - begin_ns;
     uint64_t lines = ring_next_seq(logstore_get_ring(l)) - before;
-    printf("# %d lines in %.1f ms: %.0f lines/s\n", (int)lines, (double)took_ns / 1e6, (double)lines * 1e9 / (double)took_ns);
+    printf("# %d lines in %.1f ms: %.0f lines/s\n", (int)lines, (double)took_ns / 1e6,
+           (double)lines * 1e9 / (double)took_ns);
     ok((double)lines * 1e9 / (double)took_ns > 200000, "faster than any server writes");
     ok(ring_bytes(logstore_get_ring(l)) <= 1024 * 1024, "the ring is bounded");
     buf_fini(&chunk);

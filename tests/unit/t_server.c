@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The state machine of a server, driven by a scripted backend in the place of processes and containers. */
+/* The state machine of a server, driven by a scripted backend in the place of processes and
+ * containers. */
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -43,7 +44,8 @@ static void reply(struct fake *k, const char *line, const char *method, const ch
     if (!id || !strstr(line, method))
         return;
     struct buf b = BUF_INIT;
-    buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":%s}\n", (int)strcspn(id + 5, ",}"), id + 5, result);
+    buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":%s}\n", (int)strcspn(id + 5, ",}"),
+               id + 5, result);
     k->b.events.data(k->b.ctx, STREAM_OUT, b.data, b.len);
     buf_fini(&b);
 }
@@ -57,7 +59,9 @@ static void on_answer(struct ev_loop *l, ev_timer *w, int revents)
         buf_consume(&k->in, (size_t)(end - k->in.data) + 1);
         if (mute)
             continue;
-        reply(k, line, "\"initialize\"", "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"fake\",\"version\":\"1\"}}");
+        reply(k, line, "\"initialize\"",
+              "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}},"
+              "\"serverInfo\":{\"name\":\"fake\",\"version\":\"1\"}}");
         reply(k, line, "\"tools/list\"", "{\"tools\":[]}");
         reply(k, line, "\"ping\"", "{}");
     }
@@ -98,7 +102,8 @@ static void fake_free(struct backend *b)
     free(k);
 }
 
-static const struct backend_ops fake_ops = { .writev = fake_writev, .stop = fake_stop, .kill = fake_kill, .free = fake_free };
+static const struct backend_ops fake_ops = { .writev = fake_writev, .stop = fake_stop,
+                                             .kill = fake_kill, .free = fake_free };
 
 static struct backend *fake_new(const struct backend_spec *spec)
 {
@@ -147,7 +152,8 @@ static void begin(const char *servers)
     struct fault f = FAULT_NONE;
     AUTO_FREE char *logs = xasprintf("%s/logs", dir);
     write_config(servers);
-    struct fleet_options options = { .config = config_path, .log_dir = logs, .instance = "t", .backend = fake_new };
+    struct fleet_options options = { .config = config_path, .log_dir = logs, .instance = "t",
+                                     .backend = fake_new };
     made = 0;
     mute = false;
     fleet = fleet_new(loop, &options, &f);
@@ -195,7 +201,8 @@ static void test_crashes(void)
     is_ready();
     exits(fake_of("one"), 3);
     is_in(SERVER_STARTING, "exited 3", "the first end after it was ready restarts at once");
-    ok(made == 2 && s->restarts == 1 && s->failures == 1 && s->last_end.code == 3, "and is remembered");
+    ok(made == 2 && s->restarts == 1 && s->failures == 1 && s->last_end.code == 3,
+       "and is remembered");
     up(fake_of("one"));
     is_ready();
     is_in(SERVER_READY, "", "well again");
@@ -264,10 +271,12 @@ static void test_handshake(void)
     mute = true;
     up(fake_of("one"));
     run_until(loop, s->state == SERVER_STOPPING, 2.);
-    is_in(SERVER_STOPPING, "start timeout after 0.2s: no answer to initialize", "no answer to initialize");
+    is_in(SERVER_STOPPING, "start timeout after 0.2s: no answer to initialize",
+          "no answer to initialize");
     is_int(fake_of("one")->stops, 1, "its run is ended");
     exits(fake_of("one"), 0);
-    is_in(SERVER_BACKING_OFF, "start timeout after 0.2s: no answer to initialize", "a failure like an end");
+    is_in(SERVER_BACKING_OFF, "start timeout after 0.2s: no answer to initialize",
+          "a failure like an end");
     is_int(s->failures, 1, "counted");
     end();
 }
@@ -346,7 +355,8 @@ static void test_engine(void)
 {
     begin("\"one\":{\"command\":\"npx\",\"isolation\":{\"enabled\":true,\"mode\":\"docker\"}}");
     run_until(loop, s->state == SERVER_BACKING_OFF, 3.);
-    ok(s->state == SERVER_BACKING_OFF && strncmp(s->reason, "engine down: ", 13) == 0, "without an engine it waits: %s", s->reason);
+    ok(s->state == SERVER_BACKING_OFF && strncmp(s->reason, "engine down: ", 13) == 0,
+       "without an engine it waits: %s", s->reason);
     ok(s->failures == 0 && made == 0, "nothing it can be blamed for");
     server_stop(s, "stopped by user");
     is_in(SERVER_STOPPED, "stopped by user", "and can be stopped");

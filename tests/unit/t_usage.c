@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Figures from recorded trees of /proc and cgroup files, versions 1 and 2 (as a Docker 20.10 on Debian 12 and a 24.0 on a cgroup v2 host showed
- * them), and from this very process. */
+/* Figures from recorded trees of /proc and cgroup files, versions 1 and 2 (as a Docker 20.10 on
+ * Debian 12 and a 24.0 on a cgroup v2 host showed them), and from this very process. */
 #include "supervisor/usage.h"
 
 #include <errno.h>
@@ -40,22 +40,25 @@ static const char v1_mounts[] =
     "34 25 0:30 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw\n";
 
 static const char net_dev[] =
-    "Inter-|   Receive                                                |  Transmit\n"
-    " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n"
-    "    lo:     999       9    0    0    0     0          0         0      999       9    0    0    0     0       0          0\n"
-    "  eth0:   46000      40    0    0    0     0          0         0     1200      12    0    0    0     0       0          0\n"
-    "  eth1:     100       1    0    0    0     0          0         0       10       1    0    0    0     0       0          0\n";
+    "Inter-| Receive | Transmit\n"
+    " face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs …\n"
+    "    lo:     999       9    0    0    0     0          0         0      999       9 0 0 0 0 0 0\n"
+    "  eth0:   46000      40    0    0    0 0 0 0     1200      12 0 0 0 0 0 0\n"
+    "  eth1:     100       1    0    0    0     0          0         0       10       1 0 0 0 0 0 0\n";
 
 static void record_v1(const char *cpu_ns, const char *cpu_stat)
 {
     put("/proc/self/mountinfo", v1_mounts);
-    put("/proc/77/cgroup", "12:pids:" V1 "\n5:cpu,cpuacct:" V1 "\n4:memory:" V1 "\n1:name=systemd:" V1 "\n0::/\n");
+    put("/proc/77/cgroup",
+        "12:pids:" V1 "\n5:cpu,cpuacct:" V1 "\n4:memory:" V1 "\n1:name=systemd:" V1 "\n0::/\n");
     put("/proc/77/net/dev", net_dev);
     put("/sys/fs/cgroup/memory" V1 "/memory.usage_in_bytes", "104857600\n");
     put("/sys/fs/cgroup/memory" V1 "/memory.max_usage_in_bytes", "209715200\n");
     put("/sys/fs/cgroup/memory" V1 "/memory.limit_in_bytes", "536870912\n");
-    put("/sys/fs/cgroup/memory" V1 "/memory.stat", "cache 4096\ninactive_file 1\ntotal_cache 30000000\ntotal_inactive_file 20971520\n");
-    put("/sys/fs/cgroup/memory" V1 "/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    put("/sys/fs/cgroup/memory" V1 "/memory.stat",
+        "cache 4096\ninactive_file 1\ntotal_cache 30000000\ntotal_inactive_file 20971520\n");
+    put("/sys/fs/cgroup/memory" V1 "/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
     put("/sys/fs/cgroup/cpu,cpuacct" V1 "/cpuacct.usage", cpu_ns);
     put("/sys/fs/cgroup/cpu,cpuacct" V1 "/cpu.stat", cpu_stat);
     put("/sys/fs/cgroup/pids" V1 "/pids.current", "19\n");
@@ -78,7 +81,8 @@ static void test_v1(void)
     record_v1("1500000000\n", "nr_periods 110\nnr_throttled 15\nthrottled_time 5\n");
     ok(usage_probe_sample(p, 2000, &u), "again");
     ok(u.cpu_percent > 49.9 && u.cpu_percent < 50.1, "half a core (%g)", u.cpu_percent);
-    ok(u.throttled_percent > 49.9 && u.throttled_percent < 50.1, "half of the periods throttled (%g)", u.throttled_percent);
+    ok(u.throttled_percent > 49.9 && u.throttled_percent < 50.1,
+       "half of the periods throttled (%g)", u.throttled_percent);
     put("/sys/fs/cgroup/memory" V1 "/memory.limit_in_bytes", "9223372036854771712\n");
     ok(usage_probe_sample(p, 3000, &u) && u.memory_limit_bytes == 0, "no limit is 0");
     usage_probe_free(p);
@@ -88,7 +92,8 @@ static void test_v1(void)
 
 static void record_v2(const char *cpu_stat)
 {
-    put("/proc/self/mountinfo", "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
+    put("/proc/self/mountinfo",
+        "30 25 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n");
     put("/proc/88/cgroup", "0::" V2 "\n");
     put("/proc/88/net/dev", net_dev);
     put("/sys/fs/cgroup" V2 "/memory.current", "50331648\n");
@@ -102,7 +107,8 @@ static void record_v2(const char *cpu_stat)
 static void test_v2(void)
 {
     struct usage u;
-    record_v2("usage_usec 2000000\nuser_usec 1\nsystem_usec 1\nnr_periods 50\nnr_throttled 0\nthrottled_usec 0\n");
+    record_v2("usage_usec 2000000\nuser_usec 1\nsystem_usec 1\n"
+              "nr_periods 50\nnr_throttled 0\nthrottled_usec 0\n");
     struct usage_probe *p = usage_probe_new(root, 88, ID);
     ok(p && usage_probe_sample(p, 1000, &u) && u.known, "version 2 is read");
     is_int(u.memory_bytes, 50000000, "memory");
@@ -111,11 +117,13 @@ static void test_v2(void)
     is_int(u.ooms, 1, "OOM kills");
     is_int(u.pids, 4, "pids");
     record_v2("usage_usec 2250000\nnr_periods 50\nnr_throttled 0\n");
-    ok(usage_probe_sample(p, 2000, &u) && u.cpu_percent > 24.9 && u.cpu_percent < 25.1, "a quarter of a core");
+    ok(usage_probe_sample(p, 2000, &u) && u.cpu_percent > 24.9 && u.cpu_percent < 25.1,
+       "a quarter of a core");
     ok(u.throttled_percent == 0., "no period, no throttling");
     AUTO_FREE char *gone = xasprintf("%s/sys/fs/cgroup" V2 "/memory.current", root);
     usage_probe_free(p);
-    ok(unlink(gone) == 0 && !usage_probe_new(root, 88, ID), "a cgroup that cannot be read is for the engine's stats");
+    ok(unlink(gone) == 0 && !usage_probe_new(root, 88, ID),
+       "a cgroup that cannot be read is for the engine's stats");
 }
 
 static void test_tree(void)
@@ -142,7 +150,8 @@ static void test_tree(void)
         usleep(5000);
     is_int(u.pids, 2, "and its child, found while it is young");
     ok(u.memory_bytes > 4096 && u.memory_peak_bytes >= u.memory_bytes, "their memory");
-    ok(u.cpu_percent >= 0 && u.net_rx_bytes == -1 && u.ooms == -1, "what is not known on the host is -1");
+    ok(u.cpu_percent >= 0 && u.net_rx_bytes == -1 && u.ooms == -1,
+       "what is not known on the host is -1");
     close(pipes[1]);
     waitpid(child, NULL, 0);
     ok(!usage_probe_sample(p, now_ms, &u) && !u.known, "gone when the processes are");
@@ -154,11 +163,15 @@ static void test_stats(void)
 {
     struct usage_last last = { 0 };
     struct usage u = { 0 };
-    json_t *reply = json_loads("{\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":1000000000}},\"memory_stats\":{\"usage\":1000,\"limit\":2000,"
-                               "\"stats\":{\"inactive_file\":100}},\"pids_stats\":{\"current\":3}}", 0, NULL);
+    json_t *reply = json_loads(
+        "{\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":1000000000}},"
+        "\"memory_stats\":{\"usage\":1000,\"limit\":2000,\"stats\":{\"inactive_file\":100}},"
+        "\"pids_stats\":{\"current\":3}}", 0, NULL);
     usage_from_stats(reply, 1000, &last, &u);
-    ok(u.known && u.memory_bytes == 900 && u.memory_limit_bytes == 2000 && u.pids == 3 && u.cpu_percent < 0, "the engine's stats");
-    json_integer_set(json_object_get(json_object_get(json_object_get(reply, "cpu_stats"), "cpu_usage"), "total_usage"), 1100000000);
+    ok(u.known && u.memory_bytes == 900 && u.memory_limit_bytes == 2000 && u.pids == 3 &&
+       u.cpu_percent < 0, "the engine's stats");
+    json_integer_set(json_object_get(json_object_get(json_object_get(reply, "cpu_stats"),
+                                                     "cpu_usage"), "total_usage"), 1100000000);
     usage_from_stats(reply, 2000, &last, &u);
     ok(u.cpu_percent > 9.9 && u.cpu_percent < 10.1, "a rate from two of them");
     json_t *empty = json_object();
@@ -173,10 +186,12 @@ static void test_self(void)
     struct self_usage self;
     struct host_usage host;
     usage_self(&self);
-    ok(self.rss_anon_bytes > 0 && self.rss_anon_bytes < 100 << 20, "our own memory: %lld", (long long)self.rss_anon_bytes);
+    ok(self.rss_anon_bytes > 0 && self.rss_anon_bytes < 100 << 20, "our own memory: %lld",
+       (long long)self.rss_anon_bytes);
     usage_host(&host);
     usage_host(&host);
-    ok(host.cpus > 0 && host.memory_total > host.memory_used && host.memory_used > 0, "the machine's");
+    ok(host.cpus > 0 && host.memory_total > host.memory_used && host.memory_used > 0,
+       "the machine's");
     ok(host.cpu_percent >= 0 && host.cpu_percent <= 100, "and its load");
 }
 
