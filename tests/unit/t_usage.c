@@ -149,6 +149,7 @@ static void test_tree(void)
     for (int i = 0; i < 200 && usage_probe_sample(p, now_ms, &u) && u.pids < 2; i++, now_ms += 1000)
         usleep(5000);
     is_int(u.pids, 2, "and its child, found while it is young");
+    usage_probe_sample(p, now_ms += 1000, &u);
     ok(u.memory_bytes > 4096 && u.memory_peak_bytes >= u.memory_bytes, "their memory");
     ok(u.cpu_percent >= 0 && u.net_rx_bytes == -1 && u.ooms == -1,
        "what is not known on the host is -1");
