@@ -73,11 +73,25 @@ static bool get_bool(json_t *o, const char *key, bool otherwise)
     return json_is_boolean(v) ? json_is_true(v) : otherwise;
 }
 
+/* The first error, else the first warning. */
+static json_t *worst_problem(json_t *problems)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(problems, i, p) {
+        const char *severity = json_string_value(json_object_get(p, "severity"));
+        if (severity && strcmp(severity, "error") == 0)
+            return p;
+    }
+    return json_array_get(problems, 0);
+}
+
 void feed_parse_status(struct feed_status *st, json_t *o)
 {
     json_t *host = json_object_get(o, "host"), *engine = json_object_get(o, "engine");
     json_t *config = json_object_get(o, "config"), *self = json_object_get(o, "self");
-    json_t *problem = json_array_get(json_object_get(config, "problems"), 0);
+    json_t *problem = worst_problem(json_object_get(config, "problems"));
 
     st->known = json_is_object(o);
     feed_take_str(&st->version, o, "version");

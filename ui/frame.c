@@ -53,6 +53,17 @@ static void put_counts(struct view *v, struct pen *p, int level)
         count(p, &first, stopped, ST_DIM, "stopped");
 }
 
+/* Nobody misses an engine that no server would run in. */
+static bool engine_is_missed(const struct view *v)
+{
+    if (strcmp(v->feed.status.engine_state, "down") != 0)
+        return false;
+    for (size_t i = 0; i < v->feed.server_count; i++)
+        if (v->feed.servers[i]->wanted_up && strcmp(v->feed.servers[i]->where, "docker") == 0)
+            return true;
+    return false;
+}
+
 static void put_engine(struct view *v, struct pen *p, int level)
 {
     const struct feed_status *st = &v->feed.status;
@@ -66,7 +77,7 @@ static void put_engine(struct view *v, struct pen *p, int level)
         put(p, ST_NORMAL, st->engine_context);
         put(p, ST_NORMAL, " ");
     }
-    put(p, up ? ST_OK : down ? ST_BAD : ST_DIM, up ? "●" : "○");
+    put(p, up ? ST_OK : engine_is_missed(v) ? ST_BAD : ST_DIM, up ? "●" : "○");
     put(p, ST_NORMAL, " engine");
     if (up && level >= 1)
         return;
@@ -143,7 +154,7 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
     } else if (v->connection == CONN_LOST) {
         buf_add_str(out, "the supervisor stopped; q leaves");
         *st = ST_BUSY;
-    } else if (!strcmp(s->engine_state, "down")) {
+    } else if (engine_is_missed(v)) {
         buf_printf(out, "! engine down since %s: %s",
                    pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->errors > 0) {
@@ -156,6 +167,9 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
                    s->version);
     } else if (*s->listen_error) {
         buf_printf(out, "! %s", s->listen_error);
+        *st = ST_WARN;
+    } else if (s->warnings > 0) {
+        buf_printf(out, "config: %d warning%s: %s", s->warnings, s->warnings == 1 ? "" : "s", s->problem);
         *st = ST_WARN;
     } else {
         return false;

@@ -36,6 +36,7 @@ static const struct screen_case cases[] = {
     {.name = "servers-160x50", .w = 160, .h = 50, .script = "jjj"},
     {.name = "servers-100x30", .w = 100, .h = 30, .script = "G"},
     {.name = "servers-60x16", .w = 60, .h = 16, .script = ""},
+    {.name = "servers-80x10", .w = 80, .h = 10, .script = ""},
     {.name = "servers-40x8", .w = 40, .h = 8, .script = "jjj"},
     {.name = "tiny-30x6", .w = 30, .h = 6, .script = ""},
     {.name = "tiny-1x1", .w = 1, .h = 1, .script = "jLx"},

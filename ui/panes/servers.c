@@ -113,8 +113,20 @@ static void put_up(struct view *v, const struct feed_server *s, const struct tab
     }
 }
 
+/* Where the figures of a server that has none would stand. */
+static void put_reason(struct view *v, const struct feed_server *s, const struct table *t, int y)
+{
+    AUTO_BUF struct buf why = BUF_INIT;
+    int x = t->x[C_CPU] + 1;
+
+    pane_why(v, s, &why);
+    canvas_put_cut(&v->canvas, x, y, t->x[C_UP] - x, view_is_live(v) ? ST_WARN : ST_DIM, buf_str(&why));
+    put_up(v, s, t, y);
+}
+
+/* height: 1 or, with the second line that says why, 2. */
 static void draw_row(struct view *v, const struct feed_server *s, const struct table *t,
-                     struct rect r, int y)
+                     struct rect r, int y, int height)
 {
     struct canvas *c = &v->canvas;
     enum style state = pane_state_style(s);
@@ -134,6 +146,10 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
     table_put(c, t, C_IMAGE, y, ST_DIM, *s->image ? s->image : "-");
     if (s->state == STATE_PULLING) {
         draw_pull(v, s, t, r, y);
+        return;
+    }
+    if (height == 1 && has_second_line(s) && !s->usage.known) {
+        put_reason(v, s, t, y);
         return;
     }
     put_figures(v, s, t, y);
@@ -215,10 +231,11 @@ static void draw(struct view *v, struct rect r)
     v->servers.page = room;
     v->servers.top = first_row(v, room, all_fit);
     for (int i = v->servers.top; i < v->order_count && y < r.y + r.h; i++) {
-        draw_row(v, v->order[i], &t, r, y);
+        int height = row_height(v, i, all_fit);
+        draw_row(v, v->order[i], &t, r, y, height);
         pane_row_finish(v, r, y, i == v->servers.at, v->order[i]->marked);
         y++;
-        if (row_height(v, i, all_fit) == 2 && y < r.y + r.h)
+        if (height == 2 && y < r.y + r.h)
             draw_why(v, v->order[i], r, y++);
     }
     if (v->servers.top > 0)
