@@ -36,6 +36,8 @@ struct watch {
     ev_timer settle;
     struct link links[MAX_LINKS];
     int count;
+    bool broken;            /* a directory of the chain is missing: it is looked for */
+    bool noted;             /* something happened that was not told yet */
 };
 
 /* Not IN_MODIFY: logs may grow in the same directory, and half a file is of no use. */
@@ -65,8 +67,10 @@ static int add_chain(struct watch *w)
     while (w->count < MAX_LINKS) {
         AUTO_FREE char *dir = NULL;
         char target[PATH_MAX];
-        if (add_link(w, path, &dir) < 0)
+        if (add_link(w, path, &dir) < 0) {
+            w->broken = true;
             return w->count > 0 ? 0 : -1;
+        }
         ssize_t n = readlink(path, target, sizeof(target) - 1);
         if (n <= 0)
             return 0;
@@ -93,6 +97,7 @@ static void renew_chain(struct watch *w)
     for (int i = 0; i < old_count; i++)
         old[i] = w->links[i].wd;
     drop_names(w);
+    w->broken = false;
     add_chain(w);
     for (int i = 0; i < old_count; i++) {
         bool kept = false;
@@ -116,6 +121,7 @@ static bool concerns(const struct watch *w, const struct inotify_event *e)
 
 static void arm(struct watch *w, ev_tstamp after_s)
 {
+    ev_timer_stop(w->loop, &w->settle);
     ev_timer_set(&w->settle, after_s, 0.);
     ev_timer_start(w->loop, &w->settle);
 }
@@ -132,20 +138,22 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
         any |= concerns(w, e);
         at += (ssize_t)(sizeof(*e) + e->len);
     }
-    if (any && !ev_is_active(&w->settle))
+    if (any && !w->noted)
         arm(w, SETTLE_S);
+    w->noted |= any;
 }
 
 static void on_settle(struct ev_loop *loop, ev_timer *t, int revents)
 {
     struct watch *w = t->data;
-    bool was_lost = w->count == 0;
+    int links_before = w->count;
     (void)loop, (void)revents;
     renew_chain(w);
-    bool is_lost = w->count == 0;
-    if (is_lost)
+    bool tell = w->noted || w->count != links_before;
+    w->noted = false;
+    if (w->broken)
         arm(w, LOST_S);
-    if (!was_lost || !is_lost)
+    if (tell)
         w->changed(w->ctx);
 }
 
@@ -173,6 +181,8 @@ struct watch *watch_new(struct ev_loop *loop, const char *file, watch_fn changed
         return NULL;
     }
     ev_io_start(loop, &w->readable);
+    if (w->broken)
+        arm(w, LOST_S);
     return w;
 }
 

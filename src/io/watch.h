@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Tells when a file was written, touched, replaced, removed or made (inotify on its directory and,
  * through symlinks, on the directory of its target). Changes within 50 ms are told once. The file
- * need not exist; its directory must at first, and is looked for every second when it vanishes
- * later. */
+ * need not exist; its directory must at first. A directory that vanishes later, the file's or a
+ * target's, is looked for every second. */
 #ifndef MCPTOP_IO_WATCH_H
 #define MCPTOP_IO_WATCH_H
 

@@ -75,6 +75,10 @@ int main(void)
     expect(1, "echo 9 > b/second; ln -sf second b/hop", "the middle link is set anew");
     expect(1, "echo 10 > b/second", "the new target is watched");
     expect(0, "echo 11 > b/real", "the old one is not");
+    expect(1, "rm -r b", "the directory of the target is removed");
+    expect(0, "sleep 0.1", "that is told once");
+    expect(1, "mkdir b; ln -s second b/hop; echo 12 > b/second", "and made again");
+    expect(1, "echo 13 > b/second", "the target in it is watched");
     free_inside = w;
     expect(1, "touch b/second", "freed in its own event");
 
