@@ -4,6 +4,7 @@
  * one, is usable all the same: the list is then unknown. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/jscan.h"
 #include "base/mem.h"
 #include "mcp/session_internal.h"
@@ -52,10 +53,30 @@ void catalogue_fini(struct session *s)
     buf_fini(&s->catalogue.tools);
 }
 
+static void on_page(struct session *s, struct call *k, const struct envelope *e);
+
+/* Gives up a page that a server owes for too long, or one lost answer would keep the old list for
+ * good. (In a handshake the timer of that speaks first.) */
+static void forget_overdue(struct session *s)
+{
+    struct catalogue *cat = &s->catalogue;
+
+    if (!cat->busy || clock_mono_ms() - cat->asked_ms <= s->cfg.init_timeout_ms)
+        return;
+    for (struct call *k = s->own.head; k; k = k->next) {
+        if (k->own == on_page) {
+            call_drop(s, k);
+            break;
+        }
+    }
+    forget_pages(cat);
+}
+
 void catalogue_changed(struct session *s)
 {
     struct catalogue *cat = &s->catalogue;
 
+    forget_overdue(s);
     if (cat->busy)
         cat->dirty = true;
     else if (s->open && !ev_is_active(&cat->again)) {
@@ -156,6 +177,7 @@ static void on_page(struct session *s, struct call *k, const struct envelope *e)
 
 static int ask(struct session *s)
 {
+    s->catalogue.asked_ms = clock_mono_ms();
     AUTO_FREE char *params = s->catalogue.cursor ? xasprintf("{\"cursor\":%s}", s->catalogue.cursor)
                                                  : NULL;
 

@@ -144,6 +144,7 @@ struct catalogue {
     int reading;                         /* count so far; meaningful while busy */
     int page;
     bool busy, dirty, too_big;
+    int64_t asked_ms;                    /* for the page that is awaited */
     /* token of the page asked for, to notice a server that goes in circles */
     char *cursor;
 };

@@ -375,6 +375,30 @@ static void test_no_tools(void)
 
 /* ---- calls ---- */
 
+static void test_unanswered_list(void)
+{
+    static const char changed[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}";
+    struct session_config cfg = {.init_timeout_ms = 100};
+    struct rig r;
+
+    rig_open(&r, &cfg);
+    start_ready(&r);
+    says(&r, "%s", changed);
+    run_until(r.loop, r.out.len > 0, 2.);
+    AUTO_FREE char *lost = xstrdup(next_id(&r));
+    says(&r, "%s", changed);
+    run_for(r.loop, 0.4);
+    is_int((int)r.out.len, 0, "the list is asked for once at a time");
+    says(&r, "%s", changed);
+    run_until(r.loop, r.out.len > 0, 2.);
+    says_result(&r, next_id(&r), "{\"tools\":[{},{},{}]}");
+    is_int(session_get_tool_count(r.s), 3, "an answer that never came does not end the reading for good");
+    says_result(&r, lost, "{\"tools\":[]}");
+    is_int(session_get_tool_count(r.s), 3, "and counts no more when it comes late");
+    ok(has(&r.strays, "after its call was given up"), "which is told");
+    rig_close(&r);
+}
+
 static void test_ids_of_two_clients(void)
 {
     static const char *const ids[] = {"1", "\"1\"", "9007199254740993", "1.5", "\"\\u00e9\xE2\x80\xA8\""};
@@ -986,6 +1010,7 @@ int main(void)
     test_initialize_before_ready();
     test_handshake_failures();
     test_no_tools();
+    test_unanswered_list();
     test_ids_of_two_clients();
     test_many_in_flight();
     test_progress();
