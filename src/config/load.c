@@ -485,7 +485,10 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
     struct fault f = FAULT_NONE;
     int line = 0;
     if (jscan_parse(&doc, text, len, JSCAN_LENIENT, &line, &f) < 0) {
-        problems_add(problems, PROBLEM_ERROR, line, "", "%s", f.text);
+        char place[32];     /* a problem names its line itself */
+        size_t n = (size_t)snprintf(place, sizeof place, "line %d, ", line);
+        problems_add(problems, PROBLEM_ERROR, line, "", "%s",
+                     strncmp(f.text, place, n) == 0 ? f.text + n : f.text);
         return NULL;
     }
     size_t errors_before = problems->errors;

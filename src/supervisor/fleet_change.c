@@ -215,6 +215,8 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
     ret->applied = what_follows(s, p, enabled_changes);
     diff_text(buf_str(from), from->len, buf_str(to), to->len, DIFF_CONTEXT, &ret->diff);
     plan_compare(s->plan, p, &ret->sentences);
+    if (!ret->sentences.n && !enabled_changes && p->mode == PLAN_HOST)
+        strvec_add(&ret->sentences, "No effect while it runs on the host: limits and network are a container's.");
     ret->plan = p;
 }
 

@@ -123,8 +123,8 @@ static void put_limits(struct page *p, const struct feed_server *s)
         room = p->r.x + p->r.w - at - 1, y;
     AUTO_BUF struct buf text = BUF_INIT;
 
-    if (!u->known && !strcmp(s->where, "host")) {
-        field(p, "limits", ST_NORMAL, "none: it runs on the host");
+    if (!u->known && strcmp(s->where, "docker") != 0) {
+        field(p, "limits", ST_NORMAL, *s->where ? "none: it runs on the host" : "");
         return;
     }
     if (!u->known) {
