@@ -46,6 +46,21 @@ void log_set_level(enum log_level level)
     threshold = level;
 }
 
+bool log_level_parse(const char *word, enum log_level *ret)
+{
+    static const struct { const char *word; enum log_level level; } levels[] = {
+        { "trace", LOG_DEBUG_ }, { "debug", LOG_DEBUG_ }, { "info", LOG_INFO_ },
+        { "warn", LOG_WARN_ }, { "error", LOG_ERROR_ },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
+        if (strcmp(word, levels[i].word) == 0) {
+            *ret = levels[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
 void log_set_stderr(bool also)
 {
     also_stderr = also;

@@ -25,6 +25,9 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
 int log_open(const char *path, struct fault *f);
 void log_close(void);
 void log_set_level(enum log_level level);
+/* "trace" (which is debug here), "debug", "info", "warn", "error", as logging.level writes them;
+ * false when it is none, and *ret stays. */
+bool log_level_parse(const char *word, enum log_level *ret);
 void log_set_stderr(bool also);                   /* serve in the foreground: copy to stderr */
 
 /* fields: a JSON object as text ("{\"server\":\"x\"}") or NULL. */

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/reader.h"
@@ -367,8 +368,22 @@ static void read_docker_isolation(struct reader *r, int32_t node, void *object)
         read_iso(r, node, global_iso_fields, ARRAY_LEN(global_iso_fields), &c->docker_isolation);
 }
 
+static void read_log_level(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    enum log_level level;
+    AUTO_FREE char *s = reader_string(r, node);
+    if (!s || !*s)
+        return;
+    if (log_level_parse(s, &level))
+        c->log_level = TAKE(s);
+    else
+        reader_problem(r, PROBLEM_WARNING, node,
+                       "\"%.40s\" is no level and has no effect: write debug, info, warn or error", s);
+}
+
 static const struct field logging_fields[] = {
-    {.key = "level", .kind = FIELD_STRING, .offset = offsetof(struct config, log_level)},
+    {.key = "level", .kind = FIELD_CALL, .call = read_log_level},
     {.key = "log_dir", .kind = FIELD_PATH, .offset = offsetof(struct config, log_dir)},
     IGNORED("enable_file"), IGNORED("enable_console"), IGNORED("filename"), IGNORED("max_size"),
     IGNORED("max_backups"), IGNORED("max_age"), IGNORED("compress"), IGNORED("json_format"),

@@ -82,7 +82,7 @@ struct config {
     char *listen;                /* "127.0.0.1:8080"; NULL = default */
     char *api_key;               /* NULL = generated */
     char *data_dir, *log_dir;    /* NULL = default; log_dir is logging.log_dir */
-    char *log_level;
+    char *log_level;             /* a word that log_level_parse() knows; NULL = default */
     char *mcp_auth;              /* "key" (default) or "none" */
     int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
     /* global; servers without their own have them already */

@@ -46,6 +46,14 @@ static void retire_missing(struct fleet *fl, const struct config *c)
             fleet_retire(fl, fl->servers[i], "it is not in the configuration any more");
 }
 
+static void set_log_level(const struct config *c)
+{
+    enum log_level level = LOG_INFO_;
+    if (c->log_level)
+        log_level_parse(c->log_level, &level);
+    log_set_level(level);
+}
+
 /* Makes the list of servers that of c, in its order; those that stay keep running unless their
  * plan changed. */
 static void apply(struct fleet *fl, struct config *c)
@@ -53,6 +61,7 @@ static void apply(struct fleet *fl, struct config *c)
     struct config *old = fl->config;
     retire_missing(fl, c);
     fl->config = c;
+    set_log_level(c);
     size_t was = fl->count;
     struct server **before = xcalloc(was + 1, sizeof *before);
     if (was)
