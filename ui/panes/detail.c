@@ -179,8 +179,8 @@ static void put_calls(struct page *p, const struct feed_server *s)
                pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client,
                k->open[i].held ? ", held" : "");
     if (s->tool_count >= 0 && *s->protocol_version)
-        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tools, %s", s->protocol_version, s->tool_count,
-               s->server_info);
+        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tool%s, %s", s->protocol_version, s->tool_count,
+               s->tool_count == 1 ? "" : "s", s->server_info);
 }
 
 static void put_end(struct page *p, const struct feed_server *s, bool brief)
