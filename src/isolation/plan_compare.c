@@ -36,9 +36,14 @@ static void say_into_container(const struct plan *to, struct strvec *out)
         strvec_addf(out, "Its network is %s.", to->network_mode);
     strvec_addf(out, "Memory: %s, CPUs: %s.", text_or_none(to->memory_text, to->memory_bytes),
                 text_or_none(to->cpu_text, to->nano_cpus));
-    for (size_t i = 0; i < to->note_count; i++)
-        if (strcmp(to->notes[i].what, "path") == 0)
-            strvec_addf(out, "%s: %s.", to->notes[i].value, to->notes[i].why);
+    /* A weakness is told by itself. */
+    for (size_t i = 0; i < to->note_count; i++) {
+        const struct plan_note *n = &to->notes[i];
+        if (strcmp(n->what, "path") == 0)
+            strvec_addf(out, "%s: %s.", n->value, n->why);
+        else if (n->warning && strcmp(n->what, "isolation") != 0)
+            strvec_addf(out, "Careful: %s: %s.", n->value, n->why);
+    }
 }
 
 static void say_onto_host(const struct plan *from, struct strvec *out)

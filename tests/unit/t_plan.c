@@ -727,6 +727,11 @@ static void test_compare(void)
     is_str(live, "Memory: 512m → 1g. The running container is changed without a restart.", "a limit");
     plan_compare(docker, docker, &s);
     is_int(s.n, 0, "nothing");
+    struct plan *own = make("\"enabled\":true", "\"command\":\"/home/u/server\"");
+    plan_compare(host, own, &s);
+    AUTO_FREE char *careful = words_line(&s);
+    ok(strstr(careful, "Careful: /home/u/server: the command is a path of the host"), "a command that the image lacks");
+    plan_free(own);
     plan_free(host);
     plan_free(docker);
     plan_free(bigger);
