@@ -99,6 +99,8 @@ struct upgraded {
 
 /* ---- running the daemons ---- */
 
+/* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes through one run. */
+
 static void listener_run(struct listener *l)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -111,6 +113,7 @@ static void listener_run(struct listener *l)
         if (!(again && ms == 0 && l->unsuspended == 0) && !l->dirty)
             break;
     }
+    l->patience_over = false;
     ev_timer_stop(l->h->loop, &l->timeout);
     if (l->unsuspended > 0) {
         if (!ev_is_active(&l->patience)) {
@@ -125,14 +128,18 @@ static void listener_run(struct listener *l)
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
+    struct listener *l = w->data;
+
     (void)loop, (void)revents;
-    listener_run(w->data);
+    l->dirty = true;
 }
 
 static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
+    struct listener *l = w->data;
+
     (void)loop, (void)revents;
-    listener_run(w->data);
+    l->dirty = true;
 }
 
 static void on_patience_over(struct ev_loop *loop, ev_timer *w, int revents)
@@ -140,9 +147,7 @@ static void on_patience_over(struct ev_loop *loop, ev_timer *w, int revents)
     struct listener *l = w->data;
 
     (void)loop, (void)revents;
-    l->patience_over = true;
-    listener_run(l);
-    l->patience_over = false;
+    l->patience_over = l->dirty = true;
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
