@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From the configuration's bytes to plans and back: what loads can be planned in every language and edited; an edit made
- * twice changes nothing, keeps every byte, loads or is refused for a reason that is not ours, and can be taken out. */
+/* From the configuration's bytes to plans and back: what loads can be planned in every language and
+ * edited; an edit made twice changes nothing, keeps every byte, loads or is refused for a reason
+ * that is not ours, and can be taken out. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -9,16 +10,20 @@
 #include "isolation/plan.h"
 
 const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("{\n\"docker_isolation\": {\n\"enabled\": true, // on\n\"extra_args\": [\"-v\", \"/a:/b:ro\"] },\n"
-              "\"mcpServers\": [ { \"name\": \"s\", \"command\": \"uvx\", \"args\": [\"/x\"], \"env\": {\"A\": \"1\"},\n"
-              "\"isolation\": { \"enabled\": false,\n\"enabled\": true, } } ] }\n"),
-    FUZZ_SEED("{\"mcpServers\":{\"s\":{\"command\":\"/bin/npx\",\"isolation\":{\"mode\":\"docker\",\"memory_limit\":\"1g\"}}}}"),
-    FUZZ_SEED("{\r\n\t\"mcpServers\": {\r\n\t\t\"s\": { \"command\": \"sh\", \"args\": [\"-c\", \"exec env A='b' docker run\"],"
-              "\r\n\t\t\"isolation\": null /* c */ }\r\n\t}\r\n}"),
-    { NULL, 0 },
+    FUZZ_SEED(
+        "{\n\"docker_isolation\": {\n\"enabled\": true, // on\n\"extra_args\": [\"-v\", \"/a:/b:ro\"] },\n"
+        "\"mcpServers\": [ { \"name\": \"s\", \"command\": \"uvx\", \"args\": [\"/x\"], \"env\": {\"A\": \"1\"},\n"
+        "\"isolation\": { \"enabled\": false,\n\"enabled\": true, } } ] }\n"),
+    FUZZ_SEED(
+        "{\"mcpServers\":{\"s\":{\"command\":\"/bin/npx\",\"isolation\":{\"mode\":\"docker\",\"memory_limit\":\"1g\"}}}}"),
+    FUZZ_SEED(
+        "{\r\n\t\"mcpServers\": {\r\n\t\t\"s\": { \"command\": \"sh\", \"args\": [\"-c\", \"exec env A='b' docker run\"],"
+        "\r\n\t\t\"isolation\": null /* c */ }\r\n\t}\r\n}"),
+    {NULL, 0},
 };
 
-static void try_plan(const struct config *c, const struct config_server *s, enum image_runner runner)
+static void try_plan(const struct config *c, const struct config_server *s,
+                     enum image_runner runner)
 {
     const struct plan_identity id = {.instance = "i", .container_name = "n"};
     AUTO_STRVEC struct strvec words = {0};
@@ -56,12 +61,14 @@ static void try_edit(const char *text, size_t n, const char *server, const char 
         MUST(strstr(f.text, "is no object"));
         return;
     }
-    MUST(edit_text(set.data, set.len, server, path, "false", &again, &f) == 0 && same(&again, set.data, set.len));
+    MUST(edit_text(set.data, set.len, server, path, "false", &again, &f) == 0 &&
+         same(&again, set.data, set.len));
     MUST(edit_text(text, n, server, path, NULL, &removed, &f) == 0);
     MUST(edit_text(set.data, set.len, server, path, NULL, &undone, &f) == 0);
     if (!same(&removed, text, n))
         return;
-    /* The key was absent: every byte must still be there, in order; only the blanks of "{ }" may go. */
+    /* The key was absent: every byte must still be there, in order; only the blanks of "{ }" may
+     * go. */
     size_t kept = 0;
     for (size_t i = 0; i < set.len; i++) {
         while (kept < n && strchr(" \t\r\n", text[kept]) && text[kept])
@@ -73,7 +80,8 @@ static void try_edit(const char *text, size_t n, const char *server, const char 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const paths[] = {"enabled", "isolation.enabled", "isolation.env.X", "env.NEW"};
+    static const char *const paths[] = {"enabled", "isolation.enabled", "isolation.env.X",
+                                        "env.NEW"};
     const char *text = (const char *)data;
     struct problems problems = {0};
     struct config *c = config_parse("fuzz", text, size, NULL, NULL, &problems);

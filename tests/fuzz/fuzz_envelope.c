@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The envelope scanner against a full parser: what it accepts is JSON, the parser finds the same id, method, name and
- * tokens, and rewriting or flattening changes nothing else. */
+/* The envelope scanner against a full parser: what it accepts is JSON, the parser finds the same
+ * id, method, name and tokens, and rewriting or flattening changes nothing else. */
 #include "fuzz.h"
 
 #include <jansson.h>
@@ -8,15 +8,20 @@
 #include "mcp/envelope.h"
 
 const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"arguments\":{\"name\":1},"
-              "\"_meta\":{\"progressToken\":\"t\"}}}"),
-    FUZZ_SEED(" {\"params\":{\"_meta\":{\"progressToken\":1.5},\"x\":[]},\n\"method\":\"x\",\r\n\"id\":\"\\u00e9\",\"jsonrpc\":\"2.0\"}\n"),
-    FUZZ_SEED("{\"result\":{\"a\":[1,{\"id\":2}],\"b\":\"\xE2\x80\xA8\"},\"jsonrpc\":\"2.0\",\"id\":9007199254740993}"),
+    FUZZ_SEED(
+        "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"add\",\"arguments\":{\"name\":1},"
+        "\"_meta\":{\"progressToken\":\"t\"}}}"),
+    FUZZ_SEED(
+        " {\"params\":{\"_meta\":{\"progressToken\":1.5},\"x\":[]},\n\"method\":\"x\",\r\n\"id\":\"\\u00e9\",\"jsonrpc\":\"2.0\"}\n"),
+    FUZZ_SEED(
+        "{\"result\":{\"a\":[1,{\"id\":2}],\"b\":\"\xE2\x80\xA8\"},\"jsonrpc\":\"2.0\",\"id\":9007199254740993}"),
     FUZZ_SEED("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"m\"}}"),
-    FUZZ_SEED("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,\"progress\":1}}"),
-    FUZZ_SEED("{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/cancelled\",\"params\":{\"requestId\":\"r\",\"reason\":\"\"}}"),
+    FUZZ_SEED(
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,\"progress\":1}}"),
+    FUZZ_SEED(
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications\\/cancelled\",\"params\":{\"requestId\":\"r\",\"reason\":\"\"}}"),
     FUZZ_SEED("{\"\\u0069d\":1,\"i\\u0064\":2,\"ID\":3,\"re\xC5\xBFult\":4}"),
-    { NULL, 0 },
+    {NULL, 0},
 };
 
 static json_t *load(struct span s)
@@ -40,13 +45,15 @@ static void check_fields(const struct envelope *e, json_t *root)
 {
     json_t *params = json_object_get(root, "params"), *id = json_object_get(root, "id");
 
-    MUST(json_is_object(root) && !strcmp(json_string_value(json_object_get(root, "jsonrpc")), "2.0"));
+    MUST(json_is_object(root) &&
+         !strcmp(json_string_value(json_object_get(root, "jsonrpc")), "2.0"));
     must_agree(e->id, json_is_null(id) ? NULL : id);
     if (e->kind == ENVELOPE_REQUEST || e->kind == ENVELOPE_NOTIFICATION)
         must_agree(e->params, params);
     must_agree(e->result, json_object_get(root, "result"));
     must_agree(e->error, json_object_get(root, "error"));
-    struct span method = e->method.n ? (struct span){e->method.p - 1, e->method.n + 2} : (struct span){0};
+    struct span method = e->method.n ? (struct span){e->method.p - 1, e->method.n + 2}
+                                     : (struct span){0};
     must_agree(method, json_object_get(root, "method"));
     if (e->kind == ENVELOPE_REQUEST) {
         json_t *name = json_object_get(params, "name");
@@ -81,9 +88,11 @@ static void check_rewrite(const struct envelope *e)
     MUST(out.data[--out.len] == '\n');
     MUST(out.len == e->body.n + (e->id.n ? id.n - e->id.n : 0) + (was.n ? token.n - was.n : 0));
     MUST(!envelope_scan(out.data, out.len, &again, NULL));
-    MUST(again.kind == e->kind && span_equal(again.method, e->method) && span_equal(again.name, e->name));
+    MUST(again.kind == e->kind && span_equal(again.method, e->method) &&
+         span_equal(again.name, e->name));
     MUST(span_equal(again.id, e->id.n ? id : e->id));
-    MUST(span_equal(again.progress_token.n ? again.progress_token : again.cancels, was.n ? token : was));
+    MUST(span_equal(again.progress_token.n ? again.progress_token : again.cancels,
+                    was.n ? token : was));
     buf_fini(&same);
     buf_fini(&out);
 }

@@ -13,13 +13,17 @@
 #define NEST8 "[[[[[[[["
 #define NEST64 NEST8 NEST8 NEST8 NEST8 NEST8 NEST8 NEST8 NEST8
 const struct fuzz_seed fuzz_seeds[] = {
-    FUZZ_SEED("{\"mcpServers\": {\"fs\": {\"command\": \"npx\", \"args\": [\"-y\", \"x\"], \"enabled\": true}}}"),
-    FUZZ_SEED("[null, false, -0.5e+10, 9007199254740993, \"\\u00e9\\ud83d\\ude00\\n\\\"\", {}, [], \"caf\xc3\xa9\"]"),
-    FUZZ_SEED("\xef\xbb\xbf// head\n{ /* in\nside */ \"a\" : [1,\r\n 2,], \"a\": \"\\u0000\", }\n// tail"),
-    FUZZ_SEED("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"a long plain run of text \xe2\x82\xac \xf0\x9f\x98\x80\"}}"),
+    FUZZ_SEED(
+        "{\"mcpServers\": {\"fs\": {\"command\": \"npx\", \"args\": [\"-y\", \"x\"], \"enabled\": true}}}"),
+    FUZZ_SEED(
+        "[null, false, -0.5e+10, 9007199254740993, \"\\u00e9\\ud83d\\ude00\\n\\\"\", {}, [], \"caf\xc3\xa9\"]"),
+    FUZZ_SEED(
+        "\xef\xbb\xbf// head\n{ /* in\nside */ \"a\" : [1,\r\n 2,], \"a\": \"\\u0000\", }\n// tail"),
+    FUZZ_SEED(
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"text\":\"a long plain run of text \xe2\x82\xac \xf0\x9f\x98\x80\"}}"),
     FUZZ_SEED(NEST64 NEST64 "]"),
     FUZZ_SEED("1e400"),
-    { NULL, 0 },
+    {NULL, 0},
 };
 
 static void check_reference(const char *p, size_t n, bool accepted)
@@ -61,18 +65,22 @@ static void check_node(const struct jscan_doc *doc, size_t i, bool strict)
     MUST(parent->start < n->start && n->end < parent->end);
     bool keyed = n->key_start != n->key_end;
     MUST(keyed == (parent->type == JSCAN_OBJECT));
-    MUST(n->next == -1 ? parent->last_child == (int32_t)i : doc->nodes[n->next].parent == n->parent);
+    MUST(n->next == -1 ? parent->last_child == (int32_t)i
+                       : doc->nodes[n->next].parent == n->parent);
     struct buf b = BUF_INIT;
     if (keyed) {
-        MUST(n->key_end <= n->start && jscan_decode(doc->text + n->key_start, n->key_end - n->key_start, &b) == 0);
+        MUST(n->key_end <= n->start &&
+             jscan_decode(doc->text + n->key_start, n->key_end - n->key_start, &b) == 0);
         MUST(!b.len || text_is_utf8(b.data, b.len));
         char *key = jscan_key(doc, (int32_t)i);
-        MUST(!key || (jscan_key_is(doc, (int32_t)i, key) && jscan_member(doc, n->parent, key) >= (int32_t)i));
+        MUST(!key || (jscan_key_is(doc, (int32_t)i, key) &&
+                      jscan_member(doc, n->parent, key) >= (int32_t)i));
         free(key);
     }
     if (n->type == JSCAN_STRING) {
         buf_clear(&b);
-        MUST(jscan_decode(start, n->end - n->start, &b) == 0 && (!b.len || text_is_utf8(b.data, b.len)));
+        MUST(jscan_decode(start, n->end - n->start, &b) == 0 &&
+             (!b.len || text_is_utf8(b.data, b.len)));
         free(jscan_str(doc, (int32_t)i));
     }
     int64_t whole;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A session under an arbitrary server and arbitrary clients. An input is a run of actions, one byte each with what it needs
- * behind it. Whatever happens: every call that was not abandoned is answered exactly once, and nothing is left. */
+/* A session under an arbitrary server and arbitrary clients. An input is a run of actions, one byte
+ * each with what it needs behind it. Whatever happens: every call that was not abandoned is
+ * answered exactly once, and nothing is left. */
 #include "fuzz.h"
 
 #include <errno.h>
@@ -8,8 +9,9 @@
 #include <string.h>
 #include "mcp/session.h"
 
-/* u up, d down, h handshake, r reply to id, p progress of id, q request of the server, l list_changed, s raw bytes,
- * c call, t call with a token, x cancel, a abandon, o client opens, k client closes, w writing breaks, z refusal */
+/* u up, d down, h handshake, r reply to id, p progress of id, q request of the server, l
+ * list_changed, s raw bytes, c call, t call with a token, x cancel, a abandon, o client opens, k
+ * client closes, w writing breaks, z refusal */
 const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("uhoc\1c\1r\3r\4r\4d"),
     FUZZ_SEED("oc\1uht\2p\3p\4r\3r\4x\1dt\1uhr\5"),
@@ -79,7 +81,8 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     for (int i = 0; i < count; i++)
         buf_add(&text, iov[i].iov_base, iov[i].iov_len);
     MUST(!envelope_scan(buf_str(&text), text.len, &e, NULL));
-    MUST(e.kind == (is_error ? ENVELOPE_ERROR : ENVELOPE_RESULT) && span_equal(e.id, span_of("\"one\"")));
+    MUST(e.kind == (is_error ? ENVELOPE_ERROR : ENVELOPE_RESULT) &&
+         span_equal(e.id, span_of("\"one\"")));
     buf_fini(&text);
     k->call = NULL;
 }
@@ -137,8 +140,10 @@ static void open_client(struct world *w)
     for (int i = 0; i < CLIENTS; i++) {
         if (!w->clients[i]) {
             w->clients[i] = client_open(w->s, "fuzz", &events, w);
-            client_says(w, (unsigned)i,
-                        "{\"jsonrpc\":\"2.0\",\"id\":\"one\",\"method\":\"initialize\",\"params\":{}}", true);
+            client_says(
+                w, (unsigned)i,
+                "{\"jsonrpc\":\"2.0\",\"id\":\"one\",\"method\":\"initialize\",\"params\":{}}",
+                true);
             return;
         }
     }
@@ -149,18 +154,25 @@ static void server_acts(struct world *w, char action, unsigned arg)
     char text[300];
 
     if (action == 'h') {
-        feed_text(w, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}}}}\n"
-                     "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"tools\":[]}}\n");
+        feed_text(
+            w,
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{}}}}\n"
+            "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"tools\":[]}}\n");
         return;
     }
     if (action == 'r')
         snprintf(text, sizeof(text), "{\"result\":{},\"jsonrpc\":\"2.0\",\"id\":%u}\n", arg);
     else if (action == 'p')
-        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%u}}\n", arg);
+        snprintf(
+            text, sizeof(text),
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%u}}\n",
+            arg);
     else if (action == 'q')
-        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"roots/list\"}\n", arg);
+        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"roots/list\"}\n",
+                 arg);
     else
-        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n");
+        snprintf(text, sizeof(text),
+                 "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n");
     feed_text(w, text);
 }
 
@@ -184,11 +196,20 @@ static void run_acts(struct world *w, char action)
 static void client_acts(struct world *w, char action, unsigned arg)
 {
     if (action == 'c')
-        client_says(w, arg, "{\"jsonrpc\":\"2.0\",\"id\":\"one\",\"method\":\"tools/call\",\n\"params\":{\"name\":\"n\"}}", true);
+        client_says(
+            w, arg,
+            "{\"jsonrpc\":\"2.0\",\"id\":\"one\",\"method\":\"tools/call\",\n\"params\":{\"name\":\"n\"}}",
+            true);
     else if (action == 't')
-        client_says(w, arg, "{\"params\":{\"_meta\":{\"progressToken\":0}},\"id\":\"one\",\"method\":\"x\",\"jsonrpc\":\"2.0\"}", true);
+        client_says(
+            w, arg,
+            "{\"params\":{\"_meta\":{\"progressToken\":0}},\"id\":\"one\",\"method\":\"x\",\"jsonrpc\":\"2.0\"}",
+            true);
     else if (action == 'x')
-        client_says(w, arg, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"one\"}}", false);
+        client_says(
+            w, arg,
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"one\"}}",
+            false);
     else if (action == 'k')
         close_client(w, arg);
     else if (action == 'o')
@@ -203,7 +224,8 @@ static void client_acts(struct world *w, char action, unsigned arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct session_events events = {on_write, on_phase, on_failed, on_stray, on_catalogue};
+    static const struct session_events events = {on_write, on_phase, on_failed, on_stray,
+                                                 on_catalogue};
     struct session_config cfg = {.server = "f", .max_message_bytes = 200};
     static struct ev_loop *loop;
     struct world w = {0};

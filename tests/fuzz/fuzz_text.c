@@ -10,19 +10,23 @@
 
 const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED("plain \33[1;31mred\33[0m \33[38;5;196mx\33[38;2;1;2;3my\33[48:2::9:9:9mz\33[4:3m"),
-    FUZZ_SEED("\33]0;title\7a\33]8;;u\33\\b\33Pq\33\\c\302\2331m\302\235t\302\234\33(B\33[?25l\33[2J"),
+    FUZZ_SEED(
+        "\33]0;title\7a\33]8;;u\33\\b\33Pq\33\\c\302\2331m\302\235t\302\234\33(B\33[?25l\33[2J"),
     FUZZ_SEED("10%\r20%\t|\b\a\177\0\1x\r"),
-    FUZZ_SEED("e\314\201\314\202\342\200\256\342\200\213\357\273\277\363\240\201\201\342\235\244\357\270\217\357\270\217"),
-    FUZZ_SEED("\346\274\242\360\237\230\200\360\237\207\251\360\237\207\252\360\237\221\250\342\200\215\360\237\221\251\300\257\355\240\200\377"),
+    FUZZ_SEED(
+        "e\314\201\314\202\342\200\256\342\200\213\357\273\277\363\240\201\201\342\235\244\357\270\217\357\270\217"),
+    FUZZ_SEED(
+        "\346\274\242\360\237\230\200\360\237\207\251\360\237\207\252\360\237\221\250\342\200\215\360\237\221\251\300\257\355\240\200\377"),
     FUZZ_SEED("\33]unending \33[1\33\302\220"),
-    { NULL, 0 },
+    {NULL, 0},
 };
 
 static bool is_allowed(uint32_t cp)
 {
-    return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && cp != 0xAD && !(cp >= 0x200B && cp <= 0x200F) &&
-           !(cp >= 0x2028 && cp <= 0x202E) && !(cp >= 0x2060 && cp <= 0x206F) && !(cp >= 0xFE00 && cp <= 0xFE0F) &&
-           cp != 0xFEFF && cp != 0x61C && !(cp >= 0xE0000 && cp <= 0xE0FFF) && (cp & 0xFFFE) != 0xFFFE;
+    return cp >= 0x20 && !(cp >= 0x7F && cp < 0xA0) && cp != 0xAD &&
+           !(cp >= 0x200B && cp <= 0x200F) && !(cp >= 0x2028 && cp <= 0x202E) &&
+           !(cp >= 0x2060 && cp <= 0x206F) && !(cp >= 0xFE00 && cp <= 0xFE0F) && cp != 0xFEFF &&
+           cp != 0x61C && !(cp >= 0xE0000 && cp <= 0xE0FFF) && (cp & 0xFFFE) != 0xFFFE;
 }
 
 static void check_spans(const struct text_line *l)
@@ -61,7 +65,8 @@ static void check_clean(const struct text_line *l)
     }
     struct text_line again = TEXT_LINE_INIT;
     text_clean(&again, p, n);
-    MUST(again.bytes.len == n && !memcmp(buf_str(&again.bytes), p, n) && !again.dropped && !again.had_cr);
+    MUST(again.bytes.len == n && !memcmp(buf_str(&again.bytes), p, n) && !again.dropped &&
+         !again.had_cr);
     text_line_fini(&again);
 }
 

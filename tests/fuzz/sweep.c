@@ -44,7 +44,8 @@ static void on_abort(int sig)
     raise(sig);
 }
 
-static const char turning[] = "\0\t\n\r\33 \"#+,-./019:;[\\]_aefmnu{}~\177\200\234\235\302\303\340\355\357\360\377";
+static const char turning[] =
+    "\0\t\n\r\33 \"#+,-./019:;[\\]_aefmnu{}~\177\200\234\235\302\303\340\355\357\360\377";
 
 static void sweep(const struct fuzz_seed *seed)
 {
@@ -91,7 +92,8 @@ static void mixture(size_t seeds)
     }
     for (size_t changes = random_below(8); changes && n; changes--) {
         size_t at = random_below(n);
-        work[at] = random_below(2) ? turning[random_below(sizeof turning - 1)] : (char)random_below(256);
+        work[at] = random_below(2) ? turning[random_below(sizeof turning - 1)]
+                                   : (char)random_below(256);
     }
     run(work, n);
 }

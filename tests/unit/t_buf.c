@@ -19,13 +19,16 @@ static void json(void)
     is_json("", 0, "\"\"", "nothing");
     is_json("plain text of some length", 25, "\"plain text of some length\"", "plain");
     is_json("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"", "quote and backslash");
-    is_json("\b\t\n\f\r\x01\x1f\0", 8, "\"\\b\\t\\n\\f\\r\\u0001\\u001f\\u0000\"", "control characters");
+    is_json("\b\t\n\f\r\x01\x1f\0", 8, "\"\\b\\t\\n\\f\\r\\u0001\\u001f\\u0000\"",
+            "control characters");
     is_json("\x7f", 1, "\"\x7f\"", "DEL stays");
-    is_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", "UTF-8 stays");
+    is_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+            "UTF-8 stays");
     is_json("\xef\xbf\xbd", 3, "\"\xef\xbf\xbd\"", "a real U+FFFD stays");
     is_json("a\xff" "b\xc3", 4, "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"", "invalid bytes become U+FFFD");
     is_json("\xf0\x9f\x98", 3, "\"\xef\xbf\xbd\"", "a cut sequence becomes one");
-    is_json("\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"", "a surrogate is no UTF-8");
+    is_json("\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"",
+            "a surrogate is no UTF-8");
     is_json("\xc0\xaf", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\"", "nor is an overlong form");
 }
 
@@ -75,7 +78,8 @@ int main(void)
     for (int i = 0; i < 10000; i++)
         buf_printf(&b, "%04d", i);
     is_int(b.len, 40000, "it grows");
-    ok(memcmp(b.data + 4 * 5678, "5678", 4) == 0 && b.data[b.len] == '\0', "and keeps its bytes and its NUL");
+    ok(memcmp(b.data + 4 * 5678, "5678", 4) == 0 && b.data[b.len] == '\0',
+       "and keeps its bytes and its NUL");
     buf_clear(&b);
     ok(b.len == 0 && b.cap > 0, "a small buffer keeps its memory");
     char big[3000];

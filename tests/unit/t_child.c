@@ -338,7 +338,10 @@ static void test_sweep_forking(void)
 static void test_sweep_before(void)
 {
     struct seen a = {0}, b = {0};
-    start(&a, "setsid sh -c 'env -i sleep 60 & echo $! > left-below; echo $$ > left; wait' >/dev/null 2>&1 & wait", "one.a");
+    start(
+        &a,
+        "setsid sh -c 'env -i sleep 60 & echo $! > left-below; echo $$ > left; wait' >/dev/null 2>&1 & wait",
+        "one.a");
     start(&b, "echo $$ > kept; exec sleep 60", "one1.a");
     ok(run_until(loop, pid_in("left") > 0 && pid_in("kept") > 0, 5.), "two instances' runs");
     is_int(child_sweep_before("on."), 0, "a part of an instance is none");
@@ -346,7 +349,8 @@ static void test_sweep_before(void)
     int n = child_sweep_before("one.");
     ok(n >= 3, "the instance's are killed: %d", n);
     ok(run_until(loop, a.over, 5.), "all of them");
-    ok(is_gone(pid_in("left")) && is_gone(pid_in("left-below")), "also in sessions of their own, also without environment");
+    ok(is_gone(pid_in("left")) && is_gone(pid_in("left-below")),
+       "also in sessions of their own, also without environment");
     ok(is_alive(pid_in("kept")), "another instance's run is not touched");
     child_sweep("one1.a");
     ok(run_until(loop, b.over, 5.), "until it is asked for");

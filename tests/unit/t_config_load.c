@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The loader: values, and every problem of a text with its line and key. A table of texts against the problems they must
- * show, then the values of the guide's own snippets, word for word. */
+/* The loader: values, and every problem of a text with its line and key. A table of texts against
+ * the problems they must show, then the values of the guide's own snippets, word for word. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,8 +32,8 @@ static char *render(const struct problems *p)
 {
     struct buf out = BUF_INIT;
     for (size_t i = 0; i < p->n; i++)
-        buf_printf(&out, "%c%d %s: %s\n", p->v[i].severity == PROBLEM_ERROR ? 'E' : 'W', p->v[i].line, p->v[i].key,
-                   p->v[i].text);
+        buf_printf(&out, "%c%d %s: %s\n", p->v[i].severity == PROBLEM_ERROR ? 'E' : 'W',
+                   p->v[i].line, p->v[i].key, p->v[i].text);
     return buf_take(&out);
 }
 
@@ -49,43 +49,52 @@ static const struct {
     {"comments and trailing commas", "{ // c\n \"mcpServers\": [ /* d */ ], }", ""},
     {"a byte order mark", "\xef\xbb\xbf{}", ""},
     {"null is absent", "{\"mcpServers\": null, \"docker_isolation\": null, \"logging\": null}", ""},
-    {"null members", SERVER("\"isolation\":null,\"args\":null,\"env\":null,\"working_dir\":null"), ""},
-    {"empty strings are absent", ISOLATION("\"image\":\"\",\"memory_limit\":\"\",\"mode\":\"\",\"timeout\":\"\""), ""},
+    {"null members", SERVER("\"isolation\":null,\"args\":null,\"env\":null,\"working_dir\":null"),
+     ""},
+    {"empty strings are absent",
+     ISOLATION("\"image\":\"\",\"memory_limit\":\"\",\"mode\":\"\",\"timeout\":\"\""), ""},
     {"levels of the log", "{\"logging\":{\"level\":\"warn\"}}", ""},
     {"a level that is none", "{\"logging\":{\n\"level\":\"loud\"}}",
      "W2 logging.level: \"loud\" is no level and has no effect: write debug, info, warn or error\n"},
     {"a NUL in a key", "{\"a\\u0000b\":1}", "E1 ?: this name contains a NUL character\n"},
     {"a NUL in the name of a variable", SERVER("\"env\":{\"A\\u0000\":\"x\"}"),
      "E1 mcpServers[0].env.?: this name contains a NUL character\n"},
-    {"a NUL in the name of a server", "{\"mcpServers\":{\"\\u0000\":{\"command\":\"x\",\"name\":\"y\"}}}",
+    {"a NUL in the name of a server",
+     "{\"mcpServers\":{\"\\u0000\":{\"command\":\"x\",\"name\":\"y\"}}}",
      "E1 mcpServers.?: the name of a server must not contain a NUL character\n"},
     {"the root is an array", "[]", "E1 : must be an object ({ … }), but is an array\n"},
     {"mcpServers of a wrong type", "{\n\"mcpServers\": 3}",
      "E2 mcpServers: must be an array of servers or an object keyed by their names, but is a number\n"},
     {"a server that is a string", "{\"mcpServers\": [\"x\"]}",
      "E1 mcpServers[0]: must be an object, but is a string\n"},
-    {"no name", "{\"mcpServers\": [\n{\"command\": \"x\"}]}", "E2 mcpServers[0]: has no \"name\"\n"},
+    {"no name", "{\"mcpServers\": [\n{\"command\": \"x\"}]}",
+     "E2 mcpServers[0]: has no \"name\"\n"},
     {"an empty name", "{\"mcpServers\": [{\"name\":\"\",\"command\": \"x\"}]}",
      "E1 mcpServers[0].name: the name of a server must not be empty\n"},
-    {"a name with a control character", "{\"mcpServers\": [{\"name\":\"a\\nb\",\"command\": \"x\"}]}",
+    {"a name with a control character",
+     "{\"mcpServers\": [{\"name\":\"a\\nb\",\"command\": \"x\"}]}",
      "E1 mcpServers[0].name: the name of a server must not contain control characters\n"},
     {"a name that is a number", "{\"mcpServers\": [{\"name\":7,\"command\": \"x\"}]}",
      "E1 mcpServers[0].name: must be a string in quotes, but is a number\n"},
-    {"a path as a name is fine", "{\"mcpServers\": [{\"name\":\"../../x\",\"command\": \"x\"}]}", ""},
+    {"a path as a name is fine", "{\"mcpServers\": [{\"name\":\"../../x\",\"command\": \"x\"}]}",
+     ""},
     {"the same name twice, array",
      "{\"mcpServers\": [\n{\"name\":\"a\",\"command\": \"x\"},\n{\"name\":\"a\",\"command\": \"y\"}]}",
      "E3 mcpServers[1]: a server \"a\" is already on line 2: names must be unique\n"},
     {"the same name twice, object",
      "{\"mcpServers\": {\n\"a\":{\"command\": \"x\"},\n\"a\":{\"command\": \"y\"}}}",
      "E3 mcpServers.a: a server \"a\" is already on line 2: names must be unique\n"},
-    {"a name inside a keyed server", "{\"mcpServers\": {\"a\":{\"name\":\"b\",\"command\": \"x\"}}}",
+    {"a name inside a keyed server",
+     "{\"mcpServers\": {\"a\":{\"name\":\"b\",\"command\": \"x\"}}}",
      "W1 mcpServers.a.name: has no effect: the name of this server is its key, \"a\"\n"},
     {"nothing to run", "{\"mcpServers\": {\"a\":{}}}",
      "E1 mcpServers.a: has no \"command\" (and no \"url\"): there is nothing to run\n"},
-    {"remote needs no command", "{\"mcpServers\": {\"a\":{\"url\":\"https://x/mcp\",\"type\":\"http\"}}}", ""},
+    {"remote needs no command",
+     "{\"mcpServers\": {\"a\":{\"url\":\"https://x/mcp\",\"type\":\"http\"}}}", ""},
     {"an unknown protocol", SERVER("\"protocol\":\"stdo\""),
      "E1 mcpServers[0].protocol: \"stdo\" is no protocol: did you mean \"stdio\"\n"},
-    {"misspelt keys", ISOLATION("\"memory_limt\":\"1g\",\"networkmode\":\"none\",\n\"memory\":1,\"zzz\":2"),
+    {"misspelt keys",
+     ISOLATION("\"memory_limt\":\"1g\",\"networkmode\":\"none\",\n\"memory\":1,\"zzz\":2"),
      "W2 mcpServers[0].isolation.memory_limt: unknown key, it has no effect: did you mean \"memory_limit\"?\n"
      "W2 mcpServers[0].isolation.networkmode: unknown key, it has no effect: did you mean \"network_mode\"?\n"
      "W3 mcpServers[0].isolation.memory: unknown key, it has no effect: did you mean \"memory_limit\"?\n"
@@ -142,7 +151,8 @@ static const struct {
      "W1 docker_isolation.image: has no effect here: set it in a server's isolation, or use default_images\n"},
     {"a wrong address", "{\"listen\":\"localhost\"}",
      "E1 listen: \"localhost\" is no address: write it like \"127.0.0.1:8080\", or \"none\"\n"},
-    {"a wrong mcp_auth", "{\"mcp_auth\":\"open\"}", "E1 mcp_auth: \"open\" is neither \"key\" nor \"none\"\n"},
+    {"a wrong mcp_auth", "{\"mcp_auth\":\"open\"}",
+     "E1 mcp_auth: \"open\" is neither \"key\" nor \"none\"\n"},
     {"all at once, in order of line",
      "{\n\"mcpServers\": [\n{\"command\": \"x\"},\n{\"name\": \"b\", \"command\": 1,\n\"isolation\": {\"cpu_limit\": \"x\"}}],\n"
      "\"listen\": 1}",
@@ -153,7 +163,8 @@ static const struct {
     {"another program's keys",
      "{\"enable_tray\":true,\"top_k\":5,\"tools_limit\":15,\"tool_response_limit\":20000,\"features\":{},\"tls\":{},"
      "\"registries\":[],\"environment\":{},\"enable_socket\":true,\"mcpServers\":[{\"name\":\"a\",\"command\":\"x\","
-     "\"created\":\"2026\",\"updated\":\"2026\",\"headers\":{},\"oauth\":null,\"shared\":false,\"autoApprove\":[]}]}", ""},
+     "\"created\":\"2026\",\"updated\":\"2026\",\"headers\":{},\"oauth\":null,\"shared\":false,\"autoApprove\":[]}]}",
+     ""},
 };
 
 static void test_problems(void)
@@ -163,7 +174,8 @@ static void test_problems(void)
         struct config *c = parse(problem_cases[i].text, &p);
         AUTO_FREE char *got = render(&p);
         is_str(got, problem_cases[i].problems, "%s", problem_cases[i].what);
-        ok((c == NULL) == (p.errors > 0), "%s: a config exactly when there is no error", problem_cases[i].what);
+        ok((c == NULL) == (p.errors > 0), "%s: a config exactly when there is no error",
+           problem_cases[i].what);
         config_free(c);
         problems_fini(&p);
     }
@@ -258,7 +270,8 @@ static void test_guide_server(void)
     is_str(s->isolation.working_dir, "/workspace", "working_dir");
     is_str(s->args.v[0], "mcp-server-name", "args");
     is_str(s->key, "mcpServers[0]", "where it stands");
-    is_int(config_find(c, "docker-server")->isolation.enabled, TRI_NO, "docker-server is not isolated");
+    is_int(config_find(c, "docker-server")->isolation.enabled, TRI_NO,
+           "docker-server is not isolated");
     is_int(config_find(c, "docker-server")->args.n, 4, "and has its args");
     config_free(c);
     problems_fini(&p);
@@ -267,28 +280,35 @@ static void test_guide_server(void)
 /* The fragments of the guide are members of a server. */
 static struct config *parse_fragment(const char *fragment, struct problems *p)
 {
-    AUTO_FREE char *text = xasprintf("{\"mcpServers\": [{\"name\": \"x\", \"command\": \"uvx\", %s]}",
-                                     strchr(fragment, '{') + 1);
+    AUTO_FREE char *text = xasprintf(
+        "{\"mcpServers\": [{\"name\": \"x\", \"command\": \"uvx\", %s]}",
+        strchr(fragment, '{') + 1);
     return parse(text, p);
 }
 
 static void test_guide_fragments(void)
 {
     struct problems p = {0};
-    /* Three choices under each other, without commas: no configuration, and the message must say so. */
+    /* Three choices under each other, without commas: no configuration, and the message must say
+     * so. */
     struct config *c = parse_fragment(guide_network, &p);
-    ok(!c && p.n == 1 && p.v[0].line == 6, "three choices of network_mode are a syntax error on the second's line");
-    ok(p.n == 1 && strstr(p.v[0].text, "','"), "that asks for the comma: %s", p.n ? p.v[0].text : "");
+    ok(!c && p.n == 1 && p.v[0].line == 6,
+       "three choices of network_mode are a syntax error on the second's line");
+    ok(p.n == 1 && strstr(p.v[0].text, "','"), "that asks for the comma: %s",
+       p.n ? p.v[0].text : "");
     problems_fini(&p);
-    c = parse_fragment("{\"isolation\": {\"network_mode\": \"bridge\", // OR\n\"network_mode\": \"host\", // OR\n"
-                       "\"network_mode\": \"none\" }}", &p);
+    c = parse_fragment(
+        "{\"isolation\": {\"network_mode\": \"bridge\", // OR\n\"network_mode\": \"host\", // OR\n"
+        "\"network_mode\": \"none\" }}",
+        &p);
     is_int(p.n, 2, "with commas: two warnings");
     ok(c && strcmp(c->servers[0].isolation.network_mode, "none") == 0, "and the last one counts");
     config_free(c);
     problems_fini(&p);
     c = parse_fragment(guide_volumes, &p);
     is_int(p.n, 0, "volumes load");
-    is_str(c ? c->servers[0].isolation.volumes.v[0] : NULL, "/host/path:/container/path:ro", "as written");
+    is_str(c ? c->servers[0].isolation.volumes.v[0] : NULL, "/host/path:/container/path:ro",
+           "as written");
     config_free(c);
     problems_fini(&p);
 }
@@ -343,8 +363,10 @@ static void test_values(void)
 static void test_own_key_wins(void)
 {
     struct problems p = {0};
-    struct config *c = parse("{\"mcpServers\":{\"a\":{\"command\":\"x\",\"disabled\":true,\"enabled\":true,\"cwd\":\"/c\","
-                             "\"working_dir\":\"/w\"}}}", &p);
+    struct config *c = parse(
+        "{\"mcpServers\":{\"a\":{\"command\":\"x\",\"disabled\":true,\"enabled\":true,\"cwd\":\"/c\","
+        "\"working_dir\":\"/w\"}}}",
+        &p);
     is_int(c->servers[0].enabled, TRI_YES, "enabled stands above disabled");
     is_str(c->servers[0].working_dir, "/w", "working_dir stands above cwd");
     config_free(c);
@@ -354,8 +376,10 @@ static void test_own_key_wins(void)
 static void test_inherited(void)
 {
     struct problems p = {0};
-    struct config *c = parse("{\"mcpServers\":{\"a\":{\"command\":\"x\",\"init_timeout\":\"5s\"},\"b\":{\"command\":\"x\"}},"
-                             "\"init_timeout\":\"1m\",\"health_check_interval\":\"10s\"}", &p);
+    struct config *c = parse(
+        "{\"mcpServers\":{\"a\":{\"command\":\"x\",\"init_timeout\":\"5s\"},\"b\":{\"command\":\"x\"}},"
+        "\"init_timeout\":\"1m\",\"health_check_interval\":\"10s\"}",
+        &p);
     is_int(c->servers[0].init_timeout_ms, 5000, "a server's own init_timeout");
     is_int(c->servers[1].init_timeout_ms, 60000, "the root's for one without");
     is_int(c->servers[1].health_interval_ms, 10000, "and its health_check_interval");
@@ -373,8 +397,10 @@ static void test_files(void)
     AUTO_FREE char *path = config_find_path(NULL, dir);
     AUTO_FREE char *want = xasprintf("%s/mcp_config.json", dir);
     is_str(path, want, "without a file the data directory's is meant");
-    ok(!config_load(path, &p, &text, &len) && p.errors == 1 && !text, "a missing file is a problem");
-    ok(p.n && strstr(p.v[0].text, strerror(ENOENT)) && strstr(p.v[0].text, path), "that names it: %s", p.v[0].text);
+    ok(!config_load(path, &p, &text, &len) && p.errors == 1 && !text,
+       "a missing file is a problem");
+    ok(p.n && strstr(p.v[0].text, strerror(ENOENT)) && strstr(p.v[0].text, path),
+       "that names it: %s", p.v[0].text);
     problems_fini(&p);
 
     bool refused = !config_load(dir, &p, NULL, NULL) && p.errors == 1;
@@ -388,7 +414,8 @@ static void test_files(void)
     is_str(c ? c->path : NULL, path, "and its path");
     config_free(c);
     free(text);
-    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, &p, NULL, NULL), "over 16 MiB is refused");
+    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, &p, NULL, NULL),
+       "over 16 MiB is refused");
     close(fd);
     problems_fini(&p);
     unlink(path);
@@ -414,8 +441,11 @@ static void test_documentation(void)
     char *end = example ? strstr(example + 8, "```") : NULL;
     struct problems p = {0};
     setenv("GITHUB_TOKEN", "t", 0);
-    struct config *c = end ? config_parse(path, example + 8, (size_t)(end - example) - 8, NULL, NULL, &p) : NULL;
-    ok(!f || (c && p.n == 0 && c->server_count == 2), "the example of docs/configuration.md loads without a problem");
+    struct config *c = end ? config_parse(path, example + 8, (size_t)(end - example) - 8, NULL,
+                                          NULL, &p)
+                           : NULL;
+    ok(!f || (c && p.n == 0 && c->server_count == 2),
+       "the example of docs/configuration.md loads without a problem");
     config_free(c);
     problems_fini(&p);
 }

@@ -25,8 +25,10 @@ static const struct {
      "@@ -1,3 +1,4 @@\n {\n-  \"a\": 1\n+  \"a\": 1,\n+  \"b\": 2\n }\n"},
     {"two far apart", "1\n2\n3\n4\n5\n6\n7\n8\n", "x\n2\n3\n4\n5\n6\n7\ny\n", 1,
      "@@ -1,2 +1,2 @@\n-1\n+x\n 2\n@@ -7,2 +7,2 @@\n 7\n-8\n+y\n"},
-    {"two near each other are one", "1\n2\n3\n4\n", "x\n2\n3\ny\n", 1, "@@ -1,4 +1,4 @@\n-1\n+x\n 2\n 3\n-4\n+y\n"},
-    {"a block moved", "a\nb\nc\nd\n", "c\nd\na\nb\n", 0, "@@ -1,2 +0,0 @@\n-a\n-b\n@@ -4,0 +3,2 @@\n+a\n+b\n"},
+    {"two near each other are one", "1\n2\n3\n4\n", "x\n2\n3\ny\n", 1,
+     "@@ -1,4 +1,4 @@\n-1\n+x\n 2\n 3\n-4\n+y\n"},
+    {"a block moved", "a\nb\nc\nd\n", "c\nd\na\nb\n", 0,
+     "@@ -1,2 +0,0 @@\n-a\n-b\n@@ -4,0 +3,2 @@\n+a\n+b\n"},
 };
 
 int main(void)
@@ -34,7 +36,8 @@ int main(void)
     tap_deadline(30);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_BUF struct buf out = BUF_INIT;
-        diff_text(cases[i].a, strlen(cases[i].a), cases[i].b, strlen(cases[i].b), cases[i].context, &out);
+        diff_text(cases[i].a, strlen(cases[i].a), cases[i].b, strlen(cases[i].b), cases[i].context,
+                  &out);
         is_str(buf_str(&out), cases[i].want, "%s", cases[i].what);
     }
     /* Beyond the table's bound the middle is replaced as a whole, and nothing is slow. */

@@ -101,8 +101,10 @@ static void test_stats(void)
     is_int(engine_stats_read(root, &s), -1, "a container that does not run");
     is_int(engine_stats_read(NULL, &s), -1, "nothing");
     json_decref(root);
-    root = json_loads("{\"memory_stats\":{\"usage\":1e300,\"limit\":-1},\"networks\":{\"a\":{\"rx_bytes\":"
-                      "9e18},\"b\":{\"rx_bytes\":9e18}}}", 0, NULL);
+    root = json_loads(
+        "{\"memory_stats\":{\"usage\":1e300,\"limit\":-1},\"networks\":{\"a\":{\"rx_bytes\":"
+        "9e18},\"b\":{\"rx_bytes\":9e18}}}",
+        0, NULL);
     engine_stats_read(root, &s);
     ok(s.memory_bytes == INT64_MAX && s.memory_limit_bytes == 0 && s.rx_bytes == INT64_MAX,
        "numbers beyond all machines");

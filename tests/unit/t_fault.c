@@ -15,7 +15,8 @@ static void long_texts(void)
 
     fault_set(&f, ENOSPC, "write %s", longer);
     ok(strlen(f.text) < sizeof f.text, "a long text fits");
-    ok(strstr(f.text, "\xe2\x80\xa6: No space left on device"), "a long path is cut, its cause is not");
+    ok(strstr(f.text, "\xe2\x80\xa6: No space left on device"),
+       "a long path is cut, its cause is not");
     fault_set(&f, FAULT_CONFIG, "%s", longer);
     is_int(strlen(f.text), sizeof f.text - 1, "a long sentence fills the room");
     ok(strcmp(f.text + strlen(f.text) - 3, "\xe2\x80\xa6") == 0, "and its end is marked");
@@ -36,7 +37,8 @@ static void long_texts(void)
     ok(strstr(f.text, "\xe2\x80\xa6: the cause"), "a long context gives way to the cause");
     for (int i = 0; i < 100; i++)
         fault_wrap(&f, "level %d of a deep call with a long text about itself", i);
-    ok(strncmp(f.text, "level 99 of", 11) == 0 && strlen(f.text) < sizeof f.text, "wrapping without end is safe");
+    ok(strncmp(f.text, "level 99 of", 11) == 0 && strlen(f.text) < sizeof f.text,
+       "wrapping without end is safe");
 }
 
 int main(void)

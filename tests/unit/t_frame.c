@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The cutter of stdout: messages whole, stray lines in pieces and never lost, oversize ones by head and tail, whatever the
- * chunks. */
+/* The cutter of stdout: messages whole, stray lines in pieces and never lost, oversize ones by head
+ * and tail, whatever the chunks. */
 #include <string.h>
 #include "base/mem.h"
 #include "mcp/frame.h"
 #include "tap.h"
 
-/* What came out, as text: M<...> messages, S<...> stray pieces with + (goes on) and & (went on), O<total:head..tail>. */
+/* What came out, as text: M<...> messages, S<...> stray pieces with + (goes on) and & (went on),
+ * O<total:head..tail>. */
 static void note(struct buf *log, const struct frame_item *it)
 {
     switch (it->kind) {
@@ -16,8 +17,8 @@ static void note(struct buf *log, const struct frame_item *it)
         buf_printf(log, "M%s<%.*s>", it->flags & LINE_NO_NEWLINE ? "!" : "", (int)it->n, it->p);
         return;
     case FRAME_STRAY:
-        buf_printf(log, "S%s%s%s<", it->flags & LINE_CONT ? "&" : "", it->flags & LINE_PARTIAL ? "+" : "",
-                   it->flags & LINE_NO_NEWLINE ? "!" : "");
+        buf_printf(log, "S%s%s%s<", it->flags & LINE_CONT ? "&" : "",
+                   it->flags & LINE_PARTIAL ? "+" : "", it->flags & LINE_NO_NEWLINE ? "!" : "");
         if (it->n > 100)
             buf_printf(log, "%zu", it->n);
         else
@@ -26,7 +27,8 @@ static void note(struct buf *log, const struct frame_item *it)
         return;
     case FRAME_OVERSIZE:
         buf_printf(log, "O<%llu:%.8s..%.*s>", (unsigned long long)it->total, it->p,
-                   (int)(it->tail_n < 8 ? it->tail_n : 8), it->tail + it->tail_n - (it->tail_n < 8 ? it->tail_n : 8));
+                   (int)(it->tail_n < 8 ? it->tail_n : 8),
+                   it->tail + it->tail_n - (it->tail_n < 8 ? it->tail_n : 8));
         return;
     }
 }

@@ -27,7 +27,8 @@ static void is_value(const char *in, size_t n, long want_len)
 static void is_bad(const char *in, size_t n, long want_at)
 {
     long bad, len = scan(in, n, &bad);
-    ok(len == -1 && bad == want_at, "no value: %.60s (spoilt at %ld, found at %ld)", in, want_at, bad);
+    ok(len == -1 && bad == want_at, "no value: %.60s (spoilt at %ld, found at %ld)", in, want_at,
+       bad);
 }
 
 #define VALUE(s) is_value((s), sizeof(s) - 1, sizeof(s) - 1)
@@ -46,7 +47,8 @@ static void values(void)
     VALUE("\"\"");
     VALUE("\"plain and long enough for two words\"");
     VALUE("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\uFFFF\\ud83d\\ude00\"");
-    VALUE("\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
+    VALUE(
+        "\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
     VALUE("[]");
     VALUE("{}");
     VALUE("[ ]");
@@ -152,7 +154,8 @@ static void every_place(void)
                 in[1 + at] = specials[k];
                 long bad, len = scan(in, n + 2, &bad);
                 if (specials[k] == '\\' && at == n - 1)
-                    right = right && len == -1 && bad == (long)n + 2;   /* it escapes the closing quote */
+                    /* it escapes the closing quote */
+                    right = right && len == -1 && bad == (long)n + 2;
                 else if (specials[k] == '"')
                     right = right && len == (long)at + 2;
                 else
@@ -228,9 +231,11 @@ static void speed(void)
     /* The bound is a hundredth of what is measured: it catches a step that became quadratic, on any
      * machine and under valgrind. */
     time_one("long plain strings", text.data);
-    time_one("source code in a string", "\"int main(void)\\n{\\n    puts(\\\"hello\\\");\\n}\\n\",");
-    time_one("text that is not ASCII", "\"\xe6\xbc\xa2\xe5\xad\x97\xe4\xbb\xae\xe5\x90\x8d\xe4\xba\xa4\xe3\x81\x98\xe3\x82\x8a\xe6\x96\x87\","
-             );
+    time_one("source code in a string",
+             "\"int main(void)\\n{\\n    puts(\\\"hello\\\");\\n}\\n\",");
+    time_one(
+        "text that is not ASCII",
+        "\"\xe6\xbc\xa2\xe5\xad\x97\xe4\xbb\xae\xe5\x90\x8d\xe4\xba\xa4\xe3\x81\x98\xe3\x82\x8a\xe6\x96\x87\",");
     time_one("small members", "{\"id\":12,\"ok\":true,\"v\":-1.5,\"n\":null},");
     time_one("empty arrays", "[[],[]],");
 }

@@ -25,11 +25,13 @@ static void structure_faults(void)
     is_fault("{\n \"a\": [1,\n2\n", 0,
              "line 4, column 1: expected ',' or ']' after an element, found the end of the text; "
              "the array of line 2 is not closed");
-    is_fault("{\n\"a\": 1\n\"b\": 2}", 0,
-             "line 3, column 1: expected ',' or '}' after a member, found '\"'; a comma is missing before it");
+    is_fault(
+        "{\n\"a\": 1\n\"b\": 2}", 0,
+        "line 3, column 1: expected ',' or '}' after a member, found '\"'; a comma is missing before it");
     is_fault("[1 2]", 0, "line 1, column 4: expected ',' or ']' after an element, found '2'; "
              "a comma is missing before it");
-    is_fault("{\"a\":1,\n}", 0, "line 2, column 1: expected a key in double quotes after ',', found '}'; "
+    is_fault("{\"a\":1,\n}", 0,
+             "line 2, column 1: expected a key in double quotes after ',', found '}'; "
              "the comma before it is one too many");
     is_fault("[1,]", 0, "line 1, column 4: expected a value after ',', found ']'; "
              "the comma before it is one too many");
@@ -40,17 +42,22 @@ static void structure_faults(void)
              "strings stand in double quotes");
     is_fault("{\"a\" 1}", 0, "line 1, column 6: expected ':' after the key \"a\", found '1'");
     is_fault("{\"a\":}", 0, "line 1, column 6: expected a value, found '}'");
-    is_fault("{\"a\"", 0, "line 1, column 5: expected ':' after the key \"a\", found the end of the text; "
+    is_fault("{\"a\"", 0,
+             "line 1, column 5: expected ':' after the key \"a\", found the end of the text; "
              "the object of line 1 is not closed");
-    is_fault("{\"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87"
-             "\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\" 1}", 0,
-             "line 1, column 37: expected ':' after the key \"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87"
-             "\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba, found '1'");
+    is_fault(
+        "{\"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87"
+        "\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\" 1}",
+        0,
+        "line 1, column 37: expected ':' after the key \"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87"
+        "\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\xd0\xba, found '1'");
     is_fault("{} {}", 0, "line 1, column 4: expected nothing more after the value, found '{'");
     is_fault("]", 0, "line 1, column 1: expected a value, found ']'");
-    is_fault("{\"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\":1 2}", 0,
-             "line 1, column 11: expected ',' or '}' after a member, found '2'; a comma is missing before it");
-    is_fault("\xef\xbb\xbf{x", 1, "line 1, column 2: expected a key in double quotes or '}', found 'x'; "
+    is_fault(
+        "{\"\xd0\xba\xd0\xbb\xd1\x8e\xd1\x87\":1 2}", 0,
+        "line 1, column 11: expected ',' or '}' after a member, found '2'; a comma is missing before it");
+    is_fault("\xef\xbb\xbf{x", 1,
+             "line 1, column 2: expected a key in double quotes or '}', found 'x'; "
              "strings stand in double quotes");
     is_fault("\xef\xbb\xbf{}", 0, "line 1, column 1: expected a value, found '\xef\xbb\xbf'; "
              "it is a byte order mark: save the file without");
@@ -60,42 +67,58 @@ static void word_faults(void)
 {
     is_fault("[True]", 0, "line 1, column 2: expected a value, found 'True'; write true");
     is_fault("None", 0, "line 1, column 1: expected a value, found 'None'; write null");
-    is_fault("[node]", 0, "line 1, column 2: expected a value, found 'node'; strings stand in double quotes");
+    is_fault("[node]", 0,
+             "line 1, column 2: expected a value, found 'node'; strings stand in double quotes");
     is_fault("[no]", 0, "line 1, column 2: expected a value, found 'no'; write false");
-    is_fault("nul", 0, "line 1, column 1: expected a value, found 'nul'; strings stand in double quotes");
-    is_fault("nullx", 0, "line 1, column 1: expected a value, found 'nullx'; strings stand in double quotes");
-    is_fault("['a']", 0, "line 1, column 2: expected a value, found '''; strings stand in double quotes");
-    is_fault("[+1]", 0, "line 1, column 2: expected a value, found '+1'; a number has no plus sign");
-    is_fault("[.5]", 0, "line 1, column 2: expected a value, found '.5'; a number begins with a digit");
+    is_fault("nul", 0,
+             "line 1, column 1: expected a value, found 'nul'; strings stand in double quotes");
+    is_fault("nullx", 0,
+             "line 1, column 1: expected a value, found 'nullx'; strings stand in double quotes");
+    is_fault("['a']", 0,
+             "line 1, column 2: expected a value, found '''; strings stand in double quotes");
+    is_fault("[+1]", 0,
+             "line 1, column 2: expected a value, found '+1'; a number has no plus sign");
+    is_fault("[.5]", 0,
+             "line 1, column 2: expected a value, found '.5'; a number begins with a digit");
     is_fault("[01]", 0, "line 1, column 2: expected a number as JSON writes it, found '01'; "
              "it has no leading zeros");
     is_fault("[1.2.3]", 0, "line 1, column 2: expected a number as JSON writes it, found '1.2.3'");
     is_fault("[512m]", 0, "line 1, column 2: expected a number as JSON writes it, found '512m'");
     is_fault("[1.]", 0, "line 1, column 4: expected a digit in the number, found ']'");
     is_fault("[-]", 0, "line 1, column 3: expected a digit in the number, found ']'");
-    is_fault("// c\n1", 0, "line 1, column 1: expected a value, found '/'; comments are not allowed here");
+    is_fault("// c\n1", 0,
+             "line 1, column 1: expected a value, found '/'; comments are not allowed here");
     is_fault("[1 /* c", 1, "line 1, column 4: expected '*/' to end the comment that begins here, "
              "found the end of the text");
     is_fault("[1 / 2]", 1, "line 1, column 4: expected ',' or ']' after an element, found '/'");
-    is_fault("[\xff]", 0, "line 1, column 2: expected a value, found the byte 0xff, which is not UTF-8");
+    is_fault("[\xff]", 0,
+             "line 1, column 2: expected a value, found the byte 0xff, which is not UTF-8");
     is_fault("[\x01]", 0, "line 1, column 2: expected a value, found the control character 0x01");
 }
 
 static void string_faults(void)
 {
-    is_fault("{\"a\":\n \"x\n}", 0, "line 2, column 2: expected a closing '\"' for the string that begins here, "
+    is_fault("{\"a\":\n \"x\n}", 0,
+             "line 2, column 2: expected a closing '\"' for the string that begins here, "
              "found the end of the line");
-    is_fault("[\"abc", 0, "line 1, column 2: expected a closing '\"' for the string that begins here, "
+    is_fault("[\"abc", 0,
+             "line 1, column 2: expected a closing '\"' for the string that begins here, "
              "found the end of the text");
-    is_fault("{\"abc", 0, "line 1, column 2: expected a closing '\"' for the string that begins here, "
+    is_fault("{\"abc", 0,
+             "line 1, column 2: expected a closing '\"' for the string that begins here, "
              "found the end of the text");
-    is_fault("[\"a\tb\"]", 0, "line 1, column 4: expected an escape (such as \\t or \\u0009) in a string, "
+    is_fault("[\"a\tb\"]", 0,
+             "line 1, column 4: expected an escape (such as \\t or \\u0009) in a string, "
              "found a tab");
-    is_fault("[\"C:\\Users\"]", 0, "line 1, column 5: expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a "
+    is_fault("[\"C:\\Users\"]", 0,
+             "line 1, column 5: expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u after a "
              "backslash, found 'Users' (a backslash itself is \\\\)");
-    is_fault("[\"\\ud800x\"]", 0, "line 1, column 3: expected a surrogate pair, found its half '\\ud800'");
-    is_fault("[\"\\u12\"]", 0, "line 1, column 3: expected four hexadecimal digits after '\\u', found '12'");
-    is_fault("[\"a\xffz\"]", 0, "line 1, column 4: expected UTF-8 in a string, found the byte 0xff, "
+    is_fault("[\"\\ud800x\"]", 0,
+             "line 1, column 3: expected a surrogate pair, found its half '\\ud800'");
+    is_fault("[\"\\u12\"]", 0,
+             "line 1, column 3: expected four hexadecimal digits after '\\u', found '12'");
+    is_fault("[\"a\xffz\"]", 0,
+             "line 1, column 4: expected UTF-8 in a string, found the byte 0xff, "
              "which is not UTF-8");
 }
 
@@ -107,12 +130,15 @@ static void bounds(void)
     for (int n = JSCAN_MAX_DEPTH; n <= JSCAN_MAX_DEPTH + 1; n++) {
         memset(in, '[', (size_t)n);
         memset(in + n, ']', (size_t)n);
-        is_int(jscan_parse(&doc, in, 2 * (size_t)n, 0, NULL, &f), n == JSCAN_MAX_DEPTH ? 0 : -1, "%d levels", n);
+        is_int(jscan_parse(&doc, in, 2 * (size_t)n, 0, NULL, &f), n == JSCAN_MAX_DEPTH ? 0 : -1,
+               "%d levels", n);
         jscan_fini(&doc);
     }
-    is_str(f.text, "line 1, column 129: expected at most 128 levels of nesting, found one more", "its text");
+    is_str(f.text, "line 1, column 129: expected at most 128 levels of nesting, found one more",
+           "its text");
     int line = 0;
-    is_int(jscan_parse(&doc, "", (size_t)300 << 20, 0, &line, &f), -1, "300 MiB are not read at all");
+    is_int(jscan_parse(&doc, "", (size_t)300 << 20, 0, &line, &f), -1,
+           "300 MiB are not read at all");
     is_int(f.code, FAULT_TOO_BIG, "too big");
     is_int(line, 1, "on line 1");
     is_int(jscan_parse(&doc, "[", 1, 0, NULL, NULL), -1, "nobody needs to want the fault");
@@ -142,8 +168,8 @@ static void table(void)
         "} // tail";
     struct jscan_doc doc;
     struct fault f = FAULT_NONE;
-    if (!ok(jscan_parse(&doc, in, sizeof in - 1, JSCAN_LENIENT, NULL, &f) == 0, "the guide's way of writing: %s",
-            f.text))
+    if (!ok(jscan_parse(&doc, in, sizeof in - 1, JSCAN_LENIENT, NULL, &f) == 0,
+            "the guide's way of writing: %s", f.text))
         return;
     is_int(doc.nodes[0].type, JSCAN_OBJECT, "the root");
     is_int(doc.nodes[0].children, 13, "its members");
@@ -158,7 +184,8 @@ static void table(void)
     is_span(&doc, doc.nodes[args].last_child, "\"x\"", 5);
     is_int(doc.nodes[doc.nodes[args].first_child].next, doc.nodes[args].last_child, "next");
     is_int(doc.nodes[args].parent, fs, "parent");
-    ok(doc.nodes[doc.nodes[args].first_child].key_start == doc.nodes[doc.nodes[args].first_child].key_end,
+    ok(doc.nodes[doc.nodes[args].first_child].key_start ==
+           doc.nodes[doc.nodes[args].first_child].key_end,
        "an element has no key");
     is_str(jscan_key(&doc, doc.nodes[args].first_child), NULL, "nor a key's text");
     ok(!jscan_key_is(&doc, doc.nodes[args].first_child, ""), "nor an empty one");

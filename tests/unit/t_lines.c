@@ -8,8 +8,9 @@
 static void note(void *ctx, const char *p, size_t n, unsigned flags)
 {
     struct buf *b = ctx;
-    buf_printf(b, "[%.*s]%s%s%s%s", (int)n, p, flags & LINE_PARTIAL ? "p" : "", flags & LINE_CONT ? "c" : "",
-               flags & LINE_NO_NEWLINE ? "n" : "", flags & LINE_OVERSIZE ? "o" : "");
+    buf_printf(b, "[%.*s]%s%s%s%s", (int)n, p, flags & LINE_PARTIAL ? "p" : "",
+               flags & LINE_CONT ? "c" : "", flags & LINE_NO_NEWLINE ? "n" : "",
+               flags & LINE_OVERSIZE ? "o" : "");
 }
 
 static void is_cut(enum lines_mode mode, size_t max, const char *in, const char *want)
@@ -27,7 +28,8 @@ static void is_cut(enum lines_mode mode, size_t max, const char *in, const char 
         same = strcmp(buf_str(&got), want) == 0;
         lines_fini(&l);
     }
-    is_str(buf_str(&got), want, "%s of %zu: %s", mode == LINES_SPLIT ? "split" : "discard", max, in);
+    is_str(buf_str(&got), want, "%s of %zu: %s", mode == LINES_SPLIT ? "split" : "discard", max,
+           in);
 }
 
 static void borrowed(void *ctx, const char *p, size_t n, unsigned flags)
@@ -69,7 +71,8 @@ int main(void)
     lines_init(&l, 4, LINES_SPLIT);
     buf_clear(&got);
     lines_feed(&l, "a\0b\n", 4, note, &got);
-    is_mem(got.data, got.len, "[a]", 3, "a NUL is a byte like another (the printf here stops at it)");
+    is_mem(got.data, got.len, "[a]", 3,
+           "a NUL is a byte like another (the printf here stops at it)");
     const char *chunk = "whole\n", *seen = NULL;
     lines_init(&l, 100, LINES_SPLIT);
     lines_feed(&l, chunk, 6, borrowed, &seen);

@@ -58,7 +58,8 @@ static void lines(void)
     log_info("x", "a\nb\rc\td\33[2Je\x7f" "f\x01");
     logged(AT "INFO | x | a\\nb\\rc\\td\\x1b[2Je\\x7ff\\x01\n", "a line stays a line");
     log_info("x", "caf\xc3\xa9 \xff\xc3 \xc2\x85 \xe2\x82\xac");
-    logged(AT "INFO | x | caf\xc3\xa9 \\xff\\xc3 \\u0085 \xe2\x82\xac\n", "UTF-8 stays, what is none does not");
+    logged(AT "INFO | x | caf\xc3\xa9 \\xff\\xc3 \\u0085 \xe2\x82\xac\n",
+           "UTF-8 stays, what is none does not");
     log_write(LOG_INFO_, "x", "{\"a\":\n1}", "m");
     logged(AT "INFO | x | m | {\"a\":\\n1}\n", "fields too");
     char longer[5001];
@@ -84,8 +85,10 @@ static void lost_lines(void)
     setrlimit(RLIMIT_FSIZE, &old);
     is_int(log_lost_lines(), 3, "three lines lost");
     log_info("x", "written");
-    AUTO_FREE char *want = xasprintf(AT "WARN | log | 3 lines were lost here: write %s: File too large\n"
-                                     AT "INFO | x | written\n", path);
+    AUTO_FREE char *want = xasprintf(
+        AT "WARN | log | 3 lines were lost here: write %s: File too large\n" AT
+           "INFO | x | written\n",
+        path);
     logged(want, "the first line that can be written says so");
     log_info("x", "on");
     logged(AT "INFO | x | on\n", "once");
@@ -103,7 +106,8 @@ static void to_stderr(void)
     log_info("x", "both");
     logged(AT "INFO | x | both\n", "to the file");
     ssize_t n = read(out[0], got, sizeof got);
-    is_mem(got, n > 0 ? (size_t)n : 0, AT "INFO | x | both\n", strlen(AT "INFO | x | both\n"), "and to stderr");
+    is_mem(got, n > 0 ? (size_t)n : 0, AT "INFO | x | both\n", strlen(AT "INFO | x | both\n"),
+           "and to stderr");
 
     alarm(20);
     for (int i = 0; i < 5000; i++)
@@ -119,8 +123,8 @@ static void to_stderr(void)
     dup2(out[1], STDERR_FILENO);
     log_info("x", "without a file");
     n = read(out[0], got, sizeof got);
-    is_mem(got, n > 0 ? (size_t)n : 0, AT "INFO | x | without a file\n", strlen(AT "INFO | x | without a file\n"),
-           "stderr while no file is open");
+    is_mem(got, n > 0 ? (size_t)n : 0, AT "INFO | x | without a file\n",
+           strlen(AT "INFO | x | without a file\n"), "stderr while no file is open");
     dup2(saved, STDERR_FILENO);
     close(saved);
     close(out[0]);
@@ -145,7 +149,8 @@ static void to_terminal(void)
     alarm(20);
     for (int i = 0; i < 5000; i++)
         log_info("x", "a line that fills a terminal which stands still");
-    ok(!(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK), "a hung terminal stops nobody, and keeps its flags");
+    ok(!(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK),
+       "a hung terminal stops nobody, and keeps its flags");
     log_set_stderr(false);
     log_close();
     dup2(saved, STDERR_FILENO);

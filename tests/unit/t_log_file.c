@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* log_file.h: rotation, what it refuses to open, a full disk and what follows it, files that others move. */
+/* log_file.h: rotation, what it refuses to open, a full disk and what follows it, files that others
+ * move. */
 #include "base/log_file.h"
 
 #include <dirent.h>
@@ -112,9 +113,11 @@ static void refusals(void)
     unlink(path);
     if (mkfifo(path, 0600) < 0)
         bail_out("mkfifo");
-    ok(!log_file_open(path, &f) && strstr(f.text, "not a regular file"), "a FIFO without reader: %s", f.text);
+    ok(!log_file_open(path, &f) && strstr(f.text, "not a regular file"),
+       "a FIFO without reader: %s", f.text);
     int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    ok(!log_file_open(path, &f) && strstr(f.text, "not a regular file"), "a FIFO with one: %s", f.text);
+    ok(!log_file_open(path, &f) && strstr(f.text, "not a regular file"), "a FIFO with one: %s",
+       f.text);
     close(reader);
     unlink(path);
     mkdir(path, 0700);
@@ -130,7 +133,8 @@ static void refusals(void)
     close(fd);
     struct log_file *lf = log_file_open(path, &f);
     struct stat st;
-    ok(lf && stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "one that all could read is made 0600");
+    ok(lf && stat(path, &st) == 0 && (st.st_mode & 0777) == 0600,
+       "one that all could read is made 0600");
     log_file_close(lf);
     empty_dir();
 }
@@ -203,7 +207,8 @@ static void moved_by_others(void)
 /* A directory in the place of FILE.1 makes renaming fail even for root. */
 static void rotation_fails(void)
 {
-    AUTO_FREE char *path = path_of("r.log"), *one = path_of("r.log.1"), *inside = path_of("r.log.1/x");
+    AUTO_FREE char *path = path_of("r.log"), *one = path_of("r.log.1"),
+                   *inside = path_of("r.log.1/x");
     mkdir(one, 0700);
     mkdir(inside, 0700);
     clock_freeze(1000, -1);
@@ -212,7 +217,8 @@ static void rotation_fails(void)
     for (int i = 0; i < 10; i++)
         write_str(lf, "1234\n");
     has("r.log", "1234\n1234\n1234\n1234\n");
-    is_int(log_file_lost(lf), 6, "without rotation it grows to twice its limit, then records are lost");
+    is_int(log_file_lost(lf), 6,
+           "without rotation it grows to twice its limit, then records are lost");
     ok(strstr(log_file_error(lf), "rotate "), "it says why: %s", log_file_error(lf));
     rmdir(inside);
     rmdir(one);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Plans: which mode wins and why, what a container gets, what it equals as docker run, as the Engine's JSON and as a line
- * for a shell. The shell lines and the bootstrap are run by a real sh against programs that only record their words. */
+/* Plans: which mode wins and why, what a container gets, what it equals as docker run, as the
+ * Engine's JSON and as a line for a shell. The shell lines and the bootstrap are run by a real sh
+ * against programs that only record their words. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,8 +49,8 @@ static struct plan *plan_of(const char *text, enum image_runner runner, struct p
 /* A configuration of a global object and one server's members ("" = none). */
 static char *config_text(const char *global, const char *server)
 {
-    return xasprintf("{%s%s%s\n\"mcpServers\": {\"s\": {%s}}}", *global ? "\"docker_isolation\": {" : "", global,
-                     *global ? "}," : "", server);
+    return xasprintf("{%s%s%s\n\"mcpServers\": {\"s\": {%s}}}",
+                     *global ? "\"docker_isolation\": {" : "", global, *global ? "}," : "", server);
 }
 
 static struct plan *make(const char *global, const char *server)
@@ -74,7 +75,7 @@ static char *words_line(const struct strvec *v)
     return buf_take(&out);
 }
 
-/* ---- mode ------------------------------------------------------------------------------------------------------- */
+/* ---- mode ---- */
 
 #define UVX "\"command\":\"uvx\""
 #define DOCKER "\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"x\"]"
@@ -90,50 +91,76 @@ static const struct {
     {"", UVX, PLAN_HOST, "docker_isolation is not set: isolation is off by default", 0, NULL},
     {"\"enabled\":true", UVX, PLAN_DOCKER, "docker_isolation.enabled is true (line 1)", 1, NULL},
     {"\"enabled\":false", UVX, PLAN_HOST, "docker_isolation.enabled is false (line 1)", 1, NULL},
-    {"\"enabled\":true,\"mode\":\"none\"", UVX, PLAN_HOST, "docker_isolation.mode is \"none\" (line 1)", 1, NULL},
-    {"\"enabled\":false,\"mode\":\"docker\"", UVX, PLAN_DOCKER, "docker_isolation.mode is \"docker\" (line 1)", 1, NULL},
-    {"\"mode\":\"sandbox\"", UVX, PLAN_UNSUPPORTED, "", 1, "docker_isolation.mode is \"sandbox\" (line 1)"},
-    {"\"enabled\":true", UVX ISO("\"enabled\":true"), PLAN_DOCKER, "docker_isolation.enabled is true (line 1)", 1, NULL},
-    {"\"enabled\":true", UVX ISO("\"enabled\":false"), PLAN_HOST, "isolation.enabled is false (line 3)", 3, NULL},
-    {"\"enabled\":true", UVX ISO("\"mode\":\"none\""), PLAN_HOST, "isolation.mode is \"none\" (line 3)", 3, NULL},
+    {"\"enabled\":true,\"mode\":\"none\"", UVX, PLAN_HOST,
+     "docker_isolation.mode is \"none\" (line 1)", 1, NULL},
+    {"\"enabled\":false,\"mode\":\"docker\"", UVX, PLAN_DOCKER,
+     "docker_isolation.mode is \"docker\" (line 1)", 1, NULL},
+    {"\"mode\":\"sandbox\"", UVX, PLAN_UNSUPPORTED, "", 1,
+     "docker_isolation.mode is \"sandbox\" (line 1)"},
+    {"\"enabled\":true", UVX ISO("\"enabled\":true"), PLAN_DOCKER,
+     "docker_isolation.enabled is true (line 1)", 1, NULL},
+    {"\"enabled\":true", UVX ISO("\"enabled\":false"), PLAN_HOST,
+     "isolation.enabled is false (line 3)", 3, NULL},
+    {"\"enabled\":true", UVX ISO("\"mode\":\"none\""), PLAN_HOST,
+     "isolation.mode is \"none\" (line 3)", 3, NULL},
     {"\"enabled\":true", UVX ISO("\"mode\":\"docker\",\"enabled\":false"), PLAN_DOCKER,
-     "isolation.mode is \"docker\" (line 3)", 3, "isolation.enabled is false (line 3) but ignored: isolation.mode decides"},
-    {"", UVX ISO("\"mode\":\"docker\""), PLAN_DOCKER, "isolation.mode is \"docker\" (line 3)", 3, NULL},
-    {"", UVX ISO("\"mode\":\"sandbox\""), PLAN_UNSUPPORTED, "", 3, "isolation.mode is \"sandbox\" (line 3)"},
-    {"", UVX ISO("\"enabled\":true"), PLAN_HOST, "docker_isolation is not set: isolation is off by default", 0,
+     "isolation.mode is \"docker\" (line 3)", 3,
+     "isolation.enabled is false (line 3) but ignored: isolation.mode decides"},
+    {"", UVX ISO("\"mode\":\"docker\""), PLAN_DOCKER, "isolation.mode is \"docker\" (line 3)", 3,
+     NULL},
+    {"", UVX ISO("\"mode\":\"sandbox\""), PLAN_UNSUPPORTED, "", 3,
+     "isolation.mode is \"sandbox\" (line 3)"},
+    {"", UVX ISO("\"enabled\":true"), PLAN_HOST,
+     "docker_isolation is not set: isolation is off by default", 0,
      "isolation.enabled is true (line 3) but ignored, because docker_isolation is off"},
     {"\"enabled\":false", UVX ISO("\"enabled\":true,\"image\":\"x\""), PLAN_HOST,
-     "docker_isolation.enabled is false (line 1)", 1, "set isolation.mode to \"docker\" for this server"},
-    {"\"enabled\":false", UVX ISO("\"enabled\":false"), PLAN_HOST, "docker_isolation.enabled is false (line 1)", 1, NULL},
-    {"\"enabled\":true", UVX ISO("\"image\":\"x\""), PLAN_DOCKER, "docker_isolation.enabled is true (line 1)", 1, NULL},
+     "docker_isolation.enabled is false (line 1)", 1,
+     "set isolation.mode to \"docker\" for this server"},
+    {"\"enabled\":false", UVX ISO("\"enabled\":false"), PLAN_HOST,
+     "docker_isolation.enabled is false (line 1)", 1, NULL},
+    {"\"enabled\":true", UVX ISO("\"image\":\"x\""), PLAN_DOCKER,
+     "docker_isolation.enabled is true (line 1)", 1, NULL},
 
     {"", DOCKER, PLAN_HOST, "docker_isolation is not set: isolation is off by default", 0, NULL},
-    {"\"enabled\":true", DOCKER, PLAN_HOST, "the command is docker itself: it starts its own container, and a container "
-     "around it would have no engine", 0, NULL},
-    {"\"enabled\":true", DOCKER ISO("\"enabled\":false"), PLAN_HOST, "isolation.enabled is false (line 3)", 3, NULL},
-    {"\"enabled\":true", DOCKER ISO("\"enabled\":true"), PLAN_HOST, "the command is docker itself: it starts its own "
-     "container, and a container around it would have no engine", 0,
+    {"\"enabled\":true", DOCKER, PLAN_HOST,
+     "the command is docker itself: it starts its own container, and a container "
+     "around it would have no engine",
+     0, NULL},
+    {"\"enabled\":true", DOCKER ISO("\"enabled\":false"), PLAN_HOST,
+     "isolation.enabled is false (line 3)", 3, NULL},
+    {"\"enabled\":true", DOCKER ISO("\"enabled\":true"), PLAN_HOST,
+     "the command is docker itself: it starts its own "
+     "container, and a container around it would have no engine",
+     0,
      "isolation.enabled (line 3) is ignored, because the command is docker: set isolation.enabled to false"},
-    {"", DOCKER ISO("\"mode\":\"docker\""), PLAN_HOST, "the command is docker itself: it starts its own container, and a "
-     "container around it would have no engine", 0, "isolation.mode (line 3) is ignored"},
-    {"\"enabled\":true", "\"command\":\"sh\",\"args\":[\"-c\",\"exec podman run x\"]", PLAN_HOST, "the command is podman "
-     "itself: it starts its own container, and a container around it would have no engine", 0, NULL},
+    {"", DOCKER ISO("\"mode\":\"docker\""), PLAN_HOST,
+     "the command is docker itself: it starts its own container, and a "
+     "container around it would have no engine",
+     0, "isolation.mode (line 3) is ignored"},
+    {"\"enabled\":true", "\"command\":\"sh\",\"args\":[\"-c\",\"exec podman run x\"]", PLAN_HOST,
+     "the command is podman "
+     "itself: it starts its own container, and a container around it would have no engine",
+     0, NULL},
 
     {"", "\"url\":\"https://x/mcp\"", PLAN_UNSUPPORTED, "", 2, "the server has a url"},
-    {"", "\"command\":\"x\",\"protocol\":\"sse\"", PLAN_UNSUPPORTED, "", 2, "the server's protocol is remote"},
+    {"", "\"command\":\"x\",\"protocol\":\"sse\"", PLAN_UNSUPPORTED, "", 2,
+     "the server's protocol is remote"},
     {"", "\"command\":\"x\",\"url\":\"https://x\",\"protocol\":\"stdio\"", PLAN_HOST,
      "docker_isolation is not set: isolation is off by default", 0, NULL},
-    {"", "\"url\":\"https://x\",\"protocol\":\"stdio\"", PLAN_UNSUPPORTED, "", 2, "there is no command"},
-    {"", UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOBODY_SETS_THIS}\"}", PLAN_UNSUPPORTED, "", 2, "a variable that it needs is not set"},
+    {"", "\"url\":\"https://x\",\"protocol\":\"stdio\"", PLAN_UNSUPPORTED, "", 2,
+     "there is no command"},
+    {"", UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOBODY_SETS_THIS}\"}", PLAN_UNSUPPORTED, "", 2,
+     "a variable that it needs is not set"},
 };
 
 static void test_modes(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         struct plan *p = make(modes[i].global, modes[i].server);
-        const struct plan_note *note = note_of(p, "mode", false), *warning = note_of(p, "mode", true);
-        is_str(plan_mode_name(p->mode), plan_mode_name(modes[i].mode), "{%s} {%.60s}: the mode", modes[i].global,
-               modes[i].server);
+        const struct plan_note *note = note_of(p, "mode", false),
+                               *warning = note_of(p, "mode", true);
+        is_str(plan_mode_name(p->mode), plan_mode_name(modes[i].mode), "{%s} {%.60s}: the mode",
+               modes[i].global, modes[i].server);
         if (modes[i].mode == PLAN_UNSUPPORTED) {
             ok(p->unsupported && *p->unsupported, "  a sentence: %s", p->unsupported);
         } else {
@@ -142,7 +169,8 @@ static void test_modes(void)
             is_str(note ? note->value : NULL, plan_mode_name(modes[i].mode), "  its value");
         }
         if (modes[i].warning)
-            ok(warning && strstr(warning->why, modes[i].warning), "  a warning: %s", warning ? warning->why : "none");
+            ok(warning && strstr(warning->why, modes[i].warning), "  a warning: %s",
+               warning ? warning->why : "none");
         else
             ok(!warning, "  no warning");
         plan_free(p);
@@ -153,7 +181,8 @@ static void test_modes(void)
 static void test_isolation_key(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        if (modes[i].mode == PLAN_UNSUPPORTED || strstr(modes[i].why, "itself") || strstr(modes[i].server, DOCKER))
+        if (modes[i].mode == PLAN_UNSUPPORTED || strstr(modes[i].why, "itself") ||
+            strstr(modes[i].server, DOCKER))
             continue;
         for (int docker = 0; docker < 2; docker++) {
             AUTO_FREE char *text = config_text(modes[i].global, modes[i].server);
@@ -169,20 +198,23 @@ static void test_isolation_key(void)
                 iso->line[ISO_ENABLED] = 1;
             }
             struct plan *p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
-            is_str(plan_mode_name(p->mode), docker ? "docker" : "host", "{%s} {%.50s}: %s = %s", modes[i].global,
-                   modes[i].server, path, value);
+            is_str(plan_mode_name(p->mode), docker ? "docker" : "host", "{%s} {%.50s}: %s = %s",
+                   modes[i].global, modes[i].server, path, value);
             plan_free(p);
             config_free(c);
         }
     }
 }
 
-/* ---- docker run ---------------------------------------------------------------------------------------------------- */
+/* ---- docker run ---- */
 
-static const struct plan_identity identity = {.instance = "i-1", .container_name = "mcpproxy-s-x7q2"};
-#define HEAD "run -i --rm --name mcpproxy-s-x7q2 --label com.mcpproxy.managed=true --label com.mcpproxy.instance=i-1 " \
+static const struct plan_identity identity = {.instance = "i-1",
+                                              .container_name = "mcpproxy-s-x7q2"};
+#define HEAD \
+    "run -i --rm --name mcpproxy-s-x7q2 --label com.mcpproxy.managed=true --label com.mcpproxy.instance=i-1 " \
     "--label com.mcpproxy.server=s --label com.mcpproxy.plan="
-#define LOG "--log-driver=local --log-opt=max-size=10m --log-opt=max-file=1 --log-opt=compress=false "
+#define LOG \
+    "--log-driver=local --log-opt=max-size=10m --log-opt=max-file=1 --log-opt=compress=false "
 #define UV_MOUNT "--mount type=volume,source=mcpproxy-uv-cache-s,target=/root/.cache/uv "
 
 static const struct {
@@ -200,21 +232,24 @@ static const struct {
     {"the guide's volumes", "\"enabled\":true",
      "\"command\":\"node\",\"args\":[\"/container/path/x.js\"],\"isolation\":{\"enabled\":true,\"volumes\":"
      "[\"/host/path:/container/path:ro\"]}",
-     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,source=/host/path,target=/container/path,readonly "
-     LOG "node:20 node /container/path/x.js"},
+     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,source=/host/path,target=/container/path,readonly " LOG
+     "node:20 node /container/path/x.js"},
     {"global settings, default images and a registry",
      "\"enabled\":true,\"memory_limit\":\"2g\",\"cpu_limit\":\"0.5\",\"network_mode\":\"none\",\"registry\":\"reg.local:5000\","
      "\"default_images\":{\"npx\":\"my-node:1\"},\"enable_cache_volume\":false",
      "\"command\":\"npx\"",
      "--memory=2g --cpus=0.5 --network=none --init " LOG "reg.local:5000/my-node:1 npx"},
-    {"the other default images stay", "\"enabled\":true,\"default_images\":{\"npx\":\"my-node:1\"}", "\"command\":\"node\"",
+    {"the other default images stay", "\"enabled\":true,\"default_images\":{\"npx\":\"my-node:1\"}",
+     "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init " LOG "node:20 node"},
-    {"a family's image", "\"enabled\":true,\"default_images\":{\"python\":\"py:1\"}", "\"command\":\"python3.12\"",
+    {"a family's image", "\"enabled\":true,\"default_images\":{\"python\":\"py:1\"}",
+     "\"command\":\"python3.12\"",
      "--memory=512m --cpus=1.0 --network=bridge --init " LOG "py:1 python3.12"},
     {"no registry before a name with a slash", "\"enabled\":true,\"registry\":\"reg.local/\"",
      "\"command\":\"bun\",\"isolation\":{\"enable_cache_volume\":false}",
      "--memory=512m --cpus=1.0 --network=bridge --init " LOG "oven/bun:1 bun"},
-    {"docker.io is no prefix", "\"enabled\":true,\"registry\":\"docker.io\"", "\"command\":\"node\"",
+    {"docker.io is no prefix", "\"enabled\":true,\"registry\":\"docker.io\"",
+     "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init " LOG "node:20 node"},
     {"extra_args come last, the server's after the global ones",
      "\"enabled\":true,\"extra_args\":[\"--memory\",\"1g\",\"--cpus=3\",\"-e\",\"A=global\"]",
@@ -229,17 +264,22 @@ static const struct {
      "node:20 npx"},
     {"a volume of the user's instead of the cache", "\"enabled\":true",
      "\"command\":\"npx\",\"isolation\":{\"volumes\":[\"mine:/root/.npm\"]}",
-     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=volume,source=mine,target=/root/.npm " LOG "node:20 npx"},
+     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=volume,source=mine,target=/root/.npm " LOG
+     "node:20 npx"},
     {"a path with a comma and a quote", "\"enabled\":true",
      "\"command\":\"node\",\"isolation\":{\"volumes\":[\"/a,\\\"b:/c\"]}",
-     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,\"source=/a,\"\"b\",target=/c " LOG "node:20 node"},
-    {"a configured log driver", "\"enabled\":true,\"log_driver\":\"json-file\"", "\"command\":\"node\"",
+     "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,\"source=/a,\"\"b\",target=/c " LOG
+     "node:20 node"},
+    {"a configured log driver", "\"enabled\":true,\"log_driver\":\"json-file\"",
+     "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=json-file --log-opt=max-size=100m --log-opt=max-file=3 "
      "node:20 node"},
-    {"two files of the local driver", "\"enabled\":true,\"log_max_files\":\"2\"", "\"command\":\"node\"",
+    {"two files of the local driver", "\"enabled\":true,\"log_max_files\":\"2\"",
+     "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=local --log-opt=max-size=10m --log-opt=max-file=2 "
      "node:20 node"},
-    {"a log driver without files", "\"enabled\":true,\"log_driver\":\"journald\"", "\"command\":\"node\"",
+    {"a log driver without files", "\"enabled\":true,\"log_driver\":\"journald\"",
+     "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=journald node:20 node"},
     {"the host's path of a runner", "\"enabled\":true,\"enable_cache_volume\":false",
      "\"command\":\"/opt/homebrew/bin/npx\",\"args\":[\"-y\",\"x\"]",
@@ -253,7 +293,8 @@ static void test_runs(void)
         AUTO_STRVEC struct strvec args = {0};
         plan_run_args(p, &identity, false, &args);
         AUTO_FREE char *got = words_line(&args);
-        AUTO_FREE char *want = xasprintf(HEAD "%016llx %s", (unsigned long long)p->hash, runs[i].want);
+        AUTO_FREE char *want = xasprintf(HEAD "%016llx %s", (unsigned long long)p->hash,
+                                         runs[i].want);
         is_str(got, want, "%s", runs[i].what);
         plan_free(p);
     }
@@ -261,9 +302,10 @@ static void test_runs(void)
 
 static void test_empty_variables(void)
 {
-    static const char *const keys[] = {"image", "memory_limit", "cpu_limit", "network_mode", "registry", "mode",
-                                       "working_dir", "log_driver", "log_max_size", "log_max_files", "timeout",
-                                       "enable_cache_volume"};
+    static const char *const keys[] = {"image",         "memory_limit", "cpu_limit",
+                                       "network_mode",  "registry",     "mode",
+                                       "working_dir",   "log_driver",   "log_max_size",
+                                       "log_max_files", "timeout",      "enable_cache_volume"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         AUTO_FREE char *own = xasprintf(UVX ",\"isolation\":{\"%s\":\"${env:NOTHING}\"}", keys[i]);
         struct plan *p = make("\"enabled\":true", own), *q = make("\"enabled\":true", UVX);
@@ -305,25 +347,30 @@ static void test_comment_line(void)
     struct plan *p = make("", "\"command\":\"x\",\"env\":{\"A\":\"${env:NONE\\nrm}\"}");
     AUTO_BUF struct buf line = BUF_INIT;
     plan_shell_line(p, false, &line);
-    ok(strncmp(buf_str(&line), "# ", 2) == 0 && !strchr(buf_str(&line), '\n'), "a comment stays one: %s",
-       buf_str(&line));
+    ok(strncmp(buf_str(&line), "# ", 2) == 0 && !strchr(buf_str(&line), '\n'),
+       "a comment stays one: %s", buf_str(&line));
     plan_free(p);
 }
 
 static void test_masking(void)
 {
-    struct plan *p = make("\"enabled\":true,\"extra_args\":[\"-e\",\"X=hunter1\"]",
-                          "\"command\":\"node\",\"args\":[\"x.js\",\"--api-key=hunter2\",\"--token\",\"hunter3\",\"--port\","
-                          "\"80\",\"GITHUB_TOKEN=hunter4\",\"postgres://u:hunter5@h/db\",\"https://h/a:b@c\"],"
-                          "\"env\":{\"K\":\"hunter6\"},\"isolation\":{\"env\":{\"L\":\"${env:TOKEN}\"}}");
+    struct plan *p = make(
+        "\"enabled\":true,\"extra_args\":[\"-e\",\"X=hunter1\"]",
+        "\"command\":\"node\",\"args\":[\"x.js\",\"--api-key=hunter2\",\"--token\",\"hunter3\",\"--port\","
+        "\"80\",\"GITHUB_TOKEN=hunter4\",\"postgres://u:hunter5@h/db\",\"https://h/a:b@c\"],"
+        "\"env\":{\"K\":\"hunter6\"},\"isolation\":{\"env\":{\"L\":\"${env:TOKEN}\"}}");
     AUTO_STRVEC struct strvec args = {0};
     AUTO_BUF struct buf line = BUF_INIT;
     plan_run_args(p, &identity, true, &args);
     AUTO_FREE char *got = words_line(&args);
-    ok(strstr(got, "-e X=*** -e L=*** -e K=*** node:20 node x.js --api-key=*** --token *** --port 80 GITHUB_TOKEN=*** "
-                   "postgres://u:***@h/db https://h/a:b@c"), "secrets are masked: %s", got);
+    ok(strstr(
+           got,
+           "-e X=*** -e L=*** -e K=*** node:20 node x.js --api-key=*** --token *** --port 80 GITHUB_TOKEN=*** "
+           "postgres://u:***@h/db https://h/a:b@c"),
+       "secrets are masked: %s", got);
     plan_shell_line(p, false, &line);
-    ok(!strstr(buf_str(&line), "hunter") && !strstr(buf_str(&line), "s3cret") && strstr(buf_str(&line), " -e K "),
+    ok(!strstr(buf_str(&line), "hunter") && !strstr(buf_str(&line), "s3cret") &&
+           strstr(buf_str(&line), " -e K "),
        "and in the shell's line: %s", buf_str(&line));
     for (size_t i = 0; i < p->note_count; i++)
         ok(!strstr(p->notes[i].why, "hunter") && !strstr(p->notes[i].value, "hunter") &&
@@ -331,7 +378,7 @@ static void test_masking(void)
     plan_free(p);
 }
 
-/* ---- notes ----------------------------------------------------------------------------------------------------------- */
+/* ---- notes ---- */
 
 static const struct {
     const char *global, *server, *what;
@@ -340,28 +387,36 @@ static const struct {
 } notes[] = {
     {"\"enabled\":true", UVX, "image", false, "python:3.11", "default: uvx runs in python:3.11"},
     {"\"enabled\":true", UVX, "memory_limit", false, "512m", "default"},
-    {"\"enabled\":true,\n\"memory_limit\":\"1g\"", UVX, "memory_limit", false, "1g", "docker_isolation.memory_limit (line 2)"},
-    {"\"enabled\":true", UVX ISO("\"cpu_limit\":2"), "cpu_limit", false, "2", "isolation.cpu_limit (line 3)"},
-    {"\"enabled\":true", UVX ISO("\"cpu_limit\":\"0\""), "cpu_limit", false, "none", "isolation.cpu_limit (line 3)"},
+    {"\"enabled\":true,\n\"memory_limit\":\"1g\"", UVX, "memory_limit", false, "1g",
+     "docker_isolation.memory_limit (line 2)"},
+    {"\"enabled\":true", UVX ISO("\"cpu_limit\":2"), "cpu_limit", false, "2",
+     "isolation.cpu_limit (line 3)"},
+    {"\"enabled\":true", UVX ISO("\"cpu_limit\":\"0\""), "cpu_limit", false, "none",
+     "isolation.cpu_limit (line 3)"},
     {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-m\",\"2g\"]"), "memory_limit", false, "2g",
      "isolation.extra_args (line 3) come after memory_limit"},
-    {"\"enabled\":true,\"timeout\":\"90s\"", UVX, "timeout", false, "1m30s", "docker_isolation.timeout (line 1)"},
+    {"\"enabled\":true,\"timeout\":\"90s\"", UVX, "timeout", false, "1m30s",
+     "docker_isolation.timeout (line 1)"},
     {"\"enabled\":true,\n\"default_images\":{\"uvx\":\"u:1\"}", UVX, "image", false, "u:1",
      "docker_isolation.default_images.uvx (line 2)"},
     {"\"enabled\":true,\"registry\":\"r\"", UVX, "image", false, "r/python:3.11",
      "default: uvx runs in python:3.11; the registry is docker_isolation.registry (line 1)"},
     {"\"enabled\":true", "\"command\":\"/usr/bin/npx\"", "command", false, "npx",
      "the path is the host's; in the container the name is enough"},
-    {"\"enabled\":true", "\"command\":\"/home/u/server\"", "command", true, "/home/u/server", "the command is a path of the host"},
-    {"\"enabled\":true", UVX ",\"working_dir\":\"/w\"", "working_dir", true, "/w", "has no effect in a container"},
-    {"\"enabled\":true", UVX ",\"args\":[\"x\",\"/data/db\"]", "path", false, "args[1]", "this path is not mounted"},
-    {"\"enabled\":true", UVX ISO("\"network_mode\":\"host\""), "isolation", true, "weak", "the network is the host's"},
-    {"\"enabled\":true", UVX ISO("\"volumes\":[\"/var//run/./docker.sock:/s\"]"), "isolation", true, "weak",
-     "the engine's socket is mounted (/var//run/./docker.sock)"},
+    {"\"enabled\":true", "\"command\":\"/home/u/server\"", "command", true, "/home/u/server",
+     "the command is a path of the host"},
+    {"\"enabled\":true", UVX ",\"working_dir\":\"/w\"", "working_dir", true, "/w",
+     "has no effect in a container"},
+    {"\"enabled\":true", UVX ",\"args\":[\"x\",\"/data/db\"]", "path", false, "args[1]",
+     "this path is not mounted"},
+    {"\"enabled\":true", UVX ISO("\"network_mode\":\"host\""), "isolation", true, "weak",
+     "the network is the host's"},
+    {"\"enabled\":true", UVX ISO("\"volumes\":[\"/var//run/./docker.sock:/s\"]"), "isolation", true,
+     "weak", "the engine's socket is mounted (/var//run/./docker.sock)"},
     {"\"enabled\":true", UVX ISO("\"volumes\":[\"/x/..:/host:ro\"]"), "isolation", true, "weak",
      "the host's whole file system is mounted"},
-    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-v\",\"/run:/run\"]"), "isolation", true, "weak",
-     "the engine's socket is mounted (/run)"},
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-v\",\"/run:/run\"]"), "isolation", true,
+     "weak", "the engine's socket is mounted (/run)"},
 };
 
 static void test_notes(void)
@@ -369,30 +424,35 @@ static void test_notes(void)
     for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
         struct plan *p = make(notes[i].global, notes[i].server);
         const struct plan_note *n = note_of(p, notes[i].what, notes[i].warning);
-        is_str(n ? n->value : NULL, notes[i].value, "{%s} {%.60s}: %s", notes[i].global, notes[i].server, notes[i].what);
+        is_str(n ? n->value : NULL, notes[i].value, "{%s} {%.60s}: %s", notes[i].global,
+               notes[i].server, notes[i].what);
         ok(n && strstr(n->why, notes[i].why), "  why: %s", n ? n->why : "no such note");
         plan_free(p);
     }
-    struct plan *p = make("\"enabled\":true", UVX ",\"args\":[\"/data/db\"]" ISO("\"volumes\":[\"/home:/data\"]"));
-    ok(!note_of(p, "path", false) && !p->weak, "a mounted path needs no note, and /home is not weak");
+    struct plan *p = make("\"enabled\":true",
+                          UVX ",\"args\":[\"/data/db\"]" ISO("\"volumes\":[\"/home:/data\"]"));
+    ok(!note_of(p, "path", false) && !p->weak,
+       "a mounted path needs no note, and /home is not weak");
     plan_free(p);
-    p = make("\"enabled\":true", "\"command\":\"/bin2/server\"" ISO("\"volumes\":[\"/home/u/server:/bin2/server:ro\"]"));
+    p = make("\"enabled\":true", "\"command\":\"/bin2/server\"" ISO(
+                                     "\"volumes\":[\"/home/u/server:/bin2/server:ro\"]"));
     ok(!note_of(p, "command", true), "nor does a mounted command");
     plan_free(p);
 }
 
-/* ---- what cannot be ----------------------------------------------------------------------------------------------------- */
+/* ---- what cannot be ---- */
 
 static const struct {
     const char *global, *server, *key, *sentence;
     int line;
 } refusals[] = {
-    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-i\",\"--privileged\"]"), "mcpServers.s.isolation.extra_args[1]",
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-i\",\"--privileged\"]"),
+     "mcpServers.s.isolation.extra_args[1]",
      "isolation.extra_args[1] (line 3): \"--privileged\" is not supported", 3},
     {"\"enabled\":true,\n\"extra_args\":[\"--gpus=all\"]", UVX, "docker_isolation.extra_args[0]",
      "docker_isolation.extra_args[0] (line 2): \"--gpus\" is not supported", 2},
-    {"\"enabled\":true", UVX ISO("\"volumes\":[\"/a:/b\",\"relative:x\"]"), "mcpServers.s.isolation.volumes[1]",
-     "isolation.volumes[1] (line 3)", 3},
+    {"\"enabled\":true", UVX ISO("\"volumes\":[\"/a:/b\",\"relative:x\"]"),
+     "mcpServers.s.isolation.volumes[1]", "isolation.volumes[1] (line 3)", 3},
     {"\"enabled\":true", UVX ISO("\"working_dir\":\"work\""), "mcpServers.s.isolation.working_dir",
      "must be an absolute path in the container", 3},
 };
@@ -404,7 +464,8 @@ static void test_refusals(void)
         AUTO_FREE char *text = config_text(refusals[i].global, refusals[i].server);
         struct plan *p = plan_of(text, RUNNER_UNKNOWN, &problems);
         is_int(p->mode, PLAN_UNSUPPORTED, "%s", refusals[i].sentence);
-        ok(p->unsupported && strstr(p->unsupported, refusals[i].sentence), "  the sentence: %s", p->unsupported);
+        ok(p->unsupported && strstr(p->unsupported, refusals[i].sentence), "  the sentence: %s",
+           p->unsupported);
         is_int(problems.errors, 1, "  one problem");
         is_str(problems.n ? problems.v[0].key : NULL, refusals[i].key, "  at its key");
         is_int(problems.n ? problems.v[0].line : 0, refusals[i].line, "  and line");
@@ -419,26 +480,30 @@ static void test_refusals(void)
     }
 }
 
-/* ---- the Engine's JSON --------------------------------------------------------------------------------------------------- */
+/* ---- the Engine's JSON ---- */
 
 static void test_engine_json(void)
 {
-    struct plan *p = make("\"enabled\":true", "\"command\":\"node\",\"args\":[\"a b\"],\"env\":{\"K\":\"v=1\"},\"isolation\":"
-                          "{\"volumes\":[\"/h:/c:ro\",\"vol:/d\"],\"working_dir\":\"/c\",\"extra_args\":[\"--pids-limit=9\"]}");
+    struct plan *p = make(
+        "\"enabled\":true",
+        "\"command\":\"node\",\"args\":[\"a b\"],\"env\":{\"K\":\"v=1\"},\"isolation\":"
+        "{\"volumes\":[\"/h:/c:ro\",\"vol:/d\"],\"working_dir\":\"/c\",\"extra_args\":[\"--pids-limit=9\"]}");
     json_t *got = plan_create_json(p, &identity);
     AUTO_FREE char *hash = xasprintf("%016llx", (unsigned long long)p->hash);
     json_t *want = json_pack(
         "{s:s, s:[s,s], s:[s], s:s, s:{s:s,s:s,s:s,s:s}, s:b, s:b, s:b, s:b, s:b, s:b,"
         " s:{s:I, s:I, s:I, s:i, s:s, s:[{s:s,s:s,s:s,s:b},{s:s,s:s,s:s,s:b}], s:b, s:b, s:{s:s, s:{s:s,s:s,s:s}}}}",
         "Image", "node:20", "Cmd", "node", "a b", "Env", "K=v=1", "WorkingDir", "/c", "Labels",
-        "com.mcpproxy.managed", "true", "com.mcpproxy.instance", "i-1", "com.mcpproxy.server", "s", "com.mcpproxy.plan", hash,
-        "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1, "Tty", 0, "HostConfig",
-        "Memory", (json_int_t)536870912, "MemorySwap", (json_int_t)1073741824, "NanoCpus", (json_int_t)1000000000,
+        "com.mcpproxy.managed", "true", "com.mcpproxy.instance", "i-1",
+        "com.mcpproxy.server", "s", "com.mcpproxy.plan", hash,
+        "OpenStdin", 1, "StdinOnce", 1, "AttachStdin", 1, "AttachStdout", 1, "AttachStderr", 1,
+        "Tty", 0, "HostConfig", "Memory", (json_int_t)536870912,
+        "MemorySwap", (json_int_t)1073741824, "NanoCpus", (json_int_t)1000000000,
         "PidsLimit", 9, "NetworkMode", "bridge", "Mounts",
         "Type", "bind", "Source", "/h", "Target", "/c", "ReadOnly", 1,
         "Type", "volume", "Source", "vol", "Target", "/d", "ReadOnly", 0,
-        "Init", 1, "AutoRemove", 0, "LogConfig", "Type", "local", "Config", "max-size", "10m", "max-file", "1",
-        "compress", "false");
+        "Init", 1, "AutoRemove", 0, "LogConfig", "Type", "local", "Config",
+        "max-size", "10m", "max-file", "1", "compress", "false");
     char *text = json_dumps(got, JSON_SORT_KEYS), *want_text = json_dumps(want, JSON_SORT_KEYS);
     is_str(text, want_text, "the body of create");
     free(text);
@@ -448,14 +513,16 @@ static void test_engine_json(void)
 
     got = plan_update_json(p);
     text = json_dumps(got, JSON_COMPACT);
-    is_str(text, "{\"Memory\":536870912,\"MemorySwap\":1073741824,\"NanoCpus\":1000000000,\"PidsLimit\":9}",
-           "the body of update");
+    is_str(
+        text,
+        "{\"Memory\":536870912,\"MemorySwap\":1073741824,\"NanoCpus\":1000000000,\"PidsLimit\":9}",
+        "the body of update");
     free(text);
     json_decref(got);
     plan_free(p);
 }
 
-/* ---- hashes -------------------------------------------------------------------------------------------------------------- */
+/* ---- hashes ---- */
 
 static const struct {
     const char *what, *a, *b;
@@ -463,17 +530,21 @@ static const struct {
 } hashes[] = {
     {"the same", UVX, UVX, true, true},
     {"memory", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"2g\""), true, false},
-    {"the same memory, written differently", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"1024m\""),
-     true, true},
+    {"the same memory, written differently", UVX ISO("\"memory_limit\":\"1g\""),
+     UVX ISO("\"memory_limit\":\"1024m\""), true, true},
     {"cpus", UVX ISO("\"cpu_limit\":1"), UVX ISO("\"cpu_limit\":2"), true, false},
-    {"a limit and none", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"0\""), false, false},
+    {"a limit and none", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"0\""),
+     false, false},
     {"network", UVX, UVX ISO("\"network_mode\":\"none\""), false, true},
     {"image", UVX, UVX ISO("\"image\":\"x\""), false, true},
     {"an argument", UVX, UVX ",\"args\":[\"\"]", false, true},
-    {"bytes between arguments", UVX ",\"args\":[\"ab\",\"c\"]", UVX ",\"args\":[\"a\",\"bc\"]", false, true},
+    {"bytes between arguments", UVX ",\"args\":[\"ab\",\"c\"]", UVX ",\"args\":[\"a\",\"bc\"]",
+     false, true},
     {"an env value", UVX ",\"env\":{\"A\":\"1\"}", UVX ",\"env\":{\"A\":\"2\"}", false, true},
-    {"bytes between key and value", UVX ",\"env\":{\"A\":\"BC\"}", UVX ",\"env\":{\"AB\":\"C\"}", false, true},
-    {"a mount's option", UVX ISO("\"volumes\":[\"/a:/b\"]"), UVX ISO("\"volumes\":[\"/a:/b:ro\"]"), false, true},
+    {"bytes between key and value", UVX ",\"env\":{\"A\":\"BC\"}", UVX ",\"env\":{\"AB\":\"C\"}",
+     false, true},
+    {"a mount's option", UVX ISO("\"volumes\":[\"/a:/b\"]"), UVX ISO("\"volumes\":[\"/a:/b:ro\"]"),
+     false, true},
     {"isolation itself", UVX, UVX ISO("\"enabled\":false"), false, false},
     {"a timeout is no plan", UVX, UVX ISO("\"timeout\":\"90s\""), true, true},
 };
@@ -481,7 +552,8 @@ static const struct {
 static void test_hashes(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
-        struct plan *a = make("\"enabled\":true", hashes[i].a), *b = make("\"enabled\":true", hashes[i].b);
+        struct plan *a = make("\"enabled\":true", hashes[i].a),
+                    *b = make("\"enabled\":true", hashes[i].b);
         is_int(a->hash == b->hash, hashes[i].same_hash, "%s: hash", hashes[i].what);
         is_int(a->live_hash == b->live_hash, hashes[i].same_live, "%s: live_hash", hashes[i].what);
         plan_free(a);
@@ -492,21 +564,25 @@ static void test_hashes(void)
     ok(b->bootstrap && a->hash == b->hash, "what was learned about the image restarts nothing");
     plan_free(a);
     plan_free(b);
-    /* A new version must not restart every server: whoever changes the fields says so by changing these two. */
+    /* A new version must not restart every server: whoever changes the fields says so by changing
+     * these two. */
     a = make("\"enabled\":true", UVX ",\"args\":[\"x\"]");
-    ok(a->hash == 0x03c01eee40acaa6fu && a->live_hash == 0x1558a5f4e3a8ee5cu, "the hashes of version 1: %016llx %016llx",
-       (unsigned long long)a->hash, (unsigned long long)a->live_hash);
+    ok(a->hash == 0x03c01eee40acaa6fu && a->live_hash == 0x1558a5f4e3a8ee5cu,
+       "the hashes of version 1: %016llx %016llx", (unsigned long long)a->hash,
+       (unsigned long long)a->live_hash);
     plan_free(a);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static void test_names(void)
 {
     static const char *const names[][2] = {
-        {"github", "mcpproxy-github-x7q2"}, {"my server", "mcpproxy-my-server-x7q2"}, {"a//b", "mcpproxy-a-b-x7q2"},
-        {"../../x", "mcpproxy-server-..-..-x-x7q2"}, {"ünï", "mcpproxy-server-n-x7q2"}, {"_a", "mcpproxy-server-_a-x7q2"},
-        {"", "mcpproxy-server-x7q2"}, {"///", "mcpproxy-server-x7q2"}, {"a..", "mcpproxy-a-x7q2"},
+        {"github", "mcpproxy-github-x7q2"}, {"my server", "mcpproxy-my-server-x7q2"},
+        {"a//b", "mcpproxy-a-b-x7q2"},      {"../../x", "mcpproxy-server-..-..-x-x7q2"},
+        {"ünï", "mcpproxy-server-n-x7q2"},  {"_a", "mcpproxy-server-_a-x7q2"},
+        {"", "mcpproxy-server-x7q2"},       {"///", "mcpproxy-server-x7q2"},
+        {"a..", "mcpproxy-a-x7q2"},
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         AUTO_FREE char *got = plan_container_name(names[i][0], "x7q2");
@@ -519,14 +595,18 @@ static void test_names(void)
     is_int(strlen(got), strlen("mcpproxy-") + 200 + strlen("-x7q2"), "a long name is cut");
 
     static const char *const caches[][2] = {
-        {"a", "mcpproxy-uv-cache-a"}, {"a b", "mcpproxy-uv-cache-a-b-"}, {"a/b", "mcpproxy-uv-cache-a-b-"},
+        {"a", "mcpproxy-uv-cache-a"},
+        {"a b", "mcpproxy-uv-cache-a-b-"},
+        {"a/b", "mcpproxy-uv-cache-a-b-"},
     };
     char first[200] = "";
     for (size_t i = 0; i < ARRAY_LEN(caches); i++) {
-        AUTO_FREE char *t = xasprintf("{\"docker_isolation\":{\"enabled\":true},\"mcpServers\":{\"%s\":{" UVX "}}}",
-                                      caches[i][0]);
+        AUTO_FREE char *t = xasprintf(
+            "{\"docker_isolation\":{\"enabled\":true},\"mcpServers\":{\"%s\":{" UVX "}}}",
+            caches[i][0]);
         struct plan *p = plan_of(t, RUNNER_UNKNOWN, NULL);
-        ok(p->mount_count == 1 && strncmp(p->mounts[0].source, caches[i][1], strlen(caches[i][1])) == 0,
+        ok(p->mount_count == 1 &&
+               strncmp(p->mounts[0].source, caches[i][1], strlen(caches[i][1])) == 0,
            "the cache of \"%s\": %s", caches[i][0], p->mounts[0].source);
         ok(strcmp(p->mounts[0].source, first) != 0, "is its own");
         snprintf(first, sizeof(first), "%s", p->mounts[0].source);
@@ -534,7 +614,7 @@ static void test_names(void)
     }
 }
 
-/* ---- run by a real shell ------------------------------------------------------------------------------------------------- */
+/* ---- run by a real shell ---- */
 
 static char workdir[] = "/tmp/t_plan.XXXXXX";
 
@@ -547,11 +627,13 @@ static void write_script(const char *name, const char *text)
         printf("Bail out! cannot write %s\n", path);
 }
 
-/* What `line` writes to stdout, run by sh with workdir first in PATH; *ret_status its exit status. */
+/* What `line` writes to stdout, run by sh with workdir first in PATH; *ret_status its exit
+ * status. */
 static char *run_line(const char *line, int *ret_status)
 {
     AUTO_FREE char *path = xasprintf("%s/line.sh", workdir);
-    AUTO_FREE char *command = xasprintf("PATH=%s:/usr/bin:/bin sh %s </dev/null 2>%s/stderr", workdir, path, workdir);
+    AUTO_FREE char *command = xasprintf("PATH=%s:/usr/bin:/bin sh %s </dev/null 2>%s/stderr",
+                                        workdir, path, workdir);
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct buf out = BUF_INIT;
     char chunk[4096];
@@ -569,9 +651,11 @@ static char *run_line(const char *line, int *ret_status)
 static void test_shell_lines(void)
 {
     write_script("docker", "printf '<%s>\\n' \"$@\" \"MY_VAR=$MY_VAR\" \"HOME=$HOME\"");
-    write_script("my-server", "printf '<%s>\\n' \"$@\" \"MY_VAR=$MY_VAR\" \"OTHER=$OTHER\" \"$PWD\"");
-    static const char server[] = "\"command\":\"%s\",\"args\":[\"it's\",\"a \\\"b\\\"\",\"$HOME\",\"\",\"\\n*\"],\"env\":"
-                                 "{\"MY_VAR\":\"v a'l\",\"HOME\":\"/inside\"}";
+    write_script("my-server",
+                 "printf '<%s>\\n' \"$@\" \"MY_VAR=$MY_VAR\" \"OTHER=$OTHER\" \"$PWD\"");
+    static const char server[] =
+        "\"command\":\"%s\",\"args\":[\"it's\",\"a \\\"b\\\"\",\"$HOME\",\"\",\"\\n*\"],\"env\":"
+        "{\"MY_VAR\":\"v a'l\",\"HOME\":\"/inside\"}";
     AUTO_BUF struct buf line = BUF_INIT;
     int status = 0;
     AUTO_FREE char *isolated = xasprintf(server, "node");
@@ -579,10 +663,12 @@ static void test_shell_lines(void)
     plan_shell_line(p, true, &line);
     AUTO_FREE char *got = run_line(buf_str(&line), &status);
     AUTO_FREE char *home = xasprintf("<MY_VAR=v a'l>\n<HOME=%s>\n", getenv("HOME"));
-    AUTO_FREE char *want = xasprintf("<run>\n<-i>\n<--rm>\n<--memory=512m>\n<--cpus=1.0>\n<--network=bridge>\n<--init>\n"
-                                     "<--log-driver=local>\n<--log-opt=max-size=10m>\n<--log-opt=max-file=1>\n<--log-opt=compress=false>\n"
-                                     "<-e>\n<MY_VAR>\n"
-                                     "<-e>\n<HOME=/inside>\n<node:20>\n<node>\n<it's>\n<a \"b\">\n<$HOME>\n<>\n<\n*>\n%s", home);
+    AUTO_FREE char *want = xasprintf(
+        "<run>\n<-i>\n<--rm>\n<--memory=512m>\n<--cpus=1.0>\n<--network=bridge>\n<--init>\n"
+        "<--log-driver=local>\n<--log-opt=max-size=10m>\n<--log-opt=max-file=1>\n<--log-opt=compress=false>\n"
+        "<-e>\n<MY_VAR>\n"
+        "<-e>\n<HOME=/inside>\n<node:20>\n<node>\n<it's>\n<a \"b\">\n<$HOME>\n<>\n<\n*>\n%s",
+        home);
     is_str(got, want, "a docker line: its words and where the secrets stand");
     is_int(status, 0, "it ends well");
     plan_free(p);
@@ -593,12 +679,15 @@ static void test_shell_lines(void)
     plan_shell_line(p, true, &line);
     AUTO_FREE char *text = xasprintf("OTHER=x; export OTHER\n%s", buf_str(&line));
     AUTO_FREE char *host_got = run_line(text, &status);
-    AUTO_FREE char *host_want = xasprintf("<it's>\n<a \"b\">\n<$HOME>\n<>\n<\n*>\n<MY_VAR=v a'l>\n<OTHER=>\n<%s>\n", workdir);
-    is_str(host_got, host_want, "a host line: its words, its directory and no more than the allowed environment");
+    AUTO_FREE char *host_want = xasprintf(
+        "<it's>\n<a \"b\">\n<$HOME>\n<>\n<\n*>\n<MY_VAR=v a'l>\n<OTHER=>\n<%s>\n", workdir);
+    is_str(host_got, host_want,
+           "a host line: its words, its directory and no more than the allowed environment");
     plan_shell_line(p, false, &line);
     AUTO_FREE char *outside = xasprintf("MY_VAR=outside\n%s", buf_str(&line));
     AUTO_FREE char *masked_got = run_line(outside, &status);
-    ok(masked_got && strstr(masked_got, "<MY_VAR=outside>"), "without secrets the shell's own value is used");
+    ok(masked_got && strstr(masked_got, "<MY_VAR=outside>"),
+       "without secrets the shell's own value is used");
     plan_free(p);
 }
 
@@ -625,8 +714,10 @@ static char *bootstrap_line(const char *cache, const char *words)
     AUTO_BUF struct buf script = BUF_INIT;
     struct buf line = BUF_INIT;
     bootstrap_script(runtime_detect("uvx"), "uvx", cache, &script);
-    buf_printf(&line, "INSTALLS=%s/installs; export INSTALLS\nPATH=%s:/usr/bin:/bin\ncommand -v uvx && exit 7\nsh -c ",
-               workdir, workdir);
+    buf_printf(
+        &line,
+        "INSTALLS=%s/installs; export INSTALLS\nPATH=%s:/usr/bin:/bin\ncommand -v uvx && exit 7\nsh -c ",
+        workdir, workdir);
     buf_add_shell(&line, buf_str(&script));
     buf_printf(&line, " sh uvx %s", words);
     return buf_take(&line);
@@ -680,16 +771,21 @@ static void test_bootstrap(void)
 
 static void test_bootstrap_plan(void)
 {
-    AUTO_FREE char *text = config_text("\"enabled\":true", "\"command\":\"/usr/bin/uvx\",\"args\":[\"x\"]");
+    AUTO_FREE char *text = config_text("\"enabled\":true",
+                                       "\"command\":\"/usr/bin/uvx\",\"args\":[\"x\"]");
     struct plan *p = plan_of(text, RUNNER_MISSING, NULL);
     AUTO_STRVEC struct strvec argv = {0};
     plan_container_argv(p, &argv);
-    ok(argv.n == 6 && strcmp(argv.v[0], "sh") == 0 && strcmp(argv.v[1], "-c") == 0 && strcmp(argv.v[3], "sh") == 0 &&
-       strcmp(argv.v[4], "uvx") == 0 && strcmp(argv.v[5], "x") == 0, "sh -c SCRIPT sh uvx x");
+    ok(argv.n == 6 && strcmp(argv.v[0], "sh") == 0 && strcmp(argv.v[1], "-c") == 0 &&
+           strcmp(argv.v[3], "sh") == 0 && strcmp(argv.v[4], "uvx") == 0 &&
+           strcmp(argv.v[5], "x") == 0,
+       "sh -c SCRIPT sh uvx x");
     ok(strncmp(argv.v[2], "p=/root/.cache/uv/.mcptop-uv\n", 29) == 0, "kept in the cache volume");
     const struct plan_note *n = note_of(p, "bootstrap", false);
-    is_str(n ? n->why : NULL, "python:3.11 has no uvx: uv is installed at the first start and kept in the cache volume",
-           "and said");
+    is_str(
+        n ? n->why : NULL,
+        "python:3.11 has no uvx: uv is installed at the first start and kept in the cache volume",
+        "and said");
     plan_free(p);
 
     AUTO_FREE char *present = config_text("\"enabled\":true", UVX);
@@ -699,7 +795,8 @@ static void test_bootstrap_plan(void)
     AUTO_FREE char *without = config_text("\"enabled\":true,\"enable_cache_volume\":false", UVX);
     p = plan_of(without, RUNNER_MISSING, NULL);
     plan_container_argv(p, &argv);
-    ok(strncmp(argv.v[2], "p=/tmp/.mcptop-uv\n", 18) == 0, "without a cache volume it lives in the container");
+    ok(strncmp(argv.v[2], "p=/tmp/.mcptop-uv\n", 18) == 0,
+       "without a cache volume it lives in the container");
     plan_free(p);
     AUTO_FREE char *bash = config_text("\"enabled\":true", "\"command\":\"bash\"");
     p = plan_of(bash, RUNNER_MISSING, NULL);
@@ -707,24 +804,33 @@ static void test_bootstrap_plan(void)
     plan_free(p);
 }
 
-/* ---- comparing ------------------------------------------------------------------------------------------------------------ */
+/* ---- comparing ---- */
 
 static void test_compare(void)
 {
-    struct plan *host = make("", UVX), *docker = make("\"enabled\":true", UVX ISO("\"volumes\":[\"/h:/c:ro\"]"));
-    struct plan *bigger = make("\"enabled\":true", UVX ISO("\"volumes\":[\"/h:/c:ro\"],\"memory_limit\":\"1g\""));
+    struct plan *host = make("", UVX),
+                *docker = make("\"enabled\":true", UVX ISO("\"volumes\":[\"/h:/c:ro\"]"));
+    struct plan *bigger = make("\"enabled\":true",
+                               UVX ISO("\"volumes\":[\"/h:/c:ro\"],\"memory_limit\":\"1g\""));
     AUTO_STRVEC struct strvec s = {0};
     plan_compare(host, docker, &s);
     AUTO_FREE char *in = words_line(&s);
-    is_str(in, "It will run in a container of python:3.11. It sees /h of the host as /c, read-only. All other files of the "
-           "host are out of its reach. Its network is bridge. Memory: 512m, CPUs: 1.0. The server restarts.", "host → docker");
+    is_str(
+        in,
+        "It will run in a container of python:3.11. It sees /h of the host as /c, read-only. All other files of the "
+        "host are out of its reach. Its network is bridge. Memory: 512m, CPUs: 1.0. The server restarts.",
+        "host → docker");
     plan_compare(docker, host, &s);
     AUTO_FREE char *out = words_line(&s);
-    is_str(out, "It will run on the host, as you: it can read and change all your files and use the network. Its limits end "
-           "(memory 512m, CPUs 1.0). The server restarts.", "docker → host");
+    is_str(
+        out,
+        "It will run on the host, as you: it can read and change all your files and use the network. Its limits end "
+        "(memory 512m, CPUs 1.0). The server restarts.",
+        "docker → host");
     plan_compare(docker, bigger, &s);
     AUTO_FREE char *live = words_line(&s);
-    is_str(live, "Memory: 512m → 1g. The running container is changed without a restart.", "a limit");
+    is_str(live, "Memory: 512m → 1g. The running container is changed without a restart.",
+           "a limit");
     plan_compare(docker, docker, &s);
     is_int(s.n, 0, "nothing");
     struct plan *own = make("\"enabled\":true", "\"command\":\"/home/u/server\"");

@@ -10,7 +10,8 @@
 static bool line_is(const struct ring *r, uint64_t seq, const char *want)
 {
     struct ring_line l;
-    return ring_get(r, seq, &l) == 0 && l.seq == seq && l.len == strlen(want) && memcmp(l.text, want, l.len) == 0;
+    return ring_get(r, seq, &l) == 0 && l.seq == seq && l.len == strlen(want) &&
+           memcmp(l.text, want, l.len) == 0;
 }
 
 static void bounded(void)
@@ -20,8 +21,9 @@ static void bounded(void)
     bool numbers = true, bound = true, grows = true;
     size_t before = ring_bytes(r);
     for (uint64_t i = 1; i <= LINES; i++) {
-        AUTO_FREE char *text = xasprintf("line %llu%.*s", (unsigned long long)i, (int)(i * 7919 % 60),
-                                         "............................................................");
+        AUTO_FREE char *text = xasprintf(
+            "line %llu%.*s", (unsigned long long)i, (int)(i * 7919 % 60),
+            "............................................................");
         numbers = numbers && ring_push(r, (int64_t)i, RING_STDERR, 0, text, strlen(text)) == i;
         bound = bound && ring_bytes(r) <= MAX;
         if (i < 10)
@@ -40,8 +42,9 @@ static void bounded(void)
     is_int(ring_get(r, 0, &l), -1, "nor zero");
     bool all = true;
     for (uint64_t i = first; i <= LINES; i++) {
-        AUTO_FREE char *text = xasprintf("line %llu%.*s", (unsigned long long)i, (int)(i * 7919 % 60),
-                                         "............................................................");
+        AUTO_FREE char *text = xasprintf(
+            "line %llu%.*s", (unsigned long long)i, (int)(i * 7919 % 60),
+            "............................................................");
         all = all && line_is(r, i, text) && ring_get(r, i, &l) == 0 && l.wall_ms == (int64_t)i;
     }
     ok(all, "every line between is as it was pushed");
@@ -98,7 +101,8 @@ int main(void)
     is_int(ring_get(r, 1, &l), -1, "nothing is held");
     is_int(ring_push(r, 11, RING_STDOUT, LINE_CONT, "hello", 5), 1, "the first number is 1");
     is_int(ring_get(r, 1, &l), 0, "held");
-    ok(l.seq == 1 && l.wall_ms == 11 && l.stream == RING_STDOUT && l.flags == LINE_CONT, "with time, stream, flags");
+    ok(l.seq == 1 && l.wall_ms == 11 && l.stream == RING_STDOUT && l.flags == LINE_CONT,
+       "with time, stream, flags");
     is_mem(l.text, l.len, "hello", 5, "and text");
     for (int i = 0; i < 5; i++)
         ring_push(r, 0, RING_SUPERVISOR, 0, "server started: a line of an idle server's log", 46);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Words of docker run in extra_args: every form of every flag, what is refused and how it is named. */
+/* Words of docker run in extra_args: every form of every flag, what is refused and how it is
+ * named. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
@@ -25,8 +26,8 @@ static char *render(const struct plan *p)
     for (size_t i = 0; i < p->container_env.n; i++)
         buf_printf(&out, "env=%s=%s ", p->container_env.v[i].key, p->container_env.v[i].value);
     for (size_t i = 0; i < p->mount_count; i++)
-        buf_printf(&out, "%s=%s>%s%s ", p->mounts[i].is_volume ? "volume" : "bind", p->mounts[i].source,
-                   p->mounts[i].target, p->mounts[i].read_only ? ":ro" : "");
+        buf_printf(&out, "%s=%s>%s%s ", p->mounts[i].is_volume ? "volume" : "bind",
+                   p->mounts[i].source, p->mounts[i].target, p->mounts[i].read_only ? ":ro" : "");
     if (out.len)
         out.data[--out.len] = '\0';
     return buf_take(&out);
@@ -121,7 +122,8 @@ int main(void)
             is_str(rc == 0 ? got : f.text, cases[i].want, "%s", buf_str(&shown));
         } else {
             ok(rc == -1 && strstr(f.text, cases[i].want), "%s: %s", buf_str(&shown), f.text);
-            ok(!strstr(f.text, "hunter2"), "%s: no value of a flag in the message", buf_str(&shown));
+            ok(!strstr(f.text, "hunter2"), "%s: no value of a flag in the message",
+               buf_str(&shown));
             is_int(index, cases[i].index, "%s: its position", buf_str(&shown));
         }
         plan_free(p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which image family a command belongs to, and which command lines are container clients in disguise. */
+/* Which image family a command belongs to, and which command lines are container clients in
+ * disguise. */
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -119,7 +120,8 @@ static void test_clients(void)
         }
         for (char *c = shown.data; *c; c++)
             *c = *c == '\n' || *c == '#' ? ' ' : *c;
-        is_str(runtime_container_client(lines[i].words[0], &args), lines[i].client, "%s", buf_str(&shown) + 1);
+        is_str(runtime_container_client(lines[i].words[0], &args), lines[i].client, "%s",
+               buf_str(&shown) + 1);
     }
 }
 
@@ -130,7 +132,8 @@ static void test_nesting(void)
     for (int i = 0; i < 10000; i++)
         strvec_add(&args, "nohup");
     strvec_add(&args, "docker");
-    is_str(runtime_container_client("nohup", &args), NULL, "10,000 wrappers end the search, not the stack");
+    is_str(runtime_container_client("nohup", &args), NULL,
+           "10,000 wrappers end the search, not the stack");
 }
 
 int main(void)

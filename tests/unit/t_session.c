@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A session between clients and a scripted server, through the write/feed contract and a real loop: handshake, restarts
- * with held calls, ids and tokens of many clients, cancellation, late and broken replies, silence, the catalogue. */
+/* A session between clients and a scripted server, through the write/feed contract and a real loop:
+ * handshake, restarts with held calls, ids and tokens of many clients, cancellation, late and
+ * broken replies, silence, the catalogue. */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -65,8 +66,8 @@ static void rig_stray(void *ctx, const char *p, size_t n, unsigned flags, const 
 {
     struct rig *r = ctx;
 
-    buf_printf(&r->strays, "[%s%s%s|%.*s]", flags & LINE_CONT ? "&" : "", flags & LINE_PARTIAL ? "+" : "", why,
-               (int)(n < 80 ? n : 80), p);
+    buf_printf(&r->strays, "[%s%s%s|%.*s]", flags & LINE_CONT ? "&" : "",
+               flags & LINE_PARTIAL ? "+" : "", why, (int)(n < 80 ? n : 80), p);
     if (r->strike_on_stray == 1)
         session_down(r->s, "killed for what it wrote");
     else if (r->strike_on_stray == 2)
@@ -81,7 +82,8 @@ static void rig_catalogue(void *ctx)
     ((struct rig *)ctx)->catalogues++;
 }
 
-static const struct session_events rig_events = {rig_write, rig_phase, rig_failed, rig_stray, rig_catalogue};
+static const struct session_events rig_events = {rig_write, rig_phase, rig_failed, rig_stray,
+                                                 rig_catalogue};
 
 static void rig_open(struct rig *r, const struct session_config *cfg)
 {
@@ -101,7 +103,8 @@ static void rig_close(struct rig *r)
     ev_loop_destroy(r->loop);
 }
 
-/* The next line to the server, without its newline; NULL when there is none. Valid until the next call. */
+/* The next line to the server, without its newline; NULL when there is none. Valid until the next
+ * call. */
 static const char *next_line(struct rig *r)
 {
     static struct buf line;
@@ -146,8 +149,10 @@ static void says_result(struct rig *r, const char *id, const char *result)
 
 static void says_initialized(struct rig *r, const char *id)
 {
-    says_result(r, id, "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{\"listChanged\":true}},"
-                       "\"serverInfo\":{\"name\":\"srv\",\"version\":\"1.2\"},\"instructions\":\"be \\u00e9\"}");
+    says_result(
+        r, id,
+        "{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"tools\":{\"listChanged\":true}},"
+        "\"serverInfo\":{\"name\":\"srv\",\"version\":\"1.2\"},\"instructions\":\"be \\u00e9\"}");
 }
 
 /* A new process: what went to the one before it is gone. */
@@ -224,7 +229,9 @@ static bool has(const struct buf *b, const char *text)
     return false;
 }
 
-#define CALL(id, tool) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"tools/call\",\"params\":{\"name\":\"" tool "\"}}"
+#define CALL(id, tool) \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"tools/call\",\"params\":{\"name\":\"" tool \
+    "\"}}"
 
 /* ---- handshake ---- */
 
@@ -238,18 +245,27 @@ static void test_handshake(void)
     is_int(session_get_tool_count(r.s), -1, "its tools are unknown");
     up(&r);
     const char *line = next_line(&r);
-    ok(line && strstr(line, "\"method\":\"initialize\"") && strstr(line, "\"protocolVersion\":\"2025-11-25\"") &&
-       strstr(line, "\"name\":\"mcptop\"") && strstr(line, "\"capabilities\":{}"), "initialize is sent");
+    ok(line && strstr(line, "\"method\":\"initialize\"") &&
+           strstr(line, "\"protocolVersion\":\"2025-11-25\"") &&
+           strstr(line, "\"name\":\"mcptop\"") && strstr(line, "\"capabilities\":{}"),
+       "initialize is sent");
     says_initialized(&r, "1");
-    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", "initialized is told");
-    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}", "tools are asked for");
-    says_result(&r, "2", "{\"tools\":[{\"name\":\"a\"}, {\"name\":\"b\"} ],\"nextCursor\":\"p\\\"2\"}");
-    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\",\"params\":{\"cursor\":\"p\\\"2\"}}", "with pages");
+    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}",
+           "initialized is told");
+    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}",
+           "tools are asked for");
+    says_result(&r, "2",
+                "{\"tools\":[{\"name\":\"a\"}, {\"name\":\"b\"} ],\"nextCursor\":\"p\\\"2\"}");
+    is_str(
+        next_line(&r),
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\",\"params\":{\"cursor\":\"p\\\"2\"}}",
+        "with pages");
     is_str(buf_str(&r.phases), "handshake ", "not ready before the last page");
     says_result(&r, "3", "{\"tools\":[{\"name\":\"c\"}]}");
     is_str(buf_str(&r.phases), "handshake ready ", "ready");
     is_int(session_get_tool_count(r.s), 3, "three tools");
-    is_str(session_get_tools(r.s, &n), "[{\"name\":\"a\"}, {\"name\":\"b\"} ,{\"name\":\"c\"}]", "their text");
+    is_str(session_get_tools(r.s, &n), "[{\"name\":\"a\"}, {\"name\":\"b\"} ,{\"name\":\"c\"}]",
+           "their text");
     is_str(session_get_server_name(r.s), "srv", "the server's name");
     is_str(session_get_server_version(r.s), "1.2", "its version");
     is_str(session_get_protocol(r.s), "2025-06-18", "its protocol");
@@ -270,17 +286,21 @@ static void test_client_initialize(void)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct reply p = {0};
         struct client *c = client_open(r.s, "http", NULL, NULL);
-        AUTO_FREE char *msg = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
-                                        "\"%s\",\"clientInfo\":{\"name\":\"claude-code\",\"version\":\"2.0\"}}}", cases[i].asked);
+        AUTO_FREE char *msg = xasprintf(
+            "{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
+            "\"%s\",\"clientInfo\":{\"name\":\"claude-code\",\"version\":\"2.0\"}}}",
+            cases[i].asked);
         AUTO_FREE char *want = xasprintf(
             "{\"jsonrpc\":\"2.0\",\"id\":\"i\",\"result\":{\"protocolVersion\":\"%s\",\"capabilities\":{\"tools\":{\"listChanged\":true}},"
-            "\"serverInfo\":{\"name\":\"srv\",\"version\":\"1.2\"},\"instructions\":\"be \\u00e9\"}}", cases[i].got);
+            "\"serverInfo\":{\"name\":\"srv\",\"version\":\"1.2\"},\"instructions\":\"be \\u00e9\"}}",
+            cases[i].got);
         ok(!sends(c, &p, msg), "initialize is answered at once");
         is_str(buf_str(&p.text), want, "asked %s", cases[i].asked);
         is_str(client_get_label(c), "claude-code 2.0", "the client is known by its name");
         is_str(client_get_protocol(c), cases[i].got, "its version");
         sends(c, &p, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
-        ok(!sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}"), "ping is answered at once");
+        ok(!sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}"),
+           "ping is answered at once");
         is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"result\":{}}", "by us");
         client_close(c);
         buf_fini(&p.text);
@@ -296,12 +316,17 @@ static void test_initialize_before_ready(void)
 
     rig_open(&r, NULL);
     struct client *c = client_open(r.s, "", NULL, NULL);
-    ok(sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}") != NULL,
+    ok(sends(
+           c, &p,
+           "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}") !=
+           NULL,
        "initialize waits for a server that was never ready");
     sends(c, &q, CALL("0", "t"));
     start(&r);
-    ok(has(&p.text, "\"id\":0,\"result\":{\"protocolVersion\":\"2025-03-26\""), "and is answered by its handshake");
-    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}",
+    ok(has(&p.text, "\"id\":0,\"result\":{\"protocolVersion\":\"2025-03-26\""),
+       "and is answered by its handshake");
+    is_str(next_line(&r),
+           "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"t\"}}",
            "a call that waited is not kept waiting by the tool list");
     finish_start(&r);
     says_result(&r, "2", "{}");
@@ -322,7 +347,8 @@ static void test_handshake_failures(void)
     says(&r, "Server started on stdio");
     run_until(r.loop, r.failures, 5);
     is_int(r.failed.code, FAULT_TIMEOUT, "no answer: a timeout");
-    ok(strstr(r.failed.text, "no answer to initialize within") && strstr(r.failed.text, "the first: Server started on stdio"),
+    ok(strstr(r.failed.text, "no answer to initialize within") &&
+           strstr(r.failed.text, "the first: Server started on stdio"),
        "which shows the rubbish: %s", r.failed.text);
     ok(has(&r.phases, "handshake down(no answer"), "the session is down");
     session_down(r.s, "killed");
@@ -330,10 +356,15 @@ static void test_handshake_failures(void)
 
     r.down_on_failure = true;
     up(&r);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32602,\"message\":\"no \\\"such\\\" thing\"}}\nnoise", next_id(&r));
+    says(
+        &r,
+        "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32602,\"message\":\"no \\\"such\\\" thing\"}}\nnoise",
+        next_id(&r));
     is_int(r.failed.code, FAULT_DENIED, "refused");
-    ok(strstr(r.failed.text, "refused: no \"such\" thing (code -32602)"), "with its words: %s", r.failed.text);
-    ok(has(&r.strays, "[not JSON|noise]"), "what came behind it is not lost, though the run ended meanwhile");
+    ok(strstr(r.failed.text, "refused: no \"such\" thing (code -32602)"), "with its words: %s",
+       r.failed.text);
+    ok(has(&r.strays, "[not JSON|noise]"),
+       "what came behind it is not lost, though the run ended meanwhile");
 
     up(&r);
     says_result(&r, next_id(&r), "{\"protocolVersion\":\"2031-01-01\",\"capabilities\":{}}");
@@ -349,7 +380,9 @@ static void test_handshake_failures(void)
     up(&r);
     session_down(r.s, "exited 3");
     is_int(r.failures, 0, "an end of the process is no failure of the handshake");
-    is_str(buf_str(&r.phases), "handshake down(the server ended (exited 3) before its handshake was done) ", "but told");
+    is_str(buf_str(&r.phases),
+           "handshake down(the server ended (exited 3) before its handshake was done) ",
+           "but told");
     rig_close(&r);
 }
 
@@ -360,13 +393,16 @@ static void test_no_tools(void)
 
     rig_open(&r, NULL);
     up(&r);
-    says_result(&r, next_id(&r), "{\"protocolVersion\":\"2024-11-05\",\"capabilities\":{\"prompts\":{}},\"serverInfo\":{\"name\":\"p\"}}");
+    says_result(
+        &r, next_id(&r),
+        "{\"protocolVersion\":\"2024-11-05\",\"capabilities\":{\"prompts\":{}},\"serverInfo\":{\"name\":\"p\"}}");
     ok(session_get_phase(r.s) == SESSION_READY, "a server without tools is ready at once");
     is_int(session_get_tool_count(r.s), 0, "it has none");
     is_str(session_get_tools(r.s, &n), "[]", "an empty list");
     session_down(r.s, "exited 0");
     start(&r);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":1,\"message\":\"m\"}}", next_id(&r));
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":1,\"message\":\"m\"}}",
+         next_id(&r));
     ok(session_get_phase(r.s) == SESSION_READY, "one that refuses the list is ready too");
     is_int(session_get_tool_count(r.s), -1, "but its tools are unknown");
     ok(has(&r.strays, "tools are unknown"), "and the operator is told");
@@ -377,7 +413,8 @@ static void test_no_tools(void)
 
 static void test_unanswered_list(void)
 {
-    static const char changed[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}";
+    static const char changed[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}";
     struct session_config cfg = {.init_timeout_ms = 100};
     struct rig r;
 
@@ -392,7 +429,8 @@ static void test_unanswered_list(void)
     says(&r, "%s", changed);
     run_until(r.loop, r.out.len > 0, 2.);
     says_result(&r, next_id(&r), "{\"tools\":[{},{},{}]}");
-    is_int(session_get_tool_count(r.s), 3, "an answer that never came does not end the reading for good");
+    is_int(session_get_tool_count(r.s), 3,
+           "an answer that never came does not end the reading for good");
     says_result(&r, lost, "{\"tools\":[]}");
     is_int(session_get_tool_count(r.s), 3, "and counts no more when it comes late");
     ok(has(&r.strays, "after its call was given up"), "which is told");
@@ -401,7 +439,8 @@ static void test_unanswered_list(void)
 
 static void test_ids_of_two_clients(void)
 {
-    static const char *const ids[] = {"1", "\"1\"", "9007199254740993", "1.5", "\"\\u00e9\xE2\x80\xA8\""};
+    static const char *const ids[] = {"1", "\"1\"", "9007199254740993", "1.5",
+                                      "\"\\u00e9\xE2\x80\xA8\""};
     struct reply p[2][ARRAY_LEN(ids)] = {{{{0}, 0, 0}}};
     char at_server[2][ARRAY_LEN(ids)][32];
     struct client *c[2];
@@ -413,15 +452,19 @@ static void test_ids_of_two_clients(void)
         c[i] = client_open(r.s, "", NULL, NULL);
     for (size_t j = 0; j < ARRAY_LEN(ids); j++) {
         for (int i = 0; i < 2; i++) {
-            AUTO_FREE char *msg = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"tools/call\",\"params\":{\"name\":\"t%d\"}}", ids[j], i);
+            AUTO_FREE char *msg = xasprintf(
+                "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"tools/call\",\"params\":{\"name\":\"t%d\"}}",
+                ids[j], i);
             sends(c[i], &p[i][j], msg);
             snprintf(at_server[i][j], 32, "%s", next_id(&r));
         }
     }
     for (size_t j = ARRAY_LEN(ids); j-- > 0;) {
         for (int i = 1; i >= 0; i--) {
-            AUTO_FREE char *result = xasprintf("{\"for\":\"%d-%zu \xC2\xA0\xE2\x80\x8D\xEF\xBB\xBF\xEF\xBF\xBD\"}", i, j);
-            AUTO_FREE char *want = xasprintf("{\"result\":%s,\"jsonrpc\":\"2.0\",\"id\":%s}", result, ids[j]);
+            AUTO_FREE char *result = xasprintf(
+                "{\"for\":\"%d-%zu \xC2\xA0\xE2\x80\x8D\xEF\xBB\xBF\xEF\xBF\xBD\"}", i, j);
+            AUTO_FREE char *want = xasprintf("{\"result\":%s,\"jsonrpc\":\"2.0\",\"id\":%s}",
+                                             result, ids[j]);
             says_result(&r, at_server[i][j], result);
             is_str(buf_str(&p[i][j].text), want, "client %d, id %s", i, ids[j]);
             is_int(p[i][j].count, 1, "once");
@@ -432,8 +475,9 @@ static void test_ids_of_two_clients(void)
     session_get_stats(r.s, &st);
     is_int(st.calls, 2 * (int)ARRAY_LEN(ids), "all counted");
     is_int(st.in_flight, 0, "none left");
-    ok(st.p50_us >= 0 && st.p50_us <= st.p95_us && st.p95_us <= st.p99_us, "latencies %lld %lld %lld", (long long)st.p50_us,
-       (long long)st.p95_us, (long long)st.p99_us);
+    ok(st.p50_us >= 0 && st.p50_us <= st.p95_us && st.p95_us <= st.p99_us,
+       "latencies %lld %lld %lld", (long long)st.p50_us, (long long)st.p95_us,
+       (long long)st.p99_us);
     for (int i = 0; i < 2; i++)
         client_close(c[i]);
     rig_close(&r);
@@ -453,7 +497,8 @@ static void test_many_in_flight(void)
         AUTO_FREE char *msg = xasprintf(CALL("%d", "t"), i);
         sends(c, &p[i], msg);
     }
-    /* Ids 3 … N+2 stand for 0 … N-1; answered in an order that leaves gaps everywhere in the table. */
+    /* Ids 3 … N+2 stand for 0 … N-1; answered in an order that leaves gaps everywhere in the
+     * table. */
     for (int i = 0, k = 0; i < N; i++, k = (k + 1009) % N) {
         char id[16];
         snprintf(id, sizeof(id), "%d", k + 3);
@@ -481,24 +526,39 @@ static void test_progress(void)
     start_ready(&r);
     for (int i = 0; i < 2; i++) {
         c[i] = client_open(r.s, "", &notified, &got[i]);
-        sends(c[i], &p[i], i ? "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":0}}}"
-                             : "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":\"0\"}}}");
+        sends(
+            c[i], &p[i],
+            i ? "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":0}}}"
+              : "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":\"0\"}}}");
         const char *line = next_line(&r);
         struct envelope e;
         envelope_scan(line, strlen(line), &e, NULL);
         snprintf(id[i], sizeof(id[i]), "%.*s", (int)e.progress_token.n, e.progress_token.p);
     }
     ok(strcmp(id[0], id[1]) != 0, "equal tokens differ at the server: %s, %s", id[0], id[1]);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}", id[1]);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":2}}", id[0]);
-    is_str(buf_str(&got[0]), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\"0\",\"progress\":2}};",
-           "one owner with a string token");
-    is_str(buf_str(&got[1]), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":0,\"progress\":1}};",
-           "the other with a number");
+    says(
+        &r,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}",
+        id[1]);
+    says(
+        &r,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":2}}",
+        id[0]);
+    is_str(
+        buf_str(&got[0]),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":\"0\",\"progress\":2}};",
+        "one owner with a string token");
+    is_str(
+        buf_str(&got[1]),
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":0,\"progress\":1}};",
+        "the other with a number");
     for (int i = 0; i < 2; i++) {
         buf_clear(&got[i]);
         says_result(&r, id[i], "{}");
-        says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":3}}", id[i]);
+        says(
+            &r,
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":3}}",
+            id[i]);
         is_int(got[i].len, 0, "late progress reaches nobody");
         client_close(c[i]);
         buf_fini(&p[i].text);
@@ -515,18 +575,27 @@ static void test_cancel(void)
 
     rig_open(&r, NULL);
     start_ready(&r);
-    struct client *owner = client_open(r.s, "", NULL, NULL), *other = client_open(r.s, "", NULL, NULL);
+    struct client *owner = client_open(r.s, "", NULL, NULL),
+                  *other = client_open(r.s, "", NULL, NULL);
     sends(owner, &p, CALL("5", "slow"));
     snprintf(id, sizeof(id), "%s", next_id(&r));
-    static const char cancel[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5,\"reason\":\"r\"}}";
+    static const char cancel[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":5,\"reason\":\"r\"}}";
     sends(other, &q, cancel);
     is_str(next_line(&r), NULL, "another client cannot cancel it");
-    sends(owner, &p, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"5\"}}");
+    sends(
+        owner, &p,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"5\"}}");
     is_str(next_line(&r), NULL, "nor does \"5\" mean 5");
     sends(owner, &p, cancel);
-    AUTO_FREE char *want = xasprintf("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%s,\"reason\":\"r\"}}", id);
+    AUTO_FREE char *want = xasprintf(
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":%s,\"reason\":\"r\"}}",
+        id);
     is_str(next_line(&r), want, "its owner can; the id is the server's");
-    ok(p.count == 1 && has(&p.text, "\"id\":5,\"error\":{\"code\":-32000,\"message\":\"cancelled by the client\"}"), "the call is over");
+    ok(p.count == 1 &&
+           has(&p.text,
+               "\"id\":5,\"error\":{\"code\":-32000,\"message\":\"cancelled by the client\"}"),
+       "the call is over");
     says_result(&r, id, "{\"late\":1}");
     is_int(p.count, 1, "its late reply reaches nobody");
     is_int(r.strays.len, 0, "and is nothing to complain of");
@@ -559,10 +628,14 @@ static void test_restart(void)
     sends(c, &before, CALL("1", "kill"));
     next_line(&r);
     session_down(r.s, "exited 3");
-    ok(before.errors == 1 && has(&before.text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":"
-       "\"server \\\"x\\\" ended (exited 3) before it answered"), "a call in flight fails at once and says why");
+    ok(before.errors == 1 &&
+           has(&before.text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":"
+                             "\"server \\\"x\\\" ended (exited 3) before it answered"),
+       "a call in flight fails at once and says why");
     is_str(buf_str(&r.phases), "down ", "the phase is told");
-    sends(c, &during, "{\n \"jsonrpc\":\"2.0\",\r\n\"id\":\"w\",\"method\":\"tools/call\",\n\"params\":{\"name\":\"a\\nb\"}}\n");
+    sends(
+        c, &during,
+        "{\n \"jsonrpc\":\"2.0\",\r\n\"id\":\"w\",\"method\":\"tools/call\",\n\"params\":{\"name\":\"a\\nb\"}}\n");
     sends(c, &init, "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"initialize\",\"params\":{}}");
     ok(init.count == 1 && !init.errors, "a new client is welcomed meanwhile");
     struct session_stats st;
@@ -570,10 +643,12 @@ static void test_restart(void)
     is_int(st.held, 1, "one call waits");
     start(&r);
     const char *line = next_line(&r);
-    ok(line && strstr(line, "\"params\":{\"name\":\"a\\nb\"}}") && !strchr(line, '\r'), "it goes on, on one line: %s", line);
+    ok(line && strstr(line, "\"params\":{\"name\":\"a\\nb\"}}") && !strchr(line, '\r'),
+       "it goes on, on one line: %s", line);
     finish_start(&r);
     says_result(&r, "5", "{\"ok\":1}");
-    is_str(buf_str(&during.text), "{\"result\":{\"ok\":1},\"jsonrpc\":\"2.0\",\"id\":\"w\"}", "and is answered");
+    is_str(buf_str(&during.text), "{\"result\":{\"ok\":1},\"jsonrpc\":\"2.0\",\"id\":\"w\"}",
+           "and is answered");
     client_close(c);
     buf_fini(&before.text);
     buf_fini(&during.text);
@@ -594,13 +669,17 @@ static void test_hold_deadline(void)
     session_set_cause(r.s, "exited 3, retry in 4 s");
     sends(c, &p, CALL("1", "t"));
     ok(run_until(r.loop, p.count, 5), "a call does not wait for ever");
-    ok(has(&p.text, "server \\\"x\\\" is not ready: exited 3, retry in 4 s; waited 1 s"), "and says what it waited for");
+    ok(has(&p.text, "server \\\"x\\\" is not ready: exited 3, retry in 4 s; waited 1 s"),
+       "and says what it waited for");
     up(&r);
     sends(c, &q, CALL("2", "t"));
-    ok(run_until(r.loop, q.count, 5) && has(&q.text, "is not ready: it is starting again after: exited 3"), "also during a start");
+    ok(run_until(r.loop, q.count, 5) &&
+           has(&q.text, "is not ready: it is starting again after: exited 3"),
+       "also during a start");
     sends(c, &z, CALL("3", "t"));
     session_refuse(r.s, "server \"x\" is disabled");
-    ok(z.errors == 1 && has(&z.text, "\"server \\\"x\\\" is disabled\""), "a refusal ends the waiting");
+    ok(z.errors == 1 && has(&z.text, "\"server \\\"x\\\" is disabled\""),
+       "a refusal ends the waiting");
     ok(!sends(c, &z, CALL("4", "t")) && z.errors == 2, "and new calls");
     session_refuse(r.s, NULL);
     ok(sends(c, &z, CALL("5", "t")) && z.count == 2, "until it is lifted");
@@ -652,7 +731,8 @@ static void test_write_failures(void)
     start_ready(&r);
     struct client *c = client_open(r.s, "", NULL, NULL);
     r.write_errno = FAULT_TOO_BIG;
-    ok(!sends(c, &p, CALL("1", "t")) && p.errors == 1 && has(&p.text, "does not take input"), "a full queue fails the call");
+    ok(!sends(c, &p, CALL("1", "t")) && p.errors == 1 && has(&p.text, "does not take input"),
+       "a full queue fails the call");
     r.write_errno = EPIPE;
     ok(sends(c, &q, CALL("2", "t")) && !q.count, "a closed one holds it: nothing was written");
     session_down(r.s, "exited 1");
@@ -660,7 +740,8 @@ static void test_write_failures(void)
     r.write_errno = 0;
     start(&r);
     says_result(&r, next_id(&r), "{\"ok\":1}");
-    is_str(buf_str(&q.text), "{\"result\":{\"ok\":1},\"jsonrpc\":\"2.0\",\"id\":2}", "the next run answers it");
+    is_str(buf_str(&q.text), "{\"result\":{\"ok\":1},\"jsonrpc\":\"2.0\",\"id\":2}",
+           "the next run answers it");
     client_close(c);
     buf_fini(&p.text);
     buf_fini(&q.text);
@@ -669,7 +750,8 @@ static void test_write_failures(void)
 
 static void test_undelivered(void)
 {
-    static const char *const calls[] = {CALL("0", "read"), CALL("1", "half"), CALL("2", "unread"), CALL("3", "unread too")};
+    static const char *const calls[] = {CALL("0", "read"), CALL("1", "half"), CALL("2", "unread"),
+                                        CALL("3", "unread too")};
     struct session_config cfg = {.hold_timeout_ms = 60};
     struct reply p[5] = {{{0}, 0, 0}};
     size_t sizes[4];
@@ -688,7 +770,9 @@ static void test_undelivered(void)
     ok(!p[2].count && !p[3].count, "what nobody read waits");
     sends(c, &p[4], CALL("4", "later"));
     start(&r);
-    ok(strstr(next_line(&r), "\"name\":\"unread\"") && strstr(next_line(&r), "\"name\":\"unread too\""), "and is written again");
+    ok(strstr(next_line(&r), "\"name\":\"unread\"") &&
+           strstr(next_line(&r), "\"name\":\"unread too\""),
+       "and is written again");
     ok(strstr(next_line(&r), "\"name\":\"later\""), "before what came later");
     finish_start(&r);
     for (int i = 2; i < 5; i++) {
@@ -728,7 +812,9 @@ static void test_strays(void)
     sends(c, &p, CALL("1", "t"));
     const char *id = next_id(&r);
     says(&r, "Debug: starting\n\n{\"level\":\"info\"}\n[]");
-    ok(has(&r.strays, "[not JSON|Debug: starting][no \"jsonrpc\" member|{\"level\":\"info\"}][not JSON|[]]"), "three stray lines");
+    ok(has(&r.strays,
+           "[not JSON|Debug: starting][no \"jsonrpc\" member|{\"level\":\"info\"}][not JSON|[]]"),
+       "three stray lines");
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":777,\"result\":{}}");
     ok(has(&r.strays, "never made"), "a reply to nothing");
     says_result(&r, id, "{}");
@@ -739,7 +825,8 @@ static void test_strays(void)
     buf_clear(&r.strays);
     sends(c, &p, CALL("2", "t"));
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"x\":\"\xFF\"}}", next_id(&r));
-    ok(p.errors == 1 && has(&p.text, "cannot be read: not valid JSON at byte"), "a broken reply fails its call");
+    ok(p.errors == 1 && has(&p.text, "cannot be read: not valid JSON at byte"),
+       "a broken reply fails its call");
     sends(c, &p, CALL("3", "t"));
     says(&r, "{\"result\":{\"x\":\"\xFF\"},\"jsonrpc\":\"2.0\",\"id\":%s}", next_id(&r));
     ok(p.errors == 2, "also when the id stands at its end");
@@ -769,13 +856,16 @@ static void test_oversize(void)
     struct client *c = client_open(r.s, "", NULL, NULL);
     sends(c, &p, CALL("1", "t"));
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":\"%s\"}", next_id(&r), buf_str(&filler));
-    ok(p.errors == 1 && has(&p.text, "over the limit of 100000 bytes"), "a reply over the limit fails its call");
+    ok(p.errors == 1 && has(&p.text, "over the limit of 100000 bytes"),
+       "a reply over the limit fails its call");
     sends(c, &p, CALL("2", "t"));
     sends(c, &q, CALL("3", "t"));
     AUTO_FREE char *id = xstrdup(next_id(&r)), *id2 = xstrdup(next_id(&r));
     says(&r, "{\"result\":\"%s\",\"jsonrpc\":\"2.0\",\"id\":%s}", buf_str(&filler), id);
     is_int(p.errors, 2, "also when the id stands at its end");
-    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":\"%s\",\"id\":%s}", buf_str(&filler), id2);
+    says(&r,
+         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":\"%s\",\"id\":%s}",
+         buf_str(&filler), id2);
     is_int(q.count, 0, "a notification that looks like it does not");
     says_result(&r, id2, "{}");
     ok(q.count == 1 && !q.errors, "the session goes on");
@@ -799,23 +889,33 @@ static void test_call_timeout(void)
     struct client *c = client_open(r.s, "", &notified, &got);
     sends(c, &p, CALL("1", "t"));
     AUTO_FREE char *id = xstrdup(next_id(&r));
-    ok(run_until(r.loop, p.count, 5) && has(&p.text, "did not answer tools/call within"), "a call times out");
+    ok(run_until(r.loop, p.count, 5) && has(&p.text, "did not answer tools/call within"),
+       "a call times out");
     const char *line = next_line(&r);
-    ok(line && strstr(line, "notifications/cancelled") && strstr(line, id), "the server is told: %s", line);
+    ok(line && strstr(line, "notifications/cancelled") && strstr(line, id),
+       "the server is told: %s", line);
     says_result(&r, id, "{}");
     ok(p.count == 1 && has(&r.strays, "given up"), "its late reply is dropped");
 
-    sends(c, &q, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":7}}}");
+    sends(
+        c, &q,
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":7}}}");
     AUTO_FREE char *token = xstrdup(next_id(&r));
     for (int i = 0; i < 5; i++) {
         run_for(r.loop, 0.03);
-        says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}", token, i);
+        says(
+            &r,
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}",
+            token, i);
     }
     is_int(q.count, 0, "one that shows progress does not");
     int told = 0;
     while (!q.count && told++ < 100) {
         run_for(r.loop, 0.02);
-        says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}", token, told);
+        says(
+            &r,
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}",
+            token, told);
     }
     is_int(q.errors, 1, "but not for ever");
     client_close(c);
@@ -835,18 +935,26 @@ static void test_server_requests(void)
     struct client *c = client_open(r.s, "", &notified, &got[0]);
     sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}");
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"s-1\",\"method\":\"ping\"}");
-    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":\"s-1\",\"result\":{}}", "its ping is answered");
+    is_str(next_line(&r), "{\"jsonrpc\":\"2.0\",\"id\":\"s-1\",\"result\":{}}",
+           "its ping is answered");
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"sampling/createMessage\",\"params\":{}}");
     const char *line = next_line(&r);
-    ok(line && strstr(line, "\"id\":0,\"error\":{\"code\":-32601") && strstr(line, "sampling/createMessage"), "sampling is not: %s", line);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":1}}");
+    ok(line && strstr(line, "\"id\":0,\"error\":{\"code\":-32601") &&
+           strstr(line, "sampling/createMessage"),
+       "sampling is not: %s", line);
+    says(
+        &r,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":1}}");
     ok(has(&got[0], "notifications/message"), "the only client gets the log");
     struct client *d = client_open(r.s, "", &notified, &got[1]);
     sends(d, &p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}");
     for (int i = 0; i < 2; i++)
         buf_clear(&got[i]);
-    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":2}}");
-    ok(!got[0].len && !got[1].len && has(&r.strays, "for no client in particular"), "of two clients none does");
+    says(
+        &r,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":2}}");
+    ok(!got[0].len && !got[1].len && has(&r.strays, "for no client in particular"),
+       "of two clients none does");
     says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}");
     says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}");
     ok(has(&got[0], "list_changed") && has(&got[1], "list_changed"), "changes of lists reach both");
@@ -876,7 +984,9 @@ static void test_silence(void)
     session_get_stats(r.s, &st);
     ok(st.last_ping_us >= 0, "its time is known");
     is_str(buf_str(&r.phases), "", "all is well");
-    ok(run_until(r.loop, r.phases.len, 5) && has(&r.phases, "silent(no answer to a ping within 1 s) "), "no answer is silence");
+    ok(run_until(r.loop, r.phases.len, 5) &&
+           has(&r.phases, "silent(no answer to a ping within 1 s) "),
+       "no answer is silence");
     run_for(r.loop, 0.4);
     session_feed(r.s, "rubbish\n", 8);
     is_int(session_get_phase(r.s), SESSION_SILENT, "rubbish is no sign of life");
@@ -923,7 +1033,9 @@ static void test_strikes(void)
             for (int i = 0; i < 3; i++)
                 client_send(k.c, &e, on_strike, &k);
             if (how == 0)
-                says(&r, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{}}\nx");
+                says(
+                    &r,
+                    "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{}}\nx");
             else if (how == 1)
                 session_down(r.s, "exited 3");
             else
@@ -980,7 +1092,8 @@ static void test_strikes_of_strays(void)
 
 static void on_info(void *ctx, const struct call_info *i)
 {
-    buf_printf(ctx, "%s %.*s %.*s %s;", i->client, (int)i->method.n, i->method.p, (int)i->name.n, i->name.p, i->held ? "held" : "");
+    buf_printf(ctx, "%s %.*s %.*s %s;", i->client, (int)i->method.n, i->method.p, (int)i->name.n,
+               i->name.p, i->held ? "held" : "");
 }
 
 static void test_infos(void)
@@ -992,12 +1105,15 @@ static void test_infos(void)
     rig_open(&r, NULL);
     start_ready(&r);
     struct client *c = client_open(r.s, "me", NULL, NULL);
-    sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools\\/call\",\"params\":{\"name\":\"n\\u00e4me\"}}");
+    sends(
+        c, &p,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools\\/call\",\"params\":{\"name\":\"n\\u00e4me\"}}");
     call_abandon(sends(c, &p, CALL("2", "gone")));
     r.write_errno = EPIPE;
     sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"prompts/list\"}");
     session_each_call(r.s, on_info, &text);
-    is_str(buf_str(&text), "me tools/call n\xC3\xA4me ;me prompts/list  held;", "calls as people see them");
+    is_str(buf_str(&text), "me tools/call n\xC3\xA4me ;me prompts/list  held;",
+           "calls as people see them");
     client_close(c);
     rig_close(&r);
 }

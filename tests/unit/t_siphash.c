@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* SipHash-2-4 against the vectors of its paper's appendix and reference: key 00…0f, input 00, 01, 02 … of n bytes. */
+/* SipHash-2-4 against the vectors of its paper's appendix and reference: key 00…0f, input 00, 01,
+ * 02 … of n bytes. */
 #include "base/siphash.h"
 #include "tap.h"
 
