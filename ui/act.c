@@ -6,12 +6,13 @@
 #include "base/mem.h"
 #include "panes/pane.h"
 
-/* The marked servers, or the selected one. */
+/* The marked servers, or the selected one. A mark that is not on the screen (filtered away, or
+ * another pane is shown) does not count: nobody acts on what he does not see. */
 static void take_targets(struct view *v, struct strvec *out)
 {
-    for (size_t i = 0; i < v->feed.server_count; i++)
-        if (v->feed.servers[i]->marked)
-            strvec_add(out, v->feed.servers[i]->name);
+    for (int i = 0; view_shows_servers(v) && i < v->order_count; i++)
+        if (v->order[i]->marked)
+            strvec_add(out, v->order[i]->name);
     if (!out->n && view_server(v))
         strvec_add(out, view_server(v)->name);
 }
@@ -90,6 +91,7 @@ static void start_action(struct view *v, const struct action *act, struct strvec
         act_commit(v);
 }
 
+/* Asks only when the plans of all are known: what is confirmed was shown. */
 static void start_isolate(struct view *v, const struct strvec *targets, const char *mode)
 {
     char who[128];
@@ -103,6 +105,7 @@ static void start_isolate(struct view *v, const struct strvec *targets, const ch
              !strcmp(mode, "docker") ? "isolate" : "run on the host");
     strvec_copy(&v->ask.targets, targets);
     v->ask.body = json_pack("{s:s}", "isolation", mode);
+    v->ask.plans_due = targets->n;
     for (size_t i = 0; i < targets->n; i++)
         view_send(v, REPLY_PLAN, targets->v[i], "isolate", "GET",
                   !strcmp(mode, "docker") ? "/api/v1/servers/%s/plan?isolation=docker"
@@ -146,6 +149,14 @@ static void start_remove(struct view *v)
         buf_add_str(&v->ask.text, "! it belongs to another mcptop, which may be running\n");
 }
 
+/* Where x takes them: away from where the first of them is. */
+static const char *other_mode(const struct view *v, const struct strvec *targets)
+{
+    const struct feed_server *first = feed_find(&v->feed, targets->v[0]);
+
+    return first && !strcmp(first->where, "docker") ? "none" : "docker";
+}
+
 void act_request(struct view *v, enum request req)
 {
     AUTO_STRVEC struct strvec targets = {0};
@@ -165,7 +176,7 @@ void act_request(struct view *v, enum request req)
     if (action_of(req))
         start_action(v, action_of(req), &targets);
     else if (req == REQ_ISOLATE)
-        start_isolate(v, &targets, strcmp(s->where, "docker") != 0 ? "docker" : "none");
+        start_isolate(v, &targets, other_mode(v, &targets));
     else if (req == REQ_LIMITS)
         ask_limits(v, s);
     else if (req == REQ_UNDO)
@@ -312,7 +323,7 @@ static void on_plan(struct view *v, const struct view_call *call, json_t *data)
         const char *text = json_string_value(json_array_get(changes, i));
         add_clean_lines(&v->ask.text, text ? text : "", "");
     }
-    if (v->ask.kind == ASK_WAIT && s) {
+    if (s) {
         AUTO_BUF struct buf traffic = BUF_INIT;
         traffic_words(s, &traffic);
         if (traffic.len)
@@ -322,7 +333,8 @@ static void on_plan(struct view *v, const struct view_call *call, json_t *data)
         buf_add_str(&v->ask.text, "\n");
         add_clean_lines(&v->ask.text, diff, "");
     }
-    v->ask.kind = ASK_CONFIRM;
+    if (v->ask.plans_due && --v->ask.plans_due == 0)
+        v->ask.kind = ASK_CONFIRM;
 }
 
 static void on_change(struct view *v, const struct view_call *call, json_t *data)
@@ -332,8 +344,7 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     const char *applied = json_string_value(json_object_get(data, "applied"));
     const struct feed_server *s;
 
-    if (json_is_object(server))
-        feed_apply_server(&v->feed, server);
+    view_take_server(v, server);
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
@@ -413,9 +424,8 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
         view_toast(v, false, "the supervisor stops every server, then itself");
         break;
     default:
-        if (json_string_value(json_object_get(data, "state")) &&
-            json_string_value(json_object_get(data, "name")))
-            feed_apply_server(&v->feed, data);
+        if (json_is_string(json_object_get(data, "state")))
+            view_take_server(v, data);
         say_done(v, call);
     }
 }

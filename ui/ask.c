@@ -27,6 +27,7 @@ void ask_close(struct view *v)
     strvec_fini(&a->targets);
     buf_clear(&a->text);
     a->scroll = a->field = 0;
+    a->plans_due = 0;
     a->kind = ASK_NONE;
     a->serial++;
 }

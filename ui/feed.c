@@ -206,6 +206,12 @@ const struct feed_event *feed_event_at(const struct feed *f, size_t i)
     return &f->events[(f->event_head + FEED_EVENTS_MAX - 1 - i) % FEED_EVENTS_MAX];
 }
 
+static void forget_log_ends(struct feed *f)
+{
+    for (size_t i = 0; i < f->server_count; i++)
+        f->servers[i]->log_end = 0;
+}
+
 static int on_hello(struct feed *f, json_t *o)
 {
     json_t *events = json_object_get(o, "events");
@@ -215,6 +221,8 @@ static int on_hello(struct feed *f, json_t *o)
     feed_parse_status(&f->status, json_object_get(o, "status"));
     take_servers(f, json_object_get(o, "servers"));
     take_containers(f, json_object_get(o, "containers"));
+    if (before != f->status.started_ms)
+        forget_log_ends(f);
     if (before && before != f->status.started_ms && f->log.count)
         loglines_append(&f->log, &another);
     f->event_count = 0;
@@ -311,11 +319,40 @@ static char *label_of(const struct feed *f, const char *server)
     return buf_take(&b);
 }
 
+/* The last line that came of a server; 0: none. */
+static uint64_t log_end_of(const struct feed *f, const char *server)
+{
+    const struct feed_server *s = f->log_all ? feed_find(f, server) : NULL;
+
+    return f->log_all ? (s ? s->log_end : 0) : loglines_last_seq(&f->log);
+}
+
+static void note_log_end(struct feed *f, const char *server, uint64_t seq)
+{
+    struct feed_server *s = f->log_all ? feed_find(f, server) : NULL;
+
+    if (s && seq > s->log_end)
+        s->log_end = seq;
+}
+
+/* Numbers are contiguous: what is missing between two lines fell out while nobody listened, and a
+ * gap says so. */
+static void add_missing(struct feed *f, const struct logline *next, uint64_t last)
+{
+    struct logline gap = {
+        .kind = LOGLINE_GAP, .seq = last + 1, .gap_to = next->seq - 1, .t_ms = next->t_ms,
+        .server = next->server, .text = (char *)"",
+    };
+
+    if (last && next->seq > last + 1 && !f->log.behind)
+        loglines_append(&f->log, &gap);
+}
+
 static int on_log(struct feed *f, json_t *o)
 {
     json_t *lines = json_object_get(o, "lines");
     const char *server = get_str(o, "server");
-    uint64_t last = f->log_all ? 0 : loglines_last_seq(&f->log);
+    uint64_t last = log_end_of(f, server);
     AUTO_FREE char *label = label_of(f, server);
 
     if (!log_wanted(f, server))
@@ -324,9 +361,12 @@ static int on_log(struct feed *f, json_t *o)
         struct logline line = parse_line(json_array_get(lines, i), label);
         if (line.seq <= last)
             continue;     /* a new stream begins with what an old one ended with */
+        add_missing(f, &line, last);
+        last = line.seq;
         if (loglines_append(&f->log, &line) && f->log_all)
             loglines_sort_last(&f->log);
     }
+    note_log_end(f, server, last);
     return FEED_LOG;
 }
 
@@ -347,6 +387,7 @@ static int on_gap(struct feed *f, json_t *o)
         last->gap_to = gap.gap_to;
     else
         loglines_append(&f->log, &gap);
+    note_log_end(f, server, gap.gap_to);
     return FEED_LOG;
 }
 
@@ -395,6 +436,7 @@ void feed_log_target(struct feed *f, const char *server, bool all)
     free(f->log_server);
     f->log_server = xstrdup(server);
     f->log_all = all;
+    forget_log_ends(f);
     loglines_clear(&f->log);
 }
 
@@ -416,10 +458,13 @@ int feed_apply_log_page(struct feed *f, json_t *page, enum feed_page where)
     for (size_t i = 0; i < n; i++) {
         struct logline line = parse_line(
             json_array_get(lines, where == FEED_PAGE_OLDER ? n - 1 - i : i), NULL);
-        if (where == FEED_PAGE_OLDER)
+        uint64_t last = loglines_last_seq(&f->log);
+        if (where == FEED_PAGE_OLDER) {
             loglines_prepend(&f->log, &line);
-        else if (line.seq > loglines_last_seq(&f->log))
+        } else if (line.seq > last) {
+            add_missing(f, &line, last);
             loglines_append(&f->log, &line);
+        }
     }
     f->log.hold = hold;
     if (where == FEED_PAGE_NEWER && loglines_last_seq(&f->log) + 1 < next)

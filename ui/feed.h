@@ -73,6 +73,7 @@ struct feed_server {
     int64_t log_lost;
     struct feed_plan plan;
     struct series cpu, memory;
+    uint64_t log_end;               /* last line seen of it while the log shows every server */
     bool marked;                    /* the user's mark (Space): survives updates */
     bool seen;                      /* sweep mark of a hello */
 };

@@ -99,9 +99,13 @@ static void on_save_screen(struct view *v, const char *verb, char *args)
 static void on_log(struct view *v, const char *verb, char *args)
 {
     (void)verb;
+    if (*args && strcmp(args, "all") != 0 && !feed_find(&v->feed, args)) {
+        view_toast(v, true, "no server \"%s\"", args);
+        return;
+    }
     if (!strcmp(args, "all") != v->feed.log_all)
         view_request(v, REQ_ALL_LOGS);
-    if (strcmp(args, "all") != 0 && *args && feed_find(&v->feed, args)) {
+    if (strcmp(args, "all") != 0 && *args) {
         free(v->servers.key);
         v->servers.key = xstrdup(args);
         view_show(v, TOP_SERVERS);

@@ -94,6 +94,18 @@ bool view_is_live(const struct view *v)
     return v->connection == CONN_UP;
 }
 
+static bool is_single(const struct view *v)
+{
+    return v->canvas.w < FULL_W || v->canvas.h < FULL_H || v->zoom;
+}
+
+bool view_shows_servers(const struct view *v)
+{
+    bool table = v->top == TOP_SERVERS || v->top == TOP_RESOURCES || v->top == TOP_TRAFFIC;
+
+    return table && !(v->focus_log && is_single(v));
+}
+
 static const char *server_key(const struct view *v, int i)
 {
     return v->order[i]->name;
@@ -115,6 +127,17 @@ void view_settle(struct view *v)
     view_follow_selected(v);
 }
 
+/* The log is another one's from now on; what was asked for the last one is not wanted any more. */
+static void retarget_log(struct view *v, const char *server, bool all)
+{
+    feed_log_target(&v->feed, server, all);
+    pane_log_follow(v, true);
+    v->log.left = 0;
+    v->log.at_oldest = v->log.paging = false;
+    v->log.target_serial++;
+    v->io->follow(v->ctx, server, all);
+}
+
 void view_follow_selected(struct view *v)
 {
     const struct feed_server *s = view_server(v);
@@ -125,11 +148,7 @@ void view_follow_selected(struct view *v)
     if (name == v->feed.log_server ||
         (name && v->feed.log_server && !strcmp(name, v->feed.log_server)))
         return;
-    feed_log_target(&v->feed, name, false);
-    pane_log_follow(v, true);
-    v->log.left = 0;
-    v->log.at_oldest = v->log.paging = false;
-    v->io->follow(v->ctx, name, false);
+    retarget_log(v, name, false);
 }
 
 static void toggle_all_logs(struct view *v)
@@ -137,10 +156,7 @@ static void toggle_all_logs(struct view *v)
     const struct feed_server *s = view_server(v);
     bool all = !v->feed.log_all;
 
-    feed_log_target(&v->feed, all || !s ? NULL : s->name, all);
-    pane_log_follow(v, true);
-    v->log.at_oldest = v->log.paging = false;
-    v->io->follow(v->ctx, all || !s ? NULL : s->name, all);
+    retarget_log(v, all || !s ? NULL : s->name, all);
 }
 
 /* ---- events and answers ---- */
@@ -156,11 +172,14 @@ int view_event(struct view *v, const char *name, const char *json, size_t n)
 
 void view_connection(struct view *v, enum connection state, const char *text)
 {
+    struct buf clean = BUF_INIT;
+
     if (v->connection != state)
         v->connection_since_ms = clock_wall_ms();
     v->connection = state;
     free(v->connection_text);
-    v->connection_text = xstrdup(text ? text : "");
+    text_clean_plain(&clean, text ? text : "", text ? strlen(text) : 0);
+    v->connection_text = buf_take(&clean);
     if (state == CONN_LOST && v->leaving)
         view_leave(v);
 }
@@ -170,24 +189,33 @@ static void take_page(struct view *v, const struct view_call *call, json_t *data
     enum feed_page where = call->kind == REPLY_LOG_OLDER ? FEED_PAGE_OLDER :
                            call->kind == REPLY_LOG_NEWER ? FEED_PAGE_NEWER : FEED_PAGE_LATEST;
 
-    v->log.paging = false;
-    feed_apply_log_page(&v->feed, data, where);
+    if (feed_apply_log_page(&v->feed, data, where) < 0)
+        return;
     if (where == FEED_PAGE_OLDER && !json_array_size(json_object_get(data, "lines")))
         v->log.at_oldest = true;
+}
+
+void view_take_server(struct view *v, json_t *server)
+{
+    const char *name = json_string_value(json_object_get(server, "name"));
+
+    if (feed_find(&v->feed, name))
+        feed_apply_server(&v->feed, server);
 }
 
 void view_reply(struct view *v, struct view_call *call, json_t *data, const char *error)
 {
     switch (call->kind) {
     case REPLY_LOG_OLDER: case REPLY_LOG_NEWER: case REPLY_LOG_LATEST:
-        if (error)
-            v->log.paging = false;
-        else
+        if (call->serial != v->log.target_serial)
+            break;
+        v->log.paging = false;
+        if (!error)
             take_page(v, call, data);
         break;
     case REPLY_SERVER:
         if (!error)
-            feed_apply_server(&v->feed, data);
+            view_take_server(v, data);
         break;
     default:
         act_reply(v, call, data, error);
@@ -205,7 +233,8 @@ void view_send(struct view *v, enum reply_kind kind, const char *name, const cha
     AUTO_FREE char *path = api_path(fmt, name);
 
     call->kind = kind;
-    call->serial = v->ask.serial;
+    call->serial = kind >= REPLY_LOG_OLDER && kind <= REPLY_LOG_LATEST ? v->log.target_serial
+                                                                       : v->ask.serial;
     call->name = xstrdup(name);
     call->what = xstrdup(what);
     v->io->send(v->ctx, method, path, body, call);
@@ -336,6 +365,7 @@ static void write_log(struct view *v)
     const struct feed_server *s = feed_find(&v->feed, v->feed.log_server);
     char path[160], safe[64];
     size_t n = 0;
+    bool written;
     FILE *f;
 
     for (const char *p = s ? s->name : "all"; *p && n < sizeof(safe) - 1; p++)
@@ -346,7 +376,10 @@ static void write_log(struct view *v)
     snprintf(path, sizeof(path), "mcptop-%s-%lld.log", safe, (long long)(clock_wall_ms() / 1000));
     pane_log_visible(v, &text, true);
     f = fopen(path, "wxe");
-    if (f && fwrite(buf_str(&text), 1, text.len, f) == text.len && fclose(f) == 0)
+    written = f && fwrite(buf_str(&text), 1, text.len, f) == text.len;
+    if (f && fclose(f) != 0)
+        written = false;
+    if (written)
         view_toast(v, false, "written to %s in the directory you came from", path);
     else
         view_toast(v, true, "cannot write %s: %m", path);
@@ -488,11 +521,10 @@ static void draw_upper(struct view *v, struct rect r)
 
 static void draw_body(struct view *v, struct rect r)
 {
-    bool single = v->canvas.w < FULL_W || v->canvas.h < FULL_H || v->zoom;
     int upper;
 
     v->row_y = r.y;
-    if (single) {
+    if (is_single(v)) {
         if (v->focus_log && v->top < TOP_DETAIL)
             pane_log_draw(v, r);
         else

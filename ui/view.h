@@ -29,7 +29,7 @@ enum reply_kind {
  * it). */
 struct view_call {
     enum reply_kind kind;
-    unsigned serial;     /* of the dialog it belongs to */
+    unsigned serial;     /* of the dialog, or of the log's target, that it belongs to */
     char *name;          /* raw server name or container id */
     char *what;          /* "restart", for what is said about it */
 };
@@ -71,6 +71,7 @@ struct log_state {
     char search[LINEEDIT_MAX + 8], filter[LINEEDIT_MAX + 8];
     unsigned filter_gen;
     uint64_t match;          /* id of the line the search stands on */
+    unsigned target_serial;  /* grows with every other server: late pages belong to none */
     bool paging;             /* a page was asked for */
     bool at_oldest;          /* the supervisor has nothing older */
     uint64_t top_id;         /* uppermost line shown */
@@ -89,6 +90,7 @@ struct ask {
     int scroll;
     struct strvec targets;   /* raw names */
     json_t *body;            /* of what y sends; NULL: none */
+    size_t plans_due;        /* ASK_WAIT: answers still to come before it asks */
     struct lineedit fields[ASK_FIELDS];   /* memory, cpus, network */
     char *before[ASK_FIELDS];
     int field;
@@ -152,6 +154,9 @@ struct feed_server *view_server(const struct view *v);        /* the one keys ac
 /* selected in the container list; NULL */
 struct feed_container *view_container(const struct view *v);
 bool view_is_live(const struct view *v);                      /* figures are current */
+bool view_shows_servers(const struct view *v);                /* their table is on the screen */
+/* An answer that is one server. Of one that left the configuration meanwhile it is dropped. */
+void view_take_server(struct view *v, json_t *server);
 void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what,
                const char *method,
                /* fmt has one %s: the name, percent-encoded */

@@ -100,6 +100,22 @@ static const struct screen_case cases[] = {
      .script = "<lost><event hello hello-again.json><up><event log log-again.json>"},
     {.name = "readonly", .w = 80, .h = 24, .script = "r", .readonly = true},
     {.name = "server-removed", .w = 80, .h = 24, .script = "jj<event server_removed removed.json>"},
+    {.name = "server-removed-late-reply", .w = 80, .h = 24,
+     .script = "jjx<reply plan.json>y<event server_removed removed.json><reply change.json>"},
+    {.name = "marks-filtered-away", .w = 80, .h = 24, .script = " /file<Enter>r"},
+    {.name = "marks-not-in-detail", .w = 80, .h = 24, .script = " <Enter>r"},
+    {.name = "isolate-marked", .w = 80, .h = 24, .script = "jj x"},
+    {.name = "isolate-several-wait", .w = 80, .h = 24, .script = "jj G x<reply plan.json>y"},
+    {.name = "isolate-several", .w = 80, .h = 24,
+     .script = "jj G x<reply plan.json><reply plan.json>y"},
+    {.name = "log-missed", .w = 80, .h = 24, .script = "<event log log-later.json>"},
+    {.name = "log-all-again", .w = 80, .h = 24,
+     .script = "a<event log log-more.json><event log log-more.json>"},
+    {.name = "log-unwrapped", .w = 60, .h = 16, .script = "w<Tab>kkkkkw"},
+    {.name = "log-late-page", .w = 80, .h = 24,
+     .script = "jk<event log log-later.json><Tab>g<Tab>jk<event log log-later.json>"
+               "<reply page-empty.json><Tab>g"},
+    {.name = "log-of-nobody", .w = 80, .h = 24, .script = ":log fly<Enter>"},
     {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},
 };
 

@@ -264,6 +264,16 @@ static int rows_filled(struct view *v, int room)
     return rows < room ? rows : room;
 }
 
+/* A line has fewer rows than it had where the pane was made wider, or wrapping was turned off. */
+static void fit_anchor(struct view *v)
+{
+    struct logline *l = loglines_at(&v->feed.log, anchor_index(v));
+    int rows = l && v->log.anchor_cut > 0 ? rows_of(v, l) : 1;
+
+    if (v->log.anchor_cut >= rows)
+        v->log.anchor_cut = rows - 1;
+}
+
 void pane_log_draw(struct view *v, struct rect r)
 {
     char name[600], state[96];
@@ -282,6 +292,7 @@ void pane_log_draw(struct view *v, struct rect r)
         return;
     }
     i = anchor_index(v);
+    fit_anchor(v);
     cut = v->log.follow ? 0 : v->log.anchor_cut;
     y = r.y + rows_filled(v, r.h - 1);
     for (struct logline *l; y > r.y && (l = shown_from(v, &i, -1)); i--) {
