@@ -465,10 +465,6 @@ int view_run(const struct view_options *o)
         fprintf(stderr, "\n");
         return 2;
     }
-    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {     /* asked first: nothing is started for nobody */
-        fprintf(stderr, "mcptop: the view needs a terminal: `mcptop ls` prints the table, `mcptop start --all` starts the servers\n");
-        return 1;
-    }
     if (ensure_supervisor(o) < 0)
         return 3;
     theme = o->theme ? theme_find(o->theme) : theme_at(0);

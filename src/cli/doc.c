@@ -3,6 +3,7 @@
  * default, never a crash. */
 #include "cli/doc.h"
 
+#include <math.h>
 #include <string.h>
 
 json_t *doc_get(json_t *o, const char *path)
@@ -29,7 +30,10 @@ const char *doc_str(json_t *o, const char *path)
 int64_t doc_int(json_t *o, const char *path, int64_t otherwise)
 {
     json_t *v = doc_get(o, path);
-    return json_is_number(v) ? (int64_t)json_number_value(v) : otherwise;
+    if (json_is_integer(v))
+        return json_integer_value(v);       /* exact: sequence numbers may be beyond a double's */
+    double real = json_is_real(v) ? json_real_value(v) : NAN;
+    return real > -9e15 && real < 9e15 ? (int64_t)real : otherwise;
 }
 
 double doc_real(json_t *o, const char *path, double otherwise)

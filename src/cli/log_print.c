@@ -19,12 +19,6 @@ static void end_line(struct log_print *p)
     p->in_line = false;
 }
 
-static void print_json(json_t *line)
-{
-    json_dumpf(line, stdout, JSON_COMPACT);
-    putchar('\n');
-}
-
 static void print_head(json_t *line)
 {
     time_t seconds = (time_t)(doc_int(line, "t", 0) / 1000);
@@ -38,16 +32,18 @@ static void print_head(json_t *line)
 
 static void print_text(struct log_print *p, json_t *line)
 {
-    const char *text = doc_str(line, "text");
+    json_t *text = doc_get(line, "text");
+    const char *bytes = json_is_string(text) ? json_string_value(text) : "";
+    size_t n = json_is_string(text) ? json_string_length(text) : 0;
     int64_t flags = doc_int(line, "f", 0);
     if (!(flags & PIECE_CONTINUED) || !p->in_line) {
         end_line(p);
         print_head(line);
     }
     if (p->tty)
-        show_text(stdout, text);
+        show_bytes(stdout, bytes, n);
     else
-        fputs(text, stdout);
+        fwrite(bytes, 1, n, stdout);
     p->in_line = true;
     if (!(flags & PIECE_CONTINUES))
         end_line(p);
@@ -88,7 +84,7 @@ void log_print_lines(struct log_print *p, json_t *lines)
             continue;
         log_print_lost(p, seq);
         if (p->json)
-            print_json(line);
+            show_json_as(line, JSON_COMPACT);
         else
             print_text(p, line);
         p->next = seq + 1;

@@ -11,18 +11,41 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-void show_text(FILE *out, const char *text)
+void show_bytes(FILE *out, const char *p, size_t n)
 {
     AUTO_BUF struct buf clean = BUF_INIT;
-    text_clean_plain(&clean, text, strlen(text));
+    text_clean_plain(&clean, p, n);
     fputs(buf_str(&clean), out);
+}
+
+void show_text(FILE *out, const char *text)
+{
+    show_bytes(out, text, strlen(text));
+}
+
+/* JSON itself escapes the other controls, but not this one. */
+static void put_escaping_del(const char *json)
+{
+    for (size_t n; (n = strcspn(json, "\177")), json[n]; json += n + 1)
+        printf("%.*s\\u007f", (int)n, json);
+    fputs(json, stdout);
+}
+
+void show_json_as(json_t *data, size_t flags)
+{
+    json_t *shown = data ? data : json_null();      /* null is a constant: nothing to release */
+    if (isatty(STDOUT_FILENO)) {
+        AUTO_FREE char *text = json_dumps(shown, flags | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+        put_escaping_del(text ? text : "");
+    } else {
+        json_dumpf(shown, stdout, flags | JSON_ENCODE_ANY);
+    }
+    putchar('\n');
 }
 
 void show_json(json_t *data)
 {
-    json_t *null = data ? NULL : json_null();
-    json_dumpf(data ? data : null, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-    putchar('\n');
+    show_json_as(data, JSON_INDENT(2));
 }
 
 void show_error(const char *fmt, ...)

@@ -9,7 +9,11 @@
 
 /* Foreign text, made harmless. */
 void show_text(FILE *out, const char *text);
+void show_bytes(FILE *out, const char *p, size_t n);        /* a NUL may be among them */
 void show_json(json_t *data);
+/* To stdout in the given layout (json_dumpf's flags) and a newline. On a terminal everything but
+ * ASCII is escaped: a C1 or bidi character in a string must not act there. */
+void show_json_as(json_t *data, size_t flags);
 /* "mcptop: SENTENCE" on stderr, made harmless. */
 void show_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -236,6 +236,18 @@ static int need_supervisor(const struct cli *c, bool start)
     return EXIT_NO_SUPERVISOR;
 }
 
+/* Off a terminal: the table, once. Nothing is started for nobody. */
+static int run_table(struct cli *c)
+{
+    struct fault f = FAULT_NONE;
+    if (!supervisor_probe(c->paths.socket, &f))
+        return verb_ls(c);
+    show_error("%s: the view needs a terminal; `mcptop start --all` starts the servers without "
+               "one, then `mcptop ls` prints the table",
+               f.text);
+    return EXIT_REFUSED;
+}
+
 /* `mcptop`: the view, which starts a supervisor where none runs. */
 static int run_view(struct cli *c)
 {
@@ -249,6 +261,8 @@ static int run_view(struct cli *c)
     for (unsigned id = 0; id < OPTIONS; id++)
         if (c->args.value[id] && !((OPTS_VIEW | OPTS_GLOBAL) & OPT_BIT(id)))
             return cli_usage(c, "--%s needs a verb", args_options[id].name);
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return run_table(c);
     strvec_add(&argv, "mcptop");
     args_words(&c->args, OPTS_VIEW, &argv);
     return c->roles->view(&c->paths, (int)argv.n, argv.v);

@@ -108,9 +108,11 @@ static void print_server(const struct target *t)
     putchar('\n');
     int64_t retry_ms = doc_int(t->server, "retry_in_ms", 0);
     char span[24];
-    if (retry_ms > 0)
-        printf("  next try in %s; `mcptop logs %s` shows what it said\n",
-               clock_span(retry_ms, span, sizeof span), t->name);
+    if (retry_ms > 0) {
+        printf("  next try in %s; `mcptop logs ", clock_span(retry_ms, span, sizeof span));
+        show_text(stdout, t->name);
+        puts("` shows what it said");
+    }
 }
 
 static void print_results(struct act *a)

@@ -61,7 +61,8 @@ static void server_row(struct grid *t, json_t *s)
     grid_cell(t, doc_str(s, "name"));
     grid_cellf(t, "%s %s", show_mark(state), state);
     grid_colour(t, show_state_colour(state));
-    grid_cellf(t, "%s%s", *doc_str(s, "where") ? doc_str(s, "where") : "-", *doc_str(s, "where_weak") ? " !" : "");
+    grid_cellf(t, "%s%s", *doc_str(s, "where") ? doc_str(s, "where") : "-",
+               *doc_str(s, "where_weak") ? " !" : "");
     grid_cell(t, *image ? image : "-");
     if (cpu < 0)
         grid_cell(t, "-");
@@ -126,12 +127,14 @@ static int print_no_servers(const struct cli *c)
     if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
         return cli_fail(&f);
     int errors = (int)doc_int(status, "config.errors", 0);
-    if (errors)
-        printf("no servers: %s has %s (`mcptop doctor` shows where)\n", doc_str(status, "config.path"),
-               errors == 1 ? "an error" : "errors");
-    else
+    if (errors) {
+        printf("no servers: ");
+        show_text(stdout, doc_str(status, "config.path"));
+        printf(" has %s (`mcptop doctor` shows where)\n", errors == 1 ? "an error" : "errors");
+    } else {
         puts("no servers: name some under \"mcpServers\" in mcp_config.json (`mcptop status` shows "
              "where it is)");
+    }
     json_decref(status);
     return errors ? EXIT_REFUSED : EXIT_OK;
 }

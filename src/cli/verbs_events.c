@@ -21,8 +21,7 @@ struct watch_events {
 static void print_event(const struct cli *c, json_t *e)
 {
     if (cli_has(c, OPT_JSON)) {
-        json_dumpf(e, stdout, JSON_COMPACT);
-        putchar('\n');
+        show_json_as(e, JSON_COMPACT);
         return;
     }
     char when[48];

@@ -138,9 +138,9 @@ static void become_serve(const struct paths *p, char *const *argv, int ready_fd)
     if (chdir(p->data_dir) && chdir("/")) {
         /* Any directory will do: the paths are absolute. */
     }
-    int null = open("/dev/null", O_RDWR);
     if (ready_fd != READY_FD)
         dup2(ready_fd, READY_FD);
+    int null = open("/dev/null", O_RDWR);   /* after it: else this could be READY_FD */
     for (int fd = 0; fd < 3; fd++)
         dup2(null, fd);
     fcntl(READY_FD, F_SETFD, 0);
@@ -188,8 +188,10 @@ static int read_word(int fd, int64_t deadline_ms, char *line, size_t size)
     for (;;) {
         int64_t left = deadline_ms - clock_mono_ms();
         struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-        if (left <= 0 || poll(&poll_fd, 1, (int)left) == 0)
+        if (left <= 0)
             return -1;
+        if (poll(&poll_fd, 1, (int)left) <= 0)
+            continue;           /* the time is up, or a signal came: ^Z and fg, say */
         ssize_t got = read(fd, line + n, size - 1 - n);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;

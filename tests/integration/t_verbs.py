@@ -81,6 +81,7 @@ def test_look(t):
     t.has(table, r"^dies +! (backing-off|failed) .*\n    exited 3: goodbye$", "a failed one, and why")
     t.has(table, r"^off +- stopped ", "a disabled one")
     t.ok("\033" not in table, "no escape sequence off a terminal")
+    t.has(m.cli(check=0).stdout, r"^NAME +STATE .*\necho +\* ready ", "mcptop alone is the table, once, off a terminal")
     t.eq([s["name"] for s in json.loads(m.cli("ls", "--json").stdout)["servers"]], ["echo", "dies", "off"], "ls --json")
     t.eq([s["name"] for s in json.loads(m.cli("ls", "--json", "off").stdout)["servers"]], ["off"], "ls --json NAME")
     wrong = m.cli("ls", "ecko")
@@ -97,6 +98,12 @@ def test_look(t):
     t.has(m.cli("command", "dies", check=0).stdout, r"fixture_server.py exit 3 goodbye$", "command")
     t.has(m.cli("events", check=0).stdout, r" supervisor +server ", "events")
     t.has(m.cli("containers", check=0).stdout, "^ID +SERVER", "containers")
+
+
+def test_names_are_foreign(t):
+    m = t.mcptop({"mcpServers": {"d\u202ex": fixture("exit", 3)}})
+    done = m.cli("restart", "--all")
+    t.ok("mcptop logs d<202E>x" in done.stdout and "\u202e" not in done.stdout, "a name is harmless wherever it is printed", done)
 
 
 def test_broken_config(t):

@@ -449,7 +449,9 @@ static void test_end(const char *socket, int sig)
     kill(t.pid, sig);
     status = wait_end(&t);
     /* a sanitizer makes an exit status of a SIGSEGV */
-    ok((WIFSIGNALED(status) && WTERMSIG(status) == sig) || (sig == SIGSEGV && WEXITSTATUS(status)), "%s ends it by that signal", strsignal(sig));
+    ok((WIFSIGNALED(status) && WTERMSIG(status) == sig) ||
+           (sig == SIGSEGV && WEXITSTATUS(status)),
+       "%s ends it by that signal", strsignal(sig));
     ok(!t.alternate && t.cursor_visible, "%s: the screen and the cursor are given back",
        strsignal(sig));
     ok(modes_restored(&t), "%s: the modes are given back", strsignal(sig));
