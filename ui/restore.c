@@ -4,6 +4,7 @@
  * which may be why we are ended. */
 #include "restore.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static volatile sig_atomic_t armed;
 static char way_back[512];
 static size_t way_back_len;
 static struct termios modes_before;
+static int flags_before = -1;       /* of fd 1, where they have O_NONBLOCK */
 static struct sigaction before[DEADLY];
 
 static int can_write(void)
@@ -25,6 +27,13 @@ static int can_write(void)
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
     return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
+static void give_back_flags(void)
+{
+    if (flags_before >= 0)
+        fcntl(STDOUT_FILENO, F_SETFL, flags_before);
+    flags_before = -1;
 }
 
 static void give_back(void)
@@ -37,6 +46,7 @@ static void give_back(void)
     if (can_write() && write(STDOUT_FILENO, way_back, way_back_len) < 0)
         armed = 0;      /* nothing else can be done */
     tcsetattr(STDIN_FILENO, TCSANOW, &modes_before);
+    give_back_flags();
 }
 
 static void on_deadly(int sig)
@@ -54,6 +64,18 @@ void restore_init(void)
         sigaction(deadly[i], NULL, &before[i]);
 }
 
+/* A shell or a program before us may have left the terminal without blocking: where it stops
+ * reading, ncurses would then write in a tight loop. */
+static void take_flags(void)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+    if (flags < 0 || !(flags & O_NONBLOCK))
+        return;
+    flags_before = flags;
+    fcntl(STDOUT_FILENO, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 void restore_arm(const char *bytes, size_t n, const struct termios *modes)
 {
     static int registered;
@@ -62,6 +84,7 @@ void restore_arm(const char *bytes, size_t n, const struct termios *modes)
     way_back_len = n < sizeof(way_back) ? n : sizeof(way_back);
     memcpy(way_back, bytes, way_back_len);
     modes_before = *modes;
+    take_flags();
     sigemptyset(&sa.sa_mask);
     for (int i = 0; i < DEADLY && !registered; i++)
         if (before[i].sa_handler != SIG_IGN)     /* nohup stays nohup */
@@ -75,4 +98,5 @@ void restore_arm(const char *bytes, size_t n, const struct termios *modes)
 void restore_disarm(void)
 {
     armed = 0;
+    give_back_flags();
 }

@@ -49,6 +49,8 @@ static int on_prop(VTermProp prop, VTermValue *value, void *user)
     return 1;
 }
 
+static bool begins_nonblocking;     /* the terminal, as whoever had it before left it */
+
 static void open_terminal(struct terminal *t, int w, int h, const char *const argv[])
 {
     static const VTermScreenCallbacks callbacks = {.settermprop = on_prop};
@@ -67,6 +69,8 @@ static void open_terminal(struct terminal *t, int w, int h, const char *const ar
         setenv("LC_ALL", "C.UTF-8", 1);
         setenv("TZ", "UTC", 1);
         unsetenv("NO_COLOR");
+        if (begins_nonblocking)
+            fcntl(STDOUT_FILENO, F_SETFL, O_RDWR | O_NONBLOCK);
         execv(argv[0], (char *const *)argv);
         _exit(127);
     }
@@ -366,6 +370,48 @@ static double cpu_seconds(pid_t pid)
     return (double)ns / 1e9;
 }
 
+/* O_NONBLOCK on the view's stdout. */
+static bool is_nonblocking(pid_t pid)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/fdinfo/1", (int)pid);
+    char text[256] = "", *flags;
+    FILE *f = fopen(path, "re");
+
+    if (f && fread(text, 1, sizeof(text) - 1, f) == 0)
+        text[0] = '\0';
+    if (f)
+        fclose(f);
+    flags = strstr(text, "flags:");
+    return flags && (strtol(flags + 6, NULL, 8) & O_NONBLOCK);
+}
+
+static bool wait_nonblocking(struct terminal *t, bool want)
+{
+    for (int i = 0; i < 100 && is_nonblocking(t->pid) != want; i++)
+        take(t, 50);
+    return is_nonblocking(t->pid) == want;
+}
+
+/* ncurses writes in a tight loop where a terminal that stands does not block it. */
+static void test_nonblocking(const char *socket)
+{
+    struct terminal t;
+
+    begins_nonblocking = true;
+    open_view(&t, 80, 24, socket);
+    begins_nonblocking = false;
+    ok(wait_for(&t, "GitHub MCP Server"), "it is up");
+    ok(!is_nonblocking(t.pid), "the view's terminal blocks");
+    kill(t.pid, SIGTSTP);
+    ok(wait_nonblocking(&t, true), "while it is stopped it is as it was found");
+    take_for(&t, 200);
+    kill(t.pid, SIGCONT);
+    ok(wait_nonblocking(&t, false), "and blocks again when it goes on");
+    type(&t, "q");
+    ok(WEXITSTATUS(wait_end(&t)) == 0, "q leaves with 0");
+    close_terminal(&t);
+}
+
 static void test_idle(void)
 {
     AUTO_FREE char *socket = xasprintf("%s/idle.sock", dir);
@@ -521,6 +567,7 @@ int main(void)
     test_resize(socket);
     test_quiet(socket);
     test_unknown_terminal(socket);
+    test_nonblocking(socket);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         test_end(socket, signals[i]);
     stop_double(helper);
