@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Places in lists, and the order of the servers: sorted, filtered, stable. */
+/* Places in lists, and what they show: servers sorted and filtered, stable; containers filtered. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -68,6 +68,29 @@ static bool passes(const struct feed_server *s, const char *filter)
         if (view_contains(fields[i], strlen(fields[i]), filter))
             return true;
     return false;
+}
+
+static bool container_passes(const struct feed_container *c, const char *filter)
+{
+    const char *const fields[] = {c->server, c->name, c->image, c->state, c->status, c->id};
+
+    if (!*filter)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        if (view_contains(fields[i], strlen(fields[i]), filter))
+            return true;
+    return false;
+}
+
+void shown_build(struct view *v)
+{
+    int kept = 0;
+
+    v->shown = xrealloc(v->shown, (v->feed.container_count + 1) * sizeof(*v->shown));
+    for (size_t i = 0; i < v->feed.container_count; i++)
+        if (container_passes(v->feed.containers[i], v->containers.filter))
+            v->shown[kept++] = v->feed.containers[i];
+    v->shown_count = kept;
 }
 
 static int by_number(double a, double b)

@@ -12,7 +12,8 @@ static const char *prompt_sign(const struct view *v)
     switch (v->prompt) {
     case PROMPT_COMMAND: return ":";
     case PROMPT_FILTER_LOG: return "only log lines with: ";
-    case PROMPT_FILTER_LIST: return "only servers with: ";
+    case PROMPT_FILTER_LIST:
+        return v->top == TOP_CONTAINERS ? "only containers with: " : "only servers with: ";
     default: return "/";
     }
 }
@@ -20,7 +21,7 @@ static const char *prompt_sign(const struct view *v)
 void prompt_open(struct view *v, enum prompt_kind kind)
 {
     const char *text = kind == PROMPT_FILTER_LOG    ? v->log.filter
-                       : kind == PROMPT_FILTER_LIST ? v->servers.filter
+                       : kind == PROMPT_FILTER_LIST ? view_list_filter(v)
                                                     : "";
 
     v->prompt = kind;
@@ -292,7 +293,7 @@ static void enter(struct view *v)
 static void escape(struct view *v)
 {
     if (v->prompt == PROMPT_FILTER_LIST)
-        *v->servers.filter = '\0';
+        *view_list_filter(v) = '\0';
     v->prompt = PROMPT_NONE;
     view_settle(v);
 }
@@ -312,7 +313,7 @@ bool prompt_key(struct view *v, int key)
     } else {
         lineedit_key(&v->line, key);
         if (v->prompt == PROMPT_FILTER_LIST) {
-            snprintf(v->servers.filter, sizeof(v->servers.filter), "%s", v->line.text);
+            snprintf(view_list_filter(v), LINEEDIT_MAX + 8, "%s", v->line.text);
             view_settle(v);
         }
     }

@@ -85,6 +85,17 @@ void table_head(struct canvas *c, const struct table *t, int y, int sort, bool i
     }
 }
 
+void table_filter(struct canvas *c, const struct table *t, int y, const char *filter)
+{
+    char text[160];
+
+    if (!*filter)
+        return;
+    snprintf(text, sizeof(text), "/%s", filter);
+    canvas_fill(c, (struct rect){t->x[0], y, t->w[0], 1}, ' ', ST_HEAD);
+    canvas_put_cut(c, t->x[0], y, t->w[0], ST_MATCH, text);
+}
+
 void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st,
                const char *text)
 {

@@ -26,6 +26,8 @@ struct table {
 void table_layout(struct table *t, const struct column *cols, int n, const int *want, int x,
                   int width);
 void table_head(struct canvas *c, const struct table *t, int y, int sort, bool inverted);
+/* A filter stands in the head of the first column; nothing when it is "". */
+void table_filter(struct canvas *c, const struct table *t, int y, const char *filter);
 /* Draws one field; nothing when its column was dropped. */
 void table_put(struct canvas *c, const struct table *t, int col, int y, enum style st,
                const char *text);

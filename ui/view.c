@@ -39,6 +39,7 @@ void view_fini(struct view *v)
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         free(lists[i]->key);
     free(v->order);
+    free(v->shown);
     free(v->history);
     free(v->toast);
     free(v->connection_text);
@@ -76,8 +77,7 @@ unsigned view_where(const struct view *v)
 
 struct feed_container *view_container(const struct view *v)
 {
-    return v->containers.at < (int)v->feed.container_count ? v->feed.containers[v->containers.at]
-                                                           : NULL;
+    return v->containers.at < v->shown_count ? v->shown[v->containers.at] : NULL;
 }
 
 struct feed_server *view_server(const struct view *v)
@@ -113,14 +113,15 @@ static const char *server_key(const struct view *v, int i)
 
 static const char *container_key(const struct view *v, int i)
 {
-    return v->feed.containers[i]->id;
+    return v->shown[i]->id;
 }
 
 void view_settle(struct view *v)
 {
     order_build(v);
     list_settle(&v->servers, server_key, v, v->order_count);
-    list_settle(&v->containers, container_key, v, (int)v->feed.container_count);
+    shown_build(v);
+    list_settle(&v->containers, container_key, v, v->shown_count);
     v->events.count = (int)v->feed.event_count;
     if (v->events.at >= v->events.count)
         v->events.at = v->events.count ? v->events.count - 1 : 0;
@@ -136,6 +137,11 @@ static void retarget_log(struct view *v, const char *server, bool all)
     v->log.at_oldest = v->log.paging = false;
     v->log.target_serial++;
     v->io->follow(v->ctx, server, all);
+}
+
+char *view_list_filter(struct view *v)
+{
+    return v->top == TOP_CONTAINERS ? v->containers.filter : v->servers.filter;
 }
 
 void view_follow_selected(struct view *v)
@@ -275,8 +281,8 @@ static void back(struct view *v)
     } else if (*v->log.filter) {
         *v->log.filter = '\0';
         v->log.filter_gen++;
-    } else if (*v->servers.filter) {
-        *v->servers.filter = '\0';
+    } else if (*view_list_filter(v)) {
+        *view_list_filter(v) = '\0';
     } else {
         v->focus_log = false;
     }

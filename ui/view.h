@@ -117,6 +117,8 @@ struct view {
     bool inverted;
     struct feed_server **order;     /* the servers as shown: sorted, filtered */
     int order_count;
+    struct feed_container **shown;  /* the containers as shown: filtered */
+    int shown_count;
 
     struct log_state log;
     struct ask ask;
@@ -168,6 +170,7 @@ void view_follow_selected(struct view *v);
 bool view_contains(const char *text, size_t n, const char *needle);
 /* order and selections after any change */
 void view_settle(struct view *v);
+char *view_list_filter(struct view *v);      /* of the list on top; LINEEDIT_MAX + 8 bytes */
 void view_leave(struct view *v);
 
 /* lists.c */
@@ -175,6 +178,7 @@ void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int
                  const struct view *v, int count);
 bool list_move(struct list *l, enum request req);
 void order_build(struct view *v);
+void shown_build(struct view *v);
 /* act.c */
 void act_request(struct view *v, enum request req);
 void act_isolate_to(struct view *v, const char *name, const char *mode);

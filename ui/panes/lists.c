@@ -41,7 +41,7 @@ static const struct column container_columns[K_COUNT] = {
 static int containers_rows(const struct view *v, int width)
 {
     (void)width;
-    return 1 + (int)v->feed.container_count;
+    return 1 + v->shown_count;
 }
 
 static void container_row(struct view *v, const struct table *t, const struct feed_container *c,
@@ -72,11 +72,14 @@ static void containers_draw(struct view *v, struct rect r)
 
     table_layout(&t, container_columns, K_COUNT, want, r.x + 2, r.w - 3);
     table_head(&v->canvas, &t, r.y, 0, false);
+    table_filter(&v->canvas, &t, r.y, v->containers.filter);
     if (!v->feed.container_count)
         say(v, r, "no container carries our labels");
-    for (int i = top; i < (int)v->feed.container_count && i - top < r.h - 1; i++) {
+    else if (!v->shown_count)
+        say(v, r, "no container matches; Esc shows all");
+    for (int i = top; i < v->shown_count && i - top < r.h - 1; i++) {
         int y = r.y + 1 + i - top;
-        container_row(v, &t, v->feed.containers[i], y);
+        container_row(v, &t, v->shown[i], y);
         pane_row_finish(v, r, y, i == v->containers.at, false);
     }
 }
@@ -201,6 +204,7 @@ static void draw_servers(struct view *v, struct rect r, const struct table *t,
     int top = window(&v->servers, r.h - 1);
 
     table_head(&v->canvas, t, r.y, v->sort, v->inverted);
+    table_filter(&v->canvas, t, r.y, v->servers.filter);
     for (int i = top; i < v->order_count && i - top < r.h - 1; i++) {
         int y = r.y + 1 + i - top;
         row(v, t, v->order[i], y);

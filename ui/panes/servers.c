@@ -219,18 +219,17 @@ static void draw_empty(struct view *v, struct rect r)
 static void draw(struct view *v, struct rect r)
 {
     struct table t;
-    int room = r.h - 1, y = r.y + 1;
+    int room = r.h - 1, y = r.y + 1, i;
     bool all_fit = pane_rows(v, r.w) <= r.h;
 
     layout(v, &t, r);
     table_head(&v->canvas, &t, r.y, v->sort, v->inverted);
-    if (*v->servers.filter)
-        canvas_putf(&v->canvas, t.x[0], r.y, t.w[0] + 16, ST_MATCH, "/%s", v->servers.filter);
+    table_filter(&v->canvas, &t, r.y, v->servers.filter);
     if (!v->order_count)
         draw_empty(v, r);
     v->servers.page = room;
     v->servers.top = first_row(v, room, all_fit);
-    for (int i = v->servers.top; i < v->order_count && y < r.y + r.h; i++) {
+    for (i = v->servers.top; i < v->order_count && y < r.y + r.h; i++) {
         int height = row_height(v, i, all_fit);
         draw_row(v, v->order[i], &t, r, y, height);
         pane_row_finish(v, r, y, i == v->servers.at, v->order[i]->marked);
@@ -240,7 +239,7 @@ static void draw(struct view *v, struct rect r)
     }
     if (v->servers.top > 0)
         canvas_put(&v->canvas, r.x, r.y, 1, ST_ACCENT, "▲");
-    if (y >= r.y + r.h && v->servers.top + room < v->order_count)
+    if (i < v->order_count)
         canvas_put(&v->canvas, r.x + r.w - 1, r.y + r.h - 1, 1, ST_ACCENT, "▼");
 }
 
