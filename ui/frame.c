@@ -107,7 +107,8 @@ static void put_host(struct view *v, int y, int from)
     snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
     snprintf(left, sizeof(left), "cpu %s", cpu);
     width = (int)strlen(text) + (int)strlen(left);
-    if (from + width > c->w) {      /* a figure has become one wider: without the total, rather than gone for a second */
+    /* a figure has become one wider: without the total, rather than gone for a second */
+    if (from + width > c->w) {
         snprintf(text, sizeof(text), "mem %s", used);
         width = (int)strlen(text) + (int)strlen(left);
     }
@@ -169,7 +170,8 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
         buf_printf(out, "! %s", s->listen_error);
         *st = ST_WARN;
     } else if (s->warnings > 0) {
-        buf_printf(out, "config: %d warning%s: %s", s->warnings, s->warnings == 1 ? "" : "s", s->problem);
+        buf_printf(out, "config: %d warning%s: %s", s->warnings, s->warnings == 1 ? "" : "s",
+                   s->problem);
         *st = ST_WARN;
     } else {
         return false;

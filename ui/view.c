@@ -250,6 +250,7 @@ void view_send(struct view *v, enum reply_kind kind, const char *name, const cha
 
 void view_show(struct view *v, enum top_pane pane)
 {
+    v->help_over_detail = pane == TOP_HELP && v->top == TOP_DETAIL;
     if (pane == TOP_DETAIL || pane == TOP_HELP) {
         if (v->top < TOP_DETAIL)
             v->back = v->top;
@@ -269,11 +270,17 @@ void view_leave(struct view *v)
     v->io->quit(v->ctx);
 }
 
+/* What lies under detail or help. */
+static enum top_pane up_from(const struct view *v)
+{
+    return v->top == TOP_HELP && v->help_over_detail ? TOP_DETAIL : v->back;
+}
+
 /* Esc takes back one thing: a detail, a zoom, a search, a filter. */
 static void back(struct view *v)
 {
     if (v->top >= TOP_DETAIL) {
-        view_show(v, v->back);
+        view_show(v, up_from(v));
     } else if (v->zoom) {
         v->zoom = false;
     } else if (*v->log.search) {
@@ -409,7 +416,7 @@ static void log_request(struct view *v, enum request req)
 static void next_pane(struct view *v)
 {
     if (v->top >= TOP_DETAIL)
-        view_show(v, v->back);
+        view_show(v, up_from(v));
     else
         v->focus_log = !v->focus_log;
 }
@@ -443,7 +450,7 @@ void view_request(struct view *v, enum request req)
     case REQ_SORT_CPU: sort_by(v, SORT_CPU); break;
     case REQ_SORT_MEMORY: sort_by(v, SORT_MEMORY); break;
     case REQ_COMMAND: prompt_open(v, PROMPT_COMMAND); break;
-    case REQ_HELP: view_show(v, v->top == TOP_HELP ? v->back : TOP_HELP); break;
+    case REQ_HELP: view_show(v, v->top == TOP_HELP ? up_from(v) : TOP_HELP); break;
     case REQ_REDRAW: v->io->redraw(v->ctx); break;
     case REQ_QUIT: view_leave(v); break;
     default: break;

@@ -109,7 +109,8 @@ struct view {
     bool readonly;
     const struct theme *theme;
 
-    enum top_pane top, back;        /* back: where Esc leads from detail and help */
+    enum top_pane top, back;        /* back: the list that Esc leads to from detail and help */
+    bool help_over_detail;          /* help was opened there: first back to it */
     bool focus_log, zoom;
     struct list servers, containers, events;
     int detail_scroll, help_scroll;

@@ -57,6 +57,7 @@ static const struct screen_case cases[] = {
     {.name = "detail-120x40", .w = 120, .h = 40, .script = "<Enter>"},
     {.name = "help-80x24", .w = 80, .h = 24, .script = "?"},
     {.name = "help-end", .w = 80, .h = 24, .script = "?G"},
+    {.name = "help-over-detail", .w = 80, .h = 24, .script = "j<Enter>??"},
     {.name = "help-160x50", .w = 160, .h = 50, .script = "?"},
     {.name = "sort-memory", .w = 80, .h = 24, .script = "m", .styles = true},
     {.name = "marked", .w = 80, .h = 24, .script = "  s", .styles = true},

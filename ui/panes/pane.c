@@ -125,7 +125,7 @@ const char *pane_hint(const struct view *v, const struct feed_server *s)
     if (s->exit_oom || !strncmp(s->reason, "OOM", 3))
         return "L: more memory";
     if (!strncmp(s->reason, "engine down", 11) || !*s->where)
-        return "";      /* it starts by itself when the engine is back; or cannot, as it is configured */
+        return "";      /* it starts by itself once the engine is back, or cannot as configured */
     if (!strncmp(s->reason, "image", 5))
         return "Enter: see the image";
     if (s->state == STATE_SILENT)

@@ -120,7 +120,8 @@ static void put_reason(struct view *v, const struct feed_server *s, const struct
     int x = t->x[C_CPU] + 1;
 
     pane_why(v, s, &why);
-    canvas_put_cut(&v->canvas, x, y, t->x[C_UP] - x - 1, view_is_live(v) ? ST_WARN : ST_DIM, buf_str(&why));
+    canvas_put_cut(&v->canvas, x, y, t->x[C_UP] - x - 1, view_is_live(v) ? ST_WARN : ST_DIM,
+                   buf_str(&why));
     put_up(v, s, t, y);
 }
 
