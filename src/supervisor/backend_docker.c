@@ -51,6 +51,7 @@ struct backend_docker {
     enum stopping stopping;
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);
+    bool update_late;                 /* the plan changed while the container was being created */
     struct stream *stream;
     bool started, stream_ended, died, examined, oom;
     bool spoke, init_failed;          /* see watch_init */
@@ -312,6 +313,7 @@ static void settle_runner(struct backend_docker *d, bool present)
         attach(d);
         return;
     }
+    engine_cancel(TAKE(d->update));
     containers_remove(d->containers, d->b.container_id);
     d->b.container_id[0] = '\0';
     create(d);
@@ -365,6 +367,23 @@ static void log_run_args(struct backend_docker *d, const struct plan_identity *i
     strvec_fini(&args);
 }
 
+static void on_updated(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct backend_docker *d = ctx;
+    d->update = NULL;
+    if (d->updated)
+        d->updated(d->b.ctx, f);
+}
+
+static void send_update(struct backend_docker *d)
+{
+    engine_cancel(d->update);
+    d->update_late = false;
+    d->update = engine_update(d->engine, d->b.container_id, plan_update_json(d->plan), on_updated,
+                              d);
+}
+
 static void on_created(void *ctx, json_t *reply, const struct fault *f)
 {
     struct backend_docker *d = ctx;
@@ -381,9 +400,13 @@ static void on_created(void *ctx, json_t *reply, const struct fault *f)
     }
     const char *id = json_string_value(json_object_get(reply, "Id"));
     snprintf(d->b.container_id, sizeof d->b.container_id, "%s", id ? id : "");
-    if (d->stopping)
+    if (d->stopping) {
         give_up(d);
-    else if (d->runner)
+        return;
+    }
+    if (d->update_late)
+        send_update(d);
+    if (d->runner)
         look_for_runner(d);
     else
         attach(d);
@@ -399,6 +422,7 @@ static void create(struct backend_docker *d)
     snprintf(d->b.container_name, sizeof d->b.container_name, "%s", name);
     struct plan_identity id = { containers_get_instance(d->containers), d->b.container_name };
     d->step = STEP_CREATE;
+    d->update_late = false;
     log_run_args(d, &id);
     d->request = engine_create(d->engine, d->b.container_name, plan_create_json(d->plan, &id),
                                on_created, d);
@@ -559,25 +583,18 @@ static int docker_writev(struct backend *b, const struct iovec *iov, int count, 
     return stream_writev(d->stream, iov, count, f);
 }
 
-static void on_updated(void *ctx, json_t *reply, const struct fault *f)
-{
-    (void)reply;
-    struct backend_docker *d = ctx;
-    d->update = NULL;
-    if (d->updated)
-        d->updated(d->b.ctx, f);
-}
-
 static void docker_update(struct backend *b, const struct plan *p,
                           void (*done)(void *ctx, const struct fault *f))
 {
     struct backend_docker *d = (struct backend_docker *)b;
     d->plan = p;
-    if (!*d->b.container_id || d->stopping || d->step >= STEP_POST_MORTEM)
-        return;     /* it will be created by the new plan, or is on its way out */
-    engine_cancel(d->update);
     d->updated = done;
-    d->update = engine_update(d->engine, d->b.container_id, plan_update_json(p), on_updated, d);
+    if (d->stopping || d->step >= STEP_POST_MORTEM)
+        return;     /* it is on its way out */
+    if (*d->b.container_id)
+        send_update(d);
+    else            /* else it will be created by the new plan */
+        d->update_late = d->step == STEP_CREATE;
 }
 
 static void docker_free(struct backend *b)

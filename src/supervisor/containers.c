@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "io/http_client.h"
 
-enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20 };
+enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2 };
 
 struct removal {
     struct containers *cs;
@@ -35,6 +35,7 @@ struct containers {
     char error[400];
     enum containers_state state;
     struct engine_request *list;
+    ev_timer list_again;              /* the engine is up, but did not list them */
     bool sweeping;                    /* waits for its removals */
     ev_timer sweep_limit;
 
@@ -130,7 +131,17 @@ const struct fleet_container *containers_at(struct containers *cs, size_t i)
 
 const struct fleet_container *containers_find(const struct containers *cs, const char *id)
 {
-    return find(cs, id);
+    enum { SHORT_ID = 12 };
+    size_t n = strlen(id);
+    const struct fleet_container *found = NULL;
+    for (size_t i = 0; n >= SHORT_ID && i < cs->n; i++) {
+        if (strncmp(cs->v[i].id, id, n) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = &cs->v[i];
+    }
+    return found;
 }
 
 /* ---- removal ----------------------------------------------------------------------------- */
@@ -321,11 +332,13 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     struct containers *cs = ctx;
     cs->list = NULL;
     if (f) {
-        /* Down: the engine's state comes by itself. Else it cannot be listed, and then nothing
-         * can be swept or started safely. */
-        if (f->code != FAULT_ENGINE_DOWN)
+        /* Unlisted, nothing can be swept or started safely. An engine that is down tells when it
+         * is back; of one that goes on living we have to ask again. */
+        if (f->code != FAULT_ENGINE_DOWN && cs->state != CONTAINERS_DOWN)
             log_error("docker", "the containers could not be listed: %s", f->text);
         put(cs->error, sizeof cs->error, f->text);
+        ev_timer_set(&cs->list_again, LIST_AGAIN_S, 0.);
+        ev_timer_start(cs->loop, &cs->list_again);
         set_state(cs, CONTAINERS_DOWN);
         return;
     }
@@ -339,6 +352,15 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     sweep(cs);
 }
 
+static void on_list_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct containers *cs = w->data;
+    ev_timer_stop(loop, w);
+    if (!cs->list && engine_get_state(cs->engine) == ENGINE_UP)
+        cs->list = engine_list(cs->engine, on_list, cs);
+}
+
 /* ---- the engine's news ----------------------------------------------------------------------- */
 
 static void on_engine_state(void *ctx, enum engine_state state, const struct fault *why)
@@ -348,6 +370,7 @@ static void on_engine_state(void *ctx, enum engine_state state, const struct fau
     cs->list = NULL;
     cs->sweeping = false;
     ev_timer_stop(cs->loop, &cs->sweep_limit);
+    ev_timer_stop(cs->loop, &cs->list_again);
     if (state == ENGINE_UP) {
         cs->error[0] = '\0';
         cs->list = engine_list(cs->engine, on_list, cs);
@@ -433,7 +456,8 @@ struct containers *containers_new(struct ev_loop *loop, const char *instance,
     cs->events = *events;
     cs->ctx = ctx;
     ev_timer_init(&cs->sweep_limit, on_sweep_limit, 0., 0.);
-    cs->sweep_limit.data = cs;
+    ev_timer_init(&cs->list_again, on_list_again, 0., 0.);
+    cs->sweep_limit.data = cs->list_again.data = cs;
     if (docker_context_resolve(&context, &f) < 0) {
         cs->state = CONTAINERS_DOWN;
         put(cs->error, sizeof cs->error, f.text);
@@ -459,6 +483,7 @@ void containers_free(struct containers *cs)
         free(k);
     }
     ev_timer_stop(cs->loop, &cs->sweep_limit);
+    ev_timer_stop(cs->loop, &cs->list_again);
     engine_cancel(cs->list);
     engine_free(cs->engine);
     http_client_free(cs->http);

@@ -52,6 +52,7 @@ const char *containers_get_instance(const struct containers *cs);
 
 size_t containers_count(const struct containers *cs);
 const struct fleet_container *containers_at(struct containers *cs, size_t i);
+/* id: whole, or its first 12 digits or more; NULL where none or several begin so. */
 const struct fleet_container *containers_find(const struct containers *cs, const char *id);
 
 /* Removes it by force, in the background, until the engine says it is gone (again when the

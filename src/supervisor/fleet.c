@@ -207,15 +207,24 @@ static void on_removed_by_user(void *ctx, json_t *reply, const struct fault *f)
 
 void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx)
 {
-    struct fault none;
-    if (!containers_get_engine(fl->containers)) {
-        fault_set(&none, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
-        fn(ctx, NULL, &none);
+    struct fault why = FAULT_NONE;
+    const struct fleet_container *c = containers_find(fl->containers, id);
+    const struct server *user = c ? server_of_container(fl, c->id) : NULL;
+    if (!containers_get_engine(fl->containers))
+        fault_set(&why, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
+    else if (!c)
+        fault_set(&why, FAULT_NOT_FOUND, "no container \"%.80s\" with the label "
+                  "com.mcpproxy.managed: others are not touched", id);
+    else if (user)
+        fault_set(&why, FAULT_CONFLICT, "container %s is in use by server %s: stop the server",
+                  c->name, user->name);
+    if (why.code) {
+        fn(ctx, NULL, &why);
         return;
     }
     struct removal *r = xmalloc(sizeof *r);
     *r = (struct removal){ fn, ctx };
-    engine_remove(containers_get_engine(fl->containers), id, true, on_removed_by_user, r);
+    engine_remove(containers_get_engine(fl->containers), c->id, true, on_removed_by_user, r);
 }
 
 struct engine *fleet_get_engine(const struct fleet *fl)
@@ -323,10 +332,19 @@ static void free_gone(struct fleet *fl)
     fl->retired_count = kept;
 }
 
+/* A server that left the configuration and came back: the old one has to end first. */
+static bool is_ending(const struct fleet *fl, const char *name)
+{
+    for (size_t i = 0; i < fl->retired_count; i++)
+        if (strcmp(fl->retired[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 static struct server *next_to_begin(struct fleet *fl)
 {
     for (size_t i = 0; i < fl->count; i++)
-        if (!server_has_begun(fl->servers[i]))
+        if (!server_has_begun(fl->servers[i]) && !is_ending(fl, fl->servers[i]->name))
             return fl->servers[i];
     return NULL;
 }

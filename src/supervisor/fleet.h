@@ -73,6 +73,8 @@ const struct self_usage *fleet_get_self_usage(const struct fleet *fl);
 
 size_t fleet_container_count(const struct fleet *fl);
 const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i);
+/* fn comes once, also at once: refused where no labelled container has this id (FAULT_NOT_FOUND),
+ * or a server of ours uses it (FAULT_CONFLICT). */
 void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx);
 /* The last events, oldest first; at most 256 are kept. */
 size_t fleet_event_count(const struct fleet *fl);

@@ -499,6 +499,9 @@ static void on_updated(void *ctx, const struct fault *f)
                      s->plan->cpu_text ? s->plan->cpu_text : "none");
         return;
     }
+    /* Not of a run that is on its way out: it is not ours to want it back. */
+    if (s->wanted != WANTED_UP || s->state == SERVER_STOPPING)
+        return;
     logstore_say(s->log, "limits could not be changed while it runs, restarting: %s", f->text);
     server_restart(s, "limits changed");
 }

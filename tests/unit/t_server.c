@@ -24,6 +24,7 @@ struct fake {
     struct buf in;             /* what the session wrote and nobody has answered yet */
     ev_timer answer;
     int stops, kills;
+    void (*updated)(void *ctx, const struct fault *f);
     struct fake *next;
 };
 static struct fake *fakes;     /* those that run */
@@ -89,6 +90,13 @@ static void fake_kill(struct backend *b)
     ((struct fake *)b)->kills++;
 }
 
+static void fake_update(struct backend *b, const struct plan *p,
+                        void (*done)(void *ctx, const struct fault *f))
+{
+    (void)p;
+    ((struct fake *)b)->updated = done;
+}
+
 static void fake_free(struct backend *b)
 {
     struct fake *k = (struct fake *)b;
@@ -103,7 +111,8 @@ static void fake_free(struct backend *b)
 }
 
 static const struct backend_ops fake_ops = { .writev = fake_writev, .stop = fake_stop,
-                                             .kill = fake_kill, .free = fake_free };
+                                             .kill = fake_kill, .update = fake_update,
+                                             .free = fake_free };
 
 static struct backend *fake_new(const struct backend_spec *spec)
 {
@@ -329,6 +338,69 @@ static void test_configuration(void)
     end();
 }
 
+/* As if the limits in the file were others than those it runs by. */
+static void change_limits(void)
+{
+    s->plan->live_hash ^= 1;
+    fleet_reload(fleet);
+}
+
+static void refuse_limits(struct fake *k)
+{
+    struct fault f = FAULT_NONE;
+    fault_set(&f, FAULT_HTTP, "refused");
+    k->updated(k->b.ctx, &f);
+}
+
+static void test_limits(void)
+{
+    begin(ONE);
+    up(fake_of("one"));
+    is_ready();
+    change_limits();
+    ok(fake_of("one")->updated && s->state == SERVER_READY, "limits change while it runs");
+    refuse_limits(fake_of("one"));
+    is_in(SERVER_STOPPING, "limits changed", "refused by the engine: a new run");
+    exits(fake_of("one"), 0);
+    up(fake_of("one"));
+    is_ready();
+    change_limits();
+    server_stop(s, "stopped by user");
+    refuse_limits(fake_of("one"));
+    exits(fake_of("one"), 0);
+    is_in(SERVER_STOPPED, "stopped by user", "a refusal does not bring back what was stopped");
+    server_start(s);
+    up(fake_of("one"));
+    is_ready();
+    change_limits();
+    write_config("");
+    fleet_reload(fleet);
+    refuse_limits(fake_of("one"));
+    exits(fake_of("one"), 0);
+    run_for(loop, 0.05);
+    ok(!fakes, "nor what left the configuration");
+    end();
+}
+
+static void test_comes_back(void)
+{
+    begin(ONE);
+    up(fake_of("one"));
+    is_ready();
+    write_config("");
+    fleet_reload(fleet);
+    write_config(ONE);
+    fleet_reload(fleet);
+    s = fleet_at(fleet, 0);
+    run_for(loop, 0.05);
+    is_int(made, 1, "a server that comes back waits for the end of its old run");
+    ok(!server_has_begun(s), "and was not tried yet");
+    exits(fake_of("one"), 0);
+    ok(run_until(loop, made == 2, 2.), "then it begins");
+    is_in(SERVER_STARTING, "", "as a new one");
+    end();
+}
+
 static void on_stopped(void *ctx)
 {
     ++*(int *)ctx;
@@ -380,6 +452,8 @@ int main(void)
     test_handshake();
     test_silent();
     test_configuration();
+    test_limits();
+    test_comes_back();
     test_shutdown();
     test_engine();
     ev_loop_destroy(loop);
