@@ -50,6 +50,7 @@ static void try_listen(struct api_server *a)
         ev_timer_stop(a->loop, &a->listen_retry);
         free(a->listen_error);
         a->listen_error = xstrdup("");
+        event_hub_status_changed(a->hub);
         return;
     }
     free(a->listen_error);

@@ -241,8 +241,12 @@ static void on_server_removed(void *ctx, const char *name)
     struct event_hub *hub = ctx;
 
     json_object_del(hub->last_usage, name);
+    for (struct subscriber *sub = hub->first; sub; sub = sub->next)
+        for (struct log_cursor *c = sub->logs; c; c = c->after)
+            if (strcmp(c->server, name) == 0)
+                c->next = 1;     /* should it come back, its log begins anew */
     if (anybody(hub))
-        broadcast_json(hub, "server_removed", json_pack("{s:o}", "name", json_foreign(name, strlen(name))));
+        broadcast_json(hub, "server_removed", json_pack("{s:o}", "name", json_text(name)));
 }
 
 static void on_container_changed(void *ctx, const struct fleet_container *c)
@@ -269,6 +273,11 @@ static void on_status_changed(void *ctx)
 
     if (anybody(hub))
         broadcast_json(hub, "status", json_status(hub->api));
+}
+
+void event_hub_status_changed(struct event_hub *hub)
+{
+    on_status_changed(hub);
 }
 
 /* ---- figures, once a second ---- */

@@ -19,6 +19,8 @@ void event_hub_free(struct event_hub *hub);
 void event_hub_subscribe(struct event_hub *hub, struct request *r, const char *log, uint64_t tail);
 /* Follows one log from after `since`, or from its last `tail` lines (since UINT64_MAX). */
 void event_hub_follow_log(struct event_hub *hub, struct request *r, const struct server *s, uint64_t since, uint64_t tail);
+/* The listener changed: the fleet does not know of it. */
+void event_hub_status_changed(struct event_hub *hub);
 size_t event_hub_get_subscribers(const struct event_hub *hub);
 
 /* One line of a ring as docs/api.md has it, appended to out. */

@@ -30,12 +30,17 @@ json_t *json_foreign(const char *p, size_t n)
     return json_stringn(buf_str(&b), b.len);
 }
 
+json_t *json_text(const char *s)
+{
+    return json_foreign(s ? s : "", s ? strlen(s) : 0);
+}
+
 json_t *json_strings(const struct strvec *s)
 {
     json_t *a = json_array();
 
     for (size_t i = 0; i < s->n; i++)
-        json_array_append_new(a, json_foreign(s->v[i], strlen(s->v[i])));
+        json_array_append_new(a, json_text(s->v[i]));
     return a;
 }
 
@@ -47,8 +52,8 @@ json_t *json_problems(const struct problems *p)
         json_array_append_new(a, json_pack("{s:s, s:i, s:o, s:o}",
             "severity", p->v[i].severity == PROBLEM_ERROR ? "error" : "warning",
             "line", p->v[i].line,
-            "key", json_foreign(p->v[i].key, strlen(p->v[i].key)),
-            "text", json_foreign(p->v[i].text, strlen(p->v[i].text))));
+            "key", json_text(p->v[i].key),
+            "text", json_text(p->v[i].text)));
     return a;
 }
 
@@ -58,11 +63,12 @@ json_t *json_engine(const struct fleet *fl)
     const struct engine *e = fleet_get_engine(fl);
 
     if (!e)
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "state", "down", "context", "", "endpoint", "",
-                         "version", "", "error", fleet_get_engine_error(fl), "since_wall_ms", (json_int_t)0);
+        return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "state", "down", "context", "", "endpoint", "",
+                         "version", "", "error", json_text(fleet_get_engine_error(fl)), "since_wall_ms", (json_int_t)0);
     const struct docker_context *c = engine_get_context(e);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "state", names[engine_get_state(e)], "context", c->name,
-                     "endpoint", c->host, "version", engine_get_version(e), "error", engine_get_error(e),
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "state", names[engine_get_state(e)],
+                     "context", json_text(c->name), "endpoint", json_text(c->host),
+                     "version", json_text(engine_get_version(e)), "error", json_text(engine_get_error(e)),
                      "since_wall_ms", (json_int_t)engine_get_state_since_ms(e));
 }
 
@@ -71,7 +77,7 @@ static json_t *config_part(const struct fleet *fl)
     const struct problems *p = fleet_get_problems(fl);
     size_t errors = p ? p->errors : 0, all = p ? p->n : 0;
 
-    return json_pack("{s:s, s:I, s:i, s:i, s:o}", "path", fleet_get_config_path(fl),
+    return json_pack("{s:o, s:I, s:i, s:i, s:o}", "path", json_text(fleet_get_config_path(fl)),
                      "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(fl),
                      "errors", (int)errors, "warnings", (int)(all - errors), "problems", json_problems(p));
 }
@@ -99,18 +105,19 @@ json_t *json_status(const struct api_server *a)
     char name[256] = "";
 
     gethostname(name, sizeof name - 1);
-    json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:s}",
+    json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}",
         "version", PACKAGE_VERSION, "pid", (int)getpid(), "started_wall_ms", (json_int_t)a->started_wall_ms,
         "uptime_ms", (json_int_t)(clock_mono_ms() - a->started_mono_ms),
-        "instance", fleet_get_instance(fl), "socket", a->cfg.socket, "listen", a->cfg.listen ? a->cfg.listen : "",
-        "listen_error", a->listen_error, "data_dir", a->cfg.data_dir, "log_dir", fleet_get_log_dir(fl));
+        "instance", fleet_get_instance(fl), "socket", json_text(a->cfg.socket),
+        "listen", json_text(a->cfg.listen), "listen_error", json_text(a->listen_error),
+        "data_dir", json_text(a->cfg.data_dir), "log_dir", json_text(fleet_get_log_dir(fl)));
     json_object_set_new(doc, "loop", json_pack("{s:f, s:I, s:I}",
         "longest_turn_ms", turn ? (double)turn->longest_ns / 1e6 : 0.0,
         "longest_turn_wall_ms", (json_int_t)(turn ? turn->longest_wall_ms : 0),
         "turns", (json_int_t)(turn ? turn->turns : 0)));
     json_object_set_new(doc, "self", json_pack("{s:f, s:I, s:I}", "cpu", self->cpu_percent,
         "rss_anon", (json_int_t)self->rss_anon_bytes, "log_lost", (json_int_t)log_lost_lines()));
-    json_object_set_new(doc, "host", json_pack("{s:o, s:i, s:f, s:I, s:I}", "name", json_foreign(name, strlen(name)),
+    json_object_set_new(doc, "host", json_pack("{s:o, s:i, s:f, s:I, s:I}", "name", json_text(name),
         "cpus", host->cpus, "cpu", host->cpu_percent, "memory_used", (json_int_t)host->memory_used,
         "memory_total", (json_int_t)host->memory_total));
     json_object_set_new(doc, "engine", json_engine(fl));
@@ -121,9 +128,10 @@ json_t *json_status(const struct api_server *a)
 
 json_t *json_container(const struct fleet_container *c)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:I, s:i, s:b}",
-        "id", c->id, "name", c->name, "image", c->image, "state", c->state, "status", c->status,
-        "server", json_foreign(c->server, strlen(c->server)), "instance", c->instance,
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:i, s:b}",
+        "id", json_text(c->id), "name", json_text(c->name), "image", json_text(c->image),
+        "state", json_text(c->state), "status", json_text(c->status),
+        "server", json_text(c->server), "instance", json_text(c->instance),
         "owner", c->ours ? "ours" : "other", "in_use", c->in_use,
         "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code, "oom", c->oom);
 }
@@ -139,10 +147,11 @@ json_t *json_containers(const struct fleet *fl)
 
 json_t *json_event(const struct fleet_event *e)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "wall_ms", (json_int_t)e->wall_ms,
-        "source", e->docker ? "docker" : "supervisor", "type", e->type, "action", e->action,
-        "server", json_foreign(e->server, strlen(e->server)), "name", json_foreign(e->name, strlen(e->name)),
-        "detail", json_foreign(e->detail, strlen(e->detail)));
+    return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "wall_ms", (json_int_t)e->wall_ms,
+        "source", e->docker ? "docker" : "supervisor", "type", json_text(e->type),
+        "action", json_text(e->action),
+        "server", json_text(e->server), "name", json_text(e->name),
+        "detail", json_text(e->detail));
 }
 
 json_t *json_events(const struct fleet *fl, size_t limit)

@@ -25,5 +25,6 @@ json_t *json_counts(const struct fleet *fl);
 json_t *json_strings(const struct strvec *s);
 /* A string that may hold any bytes: invalid UTF-8 becomes U+FFFD. */
 json_t *json_foreign(const char *p, size_t n);
+json_t *json_text(const char *s);                             /* the same; NULL is "" */
 
 #endif

@@ -6,11 +6,6 @@
 #include "api/json.h"
 #include "base/clock.h"
 
-static json_t *text_or_empty(const char *s)
-{
-    return s ? json_foreign(s, strlen(s)) : json_string("");
-}
-
 static json_t *masked_env(const struct kvvec *env)
 {
     json_t *o = json_object();
@@ -26,7 +21,7 @@ static json_t *plan_mounts(const struct plan *p)
 
     for (size_t i = 0; i < p->mount_count; i++)
         json_array_append_new(a, json_pack("{s:o, s:o, s:b, s:b}",
-            "source", text_or_empty(p->mounts[i].source), "target", text_or_empty(p->mounts[i].target),
+            "source", json_text(p->mounts[i].source), "target", json_text(p->mounts[i].target),
             "read_only", p->mounts[i].read_only, "volume", p->mounts[i].is_volume));
     return a;
 }
@@ -37,8 +32,8 @@ static json_t *plan_notes(const struct plan *p)
 
     for (size_t i = 0; i < p->note_count; i++) {
         const struct plan_note *n = &p->notes[i];
-        json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:i, s:b}", "what", text_or_empty(n->what),
-            "value", text_or_empty(n->value), "why", text_or_empty(n->why), "line", n->line, "warning", n->warning));
+        json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:i, s:b}", "what", json_text(n->what),
+            "value", json_text(n->value), "why", json_text(n->why), "line", n->line, "warning", n->warning));
     }
     return a;
 }
@@ -51,11 +46,11 @@ json_t *json_plan(const struct plan *p)
     if (p->mode == PLAN_DOCKER)
         plan_run_args(p, &nobody, true, &run_args);
     return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
-        "mode", plan_mode_name(p->mode), "image", text_or_empty(p->image), "memory", (json_int_t)p->memory_bytes,
-        "memory_text", text_or_empty(p->memory_text), "cpus", text_or_empty(p->cpu_text),
-        "network", text_or_empty(p->network_mode), "working_dir", text_or_empty(p->working_dir),
+        "mode", plan_mode_name(p->mode), "image", json_text(p->image), "memory", (json_int_t)p->memory_bytes,
+        "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
+        "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
         "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
-        "weak", text_or_empty(p->weak ? p->weak_why : NULL), "unsupported", text_or_empty(p->unsupported),
+        "weak", json_text(p->weak ? p->weak_why : NULL), "unsupported", json_text(p->unsupported),
         "notes", plan_notes(p), "run_args", json_strings(&run_args));
 }
 
@@ -84,7 +79,7 @@ static void add_open_call(void *ctx, const struct call_info *info)
 
     json_array_append_new(ctx, json_pack("{s:o, s:o, s:o, s:I, s:b}",
         "method", json_foreign(info->method.p, info->method.n), "name", name,
-        "client", text_or_empty(info->client), "age_ms", (json_int_t)info->age_ms, "held", info->held));
+        "client", json_text(info->client), "age_ms", (json_int_t)info->age_ms, "held", info->held));
 }
 
 static json_t *calls_part(const struct server *s, bool with_open)
@@ -109,8 +104,8 @@ static json_t *container_part(const struct server *s)
 {
     if (!s->backend || !s->backend->container_id[0])
         return json_null();
-    return json_pack("{s:s%, s:s, s:s, s:s}", "id", s->backend->container_id, (size_t)12,
-                     "name", s->backend->container_name, "image", s->plan->image ? s->plan->image : "",
+    return json_pack("{s:s%, s:s, s:o, s:s}", "id", s->backend->container_id, (size_t)12,
+                     "name", s->backend->container_name, "image", json_text(s->plan->image),
                      "state", s->backend->pid ? "running" : "created");
 }
 
@@ -128,7 +123,7 @@ static json_t *isolation_part(const struct iso_settings *iso, bool present)
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].value)
-            json_object_set_new(o, iso_key_name(texts[i].key), text_or_empty(texts[i].value));
+            json_object_set_new(o, iso_key_name(texts[i].key), json_text(texts[i].value));
     if (iso->volumes.n)
         json_object_set_new(o, iso_key_name(ISO_VOLUMES), json_strings(&iso->volumes));
     return o;
@@ -145,7 +140,7 @@ static json_t *health_part(const struct server *s)
     };
 
     return json_pack("{s:s, s:s, s:o, s:s}", "level", of[s->state].level, "summary", server_state_name(s->state),
-                     "detail", text_or_empty(s->state == SERVER_READY ? "" : s->reason), "action", of[s->state].action);
+                     "detail", json_text(s->state == SERVER_READY ? "" : s->reason), "action", of[s->state].action);
 }
 
 static void add_state(json_t *o, const struct server *s)
@@ -155,15 +150,15 @@ static void add_state(json_t *o, const struct server *s)
     bool coming = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
     int64_t retry = s->retry_at_ms ? s->retry_at_ms - clock_mono_ms() : 0;
 
-    json_object_set_new(o, "name", text_or_empty(s->name));
+    json_object_set_new(o, "name", json_text(s->name));
     json_object_set_new(o, "state", json_string(state));
     json_object_set_new(o, "status", json_string(state));
-    json_object_set_new(o, "reason", text_or_empty(s->reason));
+    json_object_set_new(o, "reason", json_text(s->reason));
     json_object_set_new(o, "wanted", json_string(s->wanted == WANTED_UP ? "up" : "down"));
     json_object_set_new(o, "enabled", json_boolean(s->config->enabled != TRI_NO));
     json_object_set_new(o, "connected", json_boolean(ready));
     json_object_set_new(o, "connecting", json_boolean(coming));
-    json_object_set_new(o, "last_error", text_or_empty(ready ? "" : s->reason));
+    json_object_set_new(o, "last_error", json_text(ready ? "" : s->reason));
     json_object_set_new(o, "retry_count", json_integer(s->failures));
     json_object_set_new(o, "restarts", json_integer(s->restarts));
     json_object_set_new(o, "retry_in_ms", json_integer(retry > 0 ? retry : 0));
@@ -177,14 +172,14 @@ static void add_run(json_t *o, const struct server *s)
     pid_t pid = s->backend ? s->backend->pid : 0;
 
     json_object_set_new(o, "where", json_string(where));
-    json_object_set_new(o, "where_weak", text_or_empty(s->plan->weak ? s->plan->weak_why : ""));
-    json_object_set_new(o, "image", text_or_empty(s->plan->mode == PLAN_DOCKER ? s->plan->image : ""));
+    json_object_set_new(o, "where_weak", json_text(s->plan->weak ? s->plan->weak_why : ""));
+    json_object_set_new(o, "image", json_text(s->plan->mode == PLAN_DOCKER ? s->plan->image : ""));
     json_object_set_new(o, "pid", pid > 0 ? json_integer(pid) : json_null());
     json_object_set_new(o, "container", container_part(s));
     json_object_set_new(o, "exit", exit_part(&s->last_end));
     json_object_set_new(o, "usage", usage_part(&s->usage));
     json_object_set_new(o, "pull", s->state == SERVER_PULLING
-        ? json_pack("{s:o, s:I, s:I}", "text", text_or_empty(s->pull.text), "done", (json_int_t)s->pull.done,
+        ? json_pack("{s:o, s:I, s:I}", "text", json_text(s->pull.text), "done", (json_int_t)s->pull.done,
                     "total", (json_int_t)s->pull.total)
         : json_null());
 }
@@ -194,14 +189,14 @@ static void add_protocol(json_t *o, const struct server *s, bool with_open_calls
     const struct ring *ring = logstore_get_ring(s->log);
 
     json_object_set_new(o, "tool_count", json_integer(session_get_tool_count(s->session)));
-    json_object_set_new(o, "protocol_version", text_or_empty(session_get_protocol(s->session)));
+    json_object_set_new(o, "protocol_version", json_text(session_get_protocol(s->session)));
     json_object_set_new(o, "server_info", json_pack("{s:o, s:o}",
-        "name", text_or_empty(session_get_server_name(s->session)),
-        "version", text_or_empty(session_get_server_version(s->session))));
+        "name", json_text(session_get_server_name(s->session)),
+        "version", json_text(session_get_server_version(s->session))));
     json_object_set_new(o, "calls", calls_part(s, with_open_calls));
     json_object_set_new(o, "log", json_pack("{s:I, s:I, s:I, s:o}", "first_seq", (json_int_t)ring_first_seq(ring),
         "next_seq", (json_int_t)ring_next_seq(ring), "lost", (json_int_t)logstore_get_lost(s->log),
-        "file", text_or_empty(logstore_get_path(s->log))));
+        "file", json_text(logstore_get_path(s->log))));
 }
 
 static json_t *isolation_defaults(const struct config *c)
@@ -209,8 +204,8 @@ static json_t *isolation_defaults(const struct config *c)
     struct plan_defaults d;
 
     plan_get_defaults(c, &d);
-    return json_pack("{s:s, s:s, s:s}", "memory_limit", d.memory_limit, "cpu_limit", d.cpu_limit,
-                     "network_mode", d.network_mode);
+    return json_pack("{s:o, s:o, s:o}", "memory_limit", json_text(d.memory_limit),
+                     "cpu_limit", json_text(d.cpu_limit), "network_mode", json_text(d.network_mode));
 }
 
 json_t *json_server(const struct server *s, bool with_open_calls)
@@ -223,8 +218,8 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     add_protocol(o, s, with_open_calls);
     json_object_set_new(o, "health", health_part(s));
     json_object_set_new(o, "diagnostic", json_null());
-    json_object_set_new(o, "protocol", text_or_empty(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
-    json_object_set_new(o, "command", text_or_empty(c->command));
+    json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
+    json_object_set_new(o, "command", json_text(c->command));
     json_object_set_new(o, "args", json_strings(&c->args));
     json_object_set_new(o, "env", masked_env(&c->env));
     json_object_set_new(o, "quarantined", json_boolean(c->quarantined));
@@ -232,7 +227,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     json_object_set_new(o, "isolation_defaults", isolation_defaults(fleet_get_config(s->fleet)));
     json_object_set_new(o, "plan", json_plan(s->plan));
     json_object_set_new(o, "config_line", json_integer(c->line));
-    json_object_set_new(o, "undo", text_or_empty(fleet_undo_text(s->fleet, s)));
+    json_object_set_new(o, "undo", json_text(fleet_undo_text(s->fleet, s)));
     return o;
 }
 

@@ -19,6 +19,11 @@
 static void reply_json(struct request *r, int status, json_t *doc)
 {
     AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+
+    if (!text) {     /* an object with what is no UTF-8: a fault of ours, and no reason to fall */
+        status = 500;
+        text = xstrdup("{\"success\":false,\"error\":\"the answer cannot be written as JSON\"}");
+    }
     struct iovec body[2] = {{text, strlen(text)}, {(char[]){"\n"}, 1}};
 
     json_decref(doc);

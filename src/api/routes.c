@@ -46,7 +46,7 @@ static void get_ready(struct api_server *a, struct request *r, const char *name)
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         const struct server *s = fleet_at(a->fleet, i);
         bool trying = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
-        if (s->wanted == WANTED_UP && trying && s->failures == 0) {
+        if (s->wanted == WANTED_UP && (!server_has_begun(s) || (trying && s->failures == 0))) {
             reply_error(r, 503, "\"%s\" is %s", s->name, server_state_name(s->state));
             return;
         }
@@ -140,7 +140,7 @@ static void get_event_stream(struct api_server *a, struct request *r, const char
 static void get_config(struct api_server *a, struct request *r, const char *name)
 {
     (void)name;
-    reply_data(r, json_pack("{s:s, s:I, s:o, s:o}", "path", fleet_get_config_path(a->fleet),
+    reply_data(r, json_pack("{s:o, s:I, s:o, s:o}", "path", json_text(fleet_get_config_path(a->fleet)),
         "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(a->fleet),
         "problems", json_problems(fleet_get_problems(a->fleet)), "config", json_server_list(a->fleet)));
 }
@@ -159,8 +159,8 @@ static void get_diagnostics(struct api_server *a, struct request *r, const char 
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         const struct server *s = fleet_at(a->fleet, i);
         if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF || s->state == SERVER_SILENT)
-            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_foreign(s->name, strlen(s->name)),
-                "state", server_state_name(s->state), "reason", json_foreign(s->reason, strlen(s->reason))));
+            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_text(s->name),
+                "state", server_state_name(s->state), "reason", json_text(s->reason)));
     }
     reply_data(r, json_pack("{s:o, s:o}", "problems", json_problems(fleet_get_problems(a->fleet)), "servers", unwell));
 }

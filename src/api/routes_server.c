@@ -50,9 +50,9 @@ static void reply_change(struct request *r, struct fleet *fl, const char *name, 
     static const char *const applied[] = {[CHANGE_NONE] = "none", [CHANGE_LIVE] = "live", [CHANGE_RESTART] = "restart"};
     const struct server *s = fleet_find(fl, name);     /* a reload may have replaced it */
 
-    reply_data(r, json_pack("{s:s, s:o, s:s, s:o, s:s, s:o}", "applied", applied[result->applied],
-        "diff", json_foreign(buf_str(&result->diff), result->diff.len), "file", fleet_get_config_path(fl),
-        "changes", json_strings(&result->sentences), "undo", s ? fleet_undo_text(fl, s) : "",
+    reply_data(r, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "applied", applied[result->applied],
+        "diff", json_foreign(buf_str(&result->diff), result->diff.len), "file", json_text(fleet_get_config_path(fl)),
+        "changes", json_strings(&result->sentences), "undo", json_text(s ? fleet_undo_text(fl, s) : NULL),
         "server", s ? json_server(s, false) : json_null()));
 }
 

@@ -4,8 +4,9 @@
 
 import json
 import subprocess
+import sys
 
-from harness import echo, fixture, tap, wait_for
+from harness import echo, fixture, paths, tap, wait_for
 from harness.http import Http
 
 TWO = {"mcpServers": [dict(echo(), name="one"), dict(fixture("good"), name="two"),
@@ -209,6 +210,74 @@ def test_names(t):
     m.wait_server("../../x")
     t.eq(m.api.get("/servers/..%2F..%2Fx")["name"], "../../x", "an encoded slash stays in the name")
     t.eq(m.api.get("/servers/a%20b%2F%C3%BC")["name"], "a b/ü", "and so does UTF-8")
+
+
+def engine_double(t, rules):
+    """A scripted engine: its address, and a function for what it was asked (method, path)."""
+    script = t.write("script.json", json.dumps(rules + [{"path": "/events", "stream": ["@hold"]}]))
+    double = subprocess.Popen([sys.executable, paths.fixture("engine_double.py"), t.path("s"),
+                               script, t.path("asked")], stdout=subprocess.PIPE, text=True)
+    t.cleanup(double.wait)
+    t.cleanup(double.kill)
+    double.stdout.readline()
+    return f"unix://{t.path('s')}", lambda: [(r["method"], r["target"]) for r in
+                                             map(json.loads, t.read("asked").splitlines())]
+
+
+def test_removes_labelled_containers_only(t):
+    ident = "ab" * 32
+    listed = {"Id": ident, "Names": ["/mcpproxy-x-1234"], "Image": "i", "State": "exited",
+              "Status": "Exited (0) 1 hour ago", "Created": 1,
+              "Labels": {"com.mcpproxy.managed": "true", "com.mcpproxy.server": "x",
+                         "com.mcpproxy.instance": "another"}}
+    host, asked = engine_double(t, [
+        {"path": "/containers/json", "json": [listed]},
+        {"method": "DELETE", "path": f"/containers/{ident}", "status": 204}])
+    m = t.mcptop({"mcpServers": {}}, docker_host=host)
+    wait_for(lambda: m.api.get("/containers")["containers"], 10, "the list")
+    for foreign in ("postgres", "cd" * 32, "ab", "..%2Fvolumes%2Fdata"):
+        reply = m.api.raw("DELETE", f"/containers/{foreign}")
+        t.eq(reply.status, 404, f"{foreign} is not ours to remove")
+    t.ok(not any(method == "DELETE" for method, _ in asked()), "and the engine is not asked to")
+    t.eq(m.api.raw("DELETE", f"/containers/{ident[:12]}").status, 200, "a labelled one is removed, by its short id too")
+    t.ok(any(method == "DELETE" and ident in target for method, target in asked()), "by the whole one")
+
+
+def test_engine_that_cannot_list(t):
+    host, _ = engine_double(t, [
+        {"path": "/containers/json", "times": 1, "status": 500, "json": {"message": "out of order"}},
+        {"path": "/containers/json", "json": []}])
+    m = t.mcptop({"docker_isolation": {"enabled": True}, "mcpServers": {"box": {"command": "npx", "args": ["x"]}}},
+                 docker_host=host)
+    m.wait_server("box", lambda s: "out of order" in s["reason"])
+    m.wait_server("box", lambda s: "engine down" not in s["reason"], timeout=10)
+    t.ok(True, "the list is asked for again, and then servers start")
+
+
+def test_paths_of_any_bytes(t):
+    m = t.mcptop(TWO, name="\udcff")
+    t.has(m.api.get("/status")["data_dir"], "\ufffd", "a path that is no UTF-8 is shown")
+    t.has(m.api.get("/config")["path"], "\ufffd", "wherever it stands")
+    t.has(m.api.patch("/servers/one", {"memory": "1g"})["file"], "\ufffd", "in changes too")
+
+
+def test_log_of_a_server_that_comes_back(t):
+    noisy = {"mcpServers": [dict(fixture("flood", 1000, 1), name="noisy")]}
+    m = t.mcptop(noisy)
+    m.wait_server("noisy")
+    wait_for(lambda: m.api.get("/servers/noisy/logs?tail=1")["next_seq"] > 1000, 20, "lines")
+    with m.api.http.events("/events?log=noisy&tail=1", 30) as events:
+        next_event(events, 5)
+        m.write_config({"mcpServers": []})
+        m.api.post("/config/reload")
+        m.write_config(noisy)
+        m.api.post("/config/reload")
+        first = None
+        while first != 1:
+            name, data = next_event(events, 20)
+            if name == "log":
+                first = data["lines"][0]["seq"]
+        t.eq(first, 1, "its new log is followed from the first line")
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def cmdline(pid):
 def mentioning(text):
     """Live processes whose command line or environment holds `text` (such as a test's own
     directory), wherever they stand in the tree; this process and its ancestors excepted."""
-    wanted = text.encode()
+    wanted = os.fsencode(text)
     own, pid = set(), os.getpid()
     while pid > 0:
         own.add(pid)
