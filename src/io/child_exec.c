@@ -183,7 +183,8 @@ static int explain_exec(const struct launch *l, int error, struct fault *f)
                              "header) names is missing", l->candidates.v[i]);
     if (error == ENOENT && l->search)
         return fault_set(f, error,
-                         "command \"%s\" is not in PATH (%s): install it, or write its full path",
+                         "command \"%s\" is not in PATH: install it, or write its full path "
+                         "(PATH is %s)",
                          command, l->search);
     if (error == EACCES)
         return fault_set(f, error, "cannot start \"%s\": it is not executable for this user "

@@ -34,8 +34,9 @@ struct containers {
     struct engine *engine;            /* NULL: no usable context; `error` says why */
     char error[400];
     enum containers_state state;
-    struct engine_request *list;
+    struct engine_request *list, *info;
     ev_timer list_again;              /* the engine is up, but did not list them */
+    int cpus;                         /* of the engine's machine; 0 = unknown */
     bool sweeping;                    /* waits for its removals */
     ev_timer sweep_limit;
 
@@ -363,17 +364,26 @@ static void on_list_again(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- the engine's news ----------------------------------------------------------------------- */
 
+static void on_info(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct containers *cs = ctx;
+    cs->info = NULL;
+    cs->cpus = f ? 0 : (int)json_integer_value(json_object_get(reply, "NCPU"));
+}
+
 static void on_engine_state(void *ctx, enum engine_state state, const struct fault *why)
 {
     struct containers *cs = ctx;
     engine_cancel(cs->list);
-    cs->list = NULL;
+    engine_cancel(cs->info);
+    cs->list = cs->info = NULL;
     cs->sweeping = false;
     ev_timer_stop(cs->loop, &cs->sweep_limit);
     ev_timer_stop(cs->loop, &cs->list_again);
     if (state == ENGINE_UP) {
         cs->error[0] = '\0';
         cs->list = engine_list(cs->engine, on_list, cs);
+        cs->info = engine_info(cs->engine, on_info, cs);
         set_state(cs, CONTAINERS_CONNECTING);
         return;
     }
@@ -485,6 +495,7 @@ void containers_free(struct containers *cs)
     ev_timer_stop(cs->loop, &cs->sweep_limit);
     ev_timer_stop(cs->loop, &cs->list_again);
     engine_cancel(cs->list);
+    engine_cancel(cs->info);
     engine_free(cs->engine);
     http_client_free(cs->http);
     free(cs->v);
@@ -505,6 +516,11 @@ const char *containers_get_error(const struct containers *cs)
 struct engine *containers_get_engine(const struct containers *cs)
 {
     return cs->engine;
+}
+
+int containers_get_cpus(const struct containers *cs)
+{
+    return cs->cpus;
 }
 
 const char *containers_get_instance(const struct containers *cs)

@@ -48,6 +48,8 @@ enum containers_state containers_get_state(const struct containers *cs);
 const char *containers_get_error(const struct containers *cs);
 /* NULL without a usable context */
 struct engine *containers_get_engine(const struct containers *cs);
+/* How many the engine's machine has; 0 = unknown. */
+int containers_get_cpus(const struct containers *cs);
 const char *containers_get_instance(const struct containers *cs);
 
 size_t containers_count(const struct containers *cs);

@@ -188,6 +188,21 @@ static int check_memory(const struct server *s, const struct plan *p, struct fau
                      text_size(s->usage.memory_bytes, used, sizeof used));
 }
 
+/* The engine would create no container with it, so a server that runs would not come back. */
+static int check_cpus(const struct server *s, const struct plan *p, struct fault *f)
+{
+    int cpus = containers_get_cpus(s->fleet->containers);
+    if (p->mode != PLAN_DOCKER || cpus == 0 || p->nano_cpus <= cpus * INT64_C(1000000000))
+        return 0;
+    return fault_set(f, FAULT_INVALID, "cpus %s is more than the engine's machine has (%d): choose at most that",
+                     p->cpu_text, cpus);
+}
+
+static int check_limits(const struct server *s, const struct plan *p, struct fault *f)
+{
+    return check_memory(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
+}
+
 static enum change_applied what_follows(const struct server *s, const struct plan *p,
                                         bool enabled_changes)
 {
@@ -215,6 +230,10 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
     ret->applied = what_follows(s, p, enabled_changes);
     diff_text(buf_str(from), from->len, buf_str(to), to->len, DIFF_CONTEXT, &ret->diff);
     plan_compare(s->plan, p, &ret->sentences);
+    if (p->mode == PLAN_DOCKER && s->plan->mode != PLAN_DOCKER &&
+        containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
+        strvec_addf(&ret->sentences, "it would wait, because no engine answers now: %s",
+                    containers_get_error(s->fleet->containers));
     if (!ret->sentences.n && !enabled_changes && p->mode == PLAN_HOST)
         strvec_add(&ret->sentences, "No effect while it runs on the host: limits and network are a container's.");
     ret->plan = p;
@@ -383,7 +402,7 @@ int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *r
     struct plan *p = NULL;
     if (try_back(u, &from, &l, &to, f) == 0)
         p = plan_by_text(fl, s, &to, f);
-    if (!p || check_memory(s, p, f) < 0 || write_keys(fl, s->name, &l, &from, &to, f) < 0) {
+    if (!p || check_limits(s, p, f) < 0 || write_keys(fl, s->name, &l, &from, &to, f) < 0) {
         plan_free(p);
         list_fini(&l);
         return -1;
@@ -427,7 +446,7 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
     if (rc == 0)
         rc = (p = plan_by_text(fl, s, &to, f)) ? 0 : -1;
     if (rc == 0)
-        rc = check_effect(c, p, f) < 0 || check_memory(s, p, f) < 0 ? -1 : 0;
+        rc = check_effect(c, p, f) < 0 || check_limits(s, p, f) < 0 ? -1 : 0;
     if (rc == 0 && !c->dry_run && l.n)
         rc = write_keys(fl, s->name, &l, &from, &to, f);
     if (rc == 0) {

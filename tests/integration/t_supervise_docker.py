@@ -122,6 +122,9 @@ def test_limits_live(t):
     m = t.mcptop(config(box=boxed(memory_limit="128m")), docker_host=engine)
     one = m.wait_server("box",
                         lambda s: s["state"] == "ready" and s["usage"] and s["usage"]["memory"] > 0)
+    refused = m.api.raw("PATCH", "/servers/box", '{"cpus":"999"}')
+    t.eq(refused.status, 400, "more cpus than the machine has are refused")
+    t.has(refused.json()["error"], "cpus 999 is more than the engine's machine has", "before anything is written")
     change = m.api.patch("/servers/box", {"memory": "256m", "cpus": "0.25"})
     t.eq(change["applied"], "live", "memory and cpus change while it runs")
     wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 256 << 20, 5,
