@@ -52,7 +52,7 @@ void reply_error(struct request *r, int status, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     next_request_id(id, sizeof id);
-    if (status >= 500)
+    if (status == 500)
         log_warn("api", "%s %s answered %d: %s (request %s)", request_get_method(r), request_get_path(r), status, text, id);
     json_t *message = json_string(text);
     reply_json(r, status, json_pack("{s:b, s:o, s:s}", "success", 0, "error",

@@ -12,7 +12,7 @@ struct fleet;
 
 /* {"success":true,"data":…}; data is stolen. Indented: people read it with curl. */
 void reply_data(struct request *r, json_t *data);
-/* {"success":false,"error":…,"request_id":…}, logged with that id from status 500 on. */
+/* {"success":false,"error":…,"request_id":…}, logged with that id when the status is 500. */
 void reply_error(struct request *r, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The HTTP status that fits the fault's code, and its text. */
 void reply_fault(struct request *r, const struct fault *f);

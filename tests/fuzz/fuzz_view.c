@@ -144,8 +144,8 @@ static void step(struct view *v, struct outside *o, const char *p, size_t n)
                 view_key(v, key);
         }
         break;
-    case 'H': event(v, HELLO + 1, sizeof(HELLO) - 3); break;
-    case 'O': event(v, LOG + 1, sizeof(LOG) - 3); break;
+    case 'H': event(v, &HELLO[1], sizeof(HELLO) - 3); break;
+    case 'O': event(v, &LOG[1], sizeof(LOG) - 3); break;
     case 'e': event(v, p + 1, n - 1); break;
     case 'r': reply(v, o, p + 1, n - 1); break;
     case 's':
