@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/port_holder.h"
 
 enum { BODY_MAX = 64 << 20 };
 static const double LISTEN_RETRY_S = 10;
@@ -38,6 +39,24 @@ static void note_port(struct api_server *a)
     a->cfg.listen = actual;
 }
 
+/* Who has the port is asked once: he is likely to keep it. */
+static void set_listen_error(struct api_server *a, const struct fault *f, bool first)
+{
+    char holder[128] = "another program (a running MCPProxy?)";
+    const char *colon = strrchr(a->cfg.listen, ':');
+
+    if (f->code == EADDRINUSE && !first)
+        return;
+    free(a->listen_error);
+    if (f->code != EADDRINUSE) {
+        a->listen_error = xstrdup(f->text);
+        return;
+    }
+    port_holder(atoi(colon + 1), holder, sizeof holder);
+    a->listen_error = xasprintf("%s is in use by %s: stop it, or choose another address with --listen; "
+                                "the socket %s works meanwhile", a->cfg.listen, holder, a->cfg.socket);
+}
+
 /* The first failure is worth a line; the retries are silent until it works. */
 static void try_listen(struct api_server *a)
 {
@@ -53,11 +72,7 @@ static void try_listen(struct api_server *a)
         event_hub_status_changed(a->hub);
         return;
     }
-    free(a->listen_error);
-    a->listen_error = f.code == EADDRINUSE
-        ? xasprintf("%s is in use by another program (a running MCPProxy?): stop it, or choose another address with "
-                    "--listen; the socket %s works meanwhile", a->cfg.listen, a->cfg.socket)
-        : xstrdup(f.text);
+    set_listen_error(a, &f, first);
     if (first)
         log_warn("api", "%s", a->listen_error);
 }

@@ -3,6 +3,7 @@
 """The HTTP API as docs/api.md has it: trust, envelopes, routes, log pages, the event stream."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -69,6 +70,34 @@ def test_mcp_auth_none(t):
     t.eq(http.request("GET", "/api/v1/status").status, 401, "the API still is not")
     t.eq(Http(f"tcp://127.0.0.1:{m.port}", 10, {"Host": "evil"}).request("POST", "/mcp/one", "{}").status, 403,
          "Host is checked all the same")
+
+
+def documented(name):
+    """The example of an object in docs/api.md."""
+    with open(os.path.join(paths.SRCDIR, "docs", "api.md"), encoding="utf-8") as file:
+        text = file.read().split(f"\n## {name}\n")[1]
+    return json.loads(text.split("```json")[1].split("```")[0])
+
+
+def same_keys(t, got, example, where):
+    """Objects that are null or empty in `got` cannot be compared; all others must have the same keys in the same order."""
+    if isinstance(example, list):
+        got, example = (got or [None])[0], (example or [None])[0]
+    if not isinstance(got, dict) or not isinstance(example, dict):
+        return
+    t.eq(list(got), list(example), f"keys of {where}")
+    for key in example:
+        if key not in ("env", "isolation"):
+            same_keys(t, got.get(key), example[key], f"{where}.{key}")
+
+
+def test_documented_keys(t):
+    m = t.mcptop(TWO)
+    m.wait_server("one", lambda s: s["usage"])
+    m.api.post("/servers/one/kill")
+    m.wait_server("one", lambda s: s["state"] == "ready" and s["exit"])
+    same_keys(t, m.api.get("/servers/one"), documented("server"), "server")
+    same_keys(t, m.api.get("/status"), documented("status"), "status")
 
 
 def test_guide_curl(t):
@@ -177,6 +206,26 @@ def test_follow(t):
         t.ok(seen >= 4000, "all lines were followed")
 
 
+def test_screens_get_gaps(t):
+    m = t.mcptop({"mcpServers": [dict(fixture("flood", 5000, 1), name="noisy")]})
+    m.wait_server("noisy")
+    wait_for(lambda: m.api.get("/servers/noisy/logs?tail=1")["next_seq"] > 5000, 20, "the first flood")
+    with m.api.http.events("/events?log=noisy&tail=0", 30) as events:
+        next_event(events, 5)
+        seen = m.api.get("/servers/noisy/logs?tail=1")["next_seq"] - 1
+        first, gaps = seen, 0
+        m.api.post("/servers/noisy/restart")
+        while seen < first + 5000:
+            name, data = next_event(events, 20)
+            if name == "gap":
+                t.need(data["from"] == seen + 1, "a gap begins after the last line", (seen, data))
+                seen, gaps = data["to"], gaps + 1
+            elif name == "log":
+                t.need(data["lines"][0]["seq"] == seen + 1, "no line is missing untold", (seen, data["lines"][0]))
+                seen = data["lines"][-1]["seq"]
+        t.ok(gaps > 0, "of a burst the last lines are sent, and what lies before is a gap", gaps)
+
+
 def test_events(t):
     m = t.mcptop(TWO)
     m.wait_server("one")
@@ -201,6 +250,7 @@ def test_port_taken(t):
     first = t.mcptop(TWO, listen=True)
     second = t.mcptop({"mcpServers": {}}, listen=f"127.0.0.1:{first.port}", name="2")
     t.has(second.api.get("/status")["listen_error"], "in use", "the second says so, and works on its socket")
+    t.has(second.api.get("/status")["listen_error"], r"in use by mcptop \(pid \d+\)", "and by whom")
     first.stop()
     wait_for(lambda: second.api.get("/status")["listen_error"] == "", 15, "the port to be taken over")
 
