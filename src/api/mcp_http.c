@@ -223,10 +223,11 @@ static void answer_enveloped(struct waiting *w, const struct iovec *iov, int cou
         buf_add(&b, iov[i].iov_base, iov[i].iov_len);
     json_t *doc = json_loadb(b.data, b.len, JSON_ALLOW_NUL, NULL);
     json_t *error = json_object_get(doc, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
     if (!doc)
         reply_error(w->request, 502, "the server's reply is no JSON that can be shown");
     else if (error)
-        reply_error(w->request, 502, "%s", json_string_value(json_object_get(error, "message")));
+        reply_error(w->request, 502, "%s", message ? message : "the server answered with an error");
     else
         reply_data(w->request, json_incref(json_object_get(doc, "result")));
     json_decref(doc);

@@ -403,19 +403,21 @@ static void on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)revents;
     struct fleet *fl = w->data;
-    if (fl->retired_count) {
+    ev_timer_stop(loop, w);
+    if (fl->retired_count && !fl->killed) {
+        fl->killed = true;
         log_warn("supervisor", "%zu servers did not end in time: killed", fl->retired_count);
         for (size_t i = 0; i < fl->retired_count; i++)
             server_kill(fl->retired[i]);
+        child_sweep_all();
         ev_timer_set(w, STOP_LAST_S, 0.);
         ev_timer_start(loop, w);
-        if (child_sweep_all() == 0)
-            return;
-    } else {
-        log_warn("supervisor",
-                 "the engine did not remove all containers in time: the next start sweeps them");
-        tell_stopped(fl);
+        return;
     }
+    /* Only an engine that answers nothing lets it come to this. */
+    log_warn("supervisor",
+             "the engine did not remove all containers in time: the next start sweeps them");
+    tell_stopped(fl);
 }
 
 void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx)

@@ -235,7 +235,8 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         strvec_addf(&ret->sentences, "it would wait, because no engine answers now: %s",
                     containers_get_error(s->fleet->containers));
     if (!ret->sentences.n && !enabled_changes && p->mode == PLAN_HOST)
-        strvec_add(&ret->sentences, "No effect while it runs on the host: limits and network are a container's.");
+        strvec_add(&ret->sentences, "No effect while it runs on the host: "
+                                    "limits and network are a container's.");
     ret->plan = p;
 }
 

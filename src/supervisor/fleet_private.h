@@ -42,7 +42,7 @@ struct fleet {
     struct self_usage self;
 
     struct undo *undos;                /* fleet_change.c; newest first */
-    bool stopping;
+    bool stopping, killed;             /* killed: what did not end in time */
     ev_timer stop_limit;
     void (*stopped)(void *ctx);
     void *stopped_ctx;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop.h"
-#include "supervisor/fleet.h"
+#include "supervisor/fleet_private.h"
 #include "tap.h"
 
 static char dir[] = "/tmp/mcptop-t_server-XXXXXX";
@@ -423,6 +423,24 @@ static void test_shutdown(void)
     end();
 }
 
+static void test_shutdown_is_bounded(void)
+{
+    int stopped = 0;
+    begin(ONE);
+    up(fake_of("one"));
+    is_ready();
+    fleet_shutdown(fleet, on_stopped, &stopped);
+    ev_feed_event(loop, &fleet->stop_limit, EV_TIMER);
+    run_for(loop, 0.05);
+    is_int(fake_of("one")->kills, 1, "what does not end in time is killed");
+    is_int(stopped, 0, "and waited for a little longer");
+    ev_feed_event(loop, &fleet->stop_limit, EV_TIMER);
+    run_for(loop, 0.05);
+    is_int(stopped, 1, "but not for ever");
+    is_int(fake_of("one")->kills, 1, "nor killed again");
+    end();
+}
+
 static void test_engine(void)
 {
     begin("\"one\":{\"command\":\"npx\",\"isolation\":{\"enabled\":true,\"mode\":\"docker\"}}");
@@ -455,6 +473,7 @@ int main(void)
     test_limits();
     test_comes_back();
     test_shutdown();
+    test_shutdown_is_bounded();
     test_engine();
     ev_loop_destroy(loop);
     log_close();
