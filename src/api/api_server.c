@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Wires the HTTP server to routes, event hub and MCP endpoints, and keeps trying for a TCP port that is taken. */
+/* Wires the HTTP server to routes, event hub and MCP endpoints, and keeps trying for a TCP port
+ * that is taken. */
 #include "api/api_server.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@
 enum { BODY_MAX = 64 << 20 };
 static const double LISTEN_RETRY_S = 10;
 
-static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n, const char **ret_text)
+static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n,
+                    const char **ret_text)
 {
     return routes_admit(ctx, r, scratch, n, ret_text);
 }
@@ -33,7 +35,8 @@ static void on_handle(void *ctx, struct request *r)
 static void note_port(struct api_server *a)
 {
     const char *colon = strrchr(a->cfg.listen, ':');
-    char *actual = xasprintf("%.*s:%d", (int)(colon - a->cfg.listen), a->cfg.listen, httpd_get_tcp_port(a->httpd));
+    char *actual = xasprintf("%.*s:%d", (int)(colon - a->cfg.listen), a->cfg.listen,
+                             httpd_get_tcp_port(a->httpd));
 
     free((char *)(uintptr_t)a->cfg.listen);
     a->cfg.listen = actual;
@@ -53,8 +56,10 @@ static void set_listen_error(struct api_server *a, const struct fault *f, bool f
         return;
     }
     port_holder(atoi(colon + 1), holder, sizeof holder);
-    a->listen_error = xasprintf("%s is in use by %s: stop it, or choose another address with --listen; "
-                                "the socket %s works meanwhile", a->cfg.listen, holder, a->cfg.socket);
+    a->listen_error =
+        xasprintf("%s is in use by %s: stop it, or choose another address with --listen; "
+                  "the socket %s works meanwhile",
+                  a->cfg.listen, holder, a->cfg.socket);
 }
 
 /* The first failure is worth a line; the retries are silent until it works. */
@@ -92,7 +97,8 @@ static void config_copy(struct api_config *to, const struct api_config *from)
     to->api_key = xstrdup(from->api_key ? from->api_key : "");
 }
 
-struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet, const struct api_config *cfg, struct fault *f)
+struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
+                                  const struct api_config *cfg, struct fault *f)
 {
     const struct httpd_events events = {.admit = on_admit, .handle = on_handle};
     struct api_server *a = xcalloc(1, sizeof *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Everything the supervisor serves over HTTP (docs/api.md): the API, its event stream and the MCP endpoints, on the unix
- * socket and on TCP. */
+/* Everything the supervisor serves over HTTP (docs/api.md): the API, its event stream and the MCP
+ * endpoints, on the unix socket and on TCP. */
 #ifndef MCPTOP_API_API_SERVER_H
 #define MCPTOP_API_API_SERVER_H
 
@@ -10,19 +10,22 @@
 #include "supervisor/fleet.h"
 
 struct api_config {
-    const char *socket;              /* unix socket path; an old one is replaced (the caller holds the data directory's lock) */
+    /* unix socket path; an old one is replaced (the caller holds the data directory's lock) */
+    const char *socket;
     const char *data_dir;            /* for the status route */
     const char *listen;              /* "127.0.0.1:8080", or NULL = no TCP */
     const char *api_key;             /* what TCP clients must show */
-    bool mcp_open;                   /* mcp_auth: none: /mcp needs no key over TCP (Host and Origin are checked all the same) */
+    /* mcp_auth: none: /mcp needs no key over TCP (Host and Origin are checked all the same) */
+    bool mcp_open;
     const struct turn *turn;         /* for the status route; borrowed, outlives this */
     void (*shutdown)(void *ctx);     /* POST /api/v1/shutdown was asked for */
     void *ctx;
 };
 struct api_server;
-/* -1/NULL only when the unix socket cannot be served. A TCP address that cannot be had is no failure: it is logged, shown in the
- * status, and tried again every 10 s. */
-struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet, const struct api_config *cfg, struct fault *f);
+/* -1/NULL only when the unix socket cannot be served. A TCP address that cannot be had is no
+ * failure: it is logged, shown in the status, and tried again every 10 s. */
+struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
+                                  const struct api_config *cfg, struct fault *f);
 void api_server_free(struct api_server *a);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Who follows what: one observer of the fleet, many subscribers. An event is rendered once and written to all.
+/* Who follows what: one observer of the fleet, many subscribers. An event is rendered once and
+ * written to all.
  *
- * A log is pulled, not pushed: `pump` moves lines from the ring to the subscriber while its unsent bytes are few, and is
- * called when there is more and when the subscriber has taken all. The view (paced) gets at most PACED_LINES of a burst, ten
- * times a second, and a gap for what lies before; a follower gets every line. */
+ * A log is pulled, not pushed: `pump` moves lines from the ring to the subscriber while its unsent
+ * bytes are few, and is called when there is more and when the subscriber has taken all. The view
+ * (paced) gets at most PACED_LINES of a burst, ten times a second, and a gap for what lies before;
+ * a follower gets every line. */
 #include "api/event_hub.h"
 
 #include <stdlib.h>
@@ -99,7 +101,8 @@ static bool anybody(const struct event_hub *hub)
 
 static void broadcast_json(struct event_hub *hub, const char *name, json_t *doc)
 {
-    AUTO_FREE char *text = json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    AUTO_FREE char *text =
+        json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
     json_decref(doc);
     broadcast(hub, name, text, strlen(text));
@@ -109,10 +112,11 @@ static void broadcast_json(struct event_hub *hub, const char *name, json_t *doc)
 
 void event_hub_line_json(struct buf *out, const struct ring_line *l)
 {
-    static const char *const streams[] = {[RING_STDERR] = "err", [RING_STDOUT] = "out", [RING_SUPERVISOR] = "sup"};
+    static const char *const streams[] = {
+        [RING_STDERR] = "err", [RING_STDOUT] = "out", [RING_SUPERVISOR] = "sup"};
 
-    buf_printf(out, "{\"seq\":%llu,\"t\":%lld,\"s\":\"%s\",\"f\":%u,\"text\":", (unsigned long long)l->seq,
-               (long long)l->wall_ms, streams[l->stream], l->flags);
+    buf_printf(out, "{\"seq\":%llu,\"t\":%lld,\"s\":\"%s\",\"f\":%u,\"text\":",
+               (unsigned long long)l->seq, (long long)l->wall_ms, streams[l->stream], l->flags);
     buf_add_json(out, l->text, l->len);
     buf_add_char(out, '}');
 }
@@ -123,7 +127,8 @@ static void log_gap(struct buf *out, const char *server, uint64_t from, uint64_t
 
     buf_add_str(&data, "{\"server\":");
     buf_add_json(&data, server, strlen(server));
-    buf_printf(&data, ",\"from\":%llu,\"to\":%llu}", (unsigned long long)from, (unsigned long long)to);
+    buf_printf(&data, ",\"from\":%llu,\"to\":%llu}", (unsigned long long)from,
+               (unsigned long long)to);
     event_format(out, "gap", data.data, data.len);
 }
 
@@ -139,7 +144,8 @@ static bool log_batch(struct buf *out, const struct server *s, struct log_cursor
     buf_add_str(&data, "{\"server\":");
     buf_add_json(&data, s->name, strlen(s->name));
     buf_add_str(&data, ",\"lines\":[");
-    for (bool first = true; data.len < LOG_WINDOW && ring_get(ring, c->next, &line) == 0; first = false, c->next++) {
+    for (bool first = true; data.len < LOG_WINDOW && ring_get(ring, c->next, &line) == 0;
+         first = false, c->next++) {
         if (!first)
             buf_add_char(&data, ',');
         event_hub_line_json(&data, &line);
@@ -219,7 +225,8 @@ static void pump_all(struct subscriber *sub)
     }
 }
 
-/* The reader has taken everything: there may be lines that waited for it. Screens are served by the clock alone. */
+/* The reader has taken everything: there may be lines that waited for it. Screens are served by the
+ * clock alone. */
 static void on_drained(void *ctx)
 {
     struct subscriber *sub = ctx;
@@ -291,13 +298,15 @@ static void usage_row(struct buf *b, const struct server *s)
     buf_add_char(b, '[');
     buf_add_json(b, s->name, strlen(s->name));
     if (u->known)
-        buf_printf(b, ",%.1f,%lld,%lld,%lld,%d,%lld,%lld,%.1f,%lld", u->cpu_percent, (long long)u->memory_bytes,
-                   (long long)u->memory_peak_bytes, (long long)u->memory_limit_bytes, (int)u->pids,
-                   (long long)u->net_rx_bytes, (long long)u->net_tx_bytes, u->throttled_percent, (long long)u->ooms);
+        buf_printf(b, ",%.1f,%lld,%lld,%lld,%d,%lld,%lld,%.1f,%lld", u->cpu_percent,
+                   (long long)u->memory_bytes, (long long)u->memory_peak_bytes,
+                   (long long)u->memory_limit_bytes, (int)u->pids, (long long)u->net_rx_bytes,
+                   (long long)u->net_tx_bytes, u->throttled_percent, (long long)u->ooms);
     else
         buf_add_str(b, ",-1,-1,-1,-1,-1,-1,-1,-1,-1");
-    buf_printf(b, ",%llu,%llu,%u,%lld,%lld]", (unsigned long long)st.calls, (unsigned long long)st.errors,
-               st.in_flight, (long long)st.p95_us, (long long)st.last_ping_us);
+    buf_printf(b, ",%llu,%llu,%u,%lld,%lld]", (unsigned long long)st.calls,
+               (unsigned long long)st.errors, st.in_flight, (long long)st.p95_us,
+               (long long)st.last_ping_us);
 }
 
 /* True when the row differs from the one sent last. */
@@ -337,9 +346,11 @@ static void on_sampled(void *ctx)
     const struct host_usage *host = fleet_get_host_usage(fl);
     const struct self_usage *self = fleet_get_self_usage(fl);
     AUTO_BUF struct buf tail = BUF_INIT;
-    buf_printf(&tail, "],\"host\":{\"cpu\":%.0f,\"memory_used\":%lld},\"self\":{\"cpu\":%.1f,\"rss_anon\":%lld}}",
-               host->cpu_percent, (long long)(host->memory_used >> 24 << 24), self->cpu_percent,
-               (long long)self->rss_anon_bytes);
+    buf_printf(
+        &tail,
+        "],\"host\":{\"cpu\":%.0f,\"memory_used\":%lld},\"self\":{\"cpu\":%.1f,\"rss_anon\":%lld}}",
+        host->cpu_percent, (long long)(host->memory_used >> 24 << 24), self->cpu_percent,
+        (long long)self->rss_anon_bytes);
     if (first && !usage_is_news(hub, "", buf_str(&tail)))
         return;
     usage_is_news(hub, "", buf_str(&tail));
@@ -383,7 +394,8 @@ static void say_hello(struct subscriber *sub)
     json_t *doc = json_pack("{s:o, s:O, s:o, s:o}", "status", json_status(sub->hub->api),
                             "servers", json_object_get(servers, "servers"),
                             "containers", json_containers(fl), "events", json_events(fl, 100));
-    AUTO_FREE char *text = json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    AUTO_FREE char *text =
+        json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     AUTO_BUF struct buf b = BUF_INIT;
 
     json_decref(servers);
@@ -411,7 +423,8 @@ void event_hub_subscribe(struct event_hub *hub, struct request *r, const char *l
     }
 }
 
-void event_hub_follow_log(struct event_hub *hub, struct request *r, const struct server *s, uint64_t since, uint64_t tail)
+void event_hub_follow_log(struct event_hub *hub, struct request *r, const struct server *s,
+                          uint64_t since, uint64_t tail)
 {
     struct subscriber *sub = subscriber_new(hub, r);
     struct log_cursor *c = cursor_of(sub, s, true);
@@ -441,9 +454,14 @@ struct event_hub *event_hub_new(struct api_server *a)
     hub->api = a;
     hub->last_usage = json_object();
     hub->observer = (struct fleet_observer){
-        .server_changed = on_server_changed, .server_removed = on_server_removed, .sampled = on_sampled,
-        .log_more = on_log_more, .container_changed = on_container_changed,
-        .container_removed = on_container_removed, .event = on_event, .status_changed = on_status_changed,
+        .server_changed = on_server_changed,
+        .server_removed = on_server_removed,
+        .sampled = on_sampled,
+        .log_more = on_log_more,
+        .container_changed = on_container_changed,
+        .container_removed = on_container_removed,
+        .event = on_event,
+        .status_changed = on_status_changed,
         .ctx = hub,
     };
     fleet_observe(a->fleet, &hub->observer);

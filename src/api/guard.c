@@ -78,7 +78,8 @@ bool guard_origin_ok(const char *origin)
     return host_part(origin, h, sizeof h) && is_loopback(h);
 }
 
-/* Takes as long for a key that is nearly right as for one that is not: only the length can be told. */
+/* Takes as long for a key that is nearly right as for one that is not: only the length can be told.
+ */
 static bool equal(const char *key, const char *shown)
 {
     size_t n = strlen(key);
@@ -91,9 +92,11 @@ static bool equal(const char *key, const char *shown)
     return diff == 0;
 }
 
-bool guard_key_ok(const char *key, const char *x_api_key, const char *authorization, const char *query_key)
+bool guard_key_ok(const char *key, const char *x_api_key, const char *authorization,
+                  const char *query_key)
 {
     bool bearer = authorization && strncasecmp(authorization, "Bearer ", 7) == 0;
 
-    return equal(key, x_api_key) || equal(key, bearer ? authorization + 7 : NULL) || equal(key, query_key);
+    return equal(key, x_api_key) || equal(key, bearer ? authorization + 7 : NULL) ||
+           equal(key, query_key);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* libmicrohttpd driven by the loop. Each listener is a daemon of its own whose epoll descriptor sits in an ev_io.
+/* libmicrohttpd driven by the loop. Each listener is a daemon of its own whose epoll descriptor
+ * sits in an ev_io.
  *
- * A request that is not answered at once waits. Its answer marks the listener dirty, and the prepare watcher runs dirty
- * listeners before the loop sleeps, so an answer leaves in the turn it was made. Suspending a connection costs two
- * epoll_ctl, a recv and a round of libmicrohttpd, so only who waits for longer than PATIENCE_S is suspended; until then
- * libmicrohttpd asks to be run again at once, and we do so only for a listener that is dirty.
- * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs
- * only while something is suspended. Nothing here knows what a request means. */
+ * A request that is not answered at once waits. Its answer marks the listener dirty, and the
+ * prepare watcher runs dirty listeners before the loop sleeps, so an answer leaves in the turn it
+ * was made. Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so
+ * only who waits for longer than PATIENCE_S is suspended; until then libmicrohttpd asks to be run
+ * again at once, and we do so only for a listener that is dirty. libmicrohttpd does not poll
+ * suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs only while
+ * something is suspended. Nothing here knows what a request means. */
 #include "api/httpd.h"
 
 #include <errno.h>
@@ -26,10 +28,11 @@
 #include "base/mem.h"
 
 enum {
-    POOL_BYTES = 16 * 1024,        /* per connection: the head must fit, a body need not; it is cleared after every request */
+    /* Per connection: the head must fit, a body need not; it is cleared after every request. */
+    POOL_BYTES = 16 * 1024,
     CONNECTION_LIMIT = 4096,
-    IDLE_SECONDS = 600,            /* a kept-alive connection without a request */
-    RUNS_PER_TURN = 64,            /* then the loop gets its turn */
+    IDLE_SECONDS = 600, /* a kept-alive connection without a request */
+    RUNS_PER_TURN = 64, /* then the loop gets its turn */
 };
 static const double GONE_CHECK_S = 0.25;
 static const double PATIENCE_S = 0.002;
@@ -99,7 +102,8 @@ struct upgraded {
 
 /* ---- running the daemons ---- */
 
-/* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes through one run. */
+/* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes
+ * through one run. */
 
 static void listener_run(struct listener *l)
 {
@@ -189,7 +193,8 @@ static void request_resume(struct request *r)
 
 static int request_fd(const struct request *r)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     return info ? info->connect_fd : -1;
 }
@@ -250,7 +255,8 @@ static void on_gone_check(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- the life of a request ---- */
 
-static struct request *request_new(struct listener *l, struct MHD_Connection *conn, const char *method, const char *url)
+static struct request *request_new(struct listener *l, struct MHD_Connection *conn,
+                                   const char *method, const char *url)
 {
     struct request *r = xcalloc(1, sizeof *r);
     struct httpd *h = l->h;
@@ -292,7 +298,8 @@ static void request_free(struct request *r)
     free(r);
 }
 
-static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode why)
+static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+                         enum MHD_RequestTerminationCode why)
 {
     struct request *r = *con_cls;
 
@@ -319,8 +326,8 @@ static enum MHD_Result queue_response(struct request *r)
 
 static struct MHD_Response *plain_text(const char *text)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
 
     MHD_add_response_header(response, "Content-Type", "application/json");
     return response;
@@ -340,11 +347,12 @@ static bool peer_is_us(const struct request *r)
     struct ucred who;
     socklen_t n = sizeof who;
 
-    return getsockopt(request_fd(r), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == geteuid() || who.uid == 0);
+    return getsockopt(request_fd(r), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 &&
+           (who.uid == geteuid() || who.uid == 0);
 }
 
-static enum MHD_Result request_begin(struct listener *l, struct MHD_Connection *conn, const char *url,
-                                     const char *method, void **con_cls)
+static enum MHD_Result request_begin(struct listener *l, struct MHD_Connection *conn,
+                                     const char *url, const char *method, void **con_cls)
 {
     struct request *r = request_new(l, conn, method, url);
     const char *text = NULL;
@@ -366,14 +374,17 @@ static void request_body(struct request *r, const char *p, size_t n)
     if (!r->too_big)
         buf_add(&r->body, p, n);
     if (n >= POOL_BYTES / 8)
-        r->listener->dirty = true;     /* may have filled the buffer, and then no event tells of the rest */
+        /* It may have filled the buffer, and then no event tells of the rest. */
+        r->listener->dirty = true;
 }
 
 static enum MHD_Result request_complete(struct request *r)
 {
     if (r->phase == RECEIVING) {
         if (r->too_big)
-            return request_refuse(r, 413, "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
+            return request_refuse(
+                r, 413,
+                "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
         r->phase = HANDLING;
         r->listener->h->events.handle(r->listener->h->ctx, r);
         if (r->phase == HANDLING)
@@ -387,8 +398,9 @@ static enum MHD_Result request_complete(struct request *r)
     return r->response ? queue_response(r) : MHD_YES;
 }
 
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **con_cls)
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **con_cls)
 {
     struct request *r = *con_cls;
 
@@ -403,7 +415,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     return request_complete(r);
 }
 
-/* Percent-decoding is ours: a server's name may hold an encoded slash, which must not become a path separator. */
+/* Percent-decoding is ours: a server's name may hold an encoded slash, which must not become a path
+ * separator. */
 static size_t keep_as_sent(void *cls, struct MHD_Connection *conn, char *s)
 {
     (void)cls, (void)conn;
@@ -412,14 +425,15 @@ static size_t keep_as_sent(void *cls, struct MHD_Connection *conn, char *s)
 
 /* ---- listeners ---- */
 
-static int listener_start(struct httpd *h, struct listener *l, enum request_via via, int fd, struct fault *f)
+static int listener_start(struct httpd *h, struct listener *l, enum request_via via, int fd,
+                          struct fault *f)
 {
     const union MHD_DaemonInfo *info;
 
     l->h = h;
     l->via = via;
-    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
-                                 on_request, l,
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0,
+                                 NULL, NULL, on_request, l,
                                  MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
                                  MHD_OPTION_UNESCAPE_CALLBACK, keep_as_sent, NULL,
@@ -462,8 +476,9 @@ int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f)
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (strlen(path) >= sizeof sa.sun_path)
-        return fault_set(f, FAULT_INVALID, "socket path %s is longer than %zu bytes: choose another with --socket", path,
-                         sizeof sa.sun_path - 1);
+        return fault_set(f, FAULT_INVALID,
+                         "socket path %s is longer than %zu bytes: choose another with --socket",
+                         path, sizeof sa.sun_path - 1);
     strcpy(sa.sun_path, path);
     unlink(path);
     mode_t old = umask(0177);
@@ -485,13 +500,16 @@ int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f)
 /* "127.0.0.1:8080" or "[::1]:8080": numbers only, so that no name has to be looked up. */
 static int resolve(const char *address, struct addrinfo **ret, struct fault *f)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
     const char *colon = strrchr(address, ':');
     AUTO_FREE char *host = colon ? xstrndup(address, (size_t)(colon - address)) : NULL;
     char *h = host;
 
     if (!colon || !colon[1])
-        return fault_set(f, FAULT_INVALID, "listen address \"%s\" is not ADDR:PORT, for example 127.0.0.1:8080", address);
+        return fault_set(f, FAULT_INVALID,
+                         "listen address \"%s\" is not ADDR:PORT, for example 127.0.0.1:8080",
+                         address);
     size_t n = strlen(h);
     if (n >= 2 && h[0] == '[' && h[n - 1] == ']') {
         h[n - 1] = '\0';
@@ -537,7 +555,8 @@ int httpd_get_tcp_port(const struct httpd *h)
     return h->tcp_port;
 }
 
-struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes, const struct httpd_events *events, void *ctx)
+struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
+                        const struct httpd_events *events, void *ctx)
 {
     struct httpd *h = xcalloc(1, sizeof *h);
 
@@ -584,8 +603,8 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     request_resume(r);
 }
 
-void request_reply(struct request *r, int status, const char *content_type, const struct reply_header *headers,
-                   const struct iovec *body, int count)
+void request_reply(struct request *r, int status, const char *content_type,
+                   const struct reply_header *headers, const struct iovec *body, int count)
 {
     size_t n = 0;
 
@@ -595,7 +614,8 @@ void request_reply(struct request *r, int status, const char *content_type, cons
     for (int i = 0; i < count; at += body[i++].iov_len)
         memcpy(at, body[i].iov_base, body[i].iov_len);
 
-    struct MHD_Response *response = MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
     if (content_type)
         MHD_add_response_header(response, "Content-Type", content_type);
     for (; headers && headers->name; headers++)
@@ -622,7 +642,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
         n = max;
     memcpy(out, s->out.data + s->head, n);
     s->head += n;
-    s->r->listener->dirty = true;      /* what was taken is sent in the next run, or there is more */
+    s->r->listener->dirty = true; /* what was taken is sent in the next run, or there is more */
     if (s->head == s->out.len) {
         buf_clear(&s->out);
         s->head = 0;
@@ -651,8 +671,8 @@ struct http_stream *request_stream(struct request *r, const char *content_type,
     s->events = *events;
     s->ctx = ctx;
     r->stream = s;
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, stream_read, s, stream_released);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, 16 * 1024, stream_read, s, stream_released);
     MHD_add_response_header(response, "Content-Type", content_type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Accel-Buffering", "no");
@@ -686,8 +706,8 @@ void http_stream_close(struct http_stream *s)
         request_resume(s->r);
 }
 
-static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra, size_t n,
-                       MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
+static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra,
+                       size_t n, MHD_socket sock, struct MHD_UpgradeResponseHandle *handle)
 {
     struct upgraded *u = cls;
 
@@ -699,7 +719,9 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
 }
 
 void request_upgrade(struct request *r, const char *protocol,
-                     void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n), void *ctx)
+                     void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra,
+                                  size_t n),
+                     void *ctx)
 {
     struct upgraded *u = xcalloc(1, sizeof *u);
 
@@ -746,7 +768,8 @@ const char *request_get_query(const struct request *r, const char *name)
     const char *value = NULL;
     size_t n = 0;
 
-    if (MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, &n) != MHD_YES)
+    if (MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
+                                      &n) != MHD_YES)
         return NULL;
     return value ? value : "";
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The supervisor's objects as the JSON of docs/api.md. Every function returns a new reference. Secrets are masked here. */
+/* The supervisor's objects as the JSON of docs/api.md. Every function returns a new reference.
+ * Secrets are masked here. */
 #ifndef MCPTOP_API_JSON_H
 #define MCPTOP_API_JSON_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTTP requests of AI clients → calls on a server's session. One http_session per Mcp-Session-Id; it holds the client's open
- * session and is made again from its id after a restart. Payloads are not looked into: the envelope scan is all. */
+/* HTTP requests of AI clients → calls on a server's session. One http_session per Mcp-Session-Id;
+ * it holds the client's open session and is made again from its id after a restart. Payloads are
+ * not looked into: the envelope scan is all. */
 #include "api/mcp_http.h"
 
 #include <stdio.h>
@@ -180,7 +181,8 @@ static struct http_session *session_open(struct mcp_http *m, const char *id, str
 }
 
 /* The session of this request, opened where it is new; NULL after an error was answered. */
-static struct http_session *session_of(struct mcp_http *m, struct request *r, struct server *s, bool initialize)
+static struct http_session *session_of(struct mcp_http *m, struct request *r, struct server *s,
+                                       bool initialize)
 {
     const char *id = request_get_header(r, "Mcp-Session-Id");
     char fresh[ID_LEN + 1];
@@ -190,17 +192,21 @@ static struct http_session *session_of(struct mcp_http *m, struct request *r, st
         return session_open(m, fresh, s);
     }
     if (!id) {
-        reply_error(r, 400, "no Mcp-Session-Id header: send initialize first and use the id its answer carries");
+        reply_error(
+            r, 400,
+            "no Mcp-Session-Id header: send initialize first and use the id its answer carries");
         return NULL;
     }
-    /* An open session proves its id; the check and the list of ended ones are for those that are made again. */
+    /* An open session proves its id; the check and the list of ended ones are for those that are
+     * made again. */
     struct http_session *hs = *slot(m, id);
     if (!hs && !id_is_ours(m, id)) {
         reply_error(r, 404, "this session has ended: send initialize again");
         return NULL;
     }
     if (hs && strcmp(hs->server, s->name) != 0) {
-        reply_error(r, 404, "this session belongs to server \"%s\": send initialize to /mcp/%s", hs->server, s->name);
+        reply_error(r, 404, "this session belongs to server \"%s\": send initialize to /mcp/%s",
+                    hs->server, s->name);
         return NULL;
     }
     return hs ? hs : session_open(m, id, s);
@@ -212,7 +218,8 @@ static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
 {
     const struct reply_header headers[] = {{"Mcp-Session-Id", w->session_id}, {NULL, NULL}};
 
-    request_reply(w->request, 200, "application/json", w->session_id[0] ? headers : NULL, iov, count);
+    request_reply(w->request, 200, "application/json", w->session_id[0] ? headers : NULL, iov,
+                  count);
 }
 
 static void answer_enveloped(struct waiting *w, const struct iovec *iov, int count)
@@ -285,7 +292,9 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     const char *msg = request_get_body(r, &n);
 
     if (version && !version_is_known(version)) {
-        reply_error(r, 400, "MCP-Protocol-Version %.40s is not supported: use 2025-11-25 or earlier", version);
+        reply_error(r, 400,
+                    "MCP-Protocol-Version %.40s is not supported: use 2025-11-25 or earlier",
+                    version);
         return;
     }
     if (envelope_scan(msg, n, &e, &f) < 0) {
@@ -317,7 +326,8 @@ static void handle_delete(struct mcp_http *m, struct request *r)
     const char *id = request_get_header(r, "Mcp-Session-Id");
 
     if (!id || !id_is_ours(m, id)) {
-        reply_error(r, id ? 404 : 400, id ? "there is no such session" : "no Mcp-Session-Id header");
+        reply_error(r, id ? 404 : 400,
+                    id ? "there is no such session" : "no Mcp-Session-Id header");
         return;
     }
     struct http_session **at = slot(m, id);
@@ -343,7 +353,8 @@ void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
         request_reply(r, 405, NULL, allow, NULL, 0);
 }
 
-void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool, json_t *arguments)
+void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool,
+                        json_t *arguments)
 {
     struct server *s = fleet_find(m->api->fleet, server);
     struct envelope e;
@@ -352,8 +363,9 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
         reply_no_server(r, m->api->fleet, server);
         return;
     }
-    json_t *doc = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method", "tools/call",
-                            "params", "name", tool, "arguments", arguments ? json_incref(arguments) : json_object());
+    json_t *doc = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method",
+                            "tools/call", "params", "name", tool, "arguments",
+                            arguments ? json_incref(arguments) : json_object());
     AUTO_FREE char *msg = json_dumps(doc, JSON_COMPACT);
     json_decref(doc);
     if (!msg || envelope_scan(msg, strlen(msg), &e, NULL) < 0) {
@@ -380,7 +392,8 @@ struct mcp_http *mcp_http_new(struct api_server *a)
 
     m->api = a;
     for (int half = 0; half < 2; half++) {
-        uint64_t h = siphash24(zero, instance, strlen(instance)) + (uint64_t)half * 0x9e3779b97f4a7c15;
+        uint64_t h =
+            siphash24(zero, instance, strlen(instance)) + (uint64_t)half * 0x9e3779b97f4a7c15;
         memcpy(m->key + 8 * half, &h, 8);
     }
     return m;

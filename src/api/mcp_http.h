@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* POST /mcp/NAME: legacy MCP over streamable HTTP, answered in JSON (specification 2025-11-25, transports).
+/* POST /mcp/NAME: legacy MCP over streamable HTTP, answered in JSON (specification 2025-11-25,
+ * transports).
  *
- * A session id is given with the answer to initialize and asked for afterwards: absent 400, terminated or not of our making 404. It
- * is random plus a check that only this installation can make, so a session goes on after the supervisor was restarted. It is no authorisation.
- * GET is 405 (no stream is offered), DELETE ends the session. */
+ * A session id is given with the answer to initialize and asked for afterwards: absent 400,
+ * terminated or not of our making 404. It is random plus a check that only this installation can
+ * make, so a session goes on after the supervisor was restarted. It is no authorisation. GET is 405
+ * (no stream is offered), DELETE ends the session. */
 #ifndef MCPTOP_API_MCP_HTTP_H
 #define MCPTOP_API_MCP_HTTP_H
 
@@ -18,7 +20,9 @@ void mcp_http_free(struct mcp_http *m);
 void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server);
 size_t mcp_http_get_sessions(const struct mcp_http *m);
 
-/* For the route tools/call: one request on a client of the API's own; the result is answered in the API's envelope. */
-void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool, json_t *arguments);
+/* For the route tools/call: one request on a client of the API's own; the result is answered in the
+ * API's envelope. */
+void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool,
+                        json_t *arguments);
 
 #endif

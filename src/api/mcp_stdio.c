@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One line, one message. Each connection is a client of the server's session; replies and notifications share its output
- * queue. A client that does not read is not read from either once QUEUE_HIGH is unsent, and cut at QUEUE_CAP: it can
- * never hold up the server or the other clients. */
+/* One line, one message. Each connection is a client of the server's session; replies and
+ * notifications share its output queue. A client that does not read is not read from either once
+ * QUEUE_HIGH is unsent, and cut at QUEUE_CAP: it can never hold up the server or the other clients.
+ */
 #include "api/mcp_stdio.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ struct connection {
     struct client *client;
     struct pending *pendings;
     bool input_ended;
-    bool dead;                     /* to be freed at the end of this turn, not inside its own callbacks */
+    bool dead; /* to be freed at the end of this turn, not inside its own callbacks */
     struct connection *next, *prev;
 };
 
@@ -126,7 +127,8 @@ static void send_line(struct connection *c, const struct iovec *iov, int count)
     memcpy(all, iov, (size_t)count * sizeof *iov);
     all[count] = (struct iovec){(char[]){"\n"}, 1};
     if (outq_writev(&c->out, all, count + 1, &f) < 0) {
-        log_info("mcp", "client %s of %s is gone: %s", client_get_label(c->client), c->server, f.text);
+        log_info("mcp", "client %s of %s is gone: %s", client_get_label(c->client), c->server,
+                 f.text);
         connection_end(c);
     } else if (outq_queued(&c->out) > QUEUE_HIGH) {
         pause_reading(c, true);
@@ -271,7 +273,8 @@ void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server
     const char *upgrade = request_get_header(r, "Upgrade");
 
     if (request_get_via(r) != VIA_UNIX) {
-        reply_error(r, 403, "the stdio stream is served on the unix socket only: use POST /mcp/%s", server);
+        reply_error(r, 403, "the stdio stream is served on the unix socket only: use POST /mcp/%s",
+                    server);
         return;
     }
     if (!fleet_find(m->api->fleet, server)) {

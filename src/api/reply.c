@@ -18,7 +18,8 @@
 
 static void reply_json(struct request *r, int status, json_t *doc)
 {
-    AUTO_FREE char *text = json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    AUTO_FREE char *text =
+        json_dumps(doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
     if (!text) {     /* an object with what is no UTF-8: a fault of ours, and no reason to fall */
         status = 500;
@@ -53,10 +54,12 @@ void reply_error(struct request *r, int status, const char *fmt, ...)
     va_end(ap);
     next_request_id(id, sizeof id);
     if (status == 500)
-        log_warn("api", "%s %s answered %d: %s (request %s)", request_get_method(r), request_get_path(r), status, text, id);
+        log_warn("api", "%s %s answered %d: %s (request %s)", request_get_method(r),
+                 request_get_path(r), status, text, id);
     json_t *message = json_string(text);
-    reply_json(r, status, json_pack("{s:b, s:o, s:s}", "success", 0, "error",
-                                    message ? message : json_string("(unprintable)"), "request_id", id));
+    reply_json(r, status,
+               json_pack("{s:b, s:o, s:s}", "success", 0, "error",
+                         message ? message : json_string("(unprintable)"), "request_id", id));
 }
 
 void reply_fault(struct request *r, const struct fault *f)

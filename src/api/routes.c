@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which handler a request goes to, and who may ask. One table; a new route is one line of it and one function. */
+/* Which handler a request goes to, and who may ask. One table; a new route is one line of it and
+ * one function. */
 #include "api/routes.h"
 
 #include <string.h>
@@ -45,7 +46,8 @@ static void get_ready(struct api_server *a, struct request *r, const char *name)
 {
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         const struct server *s = fleet_at(a->fleet, i);
-        bool trying = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
+        bool trying = s->state == SERVER_PULLING || s->state == SERVER_STARTING ||
+                      s->state == SERVER_INITIALIZING;
         if (s->wanted == WANTED_UP && (!server_has_begun(s) || (trying && s->failures == 0))) {
             reply_error(r, 503, "\"%s\" is %s", s->name, server_state_name(s->state));
             return;
@@ -81,7 +83,8 @@ static void get_containers(struct api_server *a, struct request *r, const char *
     reply_data(r, json_pack("{s:o}", "containers", json_containers(a->fleet)));
 }
 
-/* A removal cannot be taken back, but its client may go before it is done: then nobody is answered. */
+/* A removal cannot be taken back, but its client may go before it is done: then nobody is answered.
+ */
 struct removal { struct request *r; };
 
 static void removal_gone(void *ctx, struct request *r)
@@ -140,9 +143,11 @@ static void get_event_stream(struct api_server *a, struct request *r, const char
 static void get_config(struct api_server *a, struct request *r, const char *name)
 {
     (void)name;
-    reply_data(r, json_pack("{s:o, s:I, s:o, s:o}", "path", json_text(fleet_get_config_path(a->fleet)),
-        "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(a->fleet),
-        "problems", json_problems(fleet_get_problems(a->fleet)), "config", json_server_list(a->fleet)));
+    reply_data(r,
+               json_pack("{s:o, s:I, s:o, s:o}", "path", json_text(fleet_get_config_path(a->fleet)),
+                         "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(a->fleet),
+                         "problems", json_problems(fleet_get_problems(a->fleet)), "config",
+                         json_server_list(a->fleet)));
 }
 
 static void post_reload(struct api_server *a, struct request *r, const char *name)
@@ -158,11 +163,13 @@ static void get_diagnostics(struct api_server *a, struct request *r, const char 
     (void)name;
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         const struct server *s = fleet_at(a->fleet, i);
-        if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF || s->state == SERVER_SILENT)
+        if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
+            s->state == SERVER_SILENT)
             json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_text(s->name),
                 "state", server_state_name(s->state), "reason", json_text(s->reason)));
     }
-    reply_data(r, json_pack("{s:o, s:o}", "problems", json_problems(fleet_get_problems(a->fleet)), "servers", unwell));
+    reply_data(r, json_pack("{s:o, s:o}", "problems", json_problems(fleet_get_problems(a->fleet)),
+                            "servers", unwell));
 }
 
 static void get_docker_status(struct api_server *a, struct request *r, const char *name)
@@ -178,7 +185,8 @@ static void post_tools_call(struct api_server *a, struct request *r, const char 
     json_t *arguments = NULL, *doc = json_loadb(body, n, 0, NULL);
 
     (void)name;
-    if (json_unpack(doc, "{s:s, s:s, s?:o}", "server", &server, "tool", &tool, "arguments", &arguments) < 0)
+    if (json_unpack(doc, "{s:s, s:s, s?:o}", "server", &server, "tool", &tool, "arguments",
+                    &arguments) < 0)
         reply_error(r, 400, "the body must be {\"server\":\"…\",\"tool\":\"…\",\"arguments\":{…}}");
     else
         mcp_http_call_tool(a->mcp_http, r, server, tool, arguments);
@@ -238,8 +246,10 @@ static const struct route routes[] = {
     {"POST", "/api/v1/shutdown", SOCKET_ONLY, post_shutdown, NULL},
 };
 
-/* The route of this request; *ret_path_known tells 404 from 405. name is valid when a route is returned. */
-static const struct route *find_route(const struct request *r, char *name, size_t n, bool *ret_path_known)
+/* The route of this request; *ret_path_known tells 404 from 405. name is valid when a route is
+ * returned. */
+static const struct route *find_route(const struct request *r, char *name, size_t n,
+                                      bool *ret_path_known)
 {
     const char *method = request_get_method(r), *path = request_get_path(r);
 
@@ -261,7 +271,8 @@ static int refuse(char *scratch, size_t n, const char **ret_text, int status, co
     return status;
 }
 
-int routes_admit(const struct api_server *a, const struct request *r, char *scratch, size_t n, const char **ret_text)
+int routes_admit(const struct api_server *a, const struct request *r, char *scratch, size_t n,
+                 const char **ret_text)
 {
     char name[NAME_MAX_BYTES], query_key[256];
     bool known, get = strcmp(request_get_method(r), "GET") == 0;
@@ -269,18 +280,22 @@ int routes_admit(const struct api_server *a, const struct request *r, char *scra
     if (request_get_via(r) == VIA_UNIX)
         return 0;
     if (!guard_host_ok(request_get_header(r, "Host"), a->cfg.listen))
-        return refuse(scratch, n, ret_text, 403, "this Host is not served: use localhost or 127.0.0.1");
+        return refuse(scratch, n, ret_text, 403,
+                      "this Host is not served: use localhost or 127.0.0.1");
     if (!guard_origin_ok(request_get_header(r, "Origin")))
-        return refuse(scratch, n, ret_text, 403, "requests of this Origin are refused: only pages served from this machine may ask");
+        return refuse(
+            scratch, n, ret_text, 403,
+            "requests of this Origin are refused: only pages served from this machine may ask");
     const struct route *route = find_route(r, name, sizeof name, &known);
     if (route && ((route->flags & OPEN) || ((route->flags & MCP) && a->cfg.mcp_open)))
         return 0;
     bool in_query = get && query_text(r, "apikey", query_key, sizeof query_key);
-    if (!guard_key_ok(a->cfg.api_key, request_get_header(r, "X-API-Key"), request_get_header(r, "Authorization"),
-                      in_query ? query_key : NULL))
-        return refuse(scratch, n, ret_text, 401,
-                      "no or wrong API key: send it as X-API-Key or Authorization: Bearer (GET also ?apikey=); "
-                      "it is in the file mcptop.key of the data directory, or api_key of the configuration");
+    if (!guard_key_ok(a->cfg.api_key, request_get_header(r, "X-API-Key"),
+                      request_get_header(r, "Authorization"), in_query ? query_key : NULL))
+        return refuse(
+            scratch, n, ret_text, 401,
+            "no or wrong API key: send it as X-API-Key or Authorization: Bearer (GET also ?apikey=); "
+            "it is in the file mcptop.key of the data directory, or api_key of the configuration");
     if (route && (route->flags & SOCKET_ONLY))
         return refuse(scratch, n, ret_text, 403, "this is served on the unix socket only");
     return 0;
@@ -294,9 +309,11 @@ void routes_handle(struct api_server *a, struct request *r)
 
     if (!route) {
         if (known)
-            reply_error(r, 405, "%s is not possible on %s", request_get_method(r), request_get_path(r));
+            reply_error(r, 405, "%s is not possible on %s", request_get_method(r),
+                        request_get_path(r));
         else
-            reply_error(r, 404, "there is no %s: the routes are listed in docs/api.md", request_get_path(r));
+            reply_error(r, 404, "there is no %s: the routes are listed in docs/api.md",
+                        request_get_path(r));
         return;
     }
     if (!route->server) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What can be asked of one server. Changes go through the fleet, which writes the user's file first. */
+/* What can be asked of one server. Changes go through the fleet, which writes the user's file
+ * first. */
 #include "api/routes_server.h"
 
 #include <string.h>
@@ -45,18 +46,23 @@ void server_post_kill(struct api_server *a, struct request *r, struct server *s)
 
 /* ---- changes ---- */
 
-static void reply_change(struct request *r, struct fleet *fl, const char *name, const struct fleet_change_result *result)
+static void reply_change(struct request *r, struct fleet *fl, const char *name,
+                         const struct fleet_change_result *result)
 {
-    static const char *const applied[] = {[CHANGE_NONE] = "none", [CHANGE_LIVE] = "live", [CHANGE_RESTART] = "restart"};
+    static const char *const applied[] = {
+        [CHANGE_NONE] = "none", [CHANGE_LIVE] = "live", [CHANGE_RESTART] = "restart"};
     const struct server *s = fleet_find(fl, name);     /* a reload may have replaced it */
 
     reply_data(r, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "applied", applied[result->applied],
-        "diff", json_foreign(buf_str(&result->diff), result->diff.len), "file", json_text(fleet_get_config_path(fl)),
-        "changes", json_strings(&result->sentences), "undo", json_text(s ? fleet_undo_text(fl, s) : NULL),
-        "server", s ? json_server(s, false) : json_null()));
+                            "diff", json_foreign(buf_str(&result->diff), result->diff.len), "file",
+                            json_text(fleet_get_config_path(fl)), "changes",
+                            json_strings(&result->sentences), "undo",
+                            json_text(s ? fleet_undo_text(fl, s) : NULL), "server",
+                            s ? json_server(s, false) : json_null()));
 }
 
-static void change(struct api_server *a, struct request *r, struct server *s, const struct fleet_change *c)
+static void change(struct api_server *a, struct request *r, struct server *s,
+                   const struct fleet_change *c)
 {
     struct fleet_change_result result = {0};
     struct fault f = FAULT_NONE;
@@ -95,8 +101,11 @@ void server_post_undo(struct api_server *a, struct request *r, struct server *s)
 /* Reads the body of PATCH; -1 after an error was answered. */
 static int parse_change(struct request *r, json_t *doc, struct fleet_change *c)
 {
-    const struct { const char *key; const char **to; } texts[] = {
-        {"isolation", &c->isolation}, {"memory", &c->memory}, {"cpus", &c->cpus}, {"network", &c->network}};
+    const struct { const char *key; const char **to;
+    } texts[] = {{"isolation", &c->isolation},
+                 {"memory", &c->memory},
+                 {"cpus", &c->cpus},
+                 {"network", &c->network}};
     const char *key;
     json_t *value;
 
@@ -111,8 +120,11 @@ static int parse_change(struct request *r, json_t *doc, struct fleet_change *c)
         else if (strcmp(key, "dry_run") == 0 && json_is_boolean(value))
             c->dry_run = json_is_true(value);
         else {
-            reply_error(r, 400, "\"%s\": unknown key or wrong type; known are isolation, memory, cpus, network "
-                        "(strings), enabled and dry_run (true or false)", key);
+            reply_error(
+                r, 400,
+                "\"%s\": unknown key or wrong type; known are isolation, memory, cpus, network "
+                "(strings), enabled and dry_run (true or false)",
+                key);
             return -1;
         }
     }
@@ -128,7 +140,8 @@ void server_patch(struct api_server *a, struct request *r, struct server *s)
     json_t *doc = json_loadb(body, n, JSON_REJECT_DUPLICATES, &e);
 
     if (!json_is_object(doc))
-        reply_error(r, 400, "the body must be a JSON object%s%s", doc ? "" : ": ", doc ? "" : e.text);
+        reply_error(r, 400, "the body must be a JSON object%s%s", doc ? "" : ": ",
+                    doc ? "" : e.text);
     else if (parse_change(r, doc, &c) == 0)
         change(a, r, s, &c);
     json_decref(doc);
@@ -147,8 +160,10 @@ void server_get_plan(struct api_server *a, struct request *r, struct server *s)
     if (fleet_change(a->fleet, s, &c, &result, &f) < 0)
         reply_fault(r, &f);
     else
-        reply_data(r, json_pack("{s:o, s:o, s:o}", "plan", result.plan ? json_plan(result.plan) : json_plan(s->plan),
-            "diff", json_foreign(buf_str(&result.diff), result.diff.len), "changes", json_strings(&result.sentences)));
+        reply_data(r, json_pack("{s:o, s:o, s:o}", "plan",
+                                result.plan ? json_plan(result.plan) : json_plan(s->plan), "diff",
+                                json_foreign(buf_str(&result.diff), result.diff.len), "changes",
+                                json_strings(&result.sentences)));
     fleet_change_result_fini(&result);
 }
 
@@ -181,10 +196,12 @@ void server_get_tools(struct api_server *a, struct request *r, struct server *s)
 
     (void)a;
     if (!tools) {
-        reply_error(r, 409, "the tools of \"%s\" are not known yet: it is %s", s->name, server_state_name(s->state));
+        reply_error(r, 409, "the tools of \"%s\" are not known yet: it is %s", s->name,
+                    server_state_name(s->state));
         return;
     }
-    const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1}, {(void *)(uintptr_t)tools, n},
+    const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
+                                 {(void *)(uintptr_t)tools, n},
                                  {(void *)(uintptr_t)tail, sizeof tail - 1}};
     request_reply(r, 200, "application/json", NULL, body, 3);
 }
@@ -213,7 +230,8 @@ void server_get_logs(struct api_server *a, struct request *r, struct server *s)
 {
     const struct ring *ring = logstore_get_ring(s->log);
     int64_t tail = query_int(r, "tail", 100, 10000), limit = query_int(r, "limit", 1000, 10000);
-    int64_t since = query_int(r, "since", -2, INT64_MAX), before = query_int(r, "before", -2, INT64_MAX);
+    int64_t since = query_int(r, "since", -2, INT64_MAX),
+            before = query_int(r, "before", -2, INT64_MAX);
     uint64_t first = ring_first_seq(ring), next = ring_next_seq(ring), from, to = next;
 
     if (tail < 0 || limit < 0 || since == -1 || before == -1) {
@@ -221,7 +239,8 @@ void server_get_logs(struct api_server *a, struct request *r, struct server *s)
         return;
     }
     if (query_flag(r, "follow")) {
-        event_hub_follow_log(a->hub, r, s, since >= 0 ? (uint64_t)since : UINT64_MAX, (uint64_t)tail);
+        event_hub_follow_log(a->hub, r, s, since >= 0 ? (uint64_t)since : UINT64_MAX,
+                             (uint64_t)tail);
         return;
     }
     if (since >= 0) {

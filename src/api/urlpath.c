@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Paths of requests against the patterns of routes. Decoding happens per segment, after the split at '/': an encoded
- * slash in a server's name stays part of the name. */
+/* Paths of requests against the patterns of routes. Decoding happens per segment, after the split
+ * at '/': an encoded slash in a server's name stays part of the name. */
 #include "api/urlpath.h"
 
 #include <string.h>

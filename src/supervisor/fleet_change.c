@@ -232,7 +232,7 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
     plan_compare(s->plan, p, &ret->sentences);
     if (p->mode == PLAN_DOCKER && s->plan->mode != PLAN_DOCKER &&
         containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
-        strvec_addf(&ret->sentences, "it would wait, because no engine answers now: %s",
+        strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
                     containers_get_error(s->fleet->containers));
     if (!ret->sentences.n && !enabled_changes && p->mode == PLAN_HOST)
         strvec_add(&ret->sentences, "No effect while it runs on the host: "
