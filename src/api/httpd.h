@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The HTTP server: libmicrohttpd on the loop, one handler for all requests. Only httpd.c knows
- * libmicrohttpd.
+/* The HTTP server: libmicrohttpd on the loop, one handler for all requests. Only httpd*.c
+ * know libmicrohttpd.
  *
  * A request reaches the handler once its whole body is in. It is answered exactly once, at once or
  * later, by one of request_reply, request_stream or request_upgrade; the request must not be

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What httpd.c (listeners, the life of a request) and httpd_answer.c (how one is answered, what it
+ * says) share. */
+#ifndef MCPTOP_API_HTTPD_INTERNAL_H
+#define MCPTOP_API_HTTPD_INTERNAL_H
+
+#include <microhttpd.h>
+
+#include "api/httpd.h"
+#include "base/buf.h"
+
+struct listener {
+    struct httpd *h;
+    struct MHD_Daemon *daemon;
+    enum request_via via;
+    ev_io readable;
+    ev_timer timeout;
+    ev_timer patience;             /* runs while somebody waits unsuspended */
+    size_t unsuspended;            /* requests that wait so */
+    bool patience_over;            /* they are suspended in this run */
+    bool dirty;                    /* has work that no event of its epoll descriptor tells */
+    char *socket_path;
+};
+
+struct httpd {
+    struct ev_loop *loop;
+    struct httpd_events events;
+    void *ctx;
+    size_t max_body;
+    struct listener unix_listener, tcp_listener;
+    int tcp_port;
+    ev_prepare prepare;
+    ev_timer gone_check;
+    struct request *open;          /* every request between its head and its end */
+    size_t waiting;                /* of them, suspended ones */
+};
+
+enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
+
+struct request {
+    struct listener *listener;
+    struct MHD_Connection *conn;
+    char *path;
+    const char *method;
+    struct buf body;
+    bool too_big;
+    enum request_phase phase;
+    bool suspended, was_suspended;
+    bool unsuspended;              /* WAITING, and counted so by the listener */
+    int status;
+    struct MHD_Response *response; /* made, not queued yet */
+    struct http_stream *stream;
+    struct upgraded *upgraded;     /* asked for, not opened yet */
+    void (*gone)(void *ctx, struct request *r);
+    void *gone_ctx;
+    struct request *next, *prev;
+};
+
+struct http_stream {
+    struct request *r;             /* NULL once libmicrohttpd let go of the connection */
+    struct buf out;
+    size_t head;
+    bool ended;
+    struct http_stream_events events;
+    void *ctx;
+};
+
+struct upgraded {
+    struct request *r;
+    struct MHD_UpgradeResponseHandle *handle;
+    void (*open)(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n);
+    void *ctx;
+};
+
+/* Takes the connection out of libmicrohttpd's hands until it is resumed; both are idempotent where
+ * the connection is in that state already. */
+void request_suspend(struct request *r);
+void request_resume(struct request *r);
+/* It waits no longer: the listener's count of those that wait unsuspended. */
+void request_end_wait(struct request *r);
+
+#endif
