@@ -336,7 +336,8 @@ def test_warden_and_supervisor_at_once(t):
     left = [i for i in old if proc.same(i)]
     t.diag(f"until the next start: {len(left)} processes, {[proc.cmdline(i[0])[-60:] for i in left]}")
     m.start()
-    t.ok(not [i for i in old if proc.same(i)], "what was left is gone when the next one answers", [proc.cmdline(i[0]) for i in left])
+    # It kills them before it serves; a busy kernel may take a moment to bury them.
+    gone(t, old, "what was left is gone when the next one answers", 2)
     if left:
         t.has(m.log(), f"killed {len(left)} processes of servers that an earlier supervisor left", "and main.log says so")
     all_back(t, engine, m, containers, sessions)
