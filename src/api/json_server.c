@@ -45,8 +45,9 @@ json_t *json_plan(const struct plan *p)
 
     if (p->mode == PLAN_DOCKER)
         plan_run_args(p, &nobody, true, &run_args);
-    return json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
-        "mode", plan_mode_name(p->mode), "image", json_text(p->image), "memory", (json_int_t)p->memory_bytes,
+    return json_pack("{s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+        "mode", plan_mode_name(p->mode), "image", json_text(p->image),
+        "pull_policy", pull_policy_name(p->pull_policy), "memory", (json_int_t)p->memory_bytes,
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
         "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
         "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
@@ -124,6 +125,9 @@ static json_t *isolation_part(const struct iso_settings *iso, bool present)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].value)
             json_object_set_new(o, iso_key_name(texts[i].key), json_text(texts[i].value));
+    if (iso->pull_policy != PULL_UNSET)
+        json_object_set_new(o, iso_key_name(ISO_PULL_POLICY),
+                            json_string(pull_policy_name(iso->pull_policy)));
     if (iso->volumes.n)
         json_object_set_new(o, iso_key_name(ISO_VOLUMES), json_strings(&iso->volumes));
     return o;

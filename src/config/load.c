@@ -19,24 +19,46 @@ enum { SERVER_NAME_MAX_BYTES = 200 };
 
 /* ---- isolation ---- */
 
+/* Which of the words stands there; -1 when none, which is an error (write: what could
+ * stand there) unless nothing does. */
+static int read_word(struct reader *r, int32_t node, const char *const *words, size_t n,
+                     const char *what, const char *write)
+{
+    AUTO_FREE char *s = reader_string(r, node);
+    if (!s || !*s)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(s, words[i]) == 0)
+            return (int)i;
+    const char *meant = reader_nearest(s, words, n);
+    if (meant)
+        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no %s: did you mean \"%s\"?", s, what,
+                       meant);
+    else
+        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no %s: write %s", s, what, write);
+    return -1;
+}
+
 static void read_mode(struct reader *r, int32_t node, void *object)
 {
     static const char *const modes[] = {
         [MODE_NONE] = "none", [MODE_DOCKER] = "docker", [MODE_SANDBOX] = "sandbox"};
     struct iso_settings *iso = object;
-    AUTO_FREE char *s = reader_string(r, node);
-    if (!s || !*s)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        if (strcmp(s, modes[i]) == 0) {
-            iso->mode = (enum iso_mode)i;
-            return;
-        }
-    }
-    const char *meant = reader_nearest(s, modes, ARRAY_LEN(modes));
-    reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no mode: %s%s%s", s,
-                   meant ? "did you mean \"" : "",
-                   meant ? meant : "write \"docker\", \"none\" or \"sandbox", meant ? "\"?" : "\"");
+    int mode = read_word(r, node, modes, ARRAY_LEN(modes), "mode",
+                         "\"docker\", \"none\" or \"sandbox\"");
+    if (mode >= 0)
+        iso->mode = (enum iso_mode)mode;
+}
+
+static void read_pull_policy(struct reader *r, int32_t node, void *object)
+{
+    static const char *const policies[] = {
+        [PULL_MISSING] = "missing", [PULL_ALWAYS] = "always", [PULL_NEVER] = "never"};
+    struct iso_settings *iso = object;
+    int policy = read_word(r, node, policies, ARRAY_LEN(policies), "pull policy",
+                           "\"missing\", \"always\" or \"never\"");
+    if (policy >= 0)
+        iso->pull_policy = (enum pull_policy)policy;
 }
 
 /* A limit is a string; a bare number is what many write, and means the same. */
@@ -112,7 +134,8 @@ static void read_cache_volume(struct reader *r, int32_t node, void *object)
     {.key = "log_driver", .kind = FIELD_STRING, .offset = ISO(log_driver)}, \
     {.key = "log_max_size", .kind = FIELD_STRING, .offset = ISO(log_max_size)}, \
     {.key = "log_max_files", .kind = FIELD_CALL, .call = read_log_max_files}, \
-    {.key = "enable_cache_volume", .kind = FIELD_CALL, .call = read_cache_volume}
+    {.key = "enable_cache_volume", .kind = FIELD_CALL, .call = read_cache_volume}, \
+    {.key = "pull_policy", .kind = FIELD_CALL, .call = read_pull_policy}
 
 static const struct field global_iso_fields[] = {
     ISO_COMMON_FIELDS,
@@ -149,6 +172,7 @@ static bool has_value(const struct iso_settings *iso, enum iso_key key)
     case ISO_LOG_MAX_SIZE:  return iso->log_max_size;
     case ISO_LOG_MAX_FILES: return iso->log_max_files;
     case ISO_CACHE_VOLUME:  return iso->cache_volume != CACHE_UNSET;
+    case ISO_PULL_POLICY:   return iso->pull_policy != PULL_UNSET;
     default:                return true;     /* lists, and a timeout of 0 */
     }
 }
@@ -172,6 +196,7 @@ static void iso_settings_init(struct iso_settings *iso)
     iso->enabled = TRI_UNSET;
     iso->mode = MODE_UNSET;
     iso->cache_volume = CACHE_UNSET;
+    iso->pull_policy = PULL_UNSET;
 }
 
 /* ---- a server ---- */

@@ -32,11 +32,20 @@ static const char *const iso_key_names[ISO_KEYS] = {
     [ISO_LOG_MAX_SIZE] = "log_max_size",
     [ISO_LOG_MAX_FILES] = "log_max_files",
     [ISO_CACHE_VOLUME] = "enable_cache_volume",
+    [ISO_PULL_POLICY] = "pull_policy",
 };
 
 const char *iso_key_name(enum iso_key key)
 {
     return iso_key_names[key];
+}
+
+const char *pull_policy_name(enum pull_policy p)
+{
+    static const char *const names[] = {
+        [PULL_MISSING] = "missing", [PULL_ALWAYS] = "always", [PULL_NEVER] = "never",
+    };
+    return names[p == PULL_UNSET ? PULL_MISSING : p];
 }
 
 /* ---- problems ---- */

@@ -118,6 +118,7 @@ void plan_free(struct plan *p)
     kvvec_fini(&p->env);
     free(p->working_dir);
     free(p->image);
+    free(p->pull_key);
     free(p->runtime);
     free(p->memory_text);
     free(p->cpu_text);

@@ -48,6 +48,8 @@ struct plan {
 
     /* PLAN_DOCKER */
     char *image;                 /* full reference as given to the engine */
+    enum pull_policy pull_policy;/* never PULL_UNSET; about the start only, so in no hash */
+    char *pull_key;              /* who says so: "isolation.pull_policy (line 7)"; NULL = nobody */
     char *runtime;               /* "python" */
     int64_t memory_bytes;        /* 0 = none */
     int64_t nano_cpus;           /* 0 = none */

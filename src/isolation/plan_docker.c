@@ -101,6 +101,16 @@ static void fill_image(struct maker *m, const struct runtime *rt)
     plan_note_add(m->p, "image", image, line, false, "%s", why);
 }
 
+static void fill_pull_policy(struct maker *m)
+{
+    const char *prefix;
+    const struct iso_settings *from = plan_level(m, ISO_PULL_POLICY, &prefix);
+    m->p->pull_policy = from ? from->pull_policy : PULL_MISSING;
+    if (from)
+        m->p->pull_key = xasprintf("%spull_policy (line %d)", prefix, from->line[ISO_PULL_POLICY]);
+    note_value(m, ISO_PULL_POLICY, pull_policy_name(m->p->pull_policy));
+}
+
 /* A runner is found by its name inside the image; the host's path to it means nothing there. */
 static void fill_argv0(struct maker *m, const struct runtime *rt)
 {
@@ -423,6 +433,7 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
     const struct runtime *rt = runtime_detect(m->server->command);
     m->p->runtime = xstrdup(rt->name);
     fill_image(m, rt);
+    fill_pull_policy(m);
     fill_argv0(m, rt);
     fill_limits(m);
     fill_timeout(m);

@@ -180,6 +180,8 @@ static void add_mounts(const struct plan *p, struct strvec *out)
 /* All flags but those about identity and environment, in the guide's order. */
 static void add_flags(const struct plan *p, struct strvec *out)
 {
+    if (p->pull_policy != PULL_MISSING)
+        strvec_addf(out, "--pull=%s", pull_policy_name(p->pull_policy));
     if (p->memory_bytes)
         strvec_addf(out, "--memory=%s", p->memory_text);
     if (p->nano_cpus)

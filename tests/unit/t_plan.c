@@ -270,6 +270,9 @@ static const struct {
      "\"command\":\"node\",\"isolation\":{\"volumes\":[\"/a,\\\"b:/c\"]}",
      "--memory=512m --cpus=1.0 --network=bridge --init --mount type=bind,\"source=/a,\"\"b\",target=/c " LOG
      "node:20 node"},
+    {"a pull policy", "\"enabled\":true,\"pull_policy\":\"never\"",
+     "\"command\":\"node\",\"isolation\":{\"pull_policy\":\"always\"}",
+     "--pull=always --memory=512m --cpus=1.0 --network=bridge --init " LOG "node:20 node"},
     {"a configured log driver", "\"enabled\":true,\"log_driver\":\"json-file\"",
      "\"command\":\"node\"",
      "--memory=512m --cpus=1.0 --network=bridge --init --log-driver=json-file --log-opt=max-size=100m --log-opt=max-file=3 "
@@ -305,7 +308,8 @@ static void test_empty_variables(void)
     static const char *const keys[] = {"image",         "memory_limit", "cpu_limit",
                                        "network_mode",  "registry",     "mode",
                                        "working_dir",   "log_driver",   "log_max_size",
-                                       "log_max_files", "timeout",      "enable_cache_volume"};
+                                       "log_max_files", "timeout",      "enable_cache_volume",
+                                       "pull_policy"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         AUTO_FREE char *own = xasprintf(UVX ",\"isolation\":{\"%s\":\"${env:NOTHING}\"}", keys[i]);
         struct plan *p = make("\"enabled\":true", own), *q = make("\"enabled\":true", UVX);
@@ -397,6 +401,9 @@ static const struct {
      "isolation.extra_args (line 3) come after memory_limit"},
     {"\"enabled\":true,\"timeout\":\"90s\"", UVX, "timeout", false, "1m30s",
      "docker_isolation.timeout (line 1)"},
+    {"\"enabled\":true", UVX ISO("\"pull_policy\":\"never\""), "pull_policy", false, "never",
+     "isolation.pull_policy (line 3)"},
+    {"\"enabled\":true", UVX, "pull_policy", false, "missing", "default"},
     {"\"enabled\":true,\n\"default_images\":{\"uvx\":\"u:1\"}", UVX, "image", false, "u:1",
      "docker_isolation.default_images.uvx (line 2)"},
     {"\"enabled\":true,\"registry\":\"r\"", UVX, "image", false, "r/python:3.11",
@@ -546,6 +553,7 @@ static const struct {
     {"a mount's option", UVX ISO("\"volumes\":[\"/a:/b\"]"), UVX ISO("\"volumes\":[\"/a:/b:ro\"]"),
      false, true},
     {"isolation itself", UVX, UVX ISO("\"enabled\":false"), false, false},
+    {"a pull policy is about the start", UVX, UVX ISO("\"pull_policy\":\"always\""), true, true},
     {"a timeout is no plan", UVX, UVX ISO("\"timeout\":\"90s\""), true, true},
 };
 
