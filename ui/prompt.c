@@ -53,13 +53,13 @@ static void on_set(struct view *v, const char *verb, char *args)
             break;
         *value++ = '\0';
         if (strcmp(word, "memory") && strcmp(word, "cpus") && strcmp(word, "network") &&
-            strcmp(word, "isolation"))
+            strcmp(word, "pids") && strcmp(word, "isolation"))
             break;
         json_object_set_new(body, word, json_string(value));
     }
     if (!name || word || !json_object_size(body)) {
         json_decref(body);
-        view_toast(v, true, "usage: :set NAME memory=1g cpus=2 network=none isolation=docker");
+        view_toast(v, true, "usage: :set NAME memory=1g cpus=2 pids=100 network=none isolation=docker");
         return;
     }
     act_set(v, name, body);

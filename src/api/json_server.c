@@ -45,10 +45,11 @@ json_t *json_plan(const struct plan *p)
 
     if (p->mode == PLAN_DOCKER)
         plan_run_args(p, &nobody, true, &run_args);
-    return json_pack("{s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
         "mode", plan_mode_name(p->mode), "image", json_text(p->image),
         "pull_policy", pull_policy_name(p->pull_policy), "memory", (json_int_t)p->memory_bytes,
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
+        "pids", (json_int_t)p->pids_limit,
         "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
         "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
         "weak", json_text(p->weak ? p->weak_why : NULL), "unsupported", json_text(p->unsupported),
@@ -128,6 +129,8 @@ static json_t *isolation_part(const struct iso_settings *iso, bool present)
     if (iso->pull_policy != PULL_UNSET)
         json_object_set_new(o, iso_key_name(ISO_PULL_POLICY),
                             json_string(pull_policy_name(iso->pull_policy)));
+    if (iso->pids_limit >= 0)
+        json_object_set_new(o, iso_key_name(ISO_PIDS_LIMIT), json_integer(iso->pids_limit));
     if (iso->volumes.n)
         json_object_set_new(o, iso_key_name(ISO_VOLUMES), json_strings(&iso->volumes));
     return o;
@@ -208,8 +211,9 @@ static json_t *isolation_defaults(const struct config *c)
     struct plan_defaults d;
 
     plan_get_defaults(c, &d);
-    return json_pack("{s:o, s:o, s:o}", "memory_limit", json_text(d.memory_limit),
-                     "cpu_limit", json_text(d.cpu_limit), "network_mode", json_text(d.network_mode));
+    return json_pack("{s:o, s:o, s:I, s:o}", "memory_limit", json_text(d.memory_limit),
+                     "cpu_limit", json_text(d.cpu_limit), "pids_limit", (json_int_t)d.pids_limit,
+                     "network_mode", json_text(d.network_mode));
 }
 
 json_t *json_server(const struct server *s, bool with_open_calls)

@@ -105,10 +105,13 @@ static int parse_change(struct request *r, json_t *doc, struct fleet_change *c)
     } texts[] = {{"isolation", &c->isolation},
                  {"memory", &c->memory},
                  {"cpus", &c->cpus},
+                 {"pids", &c->pids},
                  {"network", &c->network}};
     const char *key;
-    json_t *value;
+    json_t *value, *pids = json_object_get(doc, "pids");
 
+    if (json_is_integer(pids))      /* the one limit that is a plain number */
+        json_object_set_new(doc, "pids", json_sprintf("%lld", (long long)json_integer_value(pids)));
     json_object_foreach(doc, key, value) {
         size_t i = 0;
         while (i < ARRAY_LEN(texts) && strcmp(key, texts[i].key) != 0)
@@ -122,7 +125,7 @@ static int parse_change(struct request *r, json_t *doc, struct fleet_change *c)
         else {
             reply_error(
                 r, 400,
-                "\"%s\": unknown key or wrong type; known are isolation, memory, cpus, network "
+                "\"%s\": unknown key or wrong type; known are isolation, memory, cpus, pids, network "
                 "(strings), enabled and dry_run (true or false)",
                 key);
             return -1;

@@ -49,7 +49,8 @@ static const struct verb verbs[] = {
       verb_act, NULL },
     { "set", "NAME KEY=VALUE…", "change isolation or limits, in the configuration and now", 2,
       ANY_WORDS, CHANGE | OPT_BIT(OPT_DRY_RUN), ASKS, verb_set,
-      "  Keys: isolation=docker|none memory=1g cpus=2 network=bridge|none|… enabled=true|false" },
+      "  Keys: isolation=docker|none memory=1g cpus=2 pids=100"
+      "\n        network=bridge|none|… enabled=true|false" },
     { "undo", "NAME", "take back the last change of a server", 1, 1, CHANGE, ASKS, verb_undo,
       NULL },
     { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,

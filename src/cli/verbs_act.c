@@ -358,8 +358,8 @@ static const struct {
     const char *key;
     bool is_bool;
 } settable[] = {
-    { "isolation", false }, { "memory", false }, { "cpus", false },
-    { "network", false },   { "enabled", true },
+    { "isolation", false }, { "memory", false },  { "cpus", false },
+    { "pids", false },      { "network", false }, { "enabled", true },
 };
 
 /* One KEY=VALUE; values are checked by the API, which knows what may stand there. */
@@ -381,7 +381,7 @@ static int add_setting(struct cli *c, json_t *body, const char *word)
         json_object_set_new(body, key, json_boolean(equals[1] == 't'));
         return EXIT_OK;
     }
-    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, network and enabled",
+    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, pids, network and enabled",
                      (int)(equals - word), word);
 }
 

@@ -70,17 +70,30 @@ static char *limit_text(struct reader *r, int32_t node)
     return reader_string(r, node);
 }
 
-static void read_memory(struct reader *r, int32_t node, void *object)
+static void read_size(struct reader *r, int32_t node, int64_t *ret_bytes, char **ret_text)
 {
-    struct iso_settings *iso = object;
     struct fault f = FAULT_NONE;
     AUTO_FREE char *s = limit_text(r, node);
     if (!s || !*s)
         return;
-    if (units_memory(s, &iso->memory_bytes, &f) < 0)
+    if (units_memory(s, ret_bytes, &f) < 0) {
         reader_problem(r, PROBLEM_ERROR, node, "%s", f.text);
-    else
-        iso->memory_limit = TAKE(s);
+    } else {
+        free(*ret_text);
+        *ret_text = TAKE(s);
+    }
+}
+
+static void read_memory(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    read_size(r, node, &iso->memory_bytes, &iso->memory_limit);
+}
+
+static void read_total_memory(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    read_size(r, node, &iso->total_memory_bytes, &iso->total_memory);
 }
 
 static void read_cpus(struct reader *r, int32_t node, void *object)
@@ -94,6 +107,15 @@ static void read_cpus(struct reader *r, int32_t node, void *object)
         reader_problem(r, PROBLEM_ERROR, node, "%s", f.text);
     else
         iso->cpu_limit = TAKE(s);
+}
+
+static void read_pids(struct reader *r, int32_t node, void *object)
+{
+    struct iso_settings *iso = object;
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *s = limit_text(r, node);
+    if (s && *s && units_pids(s, &iso->pids_limit, &f) < 0)
+        reader_problem(r, PROBLEM_ERROR, node, "%s", f.text);
 }
 
 static void read_log_max_files(struct reader *r, int32_t node, void *object)
@@ -125,6 +147,7 @@ static void read_cache_volume(struct reader *r, int32_t node, void *object)
     {.key = "mode", .kind = FIELD_CALL, .call = read_mode}, \
     {.key = "memory_limit", .kind = FIELD_CALL, .call = read_memory}, \
     {.key = "cpu_limit", .kind = FIELD_CALL, .call = read_cpus}, \
+    {.key = "pids_limit", .kind = FIELD_CALL, .call = read_pids}, \
     {.key = "timeout", .kind = FIELD_DURATION, .offset = ISO(timeout_ms)}, \
     {.key = "network_mode", .kind = FIELD_STRING, .offset = ISO(network_mode)}, \
     {.key = "registry", .kind = FIELD_STRING, .offset = ISO(registry)}, \
@@ -139,6 +162,7 @@ static void read_cache_volume(struct reader *r, int32_t node, void *object)
 
 static const struct field global_iso_fields[] = {
     ISO_COMMON_FIELDS,
+    {.key = "total_memory", .kind = FIELD_CALL, .call = read_total_memory},
     {.key = "image",
      .no_effect = "has no effect here: set it in a server's isolation, or use default_images"},
     {.key = "working_dir", .no_effect = "has no effect here: set it in a server's isolation"},
@@ -146,6 +170,7 @@ static const struct field global_iso_fields[] = {
 };
 static const struct field server_iso_fields[] = {
     ISO_COMMON_FIELDS,
+    {.key = "total_memory", .no_effect = "has no effect here: set it in docker_isolation"},
     {.key = "image", .kind = FIELD_STRING, .offset = ISO(image)},
     {.key = "working_dir", .kind = FIELD_STRING, .offset = ISO(working_dir)},
     {.key = "volumes", .kind = FIELD_STRINGS, .offset = ISO(volumes)},
@@ -165,6 +190,7 @@ static bool has_value(const struct iso_settings *iso, enum iso_key key)
     case ISO_IMAGE:         return iso->image;
     case ISO_MEMORY_LIMIT:  return iso->memory_limit;
     case ISO_CPU_LIMIT:     return iso->cpu_limit;
+    case ISO_PIDS_LIMIT:    return iso->pids_limit >= 0;
     case ISO_NETWORK_MODE:  return iso->network_mode;
     case ISO_WORKING_DIR:   return iso->working_dir;
     case ISO_REGISTRY:      return iso->registry;
@@ -197,6 +223,7 @@ static void iso_settings_init(struct iso_settings *iso)
     iso->mode = MODE_UNSET;
     iso->cache_volume = CACHE_UNSET;
     iso->pull_policy = PULL_UNSET;
+    iso->pids_limit = -1;
 }
 
 /* ---- a server ---- */

@@ -20,6 +20,7 @@ static const char *const iso_key_names[ISO_KEYS] = {
     [ISO_IMAGE] = "image",
     [ISO_MEMORY_LIMIT] = "memory_limit",
     [ISO_CPU_LIMIT] = "cpu_limit",
+    [ISO_PIDS_LIMIT] = "pids_limit",
     [ISO_TIMEOUT] = "timeout",
     [ISO_NETWORK_MODE] = "network_mode",
     [ISO_WORKING_DIR] = "working_dir",
@@ -92,6 +93,7 @@ void iso_settings_fini(struct iso_settings *iso)
     free(iso->image);
     free(iso->memory_limit);
     free(iso->cpu_limit);
+    free(iso->total_memory);
     free(iso->network_mode);
     free(iso->working_dir);
     free(iso->registry);

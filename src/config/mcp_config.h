@@ -17,7 +17,7 @@ enum tri { TRI_UNSET = -1, TRI_NO = 0, TRI_YES = 1 };
 
 /* One `docker_isolation` (global) or `isolation` (of a server) object. */
 enum iso_key {
-    ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_TIMEOUT,
+    ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_PIDS_LIMIT, ISO_TIMEOUT,
     ISO_NETWORK_MODE, ISO_WORKING_DIR, ISO_REGISTRY, ISO_VOLUMES, ISO_EXTRA_ARGS, ISO_ENV,
     ISO_DEFAULT_IMAGES, ISO_LOG_DRIVER, ISO_LOG_MAX_SIZE, ISO_LOG_MAX_FILES, ISO_CACHE_VOLUME,
     ISO_PULL_POLICY, ISO_KEYS
@@ -37,6 +37,10 @@ struct iso_settings {
     int64_t memory_bytes;
     char *cpu_limit;             /* as written; "1.5" or a JSON number */
     int64_t nano_cpus;
+    int64_t pids_limit;          /* 0 = "no limit" written as 0; -1 = absent */
+    /* docker_isolation only: what the memory limits of all that run may come to; 0 = no budget */
+    char *total_memory;
+    int64_t total_memory_bytes;
     int64_t timeout_ms;
     char *network_mode;
     char *working_dir;

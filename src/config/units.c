@@ -5,13 +5,15 @@
 #include "config/units.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include "base/text.h"
 
 enum {
     MEMORY_MIN_BYTES = 6 << 20,
     NANO = 1000000000,
     CPU_MIN_NANO = NANO / 100,
-    CPU_MAX = 1000000
+    CPU_MAX = 1000000,
+    PIDS_MAX = 1 << 22            /* the kernel's own bound (PID_MAX_LIMIT) */
 };
 
 int units_memory(const char *s, int64_t *ret_bytes, struct fault *f)
@@ -60,5 +62,22 @@ int units_cpus(const char *s, int64_t *ret_nano, struct fault *f)
         return fault_set(f, FAULT_INVALID,
                          "\"%.40s\" is less than the engine's minimum of 0.01 CPUs", s);
     *ret_nano = nano;
+    return 0;
+}
+
+int units_pids(const char *s, int64_t *ret, struct fault *f)
+{
+    int64_t n = 0;
+    const char *p = s;
+    if (strcmp(s, "-1") == 0) {
+        *ret = 0;
+        return 0;
+    }
+    for (; *p >= '0' && *p <= '9' && n <= PIDS_MAX; p++)
+        n = n * 10 + (*p - '0');
+    if (p == s || *p || n > PIDS_MAX)
+        return fault_set(f, FAULT_INVALID,
+                         "\"%.40s\" is no number of processes: write it like 100 (0: no limit)", s);
+    *ret = n;
     return 0;
 }

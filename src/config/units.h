@@ -12,5 +12,7 @@
 int units_memory(const char *s, int64_t *ret_bytes, struct fault *f);
 /* "1.5", "2", ".5" → billionths of a CPU; "0" = no limit. Under 0.01 the engine refuses. */
 int units_cpus(const char *s, int64_t *ret_nano, struct fault *f);
+/* A whole number of processes and threads; "0" and docker's "-1" = no limit, given as 0. */
+int units_pids(const char *s, int64_t *ret, struct fault *f);
 
 #endif

@@ -101,7 +101,10 @@ void plan_container_argv(const struct plan *p, struct strvec *out);
 
 /* What a server inherits that says nothing itself: docker_isolation's values, else the built-in
  * ones. Borrowed from c. */
-struct plan_defaults { const char *memory_limit, *cpu_limit, *network_mode; };
+struct plan_defaults {
+    const char *memory_limit, *cpu_limit, *network_mode;
+    int64_t pids_limit;          /* 0 = none */
+};
 void plan_get_defaults(const struct config *c, struct plan_defaults *ret);   /* c may be NULL */
 
 struct plan_identity { const char *instance; const char *container_name; };

@@ -11,6 +11,14 @@ static const char *text_or_none(const char *text, int64_t value)
     return value ? text : "none";
 }
 
+static const char *count_or_none(int64_t n, char *scratch, size_t size)
+{
+    if (!n)
+        return "none";
+    snprintf(scratch, size, "%lld", (long long)n);
+    return scratch;
+}
+
 static void say_mounts(const struct plan *to, struct strvec *out)
 {
     bool any = false;
@@ -79,6 +87,9 @@ static void say_container_changes(const struct plan *from, const struct plan *to
                 text_or_none(to->memory_text, to->memory_bytes), out);
     say_changed("CPUs", text_or_none(from->cpu_text, from->nano_cpus),
                 text_or_none(to->cpu_text, to->nano_cpus), out);
+    char pids_from[24], pids_to[24];
+    say_changed("Processes", count_or_none(from->pids_limit, pids_from, sizeof(pids_from)),
+                count_or_none(to->pids_limit, pids_to, sizeof(pids_to)), out);
     say_changed("Network", from->network_mode, to->network_mode, out);
     say_changed("Directory", from->working_dir ? from->working_dir : "the image's",
                 to->working_dir ? to->working_dir : "the image's", out);

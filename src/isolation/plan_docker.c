@@ -138,6 +138,8 @@ static void fill_limits(struct maker *m)
     from = plan_level(m, ISO_CPU_LIMIT, NULL);
     p->cpu_text = xstrdup(from ? from->cpu_limit : DEFAULT_CPUS);
     p->nano_cpus = from ? from->nano_cpus : DEFAULT_NANO_CPUS;
+    from = plan_level(m, ISO_PIDS_LIMIT, NULL);
+    p->pids_limit = from ? from->pids_limit : 0;
     from = plan_level(m, ISO_NETWORK_MODE, NULL);
     p->network_mode = xstrdup(from ? from->network_mode : DEFAULT_NETWORK);
 }
@@ -149,6 +151,7 @@ void plan_get_defaults(const struct config *c, struct plan_defaults *ret)
         .memory_limit = g && g->memory_limit ? g->memory_limit : DEFAULT_MEMORY,
         .cpu_limit = g && g->cpu_limit ? g->cpu_limit : DEFAULT_CPUS,
         .network_mode = g && g->network_mode ? g->network_mode : DEFAULT_NETWORK,
+        .pids_limit = g && g->pids_limit > 0 ? g->pids_limit : 0,
     };
 }
 
@@ -328,6 +331,16 @@ static void note_limit(struct maker *m, enum iso_key key, const char *value, boo
                       iso_key_name(key));
 }
 
+/* Said where somebody decided it. */
+static void note_pids(struct maker *m, int64_t before)
+{
+    char text[24] = "none";
+    if (m->p->pids_limit)
+        snprintf(text, sizeof(text), "%lld", (long long)m->p->pids_limit);
+    if (plan_level(m, ISO_PIDS_LIMIT, NULL) || m->p->pids_limit != before)
+        note_limit(m, ISO_PIDS_LIMIT, text, m->p->pids_limit != before);
+}
+
 /* The global words, then the server's; and what they changed is said. */
 static void fill_extra_args(struct maker *m)
 {
@@ -335,6 +348,7 @@ static void fill_extra_args(struct maker *m)
     AUTO_FREE char *memory = xstrdup(p->memory_text);
     AUTO_FREE char *cpus = xstrdup(p->cpu_text);
     AUTO_FREE char *network = xstrdup(p->network_mode);
+    int64_t pids = p->pids_limit;
     AUTO_FREE char *own_prefix = xasprintf("%s.isolation.", m->server->key);
     apply_extra_args(m, m->global, "docker_isolation.");
     apply_extra_args(m, m->own, own_prefix);
@@ -342,6 +356,7 @@ static void fill_extra_args(struct maker *m)
                strcmp(memory, p->memory_text) != 0);
     note_limit(m, ISO_CPU_LIMIT, or_none(p->cpu_text, p->nano_cpus),
                strcmp(cpus, p->cpu_text) != 0);
+    note_pids(m, pids);
     note_limit(m, ISO_NETWORK_MODE, p->network_mode, strcmp(network, p->network_mode) != 0);
 }
 

@@ -45,12 +45,7 @@ static int apply_cpus(struct plan *p, const char *value, struct fault *f)
 
 static int apply_pids(struct plan *p, const char *value, struct fault *f)
 {
-    char *end;
-    long n = strtol(value, &end, 10);
-    if (end == value || *end || n < -1)
-        return fault_set(f, FAULT_INVALID, "\"%.40s\" is no number of processes", value);
-    p->pids_limit = n > 0 ? n : 0;
-    return 0;
+    return units_pids(value, &p->pids_limit, f);
 }
 
 static int apply_network(struct plan *p, const char *value, struct fault *f)

@@ -83,7 +83,7 @@ const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i);
 /* A change of one server asked for by key or verb: written to the file first, then applied. */
 struct fleet_change {
     const char *isolation;    /* "docker" "none" or NULL */
-    const char *memory, *cpus, *network;   /* NULL = as it is */
+    const char *memory, *cpus, *pids, *network;   /* NULL = as it is */
     enum tri enabled;         /* TRI_UNSET = as it is */
     bool dry_run;
 };

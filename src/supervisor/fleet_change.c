@@ -14,7 +14,7 @@
 #include "config/edit.h"
 #include "config/units.h"
 
-enum { KEYS_MAX = 6, UNDO_MAX = 64, DIFF_CONTEXT = 2 };
+enum { KEYS_MAX = 8, UNDO_MAX = 64, DIFF_CONTEXT = 2 };
 
 /* One key and the value it gets; json NULL = it is removed. */
 struct key_change { char *path, *json; };
@@ -63,6 +63,8 @@ static int check_values(const struct fleet_change *c, struct fault *f)
         return fault_wrap(f, "memory");
     if (c->cpus && units_cpus(c->cpus, &ignored, f) < 0)
         return fault_wrap(f, "cpus");
+    if (c->pids && units_pids(c->pids, &ignored, f) < 0)
+        return fault_wrap(f, "pids");
     if (c->network && (!*c->network || strlen(c->network) > 128 || strpbrk(c->network, " \t\r\n/")))
         return fault_set(f, FAULT_INVALID,
                          "\"%.80s\" is no network: use bridge, none, host or a network's name",
@@ -83,6 +85,11 @@ static void list_keys(struct fleet *fl, const struct server *s, const struct fle
         list_add_text(l, "isolation.memory_limit", c->memory);
     if (c->cpus)
         list_add_text(l, "isolation.cpu_limit", c->cpus);
+    int64_t pids;
+    if (c->pids && units_pids(c->pids, &pids, NULL) == 0) {
+        AUTO_FREE char *number = xasprintf("%lld", (long long)pids);
+        list_add(l, "isolation.pids_limit", number);
+    }
     if (c->network)
         list_add_text(l, "isolation.network_mode", c->network);
     if (c->enabled != TRI_UNSET)
@@ -144,12 +151,17 @@ static const char *why_of(const struct plan *p, const char *what)
     return "another key of the configuration decides it";
 }
 
+static bool asks_isolation(const struct fleet_change *c)
+{
+    return c->isolation || c->memory || c->cpus || c->pids || c->network;
+}
+
 /* Another key may win (extra_args), or nothing may help (a command that is docker itself): say
  * so instead of writing in vain. */
 static int check_effect(const struct fleet_change *c, const struct plan *p, struct fault *f)
 {
     int64_t value;
-    if (p->mode == PLAN_UNSUPPORTED && (c->isolation || c->memory || c->cpus || c->network))
+    if (p->mode == PLAN_UNSUPPORTED && asks_isolation(c))
         return fault_set(f, FAULT_CONFLICT, "%s", p->unsupported);
     if (c->isolation && (p->mode == PLAN_DOCKER) != (strcmp(c->isolation, "docker") == 0))
         return fault_set(f, FAULT_CONFLICT, "it would still run %s: %s",
@@ -162,6 +174,9 @@ static int check_effect(const struct fleet_change *c, const struct plan *p, stru
     if (c->cpus && units_cpus(c->cpus, &value, NULL) == 0 && value != p->nano_cpus)
         return fault_set(f, FAULT_CONFLICT, "the CPU limit would still be %s: %s",
                          p->cpu_text ? p->cpu_text : "none", why_of(p, "cpu_limit"));
+    if (c->pids && units_pids(c->pids, &value, NULL) == 0 && value != p->pids_limit)
+        return fault_set(f, FAULT_CONFLICT, "the limit of processes would still be %lld: %s",
+                         (long long)p->pids_limit, why_of(p, "pids_limit"));
     if (c->network && p->network_mode && strcmp(c->network, p->network_mode) != 0)
         return fault_set(f, FAULT_CONFLICT, "the network would still be %s: %s", p->network_mode,
                          why_of(p, "network_mode"));
@@ -198,9 +213,21 @@ static int check_cpus(const struct server *s, const struct plan *p, struct fault
                      p->cpu_text, cpus);
 }
 
+/* Nothing would be killed, but nothing could be started in it any more either. */
+static int check_pids(const struct server *s, const struct plan *p, struct fault *f)
+{
+    if (!is_running(s) || s->plan->mode != PLAN_DOCKER || p->hash != s->plan->hash ||
+        !s->usage.known || !p->pids_limit ||
+        p->pids_limit == s->plan->pids_limit || p->pids_limit >= s->usage.pids)
+        return 0;
+    return fault_set(f, FAULT_CONFLICT,
+                     "pids %lld is below what %s has now (%d processes and threads): choose more, "
+                     "or stop it first", (long long)p->pids_limit, s->name, (int)s->usage.pids);
+}
+
 static int check_limits(const struct server *s, const struct plan *p, struct fault *f)
 {
-    return check_memory(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
+    return check_memory(s, p, f) < 0 || check_pids(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
 }
 
 static enum change_applied what_follows(const struct server *s, const struct plan *p,
@@ -299,6 +326,8 @@ static const char *value_before(const struct plan *p, const char *path, const ch
         return p->memory_text ? p->memory_text : "none";
     if (strcmp(path, "isolation.cpu_limit") == 0)
         return p->cpu_text ? p->cpu_text : "none";
+    if (strcmp(path, "isolation.pids_limit") == 0)
+        return "none";
     if (strcmp(path, "isolation.network_mode") == 0)
         return p->network_mode ? p->network_mode : "none";
     return "true";

@@ -494,9 +494,12 @@ static void on_updated(void *ctx, const struct fault *f)
 {
     struct server *s = ctx;
     if (!f) {
-        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s",
+        char pids[24] = "no limit";
+        if (s->plan->pids_limit)
+            snprintf(pids, sizeof pids, "%lld", (long long)s->plan->pids_limit);
+        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s, pids %s",
                      s->plan->memory_text ? s->plan->memory_text : "none",
-                     s->plan->cpu_text ? s->plan->cpu_text : "none");
+                     s->plan->cpu_text ? s->plan->cpu_text : "none", pids);
         return;
     }
     /* Not of a run that is on its way out: it is not ours to want it back. */

@@ -125,17 +125,21 @@ def test_limits_live(t):
     refused = m.api.raw("PATCH", "/servers/box", '{"cpus":"999"}')
     t.eq(refused.status, 400, "more cpus than the machine has are refused")
     t.has(refused.json()["error"], "cpus 999 is more than the engine's machine has", "before anything is written")
-    change = m.api.patch("/servers/box", {"memory": "256m", "cpus": "0.25"})
+    change = m.api.patch("/servers/box", {"memory": "256m", "cpus": "0.25", "pids": 100})
     t.eq(change["applied"], "live", "memory and cpus change while it runs")
     wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 256 << 20, 5,
              "the engine's update")
-    t.eq(container(engine, "box")["HostConfig"]["NanoCpus"], 250_000_000, "cpus")
+    host = container(engine, "box")["HostConfig"]
+    t.eq((host["NanoCpus"], host["PidsLimit"]), (250_000_000, 100), "cpus, pids")
     t.eq(m.server("box")["container"]["id"], one["container"]["id"], "the same container")
     t.has(m.read_config(), '"memory_limit": "256m"', "written")
     change = m.api.post("/servers/box/undo")
     t.eq(change["applied"], "live", "undo is live too")
     wait_for(lambda: container(engine, "box")["HostConfig"]["Memory"] == 128 << 20, 5,
              "the limit to be back")
+    refused = m.api.raw("PATCH", "/servers/box", {"pids": 1})
+    t.eq(refused.status, 409, "fewer processes than there are: refused")
+    t.has(refused.json()["error"], "pids 1 is below what box has now", "in words")
     client = m.mcp("box")
     client.initialize()
     client.tool("alloc", {"mb": 40})

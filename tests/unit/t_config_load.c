@@ -118,6 +118,13 @@ static const struct {
      "E2 mcpServers[0].isolation.cpu_limit: \"1,5\" is no number of CPUs: write it like \"1.5\"\n"},
     {"too few cpus", ISOLATION("\"cpu_limit\":0.001"),
      "E2 mcpServers[0].isolation.cpu_limit: \"0.001\" is less than the engine's minimum of 0.01 CPUs\n"},
+    {"no number of pids", ISOLATION("\"pids_limit\":\"many\""),
+     "E2 mcpServers[0].isolation.pids_limit: \"many\" is no number of processes: write it like 100 (0: no limit)\n"},
+    {"too many pids", ISOLATION("\"pids_limit\":99999999999"),
+     "E2 mcpServers[0].isolation.pids_limit: \"99999999999\" is no number of processes: write it like 100 (0: no "
+     "limit)\n"},
+    {"a budget of one server", ISOLATION("\"total_memory\":\"4g\""),
+     "W2 mcpServers[0].isolation.total_memory: has no effect here: set it in docker_isolation\n"},
     {"a duration without its unit", ISOLATION("\"timeout\":30"),
      "E2 mcpServers[0].isolation.timeout: a duration needs its unit: write \"30s\" for seconds\n"},
     {"a wrong duration", ISOLATION("\"timeout\":\"soon\""),
@@ -326,7 +333,8 @@ static void test_values(void)
         "\"mcpServers\": {\"g\": {\"command\": \"~/bin/x\", \"cwd\": \"~/w\", \"env\": {\"T\": \"a${env:TOKEN}b\", "
         "\"E\": \"\"}, \"disabled\": true, \"quarantined\": true, \"init_timeout\": \"5s\", \"type\": \"stdio\",\r\n"
         "\"args\": [\"\", \"${env:TOKEN}\", \"${other}\", \"$\"], \"isolation\": {\"memory_limit\": \"0\", \"cpu_limit\": 1.5,"
-        "\r\n\"enable_cache_volume\": \"shared\", \"mode\": \"none\", \"log_max_files\": 2}}}}";
+        "\r\n\"enable_cache_volume\": \"shared\", \"mode\": \"none\", \"log_max_files\": 2, \"pids_limit\": \"100\"}}},\n"
+        "\"docker_isolation\": {\"total_memory\": \"4g\", \"pids_limit\": -1}}";
     struct problems p = {0};
     struct config *c = parse(text, &p);
     AUTO_FREE char *got = render(&p);
@@ -334,6 +342,9 @@ static void test_values(void)
     if (!c)
         return;
     const struct config_server *s = &c->servers[0];
+    is_int(s->isolation.pids_limit, 100, "pids_limit");
+    is_int(c->docker_isolation.pids_limit, 0, "docker's own -1 is no limit");
+    is_int(c->docker_isolation.total_memory_bytes, INT64_C(4) << 30, "total_memory");
     is_str(c->listen, "127.0.0.1:0", "listen");
     is_str(c->api_key, "s3cret", "${env:X} in api_key");
     is_str(c->data_dir, "/home/u/d", "~ in data_dir");

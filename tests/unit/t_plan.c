@@ -540,6 +540,8 @@ static const struct {
     {"the same memory, written differently", UVX ISO("\"memory_limit\":\"1g\""),
      UVX ISO("\"memory_limit\":\"1024m\""), true, true},
     {"cpus", UVX ISO("\"cpu_limit\":1"), UVX ISO("\"cpu_limit\":2"), true, false},
+    {"pids", UVX, UVX ISO("\"pids_limit\":100"), true, false},
+    {"no pids limit, written and not", UVX, UVX ISO("\"pids_limit\":0"), true, true},
     {"a limit and none", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"0\""),
      false, false},
     {"network", UVX, UVX ISO("\"network_mode\":\"none\""), false, true},
