@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "base/lines.h"
@@ -337,7 +339,8 @@ static void on_request_done(void *ctx, const struct http_reply *reply, const str
     r->http = NULL;
     if (http) {
         engine_fault_connection(&r->engine->context, http, &f);
-        if (r->engine->stream && (f.code == FAULT_ENGINE_DOWN || f.code == FAULT_TIMEOUT))
+        if (r->engine->state == ENGINE_UP &&
+            (f.code == FAULT_ENGINE_DOWN || f.code == FAULT_TIMEOUT))
             engine_probe(r->engine);
     } else if (reply->status >= 400 || reply->status == 0) {
         engine_fault_status(reply->status, reply->body, reply->body_len, &f);
@@ -502,4 +505,20 @@ void engine_retry_now(struct engine *e)
     e->retry_s = FIRST_RETRY_S;
     if (e->state != ENGINE_UP)
         engine_probe(e);
+}
+
+int engine_look(struct engine *e, struct fault *f)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct fault why = FAULT_NONE;
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || strlen(e->context.socket) >= sizeof(to.sun_path))
+        return 0;
+    strcpy(to.sun_path, e->context.socket);
+    /* A full backlog (EAGAIN) is somebody's, too. */
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EAGAIN)
+        return 0;
+    fault_set(&why, errno, "connect");
+    engine_probe(e);
+    return engine_fault_connection(&e->context, &why, f);
 }

@@ -50,6 +50,10 @@ const char *engine_get_error(const struct engine *e);         /* why it is down;
 int64_t engine_get_state_since_ms(const struct engine *e);    /* wall clock */
 const struct docker_context *engine_get_context(const struct engine *e);
 void engine_retry_now(struct engine *e);
+/* Whether it takes a new connection at this moment, found out without waiting: one that shuts down
+ * takes none while it still ends its containers and tells of that. -1: f says why; and what the
+ * state says is looked at again. */
+int engine_look(struct engine *e, struct fault *f);
 
 /* reply: the parsed JSON body (borrowed; NULL when empty, or when there was nothing to do: starting
  * what runs, stopping what does not), or f. */

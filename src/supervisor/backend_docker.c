@@ -88,6 +88,15 @@ static bool has_failed(const struct backend_docker *d)
     return !d->stopping && (d->end.code > 0 || d->end.oom);
 }
 
+/* An engine that is told to stop closes its door, then ends all containers: whatever such an end
+ * looks like, the server is not to blame for it. */
+static void blame_engine(struct backend_docker *d)
+{
+    if (d->started && !d->stopping && !d->end.why.code && !d->end.oom &&
+        engine_look(d->engine, &d->end.why) < 0)
+        fault_wrap(&d->end.why, "engine down");
+}
+
 /* The last event; the owner may free us in it. */
 static void tell_over(struct backend_docker *d)
 {
@@ -98,6 +107,7 @@ static void tell_over(struct backend_docker *d)
         fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"",
                   d->plan->image, d->plan->argv.v[0]);
     }
+    blame_engine(d);
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
     engine_cancel(TAKE(d->update));
