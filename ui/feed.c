@@ -239,8 +239,25 @@ static int64_t int_at(json_t *row, size_t i)
     return v > 9e15 || v < -9e15 ? -1 : (int64_t)v;
 }
 
-/* [name,cpu,memory,peak,limit,pids,net_rx,net_tx,throttled,ooms,calls,errors,in_flight,p95_us,ping_
- * us] */
+static double real_at(json_t *row, size_t i)
+{
+    return json_is_number(json_array_get(row, i)) ? json_number_value(json_array_get(row, i)) : -1;
+}
+
+/* What a supervisor of an earlier version does not send is not known. */
+static void take_usage_rest(struct feed_usage *u, json_t *row)
+{
+    if (int_at(row, 15) >= 0)
+        u->peak = int_at(row, 15);
+    u->io_read = int_at(row, 16);
+    u->io_write = int_at(row, 17);
+    u->wait_cpu = real_at(row, 18);
+    u->wait_memory = real_at(row, 19);
+    u->wait_disk = real_at(row, 20);
+}
+
+/* [name,cpu,memory,peak,limit,pids,net_rx,net_tx,throttled,ooms,calls,errors,in_flight,p95_us,
+ * ping_us,memory_high,io_read,io_write,pressure_cpu,pressure_memory,pressure_io] */
 static void take_usage_row(struct feed *f, json_t *row)
 {
     struct feed_server *s = feed_find(f, json_string_value(json_array_get(row, 0)));
@@ -250,7 +267,7 @@ static void take_usage_row(struct feed *f, json_t *row)
     s->usage.known = int_at(row, 2) >= 0;
     s->usage.cpu = json_number_value(json_array_get(row, 1));
     s->usage.memory = int_at(row, 2);
-    s->usage.peak = int_at(row, 3);
+    s->usage.peak = s->usage.peak_cache = int_at(row, 3);
     s->usage.limit = int_at(row, 4);
     s->usage.pids = int_at(row, 5) < 0 ? -1 : (int)(int_at(row, 5) & 0x7fffffff);
     s->usage.net_rx = int_at(row, 6);
@@ -262,6 +279,7 @@ static void take_usage_row(struct feed *f, json_t *row)
     s->calls.in_flight = int_at(row, 12);
     s->calls.p95_us = int_at(row, 13);
     s->calls.ping_us = int_at(row, 14);
+    take_usage_rest(&s->usage, row);
     note_figures(s);
 }
 
@@ -283,6 +301,8 @@ static int on_usage(struct feed *f, json_t *o)
         f->status.self_cpu = json_number_value(json_object_get(self, "cpu"));
     if (json_is_integer(json_object_get(self, "rss_anon")))
         f->status.self_rss = json_integer_value(json_object_get(self, "rss_anon"));
+    if (json_is_integer(json_object_get(self, "sampling_us")))
+        f->status.sampling_us = json_integer_value(json_object_get(self, "sampling_us"));
     return FEED_FIGURES;
 }
 

@@ -37,7 +37,9 @@ struct feed_plan {
 struct feed_usage {
     bool known;
     double cpu, throttled;
-    int64_t memory, peak, limit, net_rx, net_tx;
+    double wait_cpu, wait_memory, wait_disk;   /* pressure: share of 10 s, in percent */
+    /* peak: without page cache, where that is known; peak_cache: the kernel's own, with it */
+    int64_t memory, peak, peak_cache, limit, net_rx, net_tx, io_read, io_write;
     int pids;
     int64_t ooms;
 };
@@ -99,7 +101,7 @@ struct feed_status {
     int pid, errors, warnings, cpus;
     int64_t started_ms, engine_since_ms;
     double cpu, self_cpu, longest_turn_ms;
-    int64_t memory_used, memory_total, self_rss;
+    int64_t memory_used, memory_total, self_rss, sampling_us;
 };
 
 enum { FEED_EVENTS_MAX = 500 };

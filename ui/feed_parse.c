@@ -120,6 +120,7 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     st->memory_total = get_int(host, "memory_total", -1);
     st->self_cpu = get_real(self, "cpu");
     st->self_rss = get_int(self, "rss_anon", -1);
+    st->sampling_us = get_int(self, "sampling_us", -1);
     st->longest_turn_ms = get_real(json_object_get(o, "loop"), "longest_turn_ms");
 }
 
@@ -155,12 +156,18 @@ static void parse_usage(struct feed_usage *u, json_t *o)
     u->cpu = get_real(o, "cpu");
     u->throttled = get_real(o, "throttled");
     u->memory = get_int(o, "memory", -1);
-    u->peak = get_int(o, "memory_peak", -1);
+    u->peak_cache = get_int(o, "memory_peak", -1);
+    u->peak = get_int(o, "memory_high", u->peak_cache);
     u->limit = get_int(o, "memory_limit", -1);
     u->net_rx = get_int(o, "net_rx", -1);
     u->net_tx = get_int(o, "net_tx", -1);
     u->pids = get_int32(o, "pids", -1);
     u->ooms = get_int(o, "ooms", 0);
+    u->io_read = get_int(o, "io_read", -1);
+    u->io_write = get_int(o, "io_write", -1);
+    u->wait_cpu = get_real(json_object_get(o, "pressure"), "cpu");
+    u->wait_memory = get_real(json_object_get(o, "pressure"), "memory");
+    u->wait_disk = get_real(json_object_get(o, "pressure"), "io");
 }
 
 static void drop_open(struct feed_calls *c)

@@ -304,9 +304,15 @@ static void usage_row(struct buf *b, const struct server *s)
                    (long long)u->net_tx_bytes, u->throttled_percent, (long long)u->ooms);
     else
         buf_add_str(b, ",-1,-1,-1,-1,-1,-1,-1,-1,-1");
-    buf_printf(b, ",%llu,%llu,%u,%lld,%lld]", (unsigned long long)st.calls,
+    buf_printf(b, ",%llu,%llu,%u,%lld,%lld", (unsigned long long)st.calls,
                (unsigned long long)st.errors, st.in_flight, (long long)st.p95_us,
                (long long)st.last_ping_us);
+    if (u->known)
+        buf_printf(b, ",%lld,%lld,%lld,%.0f,%.0f,%.0f]", (long long)u->memory_high_bytes,
+                   (long long)u->io_read_bytes, (long long)u->io_write_bytes, u->pressure_cpu,
+                   u->pressure_memory, u->pressure_io);
+    else
+        buf_add_str(b, ",-1,-1,-1,-1,-1,-1]");
 }
 
 /* True when the row differs from the one sent last. */
@@ -318,6 +324,15 @@ static bool usage_is_news(struct event_hub *hub, const char *server, const char 
         return false;
     json_object_set_new(hub->last_usage, server, json_string(row));
     return true;
+}
+
+/* To one digit: what moves in it by chance is no news. */
+static int64_t rounded(int64_t n)
+{
+    int64_t unit = 1;
+    while (n / unit >= 10)
+        unit *= 10;
+    return (n + unit / 2) / unit * unit;
 }
 
 static void on_sampled(void *ctx)
@@ -348,9 +363,10 @@ static void on_sampled(void *ctx)
     AUTO_BUF struct buf tail = BUF_INIT;
     buf_printf(
         &tail,
-        "],\"host\":{\"cpu\":%.0f,\"memory_used\":%lld},\"self\":{\"cpu\":%.1f,\"rss_anon\":%lld}}",
+        "],\"host\":{\"cpu\":%.0f,\"memory_used\":%lld},"
+        "\"self\":{\"cpu\":%.1f,\"rss_anon\":%lld,\"sampling_us\":%lld}}",
         host->cpu_percent, (long long)(host->memory_used >> 24 << 24), self->cpu_percent,
-        (long long)self->rss_anon_bytes);
+        (long long)self->rss_anon_bytes, (long long)rounded(self->sampling_us));
     if (first && !usage_is_news(hub, "", buf_str(&tail)))
         return;
     usage_is_news(hub, "", buf_str(&tail));

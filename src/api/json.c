@@ -115,8 +115,9 @@ json_t *json_status(const struct api_server *a)
         "longest_turn_ms", turn ? (double)turn->longest_ns / 1e6 : 0.0,
         "longest_turn_wall_ms", (json_int_t)(turn ? turn->longest_wall_ms : 0),
         "turns", (json_int_t)(turn ? turn->turns : 0)));
-    json_object_set_new(doc, "self", json_pack("{s:f, s:I, s:I}", "cpu", self->cpu_percent,
-        "rss_anon", (json_int_t)self->rss_anon_bytes, "log_lost", (json_int_t)log_lost_lines()));
+    json_object_set_new(doc, "self", json_pack("{s:f, s:I, s:I, s:I}", "cpu", self->cpu_percent,
+        "rss_anon", (json_int_t)self->rss_anon_bytes,
+        "sampling_us", (json_int_t)self->sampling_us, "log_lost", (json_int_t)log_lost_lines()));
     json_object_set_new(doc, "host", json_pack("{s:o, s:i, s:f, s:I, s:I}", "name", json_text(name),
         "cpus", host->cpus, "cpu", host->cpu_percent, "memory_used", (json_int_t)host->memory_used,
         "memory_total", (json_int_t)host->memory_total));

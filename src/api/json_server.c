@@ -68,11 +68,15 @@ static json_t *usage_part(const struct usage *u)
 {
     if (!u->known)
         return json_null();
-    return json_pack("{s:f, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I}", "cpu", u->cpu_percent,
+    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I, s:I, s:I, s:{s:f, s:f, s:f}}",
+        "cpu", u->cpu_percent,
         "memory", (json_int_t)u->memory_bytes, "memory_peak", (json_int_t)u->memory_peak_bytes,
+        "memory_high", (json_int_t)u->memory_high_bytes,
         "memory_limit", (json_int_t)u->memory_limit_bytes, "pids", (int)u->pids,
         "net_rx", (json_int_t)u->net_rx_bytes, "net_tx", (json_int_t)u->net_tx_bytes,
-        "throttled", u->throttled_percent, "ooms", (json_int_t)u->ooms);
+        "throttled", u->throttled_percent, "ooms", (json_int_t)u->ooms,
+        "io_read", (json_int_t)u->io_read_bytes, "io_write", (json_int_t)u->io_write_bytes,
+        "pressure", "cpu", u->pressure_cpu, "memory", u->pressure_memory, "io", u->pressure_io);
 }
 
 static void add_open_call(void *ctx, const struct call_info *info)

@@ -2,6 +2,8 @@
 /* Use of a container as the engine tells it: for engines whose cgroup files cannot be read here. */
 #include "docker/stats.h"
 
+#include <strings.h>
+
 #include "docker/engine_internal.h"
 
 static int64_t number(const json_t *object, const char *key)
@@ -27,6 +29,28 @@ static int64_t memory_in_use(const json_t *memory)
     return cache < usage ? usage - cache : usage;
 }
 
+static void read_throttling(const json_t *data, struct engine_stats *ret)
+{
+    ret->periods = number(data, "periods");
+    ret->throttled = number(data, "throttled_periods");
+}
+
+/* [{"major":8,"minor":0,"op":"Read","value":4096},…]; cgroup v2 writes "read". Null when no disk
+ * was touched. */
+static void read_disks(const json_t *list, struct engine_stats *ret)
+{
+    size_t i;
+    const json_t *one;
+    ret->read_bytes = ret->write_bytes = json_is_array(list) ? 0 : -1;
+    json_array_foreach(list, i, one) {
+        const char *op = json_string_value(json_object_get(one, "op"));
+        if (op && strcasecmp(op, "read") == 0)
+            ret->read_bytes = sum(ret->read_bytes, number(one, "value"));
+        else if (op && strcasecmp(op, "write") == 0)
+            ret->write_bytes = sum(ret->write_bytes, number(one, "value"));
+    }
+}
+
 int engine_stats_read(const json_t *reply, struct engine_stats *ret)
 {
     const json_t *memory = json_object_get(reply, "memory_stats");
@@ -40,8 +64,12 @@ int engine_stats_read(const json_t *reply, struct engine_stats *ret)
         .cpu_ns = number(cpu, "total_usage"),
         .memory_bytes = memory_in_use(memory),
         .memory_limit_bytes = number(memory, "limit"),
+        .memory_peak_bytes = number(memory, "max_usage"),
         .pids = number(json_object_get(reply, "pids_stats"), "current"),
     };
+    read_throttling(json_object_get(json_object_get(reply, "cpu_stats"), "throttling_data"), ret);
+    read_disks(json_object_get(json_object_get(reply, "blkio_stats"), "io_service_bytes_recursive"),
+               ret);
     json_object_foreach(json_object_get(reply, "networks"), name, network) {
         ret->rx_bytes = sum(ret->rx_bytes, number(network, "rx_bytes"));
         ret->tx_bytes = sum(ret->tx_bytes, number(network, "tx_bytes"));

@@ -14,6 +14,9 @@ struct engine_stats {
     int64_t memory_limit_bytes; /* the machine's memory when there is no limit */
     int64_t pids;
     int64_t rx_bytes, tx_bytes; /* all networks */
+    int64_t memory_peak_bytes;  /* with page cache; 0 = not told (cgroup v2) */
+    int64_t periods, throttled; /* of the CPU limit, since the start */
+    int64_t read_bytes, write_bytes;   /* all disks; -1 = not told */
 };
 
 /* 0, or -1 when the container does not run (the engine then answers with empty objects). */

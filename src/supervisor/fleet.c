@@ -442,9 +442,12 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop;
     (void)revents;
     struct fleet *fl = w->data;
-    int64_t now_ms = clock_mono_ms();
+    int64_t began_ns = clock_mono_ns(), now_ms = began_ns / 1000000;
+    fl->stats_asked = 0;
     for (size_t i = 0; i < fl->count; i++)
         server_sample(fl->servers[i], now_ms);
+    fl->stats_count = fl->stats_asked;
+    fl->self.sampling_us = (clock_mono_ns() - began_ns) / 1000;
     usage_host(&fl->host);
     usage_self(&fl->self);
     TELL(fl, sampled);

@@ -40,6 +40,8 @@ struct fleet {
     ev_timer tick;                     /* 1 Hz */
     struct host_usage host;
     struct self_usage self;
+    /* how many containers the engine itself is asked about: in the last round, in this one */
+    size_t stats_count, stats_asked;
 
     struct undo *undos;                /* fleet_change.c; newest first */
     bool stopping, killed;             /* killed: what did not end in time */

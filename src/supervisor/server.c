@@ -582,8 +582,7 @@ struct server *server_new(struct fleet *fleet, const struct config_server *confi
     s->wanted = is_enabled(config) ? WANTED_UP : WANTED_DOWN;
     s->state_since_ms = clock_mono_ms();
     s->state_since_wall_ms = clock_wall_ms();
-    s->usage.cpu_percent = s->usage.throttled_percent = -1;
-    s->usage.pids = -1;
+    s->usage = USAGE_UNKNOWN;
     ev_timer_init(&s->p->retry, on_retry, 0., 0.);
     ev_timer_init(&s->p->healthy, on_healthy, 0., 0.);
     ev_timer_init(&s->p->silent, on_silent, 0., 0.);

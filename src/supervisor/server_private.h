@@ -45,6 +45,7 @@ struct server_private {
     struct plan *run_plan;
     struct usage_probe *probe;
     int64_t probe_retry_ms;
+    int64_t stats_due_ms;        /* before that the engine is not asked again */
     struct usage_last stats_last;
     struct engine_request *stats;
 };

@@ -12,13 +12,11 @@ void server_usage_reset(struct server *s)
 {
     usage_probe_free(s->p->probe);
     s->p->probe = NULL;
-    s->p->probe_retry_ms = 0;
+    s->p->probe_retry_ms = s->p->stats_due_ms = 0;
     engine_cancel(s->p->stats);
     s->p->stats = NULL;
     s->p->stats_last = (struct usage_last){ 0 };
-    s->usage = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1,
-                               .net_tx_bytes = -1, .throttled_percent = -1,
-                               .ooms = -1 };
+    s->usage = USAGE_UNKNOWN;
 }
 
 static void on_stats(void *ctx, json_t *reply, const struct fault *f)
@@ -31,11 +29,15 @@ static void on_stats(void *ctx, json_t *reply, const struct fault *f)
         usage_from_stats(reply, clock_mono_ms(), &s->p->stats_last, &s->usage);
 }
 
-static void ask_engine(struct server *s)
+/* In turn with the others that only the engine can tell about. */
+static void ask_engine(struct server *s, int64_t now_ms)
 {
     struct engine *e = containers_get_engine(s->fleet->containers);
-    if (!s->p->stats && e && *s->backend->container_id)
-        s->p->stats = engine_stats_once(e, s->backend->container_id, on_stats, s);
+    s->fleet->stats_asked++;
+    if (s->p->stats || !e || now_ms < s->p->stats_due_ms)
+        return;
+    s->p->stats_due_ms = now_ms + usage_stats_interval_ms(s->fleet->stats_count);
+    s->p->stats = engine_stats_once(e, s->backend->container_id, on_stats, s);
 }
 
 void server_sample(struct server *s, int64_t now_ms)
@@ -53,7 +55,7 @@ void server_sample(struct server *s, int64_t now_ms)
     usage_probe_free(p->probe);
     p->probe = NULL;
     if (docker)
-        ask_engine(s);
+        ask_engine(s, now_ms);
     else
         s->usage.known = false;
 }

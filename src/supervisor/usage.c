@@ -51,22 +51,36 @@ bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u)
 void usage_from_stats(json_t *reply, int64_t now_ms, struct usage_last *last, struct usage *u)
 {
     struct engine_stats stats;
-    int64_t peak = u->memory_peak_bytes;
-    *u = (struct usage){ .cpu_percent = -1, .throttled_percent = -1, .ooms = -1, .pids = -1,
-                         .net_rx_bytes = -1, .net_tx_bytes = -1 };
+    int64_t high = u->memory_high_bytes;
+    *u = USAGE_UNKNOWN;
     u->known = engine_stats_read(reply, &stats) == 0;
     if (!u->known)
         return;
     if (last->at_ms && now_ms > last->at_ms && stats.cpu_ns >= last->cpu_ns)
         u->cpu_percent =
             (double)(stats.cpu_ns - last->cpu_ns) / 1e6 / (double)(now_ms - last->at_ms) * 100.;
-    *last = (struct usage_last){ now_ms, stats.cpu_ns };
     u->memory_bytes = stats.memory_bytes;
-    u->memory_peak_bytes = stats.memory_bytes > peak ? stats.memory_bytes : peak;
+    u->memory_high_bytes = stats.memory_bytes > high ? stats.memory_bytes : high;
+    u->memory_peak_bytes = stats.memory_peak_bytes > 0 ? stats.memory_peak_bytes
+                                                       : u->memory_high_bytes;
     u->memory_limit_bytes = stats.memory_limit_bytes;
     u->pids = (int32_t)stats.pids;
     u->net_rx_bytes = stats.rx_bytes;
     u->net_tx_bytes = stats.tx_bytes;
+    u->io_read_bytes = stats.read_bytes;
+    u->io_write_bytes = stats.write_bytes;
+    bool again = stats.periods > last->periods && last->at_ms;
+    if (again)
+        u->throttled_percent = (double)(stats.throttled - last->throttled) * 100. /
+            (double)(stats.periods - last->periods);
+    *last = (struct usage_last){ now_ms, stats.cpu_ns, stats.periods, stats.throttled };
+}
+
+int64_t usage_stats_interval_ms(size_t n)
+{
+    enum { LEAST_MS = 2000, EACH_MS = 500, MOST_MS = 60 * 1000 };
+    int64_t ms = (int64_t)(n < 1000 ? n : 1000) * EACH_MS;
+    return ms < LEAST_MS ? LEAST_MS : ms > MOST_MS ? MOST_MS : ms;
 }
 
 /* ---- shared ------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@
 
 enum file {
     FILE_MEMORY, FILE_MEMORY_PEAK, FILE_MEMORY_LIMIT, FILE_MEMORY_STAT, FILE_MEMORY_EVENTS,
-    FILE_CPU_USAGE, FILE_CPU_STAT, FILE_PIDS, FILE_NET,
+    FILE_CPU_USAGE, FILE_CPU_STAT, FILE_PIDS, FILE_NET, FILE_IO,
+    FILE_PRESSURE_CPU, FILE_PRESSURE_MEMORY, FILE_PRESSURE_IO,
     FILES
 };
 
@@ -28,6 +29,8 @@ static const struct file_name v1_files[] = {
     { FILE_CPU_USAGE, "cpuacct", "cpuacct.usage" },
     { FILE_CPU_STAT, "cpu", "cpu.stat" },
     { FILE_PIDS, "pids", "pids.current" },
+    { FILE_IO, "blkio", "blkio.throttle.io_service_bytes_recursive" },   /* since Linux 4.20 */
+    { FILE_IO, "blkio", "blkio.throttle.io_service_bytes" },
 };
 
 static const struct file_name v2_files[] = {
@@ -38,12 +41,24 @@ static const struct file_name v2_files[] = {
     { FILE_MEMORY_EVENTS, "", "memory.events" },
     { FILE_CPU_STAT, "", "cpu.stat" },               /* has the use too */
     { FILE_PIDS, "", "pids.current" },
+    { FILE_IO, "", "io.stat" },
+    /* where the kernel counts it; also beside version 1, in the hierarchy called unified */
+    { FILE_PRESSURE_CPU, "", "cpu.pressure" },
+    { FILE_PRESSURE_MEMORY, "", "memory.pressure" },
+    { FILE_PRESSURE_IO, "", "io.pressure" },
 };
 
 struct usage_cgroup {
     int fd[FILES];
-    int64_t sampled_ms, cpu_ns, periods, throttled, peak_bytes;
+    int64_t sampled_ms, cpu_ns, periods, throttled, high_bytes;
+    /* what is read rarely, as it was read last */
+    struct usage slow;
+    int64_t slow_ms;
 };
+
+/* Network, disk and pressure are totals and averages over 10 s: reading them every second would
+ * double the cost and tell nothing more. */
+enum { SLOW_MS = 5000 };
 
 /* ---- finding it ---------------------------------------------------------------------- */
 
@@ -106,12 +121,13 @@ static bool mount_matches(char *line, const char *controller, const char **ret_r
     return *ret_root && *ret_point;
 }
 
-/* The directory of this controller's cgroup, without `root`. */
-static bool find_dir(const char *mounts, const char *cgroups, const char *controller, char *out,
-                     size_t n)
+/* The directory of this controller's cgroup, without `root`. It must be the container's own:
+ * where a hierarchy is not used for containers, the process is in its root, with everybody. */
+static bool find_dir(const char *mounts, const char *cgroups, const char *id,
+                     const char *controller, char *out, size_t n)
 {
     char path[2048];
-    if (!find_path(cgroups, controller, path, sizeof path))
+    if (!find_path(cgroups, controller, path, sizeof path) || !strstr(path, id))
         return false;
     for (const char *p = mounts; p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL) {
         char line[2048];
@@ -145,13 +161,12 @@ static char *read_whole(int fd)
 }
 
 static void open_files(struct usage_cgroup *c, const char *root, const char *mounts,
-                       const char *cgroups,
-                       const struct file_name *names, size_t n)
+                       const char *cgroups, const char *id, const struct file_name *names, size_t n)
 {
     char dir[4096];
     for (size_t i = 0; i < n; i++)
-        if (c->fd[names[i].file] < 0 && find_dir(mounts, cgroups, names[i].controller, dir,
-                                                 sizeof dir))
+        if (c->fd[names[i].file] < 0 && find_dir(mounts, cgroups, id,
+                                                 names[i].controller, dir, sizeof dir))
             c->fd[names[i].file] = usage_open(root, "%s/%s", dir, names[i].name);
 }
 
@@ -168,8 +183,8 @@ struct usage_cgroup *usage_cgroup_new(const char *root, pid_t pid, const char *c
     for (size_t i = 0; i < FILES; i++)
         c->fd[i] = -1;
     c->cpu_ns = -1;
-    open_files(c, root, mounts, cgroups, v1_files, ARRAY_LEN(v1_files));
-    open_files(c, root, mounts, cgroups, v2_files, ARRAY_LEN(v2_files));
+    open_files(c, root, mounts, cgroups, id, v1_files, ARRAY_LEN(v1_files));
+    open_files(c, root, mounts, cgroups, id, v2_files, ARRAY_LEN(v2_files));
     c->fd[FILE_NET] = usage_open(root, "/proc/%d/net/dev", (int)pid);
     if (c->fd[FILE_MEMORY] >= 0)
         return c;
@@ -209,9 +224,10 @@ static void read_memory(struct usage_cgroup *c, struct usage *u)
             cache = usage_field(text, "inactive_file");
     }
     u->memory_bytes = used - (cache > 0 && cache < used ? cache : 0);
-    if (u->memory_bytes > c->peak_bytes)
-        c->peak_bytes = u->memory_bytes;
-    u->memory_peak_bytes = peak >= 0 ? peak : c->peak_bytes;
+    if (u->memory_bytes > c->high_bytes)
+        c->high_bytes = u->memory_bytes;
+    u->memory_high_bytes = c->high_bytes;
+    u->memory_peak_bytes = peak >= 0 ? peak : c->high_bytes;
     int64_t limit = read_number(c, FILE_MEMORY_LIMIT);
     u->memory_limit_bytes = limit > 0 && limit < (int64_t)1 << UNLIMITED_SHIFT ? limit : 0;
     u->ooms = usage_pread(c->fd[FILE_MEMORY_EVENTS], text, sizeof text) > 0
@@ -261,15 +277,61 @@ static void read_net(struct usage_cgroup *c, struct usage *u)
     }
 }
 
+/* One line a disk and direction, "8:0 Read 4096", in version 1; one a disk,
+ * "8:0 rbytes=4096 wbytes=0 …", in version 2. No line: nothing was read or written. */
+static void read_io(struct usage_cgroup *c, struct usage *u)
+{
+    char text[4096];
+    if (usage_pread(c->fd[FILE_IO], text, sizeof text) < 0)
+        return;
+    u->io_read_bytes = u->io_write_bytes = 0;
+    for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1
+         : NULL) {
+        long long read, written;
+        char word[16];
+        if (sscanf(line, "%*s rbytes=%lld wbytes=%lld", &read, &written) == 2) {
+            u->io_read_bytes += read;
+            u->io_write_bytes += written;
+        } else if (sscanf(line, "%*s %15s %lld", word, &read) == 2) {
+            u->io_read_bytes += strcmp(word, "Read") == 0 ? read : 0;
+            u->io_write_bytes += strcmp(word, "Write") == 0 ? read : 0;
+        }
+    }
+}
+
+/* "some avg10=1.25 avg60=…" */
+static double read_pressure(const struct usage_cgroup *c, enum file file)
+{
+    char text[256];
+    int whole, hundredths;
+    if (usage_pread(c->fd[file], text, sizeof text) <= 0 ||
+        sscanf(text, "some avg10=%d.%2d", &whole, &hundredths) != 2)
+        return -1;
+    return whole + hundredths / 100.;
+}
+
+static void read_slow(struct usage_cgroup *c, int64_t now_ms)
+{
+    if (c->slow_ms && now_ms - c->slow_ms < SLOW_MS)
+        return;
+    c->slow_ms = now_ms;
+    c->slow = USAGE_UNKNOWN;
+    read_net(c, &c->slow);
+    read_io(c, &c->slow);
+    c->slow.pressure_cpu = read_pressure(c, FILE_PRESSURE_CPU);
+    c->slow.pressure_memory = read_pressure(c, FILE_PRESSURE_MEMORY);
+    c->slow.pressure_io = read_pressure(c, FILE_PRESSURE_IO);
+}
+
 bool usage_cgroup_sample(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
 {
-    *u = (struct usage){ .cpu_percent = -1, .pids = -1, .net_rx_bytes = -1, .net_tx_bytes = -1,
-                         .throttled_percent = -1, .ooms = -1 };
+    *u = USAGE_UNKNOWN;
     if (read_number(c, FILE_MEMORY) < 0)
         return false;
+    read_slow(c, now_ms);
+    *u = c->slow;
     read_memory(c, u);
     read_cpu(c, now_ms, u);
-    read_net(c, u);
     u->pids = (int32_t)read_number(c, FILE_PIDS);
     return true;
 }

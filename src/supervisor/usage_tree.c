@@ -165,10 +165,11 @@ bool usage_tree_sample(struct usage_tree *t, int64_t now_ms, struct usage *u)
     int64_t passed = now_ms - t->sampled_ms;
     bool first = t->sampled_ms == 0;
     t->sampled_ms = now_ms;
-    *u = (struct usage){ .known = true, .cpu_percent = -1, .memory_bytes = memory,
-                         .memory_peak_bytes = t->peak_bytes,
-                         .pids = (int32_t)t->n, .net_rx_bytes = -1, .net_tx_bytes = -1,
-                             .throttled_percent = -1, .ooms = -1 };
+    *u = USAGE_UNKNOWN;
+    u->known = true;
+    u->memory_bytes = memory;
+    u->memory_peak_bytes = u->memory_high_bytes = t->peak_bytes;
+    u->pids = (int32_t)t->n;
     if (!first && passed > 0)
         u->cpu_percent =
             (double)ticks * 1000. / (double)sysconf(_SC_CLK_TCK) / (double)passed * 100.;

@@ -38,6 +38,25 @@ def container(engine, server):
     return engine.docker.inspect(mine[0]["Id"]) if mine else None
 
 
+def cgroup_limits(engine, server):
+    """Memory, CPUs and pids as the container's cgroup has them; version 1 or 2."""
+    pid = container(engine, server)["State"]["Pid"]
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        paths_of = dict(line.strip().split(":", 2)[1:] for line in file)
+
+    def read(controller, name):
+        below = paths_of.get(controller, paths_of.get(""))
+        root = f"/sys/fs/cgroup/{controller}" if controller in paths_of else "/sys/fs/cgroup"
+        with open(f"{root}{below}/{name}", encoding="utf-8") as file:
+            return file.read().split()
+    if "memory" in paths_of:
+        quota, period = read("cpu", "cpu.cfs_quota_us"), read("cpu", "cpu.cfs_period_us")
+        return (int(read("memory", "memory.limit_in_bytes")[0]), int(quota[0]) / int(period[0]),
+                int(read("pids", "pids.max")[0]))
+    quota, period = read("", "cpu.max")
+    return int(read("", "memory.max")[0]), int(quota) / int(period), int(read("", "pids.max")[0])
+
+
 @tap.limit(90)
 def test_life(t):
     engine = t.engine()
@@ -131,6 +150,8 @@ def test_limits_live(t):
              "the engine's update")
     host = container(engine, "box")["HostConfig"]
     t.eq((host["NanoCpus"], host["PidsLimit"]), (250_000_000, 100), "cpus, pids")
+    t.eq(cgroup_limits(engine, "box"), (256 << 20, 0.25, 100), "the kernel's files agree")
+    m.wait_server("box", lambda s: s["usage"]["memory_limit"] == 256 << 20, 5)
     t.eq(m.server("box")["container"]["id"], one["container"]["id"], "the same container")
     t.has(m.read_config(), '"memory_limit": "256m"', "written")
     change = m.api.post("/servers/box/undo")

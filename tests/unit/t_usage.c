@@ -37,6 +37,7 @@ static const char v1_mounts[] =
     "31 25 0:27 / /sys/fs/cgroup/memory rw,nosuid shared:15 - cgroup cgroup rw,memory\n"
     "32 25 0:28 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:16 - cgroup cgroup rw,cpu,cpuacct\n"
     "33 25 0:29 / /sys/fs/cgroup/pids rw,nosuid shared:17 - cgroup cgroup rw,pids\n"
+    "35 25 0:31 / /sys/fs/cgroup/blkio rw,nosuid shared:18 - cgroup cgroup rw,blkio\n"
     "34 25 0:30 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw\n";
 
 static const char net_dev[] =
@@ -50,7 +51,7 @@ static void record_v1(const char *cpu_ns, const char *cpu_stat)
 {
     put("/proc/self/mountinfo", v1_mounts);
     put("/proc/77/cgroup",
-        "12:pids:" V1 "\n5:cpu,cpuacct:" V1 "\n4:memory:" V1 "\n1:name=systemd:" V1 "\n0::/\n");
+        "13:blkio:" V1 "\n12:pids:" V1 "\n5:cpu,cpuacct:" V1 "\n4:memory:" V1 "\n1:name=systemd:" V1 "\n0::/\n");
     put("/proc/77/net/dev", net_dev);
     put("/sys/fs/cgroup/memory" V1 "/memory.usage_in_bytes", "104857600\n");
     put("/sys/fs/cgroup/memory" V1 "/memory.max_usage_in_bytes", "209715200\n");
@@ -62,6 +63,11 @@ static void record_v1(const char *cpu_ns, const char *cpu_stat)
     put("/sys/fs/cgroup/cpu,cpuacct" V1 "/cpuacct.usage", cpu_ns);
     put("/sys/fs/cgroup/cpu,cpuacct" V1 "/cpu.stat", cpu_stat);
     put("/sys/fs/cgroup/pids" V1 "/pids.current", "19\n");
+    put("/sys/fs/cgroup/blkio" V1 "/blkio.throttle.io_service_bytes",
+        "8:0 Read 4096\n8:0 Write 100\n8:0 Sync 1\n8:0 Total 4196\n"
+        "8:16 Read 1\n8:16 Write 2\n8:16 Total 3\nTotal 4199\n");
+    put("/sys/fs/cgroup/unified/cpu.pressure",
+        "some avg10=99.00 avg60=0.00 avg300=0.00 total=1\n");
 }
 
 static void test_v1(void)
@@ -77,6 +83,11 @@ static void test_v1(void)
     is_int(u.pids, 19, "pids");
     is_int(u.net_rx_bytes, 46100, "received by all interfaces but lo");
     is_int(u.net_tx_bytes, 1210, "sent");
+    is_int(u.memory_high_bytes, 104857600 - 20971520, "the highest seen");
+    is_int(u.io_read_bytes, 4097, "read from disks");
+    is_int(u.io_write_bytes, 102, "written");
+    ok(u.pressure_cpu < 0 && u.pressure_memory < 0,
+       "the whole machine's pressure is not the container's");
     ok(u.cpu_percent < 0 && u.throttled_percent < 0, "no rate from one sample");
     record_v1("1500000000\n", "nr_periods 110\nnr_throttled 15\nthrottled_time 5\n");
     ok(usage_probe_sample(p, 2000, &u), "again");
@@ -102,6 +113,12 @@ static void record_v2(const char *cpu_stat)
     put("/sys/fs/cgroup" V2 "/memory.events", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n");
     put("/sys/fs/cgroup" V2 "/cpu.stat", cpu_stat);
     put("/sys/fs/cgroup" V2 "/pids.current", "4\n");
+    put("/sys/fs/cgroup" V2 "/io.stat",
+        "8:0 rbytes=4096 wbytes=512 rios=1 wios=1 dbytes=0 dios=0\n254:0 \n"
+        "8:16 rbytes=4 wbytes=5 rios=1 wios=1 dbytes=0 dios=0\n");
+    put("/sys/fs/cgroup" V2 "/cpu.pressure",
+        "some avg10=1.25 avg60=0.00 avg300=0.00 total=5\nfull avg10=0.00 …\n");
+    put("/sys/fs/cgroup" V2 "/memory.pressure", "some avg10=42.07 avg60=0.00 avg300=0.00 total=5\n");
 }
 
 static void test_v2(void)
@@ -116,10 +133,26 @@ static void test_v2(void)
     is_int(u.memory_limit_bytes, 0, "\"max\" is no limit");
     is_int(u.ooms, 1, "OOM kills");
     is_int(u.pids, 4, "pids");
+    is_int(u.io_read_bytes, 4100, "read from disks");
+    is_int(u.io_write_bytes, 517, "written");
+    ok(u.pressure_cpu > 1.24 && u.pressure_cpu < 1.26, "waiting for the CPU (%g)", u.pressure_cpu);
+    ok(u.pressure_memory > 42.06 && u.pressure_memory < 42.08, "for memory (%g)",
+       u.pressure_memory);
+    ok(u.pressure_io < 0, "a file that is not there is not known");
+    put("/sys/fs/cgroup" V2 "/io.stat", "");
     record_v2("usage_usec 2250000\nnr_periods 50\nnr_throttled 0\n");
     ok(usage_probe_sample(p, 2000, &u) && u.cpu_percent > 24.9 && u.cpu_percent < 25.1,
        "a quarter of a core");
     ok(u.throttled_percent == 0., "no period, no throttling");
+    put("/sys/fs/cgroup" V2 "/io.stat", "8:0 rbytes=9000 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n");
+    ok(usage_probe_sample(p, 3000, &u) && u.io_read_bytes == 4100, "disks are read rarely");
+    ok(usage_probe_sample(p, 7000, &u) && u.io_read_bytes == 9000, "but read");
+    usage_probe_free(p);
+    put("/sys/fs/cgroup" V2 "/memory.peak", "90000000\n");
+    p = usage_probe_new(root, 88, ID);
+    ok(p && usage_probe_sample(p, 1000, &u), "a kernel that keeps the peak");
+    is_int(u.memory_peak_bytes, 90000000, "its peak");
+    is_int(u.memory_high_bytes, 50000000, "and the highest without page cache");
     AUTO_FREE char *gone = xasprintf("%s/sys/fs/cgroup" V2 "/memory.current", root);
     usage_probe_free(p);
     ok(unlink(gone) == 0 && !usage_probe_new(root, 88, ID),
@@ -165,7 +198,10 @@ static void test_stats(void)
     struct usage_last last = { 0 };
     struct usage u = { 0 };
     json_t *reply = json_loads(
-        "{\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":1000000000}},"
+        "{\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":1000000000},"
+        "\"throttling_data\":{\"periods\":10,\"throttled_periods\":1}},"
+        "\"blkio_stats\":{\"io_service_bytes_recursive\":[{\"op\":\"read\",\"value\":7},"
+        "{\"op\":\"Read\",\"value\":1},{\"op\":\"Write\",\"value\":9},{\"op\":\"Total\"}]},"
         "\"memory_stats\":{\"usage\":1000,\"limit\":2000,\"stats\":{\"inactive_file\":100}},"
         "\"pids_stats\":{\"current\":3}}", 0, NULL);
     usage_from_stats(reply, 1000, &last, &u);
@@ -175,6 +211,9 @@ static void test_stats(void)
                                                      "cpu_usage"), "total_usage"), 1100000000);
     usage_from_stats(reply, 2000, &last, &u);
     ok(u.cpu_percent > 9.9 && u.cpu_percent < 10.1, "a rate from two of them");
+    ok(u.io_read_bytes == 8 && u.io_write_bytes == 9, "disks");
+    ok(usage_stats_interval_ms(1) == 2000 && usage_stats_interval_ms(20) == 10000 &&
+       usage_stats_interval_ms(10000) == 60000, "the more there are, the more rarely each is asked");
     json_t *empty = json_object();
     usage_from_stats(empty, 3000, &last, &u);
     ok(!u.known, "nothing from a container that does not run");

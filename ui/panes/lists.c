@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
+#include "base/mem.h"
 #include "panes/pane.h"
 #include "table.h"
 
@@ -236,15 +237,16 @@ const struct pane pane_traffic = {"traffic", IN_TRAFFIC, traffic_draw, servers_r
 
 /* ---- resources ---- */
 
-enum { R_NAME, R_CPU, R_CPUG, R_THR, R_MEM, R_MEMG, R_LIMIT, R_PEAK, R_OOM, R_PIDS, R_NET,
-      R_COUNT };
+enum { R_NAME, R_CPU, R_CPUG, R_THR, R_MEM, R_MEMG, R_LIMIT, R_PEAK, R_OOM, R_WAIT, R_PIDS, R_NET,
+      R_DISK, R_COUNT };
 static const struct column resource_columns[R_COUNT] = {
     [R_NAME] = {"NAME", 14, 28, 0, false, SORT_NAME}, [R_CPU] = {"CPU%", 5, 5, 0, true, SORT_CPU},
     [R_CPUG] = {"", 8, 60, 3, false, 0}, [R_THR] = {"THR%", 4, 4, 5, true, 0},
     [R_MEM] = {"MEM", 5, 5, 0, true, SORT_MEMORY}, [R_MEMG] = {"OF LIMIT", 8, 60, 1, false, 0},
     [R_LIMIT] = {"LIMIT", 5, 5, 1, true, 0}, [R_PEAK] = {"PEAK", 5, 5, 2, true, 0},
-    [R_OOM] = {"OOM", 3, 3, 4, true, 0},
+    [R_OOM] = {"OOM", 3, 3, 4, true, 0}, [R_WAIT] = {"WAIT", 4, 4, 4, true, 0},
     [R_PIDS] = {"PIDS", 4, 4, 6, true, 0}, [R_NET] = {"NET RX/TX", 11, 11, 7, true, 0},
+    [R_DISK] = {"DISK R/W", 11, 11, 8, true, 0},
 };
 
 static double cpu_scale(const struct feed_server *s)
@@ -279,12 +281,39 @@ static void put_memory(struct view *v, const struct table *t, const struct feed_
         table_put(c, t, R_MEMG, y, ST_DIM, "no limit");
 }
 
+/* What it waits for most: "12c". */
+static void put_wait(struct view *v, const struct table *t, const struct feed_usage *u, int y)
+{
+    const struct { double share; char what;
+    } waits[] = {{u->wait_cpu, 'c'}, {u->wait_memory, 'm'}, {u->wait_disk, 'd'}};
+    size_t most = 0;
+    char text[16] = "-";
+
+    for (size_t i = 1; i < ARRAY_LEN(waits); i++)
+        if (waits[i].share > waits[most].share)
+            most = i;
+    if (waits[most].share >= .5)
+        snprintf(text, sizeof(text), "%.0f%c", waits[most].share, waits[most].what);
+    else if (waits[most].share >= 0)
+        snprintf(text, sizeof(text), "0");
+    table_put(&v->canvas, t, R_WAIT, y, waits[most].share >= 10 ? ST_WARN : ST_DIM, text);
+}
+
+static void put_pair(struct view *v, const struct table *t, int column, int y, int64_t a, int64_t b)
+{
+    char text[40], left[16], right[16];
+
+    snprintf(text, sizeof(text), "%s/%s", pane_size(a, left, sizeof(left)),
+             pane_size(b, right, sizeof(right)));
+    table_put(&v->canvas, t, column, y, ST_DIM, a < 0 ? "-" : text);
+}
+
 static void resource_row(struct view *v, const struct table *t, const struct feed_server *s, int y)
 {
     struct canvas *c = &v->canvas;
     const struct feed_usage *u = &s->usage;
     enum style st = view_is_live(v) ? ST_NORMAL : ST_DIM;
-    char text[40], rx[16], tx[16];
+    char text[40];
 
     table_put(c, t, R_NAME, y, feed_is_bad(s) ? ST_BAD : ST_BOLD, s->label);
     if (!u->known) {
@@ -302,9 +331,31 @@ static void resource_row(struct view *v, const struct table *t, const struct fee
     table_put(c, t, R_OOM, y, u->ooms > 0 ? ST_BAD : ST_DIM,
               pane_count(u->ooms, text, sizeof(text)));
     table_put(c, t, R_PIDS, y, ST_DIM, pane_count(u->pids, text, sizeof(text)));
-    snprintf(text, sizeof(text), "%s/%s", pane_size(u->net_rx, rx, sizeof(rx)),
-             pane_size(u->net_tx, tx, sizeof(tx)));
-    table_put(c, t, R_NET, y, ST_DIM, u->net_rx < 0 ? "-" : text);
+    put_wait(v, t, u, y);
+    put_pair(v, t, R_NET, y, u->net_rx, u->net_tx);
+    put_pair(v, t, R_DISK, y, u->io_read, u->io_write);
+}
+
+/* What watching costs, and what the letters mean. */
+static void put_cost(struct view *v, struct rect r)
+{
+    const struct feed_status *st = &v->feed.status;
+    AUTO_BUF struct buf b = BUF_INIT;
+    char size[16];
+
+    if (!st->known || st->self_cpu < 0)
+        return;
+    buf_printf(&b, "mcptop: %.1f%% cpu, %s", st->self_cpu,
+               pane_size(st->self_rss, size, sizeof(size)));
+    if (st->sampling_us >= 0)
+        buf_printf(&b, ", sampling %.1f ms/s", (double)st->sampling_us / 1000);
+    buf_printf(&b, " · WAIT: c cpu, m memory, d disk");
+    canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 1, r.w - 3, ST_DIM, buf_str(&b));
+}
+
+static int resources_rows(const struct view *v, int width)
+{
+    return servers_rows(v, width) + 1;
 }
 
 static void resources_draw(struct view *v, struct rect r)
@@ -314,7 +365,8 @@ static void resources_draw(struct view *v, struct rect r)
     struct table t;
 
     table_layout(&t, resource_columns, R_COUNT, want, r.x + 2, r.w - 3);
-    draw_servers(v, r, &t, resource_row);
+    put_cost(v, r);
+    draw_servers(v, (struct rect){r.x, r.y, r.w, r.h - 1}, &t, resource_row);
 }
 
-const struct pane pane_resources = {"resources", IN_RESOURCES, resources_draw, servers_rows};
+const struct pane pane_resources = {"resources", IN_RESOURCES, resources_draw, resources_rows};
