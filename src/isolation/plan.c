@@ -108,6 +108,35 @@ struct plan *plan_make(const struct config *c, const struct config_server *s,
     return m.p;
 }
 
+const char *plan_option(const struct plan *p, const char *flag)
+{
+    for (size_t i = p->option_count; i > 0; i--)
+        if (strcmp(p->options[i - 1].flag, flag) == 0)
+            return p->options[i - 1].value;
+    return NULL;
+}
+
+void plan_option_add(struct plan *p, const char *flag, const char *value, bool hardening)
+{
+    p->options = xrealloc(p->options, (p->option_count + 1) * sizeof(*p->options));
+    p->options[p->option_count++] = (struct plan_option){flag, xstrdup(value), hardening};
+}
+
+void plan_option_remove(struct plan *p, size_t i)
+{
+    free(p->options[i].value);
+    memmove(&p->options[i], &p->options[i + 1],
+            (--p->option_count - i) * sizeof(*p->options));
+}
+
+void plan_mount_fini(struct plan_mount *m)
+{
+    free(m->source);
+    free(m->target);
+    free(m->bind);
+    free(m->propagation);
+}
+
 void plan_free(struct plan *p)
 {
     if (!p)
@@ -123,15 +152,18 @@ void plan_free(struct plan *p)
     free(p->memory_text);
     free(p->cpu_text);
     free(p->network_mode);
-    for (size_t i = 0; i < p->mount_count; i++) {
-        free(p->mounts[i].source);
-        free(p->mounts[i].target);
-    }
+    for (size_t i = 0; i < p->mount_count; i++)
+        plan_mount_fini(&p->mounts[i]);
     free(p->mounts);
     kvvec_fini(&p->container_env);
+    strvec_fini(&p->env_unset);
+    for (size_t i = 0; i < p->option_count; i++)
+        free(p->options[i].value);
+    free(p->options);
     free(p->log_driver);
     free(p->log_max_size);
     free(p->log_max_files);
+    kvvec_fini(&p->log_options);
     free(p->weak_why);
     for (size_t i = 0; i < p->note_count; i++) {
         free(p->notes[i].what);

@@ -31,9 +31,25 @@ struct plan_note {
 };
 
 struct plan_mount {
-    char *source;    /* absolute host path, or a volume's name */
+    char *source;    /* absolute host path, or a volume's name; "" = an anonymous volume, a tmpfs */
     char *target;
-    bool is_volume, read_only;
+    bool is_volume, read_only, is_tmpfs;
+    /* As docker run's -v writes it ("/a:/b:ro,z", "/b"): the engine then makes a source that is
+     * missing. NULL = a mount proper, whose source must exist. */
+    char *bind;
+    /* of --mount; NULL and 0 = not said */
+    char *propagation;
+    bool no_copy;
+    int64_t tmpfs_bytes;
+    int tmpfs_mode;
+};
+
+/* A flag of docker run that the plan has no field for (runargs.h): checked, and kept as it was
+ * written. */
+struct plan_option {
+    const char *flag;    /* "cap-drop"; static */
+    char *value;         /* "true" where the flag is a switch */
+    bool hardening;      /* nobody wrote it: docker_isolation.hardening adds it */
 };
 
 struct plan {
@@ -53,17 +69,26 @@ struct plan {
     char *runtime;               /* "python" */
     int64_t memory_bytes;        /* 0 = none */
     int64_t nano_cpus;           /* 0 = none */
+    int64_t memory_swap_bytes;   /* memory and swap together; 0 = twice the memory; -1 = any */
     int64_t pids_limit;          /* 0 = none */
     char *memory_text, *cpu_text;/* as users write them: "512m", "1.0" */
     char *network_mode;
     struct plan_mount *mounts;
     size_t mount_count;
     struct kvvec container_env;  /* env of extra_args and isolation.env, then the server's */
+    struct strvec env_unset;     /* `-e KEY` of a variable that is not set: it shall not be */
+    struct plan_option *options; /* owned; in the order of the words */
+    size_t option_count;
+    bool init;                   /* the engine's init is PID 1 */
+    /* The server's command is `docker run …`: this is its container, made by us. argv is then what
+     * follows the image, maybe nothing. */
+    bool adopted;
     char *log_driver, *log_max_size, *log_max_files;
+    struct kvvec log_options;    /* other ones */
     /* the image lacks the runner: argv_in_container installs it first */
     bool bootstrap;
     int64_t start_timeout_ms;
-    /* isolates little: host network, privileged, / or the engine's socket mounted */
+    /* isolates little (DESIGN §3.5), and every reason for it: "the network is the host's; …" */
     bool weak;
     char *weak_why;
 
@@ -87,6 +112,8 @@ enum image_runner { RUNNER_UNKNOWN, RUNNER_PRESENT, RUNNER_MISSING };
 struct plan *plan_make(const struct config *c, const struct config_server *s,
                        enum image_runner runner, struct problems *problems);
 void plan_free(struct plan *p);
+/* What the last such flag of docker run says ("platform"); NULL when none does. Borrowed. */
+const char *plan_option(const struct plan *p, const char *flag);
 
 /* The one key of the server that turns its isolation on or off, seen from the configuration as it
  * is: both borrowed, for struct edit_change ("isolation.enabled" and "false", or "isolation.mode"

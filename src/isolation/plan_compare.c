@@ -24,7 +24,7 @@ static void say_mounts(const struct plan *to, struct strvec *out)
     bool any = false;
     for (size_t i = 0; i < to->mount_count; i++) {
         const struct plan_mount *m = &to->mounts[i];
-        if (m->is_volume)
+        if (m->is_volume || m->is_tmpfs)
             continue;
         any = true;
         strvec_addf(out, "It sees %s of the host as %s%s.", m->source, m->target,
@@ -79,6 +79,25 @@ static void say_changed(const char *what, const char *from, const char *to, stru
         strvec_addf(out, "%s: %s → %s.", what, from, to);
 }
 
+static bool has_option(const struct plan *p, const struct plan_option *o)
+{
+    for (size_t i = 0; i < p->option_count; i++)
+        if (strcmp(p->options[i].flag, o->flag) == 0 && strcmp(p->options[i].value, o->value) == 0)
+            return true;
+    return false;
+}
+
+/* The flags that `in` has and `other` has not. */
+static void say_options(const struct plan *in, const struct plan *other, const char *what,
+                        struct strvec *out)
+{
+    for (size_t i = 0; i < in->option_count; i++) {
+        const struct plan_option *o = &in->options[i];
+        if (!o->hardening && !has_option(other, o))
+            strvec_addf(out, "--%s %s is %s.", o->flag, o->value, what);
+    }
+}
+
 static void say_container_changes(const struct plan *from, const struct plan *to,
                                   struct strvec *out)
 {
@@ -98,8 +117,11 @@ static void say_container_changes(const struct plan *from, const struct plan *to
             strvec_addf(out, "%s is no longer mounted as before.", from->mounts[i].target);
     for (size_t i = 0; i < to->mount_count; i++)
         if (!find_mount(from, &to->mounts[i]))
-            strvec_addf(out, "%s is mounted at %s%s.", to->mounts[i].source, to->mounts[i].target,
-                        to->mounts[i].read_only ? ", read-only" : "");
+            strvec_addf(out, "%s is mounted at %s%s.",
+                        *to->mounts[i].source ? to->mounts[i].source : "An empty directory",
+                        to->mounts[i].target, to->mounts[i].read_only ? ", read-only" : "");
+    say_options(from, to, "no longer given", out);
+    say_options(to, from, "new", out);
     if (!kvvec_equal(&from->container_env, &to->container_env))
         strvec_add(out, "Its environment changes.");
 }

@@ -175,7 +175,7 @@ static void fill_log(struct maker *m)
 bool plan_log_uncompressed(const struct plan *p)
 {
     return strcmp(p->log_driver, "local") == 0 && p->log_max_files &&
-           strcmp(p->log_max_files, "1") == 0;
+           strcmp(p->log_max_files, "1") == 0 && !kvvec_get(&p->log_options, "compress");
 }
 
 static void fill_timeout(struct maker *m)
@@ -308,7 +308,12 @@ static void apply_extra_args(struct maker *m, const struct iso_settings *level, 
 {
     struct fault f = FAULT_NONE;
     size_t i = 0;
-    if (runargs_apply(m->p, &level->extra_args, &i, &f) < 0) {
+    const struct runargs r = {
+        .plan = m->p,
+        .where = level == m->own ? "isolation.extra_args" : "docker_isolation.extra_args",
+        .line = level->line[ISO_EXTRA_ARGS],
+    };
+    if (runargs_apply(&r, &level->extra_args, &i, &f) < 0) {
         AUTO_FREE char *key = xasprintf("%sextra_args[%zu]", prefix, i);
         plan_refuse(m, level->line[ISO_EXTRA_ARGS], key, f.text);
     }
@@ -368,62 +373,6 @@ static void fill_env(struct maker *m)
             kvvec_set(&m->p->container_env, sources[i]->v[k].key, sources[i]->v[k].value);
 }
 
-/* Lexically: "/var//run/./x/.." → "/var/run". */
-static char *normal_path(const char *path)
-{
-    struct buf out = BUF_INIT;
-    while (*path) {
-        path += strspn(path, "/");
-        size_t n = strcspn(path, "/");
-        if (n == 2 && strncmp(path, "..", 2) == 0) {
-            while (out.len > 0 && out.data[--out.len] != '/')
-                ;
-        } else if (n > 0 && !(n == 1 && path[0] == '.')) {
-            buf_add_char(&out, '/');
-            buf_add(&out, path, n);
-        }
-        path += n;
-    }
-    buf_add_str(&out, out.len ? "" : "/");
-    out.data[out.len] = '\0';
-    return buf_take(&out);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && strcmp(s + n - k, end) == 0;
-}
-
-/* Why a mount undoes the isolation, or NULL. */
-static char *weak_mount(const struct plan_mount *mount)
-{
-    static const char *const socket_dirs[] = {"/var", "/var/run", "/run", "/run/podman"};
-    if (mount->is_volume)
-        return NULL;
-    AUTO_FREE char *path = normal_path(mount->source);
-    if (strcmp(path, "/") == 0)
-        return xstrdup("the host's whole file system is mounted");
-    bool has_socket = ends_with(path, "docker.sock") || ends_with(path, "podman.sock") ||
-                      ends_with(path, "containerd.sock");
-    for (size_t i = 0; i < ARRAY_LEN(socket_dirs); i++)
-        has_socket = has_socket || strcmp(path, socket_dirs[i]) == 0;
-    return has_socket ? xasprintf("the engine's socket is mounted (%s)", mount->source) : NULL;
-}
-
-static void find_weakness(struct maker *m)
-{
-    struct plan *p = m->p;
-    char *why = strcmp(p->network_mode, "host") == 0 ? xstrdup("the network is the host's") : NULL;
-    for (size_t i = 0; i < p->mount_count && !why; i++)
-        why = weak_mount(&p->mounts[i]);
-    if (!why)
-        return;
-    p->weak = true;
-    p->weak_why = why;
-    plan_note_add(p, "isolation", "weak", m->server->line, true, "%s", why);
-}
-
 static void fill_bootstrap(struct maker *m, const struct runtime *rt, enum image_runner runner)
 {
     struct plan *p = m->p;
@@ -447,6 +396,8 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
 {
     const struct runtime *rt = runtime_detect(m->server->command);
     m->p->runtime = xstrdup(rt->name);
+    /* A PID 1 without handlers ignores SIGTERM: every stop would take the whole grace time. */
+    m->p->init = true;
     fill_image(m, rt);
     fill_pull_policy(m);
     fill_argv0(m, rt);
@@ -454,12 +405,12 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
     fill_timeout(m);
     fill_working_dir(m);
     fill_volumes(m);
+    fill_log(m);
     fill_extra_args(m);
     fill_cache(m, rt);
     fill_env(m);
-    fill_log(m);
     note_command(m, rt);
     note_paths(m);
-    find_weakness(m);
+    plan_find_weakness(m);
     fill_bootstrap(m, rt, runner);
 }

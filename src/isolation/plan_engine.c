@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A plan as the Engine's JSON (API 1.41, the oldest that the supported engines share). Only
- * formats; decides nothing.
- *
- * Host paths are Mounts of type bind, not Binds: a path that does not exist is then an error that
- * names it, where Binds would create it as an empty directory owned by root. */
+ * formats; decides nothing. Mounts and the flags of docker run are runargs_put's. */
 #include <stdio.h>
 #include <string.h>
 #include "isolation/plan_make.h"
+#include "isolation/runargs.h"
 
 static json_t *json_text(const char *s)
 {
@@ -32,33 +30,22 @@ static json_t *env_json(const struct plan *p)
     for (size_t i = 0; i < p->container_env.n; i++)
         json_array_append_new(
             env, json_sprintf("%s=%s", p->container_env.v[i].key, p->container_env.v[i].value));
+    for (size_t i = 0; i < p->env_unset.n; i++)
+        json_array_append_new(env, json_text(p->env_unset.v[i]));
     return env;
 }
 
-static json_t *labels_json(const struct plan *p, const struct plan_identity *id)
+/* After the flags' own labels, so that none of these can be another's. */
+static void add_labels(const struct plan *p, const struct plan_identity *id, json_t *body)
 {
-    json_t *labels = json_object();
+    json_t *labels = json_object_get(body, "Labels");
+    if (!labels)
+        json_object_set_new(body, "Labels", labels = json_object());
     json_object_set_new(labels, "com.mcpproxy.managed", json_string("true"));
     json_object_set_new(labels, "com.mcpproxy.instance", json_text(id->instance));
     json_object_set_new(labels, "com.mcpproxy.server", json_text(p->server));
     json_object_set_new(labels, "com.mcpproxy.plan",
                         json_sprintf("%016llx", (unsigned long long)p->hash));
-    return labels;
-}
-
-static json_t *mounts_json(const struct plan *p)
-{
-    json_t *mounts = json_array();
-    for (size_t i = 0; i < p->mount_count; i++) {
-        const struct plan_mount *m = &p->mounts[i];
-        json_t *j = json_object();
-        json_object_set_new(j, "Type", json_string(m->is_volume ? "volume" : "bind"));
-        json_object_set_new(j, "Source", json_text(m->source));
-        json_object_set_new(j, "Target", json_text(m->target));
-        json_object_set_new(j, "ReadOnly", json_boolean(m->read_only));
-        json_array_append_new(mounts, j);
-    }
-    return mounts;
 }
 
 static json_t *log_json(const struct plan *p)
@@ -70,6 +57,9 @@ static json_t *log_json(const struct plan *p)
         json_object_set_new(options, "max-file", json_text(p->log_max_files));
     if (plan_log_uncompressed(p))
         json_object_set_new(options, "compress", json_string("false"));
+    for (size_t i = 0; i < p->log_options.n; i++)
+        json_object_set_new(options, p->log_options.v[i].key,
+                            json_text(p->log_options.v[i].value));
     json_t *log = json_object();
     json_object_set_new(log, "Type", json_text(p->log_driver));
     json_object_set_new(log, "Config", options);
@@ -78,42 +68,53 @@ static json_t *log_json(const struct plan *p)
 
 /* Memory-swap always goes with memory: the engine refuses a new limit above the old sum. Twice the
  * memory is what `docker run --memory` alone means. */
+static int64_t memory_swap(const struct plan *p)
+{
+    return p->memory_swap_bytes ? p->memory_swap_bytes : p->memory_bytes * 2;
+}
+
 static void add_limits(const struct plan *p, json_t *to)
 {
-    if (p->memory_bytes) {
+    if (p->memory_bytes)
         json_object_set_new(to, "Memory", json_integer(p->memory_bytes));
-        json_object_set_new(to, "MemorySwap", json_integer(p->memory_bytes * 2));
-    }
+    if (memory_swap(p))
+        json_object_set_new(to, "MemorySwap", json_integer(memory_swap(p)));
     if (p->nano_cpus)
         json_object_set_new(to, "NanoCpus", json_integer(p->nano_cpus));
 }
 
-json_t *plan_create_json(const struct plan *p, const struct plan_identity *id)
+static json_t *host_config(const struct plan *p)
 {
     json_t *host = json_object();
     add_limits(p, host);
     if (p->pids_limit)
         json_object_set_new(host, "PidsLimit", json_integer(p->pids_limit));
     json_object_set_new(host, "NetworkMode", json_text(p->network_mode));
-    json_object_set_new(host, "Mounts", mounts_json(p));
-    /* A PID 1 without handlers ignores SIGTERM: every stop would take the whole grace time. */
-    json_object_set_new(host, "Init", json_true());
+    /* Of a `docker run` that does not say, the engine decides. */
+    if (p->init || !p->adopted)
+        json_object_set_new(host, "Init", json_boolean(p->init));
     json_object_set_new(host, "AutoRemove", json_false());   /* its end is inspected first */
     json_object_set_new(host, "LogConfig", log_json(p));
+    return host;
+}
 
-    json_t *body = json_object();
+json_t *plan_create_json(const struct plan *p, const struct plan_identity *id)
+{
+    json_t *host = host_config(p), *body = json_object();
     json_object_set_new(body, "Image", json_text(p->image));
-    json_object_set_new(body, "Cmd", command_json(p));
+    if (p->argv.n)
+        json_object_set_new(body, "Cmd", command_json(p));
     json_object_set_new(body, "Env", env_json(p));
     if (p->working_dir)
         json_object_set_new(body, "WorkingDir", json_text(p->working_dir));
-    json_object_set_new(body, "Labels", labels_json(p, id));
     json_object_set_new(body, "OpenStdin", json_true());
     json_object_set_new(body, "StdinOnce", json_true());
     json_object_set_new(body, "AttachStdin", json_true());
     json_object_set_new(body, "AttachStdout", json_true());
     json_object_set_new(body, "AttachStderr", json_true());
     json_object_set_new(body, "Tty", json_false());
+    runargs_put(p, body, host);
+    add_labels(p, id, body);
     json_object_set_new(body, "HostConfig", host);
     return body;
 }

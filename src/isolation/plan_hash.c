@@ -36,6 +36,15 @@ static void mix_kv(uint64_t *h, const struct kvvec *kv)
     }
 }
 
+static void mix_mount_rest(uint64_t *h, const struct plan_mount *m)
+{
+    mix_str(h, m->bind);
+    mix_str(h, m->propagation);
+    mix_int(h, m->is_tmpfs + m->no_copy * 2);
+    mix_int(h, m->tmpfs_bytes);
+    mix_int(h, m->tmpfs_mode);
+}
+
 static void mix_container(uint64_t *h, const struct plan *p)
 {
     mix_str(h, p->image);
@@ -47,11 +56,22 @@ static void mix_container(uint64_t *h, const struct plan *p)
         mix_str(h, p->mounts[i].source);
         mix_str(h, p->mounts[i].target);
         mix_int(h, p->mounts[i].is_volume * 2 + p->mounts[i].read_only);
+        mix_mount_rest(h, &p->mounts[i]);
     }
     mix_kv(h, &p->container_env);
     mix_str(h, p->log_driver);
     mix_str(h, p->log_max_size);
     mix_str(h, p->log_max_files);
+    mix_kv(h, &p->log_options);
+    mix_int(h, p->init + p->adopted * 2);
+    mix_int(h, (int64_t)p->env_unset.n);
+    for (size_t i = 0; i < p->env_unset.n; i++)
+        mix_str(h, p->env_unset.v[i]);
+    mix_int(h, (int64_t)p->option_count);
+    for (size_t i = 0; i < p->option_count; i++) {
+        mix_str(h, p->options[i].flag);
+        mix_str(h, p->options[i].value);
+    }
 }
 
 void plan_set_hashes(struct plan *p)
@@ -70,6 +90,7 @@ void plan_set_hashes(struct plan *p)
 
     p->live_hash = offset_basis;
     mix_int(&p->live_hash, p->memory_bytes);
+    mix_int(&p->live_hash, p->memory_swap_bytes);
     mix_int(&p->live_hash, p->nano_cpus);
     mix_int(&p->live_hash, p->pids_limit);
 }

@@ -27,11 +27,19 @@ void plan_note_add(struct plan *p, const char *what, const char *value, int line
 void plan_decide_mode(struct maker *m);
 /* plan_docker.c: everything a container needs. */
 void plan_fill_docker(struct maker *m, enum image_runner runner);
+/* plan_weak.c: whether the container isolates little, with a note. */
+void plan_find_weakness(struct maker *m);
 /* The local driver compresses what it rotates, and with one file refuses to start unless told not
  * to. */
 bool plan_log_uncompressed(const struct plan *p);
 /* Makes the plan unsupported: the sentence, and a problem at the key. */
 void plan_refuse(struct maker *m, int line, const char *key, const char *text);
+/* Lexically: "/var//run/./x/.." → "/var/run". Caller frees. */
+char *plan_normal_path(const char *path);
+void plan_mount_fini(struct plan_mount *m);
+/* flag: static. */
+void plan_option_add(struct plan *p, const char *flag, const char *value, bool hardening);
+void plan_option_remove(struct plan *p, size_t i);
 /* plan_hash.c */
 void plan_set_hashes(struct plan *p);
 

@@ -12,6 +12,7 @@
 #include "isolation/bootstrap.h"
 #include "isolation/host_env.h"
 #include "isolation/plan_make.h"
+#include "isolation/run_flag.h"
 #include "isolation/runtime.h"
 
 #define MASK "***"
@@ -162,37 +163,76 @@ static void add_mount_field(struct buf *out, const char *key, const char *value)
         buf_add_char(out, '"');
 }
 
+static void add_mount_rest(const struct plan_mount *m, struct buf *word)
+{
+    if (m->read_only)
+        buf_add_str(word, ",readonly");
+    if (m->propagation)
+        add_mount_field(word, "bind-propagation", m->propagation);
+    if (m->no_copy)
+        buf_add_str(word, ",volume-nocopy");
+    if (m->tmpfs_bytes)
+        buf_printf(word, ",tmpfs-size=%lld", (long long)m->tmpfs_bytes);
+    if (m->tmpfs_mode)
+        buf_printf(word, ",tmpfs-mode=%o", (unsigned)m->tmpfs_mode);
+}
+
 static void add_mounts(const struct plan *p, struct strvec *out)
 {
     for (size_t i = 0; i < p->mount_count; i++) {
         const struct plan_mount *m = &p->mounts[i];
         struct buf word = BUF_INIT;
-        buf_printf(&word, "type=%s", m->is_volume ? "volume" : "bind");
-        add_mount_field(&word, "source", m->source);
+        if (m->bind) {
+            strvec_add(out, "--volume");
+            strvec_add(out, m->bind);
+            continue;
+        }
+        buf_printf(&word, "type=%s", m->is_tmpfs ? "tmpfs" : m->is_volume ? "volume" : "bind");
+        if (*m->source)
+            add_mount_field(&word, "source", m->source);
         add_mount_field(&word, "target", m->target);
-        if (m->read_only)
-            buf_add_str(&word, ",readonly");
+        add_mount_rest(m, &word);
         strvec_add(out, "--mount");
         strvec_give(out, buf_take(&word));
     }
 }
 
-/* All flags but those about identity and environment, in the guide's order. */
-static void add_flags(const struct plan *p, struct strvec *out)
+static void add_value(const char *flag, const char *value, bool masked, struct strvec *out)
 {
-    if (p->pull_policy != PULL_MISSING)
-        strvec_addf(out, "--pull=%s", pull_policy_name(p->pull_policy));
+    struct buf word = BUF_INIT;
+    buf_printf(&word, "--%s=", flag);
+    if (masked)
+        add_value_masked(value, &word);
+    else
+        buf_add_str(&word, value);
+    strvec_give(out, buf_take(&word));
+}
+
+static void add_options(const struct plan *p, bool masked, struct strvec *out)
+{
+    for (size_t i = 0; i < p->option_count; i++) {
+        const struct plan_option *o = &p->options[i];
+        if (run_flag_long(o->flag, strlen(o->flag))->is_switch)
+            strvec_addf(out, "--%s", o->flag);
+        else
+            add_value(o->flag, o->value, masked, out);
+    }
+}
+
+static void add_limits(const struct plan *p, struct strvec *out)
+{
     if (p->memory_bytes)
         strvec_addf(out, "--memory=%s", p->memory_text);
+    if (p->memory_swap_bytes && p->memory_swap_bytes == p->memory_bytes)
+        strvec_addf(out, "--memory-swap=%s", p->memory_text);
+    else if (p->memory_swap_bytes)
+        strvec_addf(out, "--memory-swap=%lld", (long long)p->memory_swap_bytes);
     if (p->nano_cpus)
         strvec_addf(out, "--cpus=%s", p->cpu_text);
-    strvec_addf(out, "--network=%s", p->network_mode);
-    if (p->pids_limit)
-        strvec_addf(out, "--pids-limit=%lld", (long long)p->pids_limit);
-    strvec_add(out, "--init");
-    if (p->working_dir)
-        strvec_addf(out, "--workdir=%s", p->working_dir);
-    add_mounts(p, out);
+}
+
+static void add_log(const struct plan *p, bool masked, struct strvec *out)
+{
     strvec_addf(out, "--log-driver=%s", p->log_driver);
     if (p->log_max_size)
         strvec_addf(out, "--log-opt=max-size=%s", p->log_max_size);
@@ -200,6 +240,38 @@ static void add_flags(const struct plan *p, struct strvec *out)
         strvec_addf(out, "--log-opt=max-file=%s", p->log_max_files);
     if (plan_log_uncompressed(p))
         strvec_add(out, "--log-opt=compress=false");
+    for (size_t i = 0; i < p->log_options.n; i++) {
+        const struct kv *kv = &p->log_options.v[i];
+        AUTO_FREE char *pair = xasprintf("%s=%s", kv->key, kv->value);
+        add_value("log-opt", pair, masked, out);
+    }
+}
+
+/* All flags but those about identity and environment, in the guide's order. */
+static void add_flags(const struct plan *p, bool masked, struct strvec *out)
+{
+    if (p->pull_policy != PULL_MISSING)
+        strvec_addf(out, "--pull=%s", pull_policy_name(p->pull_policy));
+    add_limits(p, out);
+    if (!p->adopted || strcmp(p->network_mode, "default") != 0)
+        strvec_addf(out, "--network=%s", p->network_mode);
+    if (p->pids_limit)
+        strvec_addf(out, "--pids-limit=%lld", (long long)p->pids_limit);
+    if (p->init)
+        strvec_add(out, "--init");
+    if (p->working_dir)
+        strvec_addf(out, "--workdir=%s", p->working_dir);
+    add_options(p, masked, out);
+    add_mounts(p, out);
+    add_log(p, masked, out);
+}
+
+static void add_unset(const struct plan *p, struct strvec *out)
+{
+    for (size_t i = 0; i < p->env_unset.n; i++) {
+        strvec_add(out, "-e");
+        strvec_add(out, p->env_unset.v[i]);
+    }
 }
 
 static void add_identity(const struct plan *p, const struct plan_identity *id, struct strvec *out)
@@ -224,12 +296,13 @@ void plan_run_args(const struct plan *p, const struct plan_identity *id, bool ma
     strvec_add(out, "-i");
     strvec_add(out, "--rm");
     add_identity(p, id, out);
-    add_flags(p, out);
+    add_flags(p, masked, out);
     for (size_t i = 0; i < p->container_env.n; i++) {
         const struct kv *kv = &p->container_env.v[i];
         strvec_add(out, "-e");
         strvec_addf(out, "%s=%s", kv->key, masked ? MASK : kv->value);
     }
+    add_unset(p, out);
     strvec_add(out, p->image);
     add_argv(p, masked, out);
 }
@@ -274,7 +347,7 @@ static void add_docker_line(const struct plan *p, bool with_secrets, struct buf 
     strvec_add(&words, "run");
     strvec_add(&words, "-i");
     strvec_add(&words, "--rm");
-    add_flags(p, &words);
+    add_flags(p, !with_secrets, &words);
     for (size_t i = 0; i < p->container_env.n; i++) {
         const struct kv *kv = &p->container_env.v[i];
         strvec_add(&words, "-e");

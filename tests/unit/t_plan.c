@@ -257,6 +257,13 @@ static const struct {
      "[\"-m\",\"4g\",\"-v\",\"/a:/b:ro\",\"-e\",\"B=extra\"],\"env\":{\"C\":\"iso\",\"D\":\"iso\"}}",
      "--memory=4g --cpus=3 --network=bridge --init --mount type=bind,source=/a,target=/b,readonly " LOG
      "-e A=global -e B=own -e C=own -e D=iso node:20 node"},
+    {"flags without a field of the plan", "\"enabled\":true,\"extra_args\":[\"--cap-drop=ALL\"]",
+     "\"command\":\"node\",\"isolation\":{\"extra_args\":[\"--read-only\",\"--tmpfs\",\"/tmp\",\"-u\",\"1000\","
+     "\"--memory-swap=-1\",\"--init=false\",\"--mount\",\"type=bind,source=/a,target=/b,bind-propagation=slave\","
+     "\"-v\",\"/c:/d:ro,z\",\"-e\",\"MCPTOP_NOBODY_SETS_THIS\",\"--log-opt\",\"compress=true\"]}",
+     "--memory=512m --memory-swap=-1 --cpus=1.0 --network=bridge --cap-drop=ALL --read-only --tmpfs=/tmp --user=1000 "
+     "--mount type=bind,source=/a,target=/b,bind-propagation=slave --volume /c:/d:ro,z --log-driver=local "
+     "--log-opt=max-size=10m --log-opt=max-file=1 --log-opt=compress=true -e MCPTOP_NOBODY_SETS_THIS node:20 node"},
     {"no limits", "\"enabled\":true,\"memory_limit\":\"0\",\"cpu_limit\":0", "\"command\":\"node\"",
      "--network=bridge --init " LOG "node:20 node"},
     {"a shared cache", "\"enabled\":true,\"enable_cache_volume\":\"shared\"", "\"command\":\"npx\"",
@@ -424,6 +431,14 @@ static const struct {
      "the host's whole file system is mounted"},
     {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-v\",\"/run:/run\"]"), "isolation", true,
      "weak", "the engine's socket is mounted (/run)"},
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"--privileged\",\"--pid=host\",\"--device=/dev/kvm\"]"),
+     "isolation", true, "weak",
+     "it is privileged: it may do what the host's root may; the processes are the host's (--pid=host); "
+     "a device of the host is given to it (/dev/kvm)"},
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"--cap-add=cap_sys_admin\",\"--security-opt=seccomp=unconfined\"]"),
+     "isolation", true, "weak", "--cap-add=cap_sys_admin; --security-opt=seccomp=unconfined"},
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"--name=x\"]"), "flag", false, "name",
+     "name of isolation.extra_args: the name is mcptop's"},
 };
 
 static void test_notes(void)
@@ -453,11 +468,11 @@ static const struct {
     const char *global, *server, *key, *sentence;
     int line;
 } refusals[] = {
-    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-i\",\"--privileged\"]"),
+    {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-i\",\"--volumes-from=x\"]"),
      "mcpServers.s.isolation.extra_args[1]",
-     "isolation.extra_args[1] (line 3): \"--privileged\" is not supported", 3},
-    {"\"enabled\":true,\n\"extra_args\":[\"--gpus=all\"]", UVX, "docker_isolation.extra_args[0]",
-     "docker_isolation.extra_args[0] (line 2): \"--gpus\" is not supported", 2},
+     "isolation.extra_args[1] (line 3): \"--volumes-from\" is not supported", 3},
+    {"\"enabled\":true,\n\"extra_args\":[\"--gpus=some\"]", UVX, "docker_isolation.extra_args[0]",
+     "docker_isolation.extra_args[0] (line 2): --gpus: \"some\" is no number of GPUs", 2},
     {"\"enabled\":true", UVX ISO("\"volumes\":[\"/a:/b\",\"relative:x\"]"),
      "mcpServers.s.isolation.volumes[1]", "isolation.volumes[1] (line 3)", 3},
     {"\"enabled\":true", UVX ISO("\"working_dir\":\"work\""), "mcpServers.s.isolation.working_dir",
@@ -577,7 +592,7 @@ static void test_hashes(void)
     /* A new version must not restart every server: whoever changes the fields says so by changing
      * these two. */
     a = make("\"enabled\":true", UVX ",\"args\":[\"x\"]");
-    ok(a->hash == 0x03c01eee40acaa6fu && a->live_hash == 0x1558a5f4e3a8ee5cu,
+    ok(a->hash == 0xff4a2f78cc5bb0beu && a->live_hash == 0xd55655b38dc908bcu,
        "the hashes of version 1: %016llx %016llx", (unsigned long long)a->hash,
        (unsigned long long)a->live_hash);
     plan_free(a);
