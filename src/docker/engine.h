@@ -60,9 +60,9 @@ int engine_look(struct engine *e, struct fault *f);
 typedef void (*engine_reply_fn)(void *ctx, json_t *reply, const struct fault *f);
 void engine_cancel(struct engine_request *r);                 /* NULL is fine */
 
-/* reply.Id; body is stolen */
-struct engine_request *engine_create(struct engine *e, const char *name, json_t *body,
-                                     engine_reply_fn fn, void *ctx);
+/* reply.Id; body is stolen. platform ("linux/arm64"): NULL = the engine's. */
+struct engine_request *engine_create(struct engine *e, const char *name, const char *platform,
+                                     json_t *body, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_start(struct engine *e, const char *id, engine_reply_fn fn,
                                     void *ctx);
 struct engine_request *engine_inspect(struct engine *e, const char *id, engine_reply_fn fn,

@@ -20,11 +20,13 @@ static struct engine_request *call_on(struct engine *e, const char *method, cons
     return engine_call(e, &call, fn, ctx);
 }
 
-struct engine_request *engine_create(struct engine *e, const char *name, json_t *body,
-                                     engine_reply_fn fn, void *ctx)
+struct engine_request *engine_create(struct engine *e, const char *name, const char *platform,
+                                     json_t *body, engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
     engine_add_path(&path, "/containers/create?name=", name, "");
+    if (platform)
+        engine_add_path(&path, "&platform=", platform, "");
     struct engine_call call = {
         .method = "POST", .path = buf_str(&path), .body = body, .timeout_ms = SLOW_MS,
     };

@@ -434,7 +434,8 @@ static void create(struct backend_docker *d)
     d->step = STEP_CREATE;
     d->update_late = false;
     log_run_args(d, &id);
-    d->request = engine_create(d->engine, d->b.container_name, plan_create_json(d->plan, &id),
+    d->request = engine_create(d->engine, d->b.container_name,
+                               plan_option(d->plan, "platform"), plan_create_json(d->plan, &id),
                                on_created, d);
 }
 

@@ -141,7 +141,7 @@ static char *create(const char *name, const char *script, int64_t memory)
 {
     struct reply r = {0};
     char *full = xasprintf("mcptop-t-%s-%d", name, (int)getpid());
-    engine_create(engine, full, container_body(script, memory), on_reply, &r);
+    engine_create(engine, full, NULL, container_body(script, memory), on_reply, &r);
     wait_reply(&r, "create", 0);
     char *id = xstrdup(json_string_value(json_object_get(r.root, "Id")));
     reply_fini(&r);

@@ -273,8 +273,10 @@ static void test_calls(void)
     expect(&r, 0, "", "a name that climbs");
     is_str(script_path, "/v1.44/containers/..%2F..%2Fx%3Fy/json", "stays one segment");
     r = (struct reply){0};
-    engine_create(engine, "name", json_pack("{s:s}", "Image", "i"), on_reply, &r);
+    engine_create(engine, "name", "linux/a", json_pack("{s:s}", "Image", "i"), on_reply, &r);
     expect(&r, 0, "", "create");
+    is_str(script_path, "/v1.44/containers/create?name=name&platform=linux%2Fa",
+           "for a platform");
     ok(r.has_root, "with its document");
     r = (struct reply){0};
     engine_cancel(engine_inspect(engine, "x", on_reply, &r));
