@@ -26,6 +26,7 @@
 #include "io/turn.h"
 #include "supervisor/fleet.h"
 #include "supervisor/instance.h"
+#include "supervisor/log_remover.h"
 #include "warden.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8080"
@@ -41,6 +42,7 @@ struct serve {
     struct instance instance;
     struct ev_loop *loop;
     struct turn turn;
+    struct log_remover *log_remover;
     struct fleet *fleet;
     struct api_server *api;
     ev_signal on_term, on_int, on_hup;
@@ -253,6 +255,7 @@ static int start_parts(struct serve *sv, struct fault *f)
     sweep_before(sv);
     if (child_reaper_start(sv->loop, f) < 0)
         return -1;
+    sv->log_remover = log_remover_new(sv->loop, sv->log_dir);
     sv->fleet = fleet_new(sv->loop, &options, f);
     if (!sv->fleet)
         return -1;
@@ -264,6 +267,7 @@ static void free_parts(struct serve *sv)
 {
     api_server_free(sv->api);
     fleet_free(sv->fleet);
+    log_remover_free(sv->log_remover);
     child_sweep_all();
     child_reaper_stop(sv->loop);
     ev_signal_stop(sv->loop, &sv->on_term);

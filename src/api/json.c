@@ -111,10 +111,11 @@ json_t *json_status(const struct api_server *a)
         "instance", fleet_get_instance(fl), "socket", json_text(a->cfg.socket),
         "listen", json_text(a->cfg.listen), "listen_error", json_text(a->listen_error),
         "data_dir", json_text(a->cfg.data_dir), "log_dir", json_text(fleet_get_log_dir(fl)));
-    json_object_set_new(doc, "loop", json_pack("{s:f, s:I, s:I}",
+    json_object_set_new(doc, "loop", json_pack("{s:f, s:I, s:I, s:I}",
         "longest_turn_ms", turn ? (double)turn->longest_ns / 1e6 : 0.0,
         "longest_turn_wall_ms", (json_int_t)(turn ? turn->longest_wall_ms : 0),
-        "turns", (json_int_t)(turn ? turn->turns : 0)));
+        "turns", (json_int_t)(turn ? turn->turns : 0),
+        "long_turns", (json_int_t)(turn ? turn->long_turns : 0)));
     json_object_set_new(doc, "self", json_pack("{s:f, s:I, s:I, s:I}", "cpu", self->cpu_percent,
         "rss_anon", (json_int_t)self->rss_anon_bytes,
         "sampling_us", (json_int_t)self->sampling_us, "log_lost", (json_int_t)log_lost_lines()));

@@ -21,6 +21,11 @@
 
 enum { CHECK_MS = 1000, DEFAULT_MAX_BYTES = 10 * 1000 * 1000, DEFAULT_MAX_FILES = 5 };
 
+#define GONE ".gone-"
+
+static log_file_remover_fn remover;
+static void *remover_ctx;
+
 struct log_file {
     char *path;
     int fd;                    /* -1: to be opened at the next write */
@@ -93,10 +98,38 @@ void log_file_close(struct log_file *lf)
     free(lf);
 }
 
+void log_file_set_remover(log_file_remover_fn fn, void *ctx)
+{
+    remover = fn;
+    remover_ctx = ctx;
+}
+
+bool log_file_is_gone_name(const char *name)
+{
+    const char *at = strstr(name, GONE);
+    return at && at != name && at[sizeof GONE - 1] &&
+           !at[sizeof GONE - 1 + strspn(at + sizeof GONE - 1, "0123456789-")];
+}
+
+/* The oldest file out of the chain's way, if there is one: the remover gets it, under a name that
+ * no other process or file uses. Without a remover, or if that fails, the chain deletes it. */
+static void let_go_oldest(const struct log_file *lf)
+{
+    static unsigned number;
+    AUTO_FREE char *oldest = lf->max_files ? xasprintf("%s.%d", lf->path, lf->max_files)
+                                           : xstrdup(lf->path);
+    AUTO_FREE char *gone = xasprintf("%s" GONE "%d-%u", lf->path, (int)getpid(), number + 1);
+    if (!remover || rename(oldest, gone) < 0)
+        return;
+    number++;
+    remover(remover_ctx, gone);
+}
+
 /* FILE.N-1 → FILE.N … FILE → FILE.1; what was FILE.N is gone. Gaps in the chain are fine. 0, or an
  * errno. */
 static int rename_chain(struct log_file *lf)
 {
+    let_go_oldest(lf);
     AUTO_FREE char *from = xasprintf("%s.%d", lf->path, INT_MAX), *to = xstrdup(from);
     size_t room = strlen(from) + 1;
     for (int i = lf->max_files; i >= 1; i--) {

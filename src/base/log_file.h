@@ -7,11 +7,14 @@
  * - One record is one write(2). Half a record (the disk is full) is lost; the next begins on a line
  *   of its own.
  * - A file that somebody deleted, renamed or emptied is noticed within a second.
+ * - Deleting the oldest file can block for milliseconds (a big file, a file system that discards):
+ *   who must not wait sets a remover. It gets the file under a name of its own, FILE.gone-NUMBER.
  * - Where renaming fails, FILE grows to twice its limit; then records are lost, and it is tried
  *   once a second. */
 #ifndef MCPTOP_BASE_LOG_FILE_H
 #define MCPTOP_BASE_LOG_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "base/fault.h"
@@ -28,5 +31,12 @@ uint64_t log_file_lost(const struct log_file *lf);            /* records lost si
 const char *log_file_error(const struct log_file *lf);        /* "" or why the last write failed */
 /* max_files: older ones to keep; 0 starts the file anew at its limit. */
 void log_file_set_limits(struct log_file *lf, size_t max_bytes, int max_files);
+
+/* Removes path, later: the string is borrowed. NULL (the default): files are removed at once. One
+ * for all log files of the process. */
+typedef void (*log_file_remover_fn)(void *ctx, const char *path);
+void log_file_set_remover(log_file_remover_fn fn, void *ctx);
+/* Is it the name of a file that waits for its remover? */
+bool log_file_is_gone_name(const char *name);
 
 #endif

@@ -246,7 +246,8 @@ static void print_status(json_t *d)
     if (*doc_str(d, "data_dir"))
         line("data", doc_str(d, "data_dir"));
     line("logs", doc_str(d, "log_dir"));
-    linef("loop", "longest turn %.2f ms", doc_real(d, "loop.longest_turn_ms", 0));
+    linef("loop", "longest turn %.2f ms, %d over 10 ms", doc_real(d, "loop.longest_turn_ms", 0),
+          (int)doc_int(d, "loop.long_turns", 0));
     linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"),
           (int)doc_int(d, "config.errors", 0), (int)doc_int(d, "config.warnings", 0));
     print_problems(doc_get(d, "config.problems"), doc_str(d, "config.path"));

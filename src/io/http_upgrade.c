@@ -167,7 +167,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct http_upgrade *u = w->data;
     char *turn = stream_turn_buffer();
-    (void)loop, (void)revents;
+    (void)revents;
     int64_t began_ns = clock_mono_ns();
     ssize_t n = read(u->fd, turn, stream_turn_size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -187,7 +187,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     else
         upgrade_fail(u, ECONNRESET, "the peer closed the connection before it answered");
     if (n > 0)
-        stream_turn_done((size_t)n, began_ns);
+        stream_turn_done(loop, (size_t)n, began_ns);
 }
 
 static void on_drained(void *ctx, struct outq *q)

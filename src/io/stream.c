@@ -35,22 +35,38 @@ char *stream_turn_buffer(void)
     return buffer;
 }
 
-/* One size for all streams: it is the sum of a turn's reads that must stay small. */
+/* One size for all streams, because it is the sum of a turn's reads that must stay small. */
 static size_t turn_size = STREAM_TURN_BYTES;
+static struct {
+    unsigned number;        /* the loop's iteration */
+    int64_t spent_ns;       /* by all its reads so far */
+    bool full;              /* one of them took all it was allowed */
+} turn;
 
 size_t stream_turn_size(void)
 {
     return turn_size;
 }
 
-void stream_turn_done(size_t read_bytes, int64_t began_ns)
+static void begin_turn(unsigned number)
 {
-    enum { LEAST_BYTES = 4096, LONG_NS = 1000 * 1000, SHORT_NS = 200 * 1000 };
-    int64_t took_ns = clock_mono_ns() - began_ns;
-    if (took_ns > LONG_NS && read_bytes > LEAST_BYTES)
-        turn_size = turn_size / 2 > LEAST_BYTES ? turn_size / 2 : LEAST_BYTES;
-    else if (took_ns < SHORT_NS && read_bytes == turn_size && turn_size < STREAM_TURN_BYTES)
+    enum { SHORT_NS = 500 * 1000 };
+    if (turn.spent_ns < SHORT_NS && turn.full && turn_size < STREAM_TURN_BYTES)
         turn_size *= 2;
+    turn.number = number;
+    turn.spent_ns = 0;
+    turn.full = false;
+}
+
+void stream_turn_done(struct ev_loop *loop, size_t read_bytes, int64_t began_ns)
+{
+    enum { LEAST_BYTES = 4096, LONG_NS = 2 * 1000 * 1000 };
+    if (turn.number != ev_iteration(loop))
+        begin_turn(ev_iteration(loop));
+    turn.spent_ns += clock_mono_ns() - began_ns;
+    turn.full = turn.full || read_bytes == turn_size;
+    if (turn.spent_ns > LONG_NS && read_bytes > LEAST_BYTES && turn_size > LEAST_BYTES)
+        turn_size /= 2;
 }
 
 /* ---- outputs ---- */
@@ -72,14 +88,14 @@ static void pipes_close_output(struct pipes *p, ev_io *w)
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct pipes *p = w->data;
-    (void)loop, (void)revents;
-    char *turn = stream_turn_buffer();
+    (void)revents;
+    char *buffer = stream_turn_buffer();
     int64_t began_ns = clock_mono_ns();
-    ssize_t n = read(w->fd, turn, stream_turn_size());
+    ssize_t n = read(w->fd, buffer, stream_turn_size());
     if (n > 0) {
         enum stream_channel ch = w == &p->output[STREAM_OUT] ? STREAM_OUT : STREAM_ERR;
-        p->stream.events.data(p->stream.ctx, ch, turn, (size_t)n);
-        stream_turn_done((size_t)n, began_ns);
+        p->stream.events.data(p->stream.ctx, ch, buffer, (size_t)n);
+        stream_turn_done(loop, (size_t)n, began_ns);
         return;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -70,10 +70,10 @@ enum { STREAM_TURN_BYTES = 64 * 1024, STREAM_QUEUE_BYTES = 128 * 1024 * 1024 };
 /* One buffer of STREAM_TURN_BYTES for whoever reads a turn: its content lives until the callback
  * returns to the loop. */
 char *stream_turn_buffer(void);
-/* How much of it to read now: less while what is read takes its callbacks long (floods of short
- * lines), so that a turn in which several servers flood stays short. After each read: how much it
- * was, when it began. */
+/* How much of it to read now: less while the reads of one turn, of all streams together, take their
+ * callbacks long (floods of short lines, many servers at once), so that the turn stays short. After
+ * each read: how much it was, when it began. */
 size_t stream_turn_size(void);
-void stream_turn_done(size_t read_bytes, int64_t began_ns);
+void stream_turn_done(struct ev_loop *loop, size_t read_bytes, int64_t began_ns);
 
 #endif

@@ -22,6 +22,8 @@ static void on_going_to_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
         return;
     int64_t took_ns = clock_mono_ns() - t->woke_ns;
     t->woke_ns = 0;
+    if (took_ns > TURN_LONG_MS * INT64_C(1000000))
+        t->long_turns++;
     if (took_ns <= t->longest_ns)
         return;
     t->longest_ns = took_ns;
@@ -58,4 +60,5 @@ void turn_reset(struct turn *t)
 {
     t->longest_ns = 0;
     t->longest_wall_ms = 0;
+    t->long_turns = 0;
 }

@@ -7,6 +7,8 @@
 #include <ev.h>
 #include <stdint.h>
 
+enum { TURN_LONG_MS = 10 };
+
 struct turn {
     ev_prepare before_sleep;
     ev_check after_sleep;
@@ -14,6 +16,7 @@ struct turn {
     int64_t longest_ns;         /* since start or turn_reset */
     int64_t longest_wall_ms;    /* when that was */
     uint64_t turns;
+    uint64_t long_turns;        /* of more than TURN_LONG_MS: somebody had to wait */
 };
 void turn_start(struct turn *t, struct ev_loop *loop);
 void turn_stop(struct turn *t, struct ev_loop *loop);

@@ -11,9 +11,23 @@ import time
 from harness import Mcptop, echo, fixture, tap, wait_for
 
 RATE, SECONDS = 100_000, 10
-# What the issue asks for on an idle machine is 10 ms (a turn there uses 2 to 6 ms of CPU); tests
-# share theirs with others, and with the floods themselves, which take every core.
-TURN_MS = 100
+# A turn uses 2 to 4 ms of CPU. One of more than 10 ms (`long_turns`) is a fault, unless the kernel
+# let other programs run in the middle of it: the floods take every core.
+PREEMPTED_MS = 5
+
+
+def waited_ms(m):
+    """How long the supervisor was ready to run and did not, since its start."""
+    with open(f"/proc/{m.api.get('/status')['pid']}/schedstat") as f:
+        return int(f.read().split()[1]) / 1e6
+
+
+def turns_are_short(t, m):
+    loop = m.api.get("/status")["loop"]
+    t.ok(loop["long_turns"] * PREEMPTED_MS <= waited_ms(m), "no turn is long for a reason of ours",
+         (loop, f"{waited_ms(m):.1f} ms in the run queue"))
+    return f"longest turn {loop['longest_turn_ms']:.1f} ms, {loop['long_turns']} over 10 ms, " \
+           f"{waited_ms(m):.1f} ms waited for a core"
 
 
 def answer_times(m, stop):
@@ -52,14 +66,12 @@ def test_flood(t):
     stop.set()
     asker.join()
     log = m.server("flood")["log"]
-    loop = m.api.get("/status")["loop"]
-    t.diag(f"{log['next_seq']} lines, longest turn {loop['longest_turn_ms']:.1f} ms, /status p99 "
+    t.diag(f"{log['next_seq']} lines, {turns_are_short(t, m)}, /status p99 "
            f"{1e3 * times[int(len(times) * 0.99)]:.1f} ms, max {1e3 * times[-1]:.1f} ms, "
            f"a call at most {1e3 * max(calls):.1f} ms")
     t.ok(log["next_seq"] >= expected(), "the lines are there", log)
     t.eq(log["lost"], 0, "none is missing in the file")
     t.ok(times[int(len(times) * 0.99)] <= 0.05, "the API answers meanwhile", times[-5:])
-    t.ok(loop["longest_turn_ms"] <= TURN_MS, "turns are short", loop)
     page = m.api.get("/servers/flood/logs?tail=5000")["lines"]
     numbers = [line["seq"] for line in page]
     t.eq(numbers, list(range(numbers[0], numbers[0] + len(numbers))),
@@ -120,13 +132,11 @@ def test_flood_on_stdout(t):
         client.tool("echo", {"text": "x"})
         times.append(time.monotonic() - begin)
         time.sleep(0.02)
-    loop = m.api.get("/status")["loop"]
     logs = {name: m.server(name)["log"] for name in shell}
-    t.diag(f"{[log['next_seq'] for log in logs.values()]} lines, longest turn "
-           f"{loop['longest_turn_ms']:.1f} ms, a call at most {1e3 * max(times):.1f} ms")
+    t.diag(f"{[log['next_seq'] for log in logs.values()]} lines, "
+           f"{turns_are_short(t, m)}, a call at most {1e3 * max(times):.1f} ms")
     t.ok(all(log["next_seq"] > 50_000 for log in logs.values()), "rubbish becomes lines", logs)
     t.eq([log["lost"] for log in logs.values()], [0, 0, 0], "none is missing in the files")
-    t.ok(loop["longest_turn_ms"] <= TURN_MS, "turns are short", loop)
     t.ok(sorted(times)[len(times) // 2] <= 0.05, "another server's calls go on", sorted(times)[-5:])
 
 
