@@ -209,7 +209,11 @@ def test_follow(t):
 def test_screens_get_gaps(t):
     m = t.mcptop({"mcpServers": [dict(fixture("flood", 5000, 1), name="noisy")]})
     m.wait_server("noisy")
-    wait_for(lambda: m.api.get("/servers/noisy/logs?tail=1")["next_seq"] > 5000, 20, "the first flood")
+
+    def flooded():
+        lines = m.api.get("/servers/noisy/logs?tail=1")["lines"]
+        return lines and "flood done" in lines[-1]["text"]
+    wait_for(flooded, 20, "the last line of the first flood")
     with m.api.http.events("/events?log=noisy&tail=0", 30) as events:
         next_event(events, 5)
         seen = m.api.get("/servers/noisy/logs?tail=1")["next_seq"] - 1

@@ -37,19 +37,21 @@ static void capture(bool terminal)
     dup2(write_end, STDOUT_FILENO);
 }
 
+/* Once nobody has the other end open any more, reading ends behind the last byte: a terminal hands
+ * over what was written in parts, and after a while. */
 static void uncapture(struct buf *out)
 {
     char chunk[4096];
     ssize_t n;
 
     fflush(stdout);
-    n = read(read_end, chunk, sizeof chunk);
     dup2(saved_stdout, STDOUT_FILENO);
     close(saved_stdout);
     close(write_end);
-    close(read_end);
     buf_clear(out);
-    buf_add(out, chunk, n > 0 ? (size_t)n : 0);
+    while ((n = read(read_end, chunk, sizeof chunk)) > 0)
+        buf_add(out, chunk, (size_t)n);
+    close(read_end);
 }
 
 static bool only_ascii(const struct buf *b)
