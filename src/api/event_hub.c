@@ -399,7 +399,7 @@ static struct subscriber *subscriber_new(struct event_hub *hub, struct request *
     sub->hub = hub;
     sub->next = hub->first;
     hub->first = sub;
-    sub->stream = request_stream(r, "text/event-stream", &events, sub);
+    sub->stream = request_stream(r, "text/event-stream", NULL, &events, sub);
     return sub;
 }
 

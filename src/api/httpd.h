@@ -55,7 +55,7 @@ struct reply_header { const char *name, *value; };
 void request_reply(struct request *r, int status, const char *content_type,
                    const struct reply_header *headers, const struct iovec *body, int count);
 
-/* An answer without an end: server-sent events. */
+/* An answer without an end: server-sent events. headers as for request_reply. */
 struct http_stream;
 struct http_stream_events {
     /* all queued bytes were taken; the callee may write more now. May be NULL */
@@ -64,11 +64,13 @@ struct http_stream_events {
     void (*closed)(void *ctx);
 };
 struct http_stream *request_stream(struct request *r, const char *content_type,
+                                   const struct reply_header *headers,
                                    const struct http_stream_events *events, void *ctx);
 /* Queues bytes; returns how many are unsent now, so that the caller can bound it. */
 size_t http_stream_write(struct http_stream *s, const char *p, size_t n);
 size_t http_stream_queued(const struct http_stream *s);
 void http_stream_close(struct http_stream *s);    /* ends it; `closed` does not come */
+void http_stream_drop(struct http_stream *s);     /* the same, and what is queued is not sent */
 
 /* The connection becomes a plain socket (101). open comes once: with the descriptor (non-blocking,
  * owned by httpd) and the bytes that were read already, to be given back by upgraded_close; or with

@@ -81,6 +81,7 @@ static void stream_released(void *cls)
 }
 
 struct http_stream *request_stream(struct request *r, const char *content_type,
+                                   const struct reply_header *headers,
                                    const struct http_stream_events *events, void *ctx)
 {
     struct http_stream *s = xcalloc(1, sizeof *s);
@@ -94,6 +95,8 @@ struct http_stream *request_stream(struct request *r, const char *content_type,
     MHD_add_response_header(response, "Content-Type", content_type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    for (; headers && headers->name; headers++)
+        MHD_add_response_header(response, headers->name, headers->value);
     request_answer(r, 200, response);
     return s;
 }
@@ -122,6 +125,13 @@ void http_stream_close(struct http_stream *s)
     s->ended = true;
     if (s->r)
         request_resume(s->r);
+}
+
+void http_stream_drop(struct http_stream *s)
+{
+    buf_fini(&s->out);
+    s->head = 0;
+    http_stream_close(s);
 }
 
 static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, const char *extra,

@@ -1,225 +1,55 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* HTTP requests of AI clients → calls on a server's session. One http_session per Mcp-Session-Id;
- * it holds the client's open session and is made again from its id after a restart. Payloads are
- * not looked into: the envelope scan is all. */
+/* HTTP requests of AI clients → calls on a server's session, and the messages of that session →
+ * answers and event streams. Payloads are not looked into: the envelope scan is all. Sessions are
+ * mcp_sessions.c's, events mcp_stream.c's. */
 #include "api/mcp_http.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "api/api_internal.h"
+#include "api/mcp_http_internal.h"
 #include "api/reply.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/siphash.h"
-#include "mcp/session.h"
 
-enum {
-    ID_RANDOM = 32,                 /* hex digits, then 16 of the check */
-    ID_LEN = ID_RANDOM + 16,
-    BUCKETS = 256,
-    SESSIONS_MAX = 4096,            /* then the one unused for longest is closed */
-    REMEMBERED_ENDS = 1024,         /* terminated ids that are still told apart from unknown ones */
-};
+static const double KEEPALIVE_S = 15;
 
-struct http_session {
-    char id[ID_LEN + 1];
-    struct mcp_http *m;
-    struct client *client;          /* NULL once the server is gone */
-    char *server;
-    int64_t used_ms;
-    struct waiting *waits;          /* its requests that wait for an answer */
-    struct http_session *next;      /* in its bucket */
-};
+/* ---- answers ---- */
 
-struct mcp_http {
-    struct api_server *api;
-    uint8_t key[16];
-    struct http_session *bucket[BUCKETS];
-    size_t count;
-    char ended[REMEMBERED_ENDS][ID_LEN + 1];
-    size_t ended_next;
-};
-
-/* What a waiting HTTP request waits for. */
-struct waiting {
-    struct request *request;
-    struct call *call;
-    char session_id[ID_LEN + 1];    /* goes into the answer's header; "" = none */
-    bool envelope;                  /* answer in the API's envelope (tools/call) */
-    struct client *own_client;      /* closed with the answer */
-    struct http_session *session;   /* whose list it is in; NULL = none */
-    bool answered;
-    struct waiting *next, *prev;
-};
-
-static void waiting_free(struct waiting *w)
+/* An error of the transport: clients look into its body for JSON-RPC. */
+void mcp_http_refuse(struct request *r, int status, int code, const char *fmt, ...)
 {
-    if (w->next)
-        w->next->prev = w->prev;
-    if (w->prev)
-        w->prev->next = w->next;
-    else if (w->session)
-        w->session->waits = w->next;
-    client_close(w->own_client);
-    free(w);
+    AUTO_BUF struct buf why = BUF_INIT, out = BUF_INIT;
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vprintf(&why, fmt, ap);
+    va_end(ap);
+    envelope_error(&out, (struct span){0}, code, buf_str(&why));
+    request_reply(r, status, "application/json", NULL, &(struct iovec){out.data, out.len}, 1);
 }
 
-static void waiting_join(struct waiting *w, struct http_session *hs)
+/* The header that tells a client its session, where this answers its initialize. */
+static const struct reply_header *session_header(const struct waiting *w, struct reply_header out[2])
 {
-    w->session = hs;
-    w->next = hs->waits;
-    if (w->next)
-        w->next->prev = w;
-    hs->waits = w;
-}
-
-/* ---- session ids ---- */
-
-static void id_check(const struct mcp_http *m, const char *id, char out[17])
-{
-    snprintf(out, 17, "%016llx", (unsigned long long)siphash24(m->key, id, ID_RANDOM));
-}
-
-static void id_make(const struct mcp_http *m, char out[ID_LEN + 1])
-{
-    unsigned char random[ID_RANDOM / 2];
-
-    while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        ;
-    for (size_t i = 0; i < sizeof random; i++)
-        snprintf(out + 2 * i, 3, "%02x", random[i]);
-    id_check(m, out, out + ID_RANDOM);
-}
-
-static bool id_is_ended(const struct mcp_http *m, const char *id)
-{
-    for (size_t i = 0; i < REMEMBERED_ENDS; i++)
-        if (strcmp(m->ended[i], id) == 0)
-            return true;
-    return false;
-}
-
-static bool id_is_ours(const struct mcp_http *m, const char *id)
-{
-    char check[17];
-
-    if (strlen(id) != ID_LEN)
-        return false;
-    id_check(m, id, check);
-    return memcmp(check, id + ID_RANDOM, 16) == 0 && !id_is_ended(m, id);
-}
-
-/* ---- sessions ---- */
-
-static struct http_session **slot(struct mcp_http *m, const char *id)
-{
-    unsigned h = 0;
-
-    for (const char *p = id; *p; p++)
-        h = h * 31 + (unsigned char)*p;
-    struct http_session **at = &m->bucket[h % BUCKETS];
-    while (*at && strcmp((*at)->id, id) != 0)
-        at = &(*at)->next;
-    return at;
-}
-
-/* Requests that still wait are told; their calls go with the client. */
-static void session_close(struct http_session **at)
-{
-    struct http_session *hs = *at;
-
-    while (hs->waits) {
-        struct waiting *w = hs->waits;
-        reply_error(w->request, 404, "this session was ended while the call was running");
-        waiting_free(w);
-    }
-    *at = hs->next;
-    hs->m->count--;
-    client_close(hs->client);
-    free(hs->server);
-    free(hs);
-}
-
-static void on_gone(void *ctx)
-{
-    struct http_session *hs = ctx;
-
-    hs->client = NULL;      /* closed by the session that went */
-    session_close(slot(hs->m, hs->id));
-}
-
-static void evict_oldest(struct mcp_http *m)
-{
-    struct http_session **oldest = NULL;
-
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct http_session **at = &m->bucket[i]; *at; at = &(*at)->next)
-            if (!(*at)->waits && (!oldest || (*at)->used_ms < (*oldest)->used_ms))
-                oldest = at;
-    if (oldest)
-        session_close(oldest);
-}
-
-static struct http_session *session_open(struct mcp_http *m, const char *id, struct server *s)
-{
-    static const struct client_events events = {.notify = NULL, .gone = on_gone};
-    struct http_session *hs = xcalloc(1, sizeof *hs);
-
-    if (m->count >= SESSIONS_MAX)
-        evict_oldest(m);
-    snprintf(hs->id, sizeof hs->id, "%s", id);
-    hs->m = m;
-    hs->server = xstrdup(s->name);
-    hs->client = client_open(s->session, "http", &events, hs);
-    *slot(m, id) = hs;
-    m->count++;
-    return hs;
-}
-
-/* The session of this request, opened where it is new; NULL after an error was answered. */
-static struct http_session *session_of(struct mcp_http *m, struct request *r, struct server *s,
-                                       bool initialize)
-{
-    const char *id = request_get_header(r, "Mcp-Session-Id");
-    char fresh[ID_LEN + 1];
-
-    if (initialize) {
-        id_make(m, fresh);
-        return session_open(m, fresh, s);
-    }
-    if (!id) {
-        reply_error(
-            r, 400,
-            "no Mcp-Session-Id header: send initialize first and use the id its answer carries");
+    if (!w->initialize || !w->session->id[0])
         return NULL;
-    }
-    /* An open session proves its id; the check and the list of ended ones are for those that are
-     * made again. */
-    struct http_session *hs = *slot(m, id);
-    if (!hs && !id_is_ours(m, id)) {
-        reply_error(r, 404, "this session has ended: send initialize again");
-        return NULL;
-    }
-    if (hs && strcmp(hs->server, s->name) != 0) {
-        reply_error(r, 404, "this session belongs to server \"%s\": send initialize to /mcp/%s",
-                    hs->server, s->name);
-        return NULL;
-    }
-    return hs ? hs : session_open(m, id, s);
+    out[0] = (struct reply_header){"Mcp-Session-Id", w->session->id};
+    out[1] = (struct reply_header){NULL, NULL};
+    return out;
 }
-
-/* ---- calls ---- */
 
 static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
 {
-    const struct reply_header headers[] = {{"Mcp-Session-Id", w->session_id}, {NULL, NULL}};
+    struct reply_header headers[2];
 
-    request_reply(w->request, 200, "application/json", w->session_id[0] ? headers : NULL, iov,
-                  count);
+    request_reply(w->request, 200, "application/json", session_header(w, headers), iov, count);
 }
 
 static void answer_enveloped(struct waiting *w, const struct iovec *iov, int count)
@@ -240,27 +70,95 @@ static void answer_enveloped(struct waiting *w, const struct iovec *iov, int cou
     json_decref(doc);
 }
 
+/* ---- requests that wait ---- */
+
+static void keepalive_start(struct mcp_http *m)
+{
+    if (!ev_is_active(&m->keepalive))
+        ev_timer_again(m->api->loop, &m->keepalive);
+}
+
+static struct waiting *waiting_new(struct request *r, const struct envelope *e)
+{
+    struct waiting *w = xcalloc(1, sizeof *w + e->id.n);
+
+    w->request = r;
+    w->begun_ms = clock_mono_ms();
+    w->id = (struct span){memcpy(w + 1, e->id.p, e->id.n), e->id.n};
+    return w;
+}
+
+static void waiting_join(struct waiting *w, struct http_session *hs)
+{
+    w->session = hs;
+    w->next = hs->waits;
+    if (w->next)
+        w->next->prev = w;
+    hs->waits = w;
+    keepalive_start(hs->m);
+}
+
+static void waiting_free(struct waiting *w)
+{
+    if (w->next)
+        w->next->prev = w->prev;
+    if (w->prev)
+        w->prev->next = w->next;
+    else if (w->session)
+        w->session->waits = w->next;
+    client_close(w->own_client);
+    free(w);
+}
+
+/* A session whose initialize failed never was one. */
+void waiting_end(struct waiting *w)
+{
+    struct http_session *hs = w->session;
+
+    waiting_free(w);
+    if (hs && !hs->id[0])
+        http_session_close(hs);
+}
+
+/* From now on its answer is an event stream. */
+static void open_stream(struct waiting *w)
+{
+    struct reply_header headers[2];
+
+    if (w->initialize)
+        http_session_name(w->session);
+    w->stream = http_session_stream(w->session, w->id);
+    mcp_stream_attach(w->stream, TAKE(w->request), session_header(w, headers), 0);
+}
+
 static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
 {
     struct waiting *w = ctx;
 
-    (void)is_error;
-    if (w->envelope)
+    if (w->initialize && !is_error)
+        http_session_name(w->session);
+    if (w->stream) {
+        mcp_stream_send(w->stream, iov, count);
+        mcp_stream_end(w->stream);
+    } else if (w->envelope) {
         answer_enveloped(w, iov, count);
-    else
+    } else {
         answer_plain(w, iov, count);
+    }
     w->answered = true;
     if (w->call)         /* later, from the loop: nobody else will free it */
-        waiting_free(w);
+        waiting_end(w);
 }
 
+/* Before anything was said to it: an answer could not be asked for again, so nobody waits for it
+ * any more. The server goes on. */
 static void on_request_gone(void *ctx, struct request *r)
 {
     struct waiting *w = ctx;
 
     (void)r;
     call_abandon(w->call);
-    waiting_free(w);
+    waiting_end(w);
 }
 
 /* Sends and waits. Frees w here when the answer came at once. */
@@ -268,10 +166,69 @@ static void begin(struct waiting *w, struct client *client, const struct envelop
 {
     w->call = client_send(client, e, on_reply, w);
     if (w->answered)
-        waiting_free(w);
+        waiting_end(w);
     else
         request_set_gone(w->request, on_request_gone, w);
 }
+
+/* ---- messages of the server ---- */
+
+static struct mcp_stream *own_stream(struct http_session *hs)
+{
+    if (!hs->own)
+        hs->own = http_session_stream(hs, (struct span){0});
+    return hs->own;
+}
+
+bool mcp_http_on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
+{
+    struct http_session *hs = ctx;
+    struct waiting *w = call_ctx;
+    struct iovec iov = {(void *)(uintptr_t)msg, n};
+
+    if (w && !w->stream && w->accepts_stream)
+        open_stream(w);
+    if (w && w->stream) {
+        mcp_stream_send(w->stream, &iov, 1);
+        return true;
+    }
+    struct mcp_stream *own = own_stream(hs);
+    if (asks && !own->http)
+        return false;
+    mcp_stream_send(own, &iov, 1);
+    return true;
+}
+
+/* Who has waited long is answered by a stream, which can be kept alive. */
+static void keep_alive(struct http_session *hs, int64_t now, bool *ret_any)
+{
+    for (struct waiting *w = hs->waits; w; w = w->next) {
+        *ret_any = true;
+        if (!w->stream && w->accepts_stream && now - w->begun_ms > 1000 * (int64_t)KEEPALIVE_S)
+            open_stream(w);
+    }
+    for (struct mcp_stream *st = hs->streams; st; st = st->next) {
+        *ret_any |= st->http || st->ended;
+        mcp_stream_comment(st, "");
+    }
+    http_session_sweep(hs, now);
+}
+
+static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct mcp_http *m = timer->data;
+    int64_t now = clock_mono_ms();
+    bool any = false;
+
+    (void)revents;
+    for (size_t i = 0; i < SESSION_BUCKETS; i++)
+        for (struct http_session *hs = m->bucket[i]; hs; hs = hs->next)
+            keep_alive(hs, now, &any);
+    if (!any)
+        ev_timer_stop(loop, timer);
+}
+
+/* ---- methods ---- */
 
 static bool version_is_known(const char *v)
 {
@@ -283,20 +240,36 @@ static bool version_is_known(const char *v)
     return false;
 }
 
-static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
+/* Clients have to accept both. One that names only JSON gets no stream; one that names nothing
+ * takes what comes. */
+static bool accepts_stream(const struct request *r)
+{
+    const char *accept = request_get_header(r, "Accept");
+
+    return !accept || strstr(accept, "text/event-stream") || strstr(accept, "*/*");
+}
+
+static bool check_version(struct request *r)
 {
     const char *version = request_get_header(r, "MCP-Protocol-Version");
+
+    if (!version || version_is_known(version))
+        return true;
+    mcp_http_refuse(r, 400, -32600,
+                    "MCP-Protocol-Version %.40s is not supported: use 2025-11-25 or earlier",
+                    version);
+    return false;
+}
+
+static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
+{
     struct envelope e;
     struct fault f = FAULT_NONE;
     size_t n;
     const char *msg = request_get_body(r, &n);
 
-    if (version && !version_is_known(version)) {
-        reply_error(r, 400,
-                    "MCP-Protocol-Version %.40s is not supported: use 2025-11-25 or earlier",
-                    version);
+    if (!check_version(r))
         return;
-    }
     if (envelope_scan(msg, n, &e, &f) < 0) {
         AUTO_BUF struct buf b = BUF_INIT;
         envelope_error(&b, e.id, -32700, f.text);
@@ -304,42 +277,80 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
         return;
     }
     bool initialize = e.kind == ENVELOPE_REQUEST && span_is(e.method, "initialize");
-    struct http_session *hs = session_of(m, r, s, initialize);
+    struct http_session *hs = initialize ? http_session_begin(m, s) : http_session_of(m, r, s);
     if (!hs)
         return;
-    hs->used_ms = clock_mono_ms();
     if (e.kind != ENVELOPE_REQUEST) {
         client_send(hs->client, &e, NULL, NULL);
         request_reply(r, 202, NULL, NULL, NULL, 0);
         return;
     }
-    struct waiting *w = xcalloc(1, sizeof *w);
-    w->request = r;
-    if (initialize)
-        memcpy(w->session_id, hs->id, sizeof w->session_id);
+    struct waiting *w = waiting_new(r, &e);
+    w->initialize = initialize;
+    w->accepts_stream = accepts_stream(r);
     waiting_join(w, hs);
     begin(w, hs->client, &e);
 }
 
-static void handle_delete(struct mcp_http *m, struct request *r)
+/* The stream of a call that an earlier supervisor had, or that was kept no longer. */
+static void answer_lost_call(struct http_session *hs, struct request *r, struct span call)
 {
-    const char *id = request_get_header(r, "Mcp-Session-Id");
+    AUTO_BUF struct buf out = BUF_INIT;
+    struct mcp_stream *st = http_session_stream(hs, call);
 
-    if (!id || !id_is_ours(m, id)) {
-        reply_error(r, id ? 404 : 400,
-                    id ? "there is no such session" : "no Mcp-Session-Id header");
+    envelope_error(&out, call, -32000,
+                   "the stream of this call is not kept any more (mcptop was restarted, or it was "
+                   "long ago): whether the call took effect is not known");
+    mcp_stream_attach(st, r, NULL, 0);
+    mcp_stream_send(st, &(struct iovec){out.data, out.len}, 1);
+    mcp_stream_end(st);
+}
+
+static void resume(struct http_session *hs, struct request *r, const char *last)
+{
+    struct event_id id;
+    bool ours = event_id_parse(last, &id);
+    struct mcp_stream *st = ours && id.life == hs->m->life ? hs->streams : NULL;
+
+    while (st && st->number != id.stream)
+        st = st->next;
+    if (st) {
+        mcp_stream_attach(st, r, NULL, id.seq);
+    } else if (ours && id.call.n) {
+        answer_lost_call(hs, r, id.call);
+    } else {
+        mcp_stream_attach(own_stream(hs), r, NULL, 0);
+        mcp_stream_comment(hs->own, "the stream of Last-Event-ID is not kept any more: "
+                                    "this is a new one");
+    }
+}
+
+static void handle_get(struct mcp_http *m, struct request *r, struct server *s)
+{
+    const char *accept = request_get_header(r, "Accept");
+    const char *last = request_get_header(r, "Last-Event-ID");
+
+    if (!accept || !strstr(accept, "text/event-stream")) {
+        static const struct reply_header allow[] = {{"Allow", "GET, POST, DELETE"}, {NULL, NULL}};
+        AUTO_BUF struct buf b = BUF_INIT;
+        envelope_error(&b, (struct span){0}, -32600,
+                       "GET opens an event stream: send Accept: text/event-stream");
+        request_reply(r, 405, "application/json", allow, &(struct iovec){b.data, b.len}, 1);
         return;
     }
-    struct http_session **at = slot(m, id);
-    snprintf(m->ended[m->ended_next++ % REMEMBERED_ENDS], ID_LEN + 1, "%s", id);
-    if (*at)
-        session_close(at);
-    request_reply(r, 200, NULL, NULL, NULL, 0);
+    struct http_session *hs = check_version(r) ? http_session_of(m, r, s) : NULL;
+    if (!hs)
+        return;
+    keepalive_start(m);
+    if (last)
+        resume(hs, r, last);
+    else
+        mcp_stream_attach(own_stream(hs), r, NULL, 0);
 }
 
 void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
 {
-    static const struct reply_header allow[] = {{"Allow", "POST, DELETE"}, {NULL, NULL}};
+    static const struct reply_header allow[] = {{"Allow", "GET, POST, DELETE"}, {NULL, NULL}};
     const char *method = request_get_method(r);
     struct server *s = fleet_find(m->api->fleet, server);
 
@@ -347,8 +358,10 @@ void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
         reply_no_server(r, m->api->fleet, server);
     else if (strcmp(method, "POST") == 0)
         handle_post(m, r, s);
+    else if (strcmp(method, "GET") == 0)
+        handle_get(m, r, s);
     else if (strcmp(method, "DELETE") == 0)
-        handle_delete(m, r);
+        http_session_delete(m, r);
     else
         request_reply(r, 405, NULL, allow, NULL, 0);
 }
@@ -372,8 +385,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
         reply_error(r, 400, "the tool's name or arguments cannot be sent");
         return;
     }
-    struct waiting *w = xcalloc(1, sizeof *w);
-    w->request = r;
+    struct waiting *w = waiting_new(r, &e);
     w->envelope = true;
     w->own_client = client_open(s->session, "api", NULL, NULL);
     begin(w, w->own_client, &e);
@@ -391,11 +403,16 @@ struct mcp_http *mcp_http_new(struct api_server *a)
     const uint8_t zero[16] = {0};
 
     m->api = a;
+    while (getrandom(&m->life, sizeof m->life, 0) != (ssize_t)sizeof m->life)
+        ;
     for (int half = 0; half < 2; half++) {
         uint64_t h =
             siphash24(zero, instance, strlen(instance)) + (uint64_t)half * 0x9e3779b97f4a7c15;
         memcpy(m->key + 8 * half, &h, 8);
     }
+    ev_init(&m->keepalive, on_keepalive);
+    m->keepalive.repeat = KEEPALIVE_S;
+    m->keepalive.data = m;
     return m;
 }
 
@@ -403,8 +420,9 @@ void mcp_http_free(struct mcp_http *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < SESSION_BUCKETS; i++)
         while (m->bucket[i])
-            session_close(&m->bucket[i]);
+            http_session_close(m->bucket[i]);
+    ev_timer_stop(m->api->loop, &m->keepalive);
     free(m);
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* POST /mcp/NAME: legacy MCP over streamable HTTP, answered in JSON (specification 2025-11-25,
- * transports).
+/* /mcp/NAME: MCP over streamable HTTP (specification 2025-11-25, transports).
+ *
+ * POST carries one message. A request is answered by one JSON text, or by an event stream where
+ * something precedes the answer (progress, log messages, questions of the server) or the answer
+ * takes long. GET opens the session's own event stream, for what belongs to no request; with
+ * Last-Event-ID it goes on with the stream that the id names. DELETE ends the session.
  *
  * A session id is given with the answer to initialize and asked for afterwards: absent 400,
  * terminated or not of our making 404. It is random plus a check that only this installation can
- * make, so a session goes on after the supervisor was restarted. It is no authorisation. GET is 405
- * (no stream is offered), DELETE ends the session. */
+ * make, so a session goes on after the supervisor was restarted (its streams do not, and say so).
+ * It is no authorisation. A client that disconnects cancels nothing. */
 #ifndef MCPTOP_API_MCP_HTTP_H
 #define MCPTOP_API_MCP_HTTP_H
 

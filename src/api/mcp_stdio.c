@@ -148,9 +148,13 @@ static void on_out_broken(void *ctx, struct outq *q)
     connection_end(ctx);
 }
 
-static void on_notify(void *ctx, const char *msg, size_t n)
+static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
 {
-    send_line(ctx, &(struct iovec){(void *)(uintptr_t)msg, n}, 1);
+    struct connection *c = ctx;
+
+    (void)call_ctx, (void)asks;
+    send_line(c, &(struct iovec){(void *)(uintptr_t)msg, n}, 1);
+    return !c->dead;
 }
 
 static void on_gone(void *ctx)
@@ -251,7 +255,7 @@ static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, si
 {
     struct connection *c = ctx;
     struct server *s = fleet_find(c->m->api->fleet, c->server);
-    static const struct client_events events = {.notify = on_notify, .gone = on_gone};
+    static const struct client_events events = {.message = on_message, .gone = on_gone};
 
     if (!u || !s) {        /* the client, or the server's entry, went away in between */
         if (u)

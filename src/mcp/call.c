@@ -102,6 +102,8 @@ void call_detach(struct call *k)
 {
     if (!k->client)
         return;
+    if (k->client->session->asks)
+        asks_call_over(k->client->session, k);
     *(k->sibling_prev ? &k->sibling_prev->sibling_next : &k->client->calls) = k->sibling_next;
     if (k->sibling_next)
         k->sibling_next->sibling_prev = k->sibling_prev;
@@ -156,6 +158,7 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
     k->method = keep_shown(&at, e->method, SHOWN_METHOD);
     k->name = keep_shown(&at, name, SHOWN_NAME);
     k->client = c;
+    k->owner = c->number;
     k->sibling_next = c->calls;
     if (c->calls)
         c->calls->sibling_prev = k;
@@ -186,6 +189,14 @@ void call_hold(struct session *s, struct call *k, const struct envelope *e)
     copy_message(s, k, e);
     k->held_ms = k->begun_ms;
     call_move(k, &s->held);
+    calls_arm(s);
+}
+
+void call_wait_turn(struct session *s, struct call *k, const struct envelope *e)
+{
+    copy_message(s, k, e);
+    k->held_ms = k->begun_ms;
+    call_move(k, &s->queued);
     calls_arm(s);
 }
 
@@ -257,6 +268,8 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
         if (k->id)
             measure(s, k);
     }
+    if (k->subscription && is_error)
+        subscriptions_failed(s, k->subscription);
     /* The pieces may point into the call (its token), so it goes last; but nothing may find it
      * while its owner is told. */
     if (k->list == &s->flight && !k->client)
@@ -283,6 +296,7 @@ void call_give_up(struct session *s, struct call *k, const char *why)
     s->stats.calls++;
     s->stats.errors++;
     s->abandoned++;
+    k->cancelled_ms = clock_mono_ms();
     call_detach(k);
     struct iovec iov = {out.data, out.len};
     fn(ctx, &iov, 1, true);
@@ -316,6 +330,7 @@ static void fail_all(struct session *s, struct call_list *list, const char *why)
 void calls_fail_held(struct session *s, const char *why)
 {
     fail_all(s, &s->held, why);
+    fail_all(s, &s->queued, why);
 }
 
 void calls_fail_flight(struct session *s, const char *cause)
@@ -367,6 +382,8 @@ static int64_t next_deadline(const struct session *s)
 
     if (s->held.head)
         at = s->held.head->held_ms + s->cfg.hold_timeout_ms;
+    if (s->queued.head && s->queued.head->held_ms + s->cfg.call_timeout_ms < at)
+        at = s->queued.head->held_ms + s->cfg.call_timeout_ms;
     if (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms < at)
         at = s->flight.head->active_ms + s->cfg.call_timeout_ms;
     return at;
@@ -402,6 +419,24 @@ static void expire_held(struct session *s, struct call *k)
               buf_str(&cause), (long long)(s->cfg.hold_timeout_ms + 999) / 1000);
 }
 
+static void expire_queued(struct session *s, struct call *k)
+{
+    call_fail(s, k, SESSION_ERROR,
+              "server \"%s\" asks its clients for input, so it works for one client at a time: "
+              "waited %lld s for another client's calls",
+              s->cfg.server, (long long)(s->cfg.call_timeout_ms + 999) / 1000);
+}
+
+/* A person may have to answer first. Ten timeouts at most. */
+static bool asks_its_client(struct session *s, struct call *k, int64_t now)
+{
+    if (!asks_pending(s, k) || now - k->written_ns / 1000000 > 9 * s->cfg.call_timeout_ms)
+        return false;
+    k->active_ms = now;
+    call_move(k, &s->flight);
+    return true;
+}
+
 /* The server is told, so that it can stop working on it. */
 static void expire_written(struct session *s, struct call *k)
 {
@@ -431,8 +466,12 @@ void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)
     session_enter(s);
     while (s->held.head && s->held.head->held_ms + s->cfg.hold_timeout_ms <= now)
         expire_held(s, s->held.head);
-    while (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms <= now)
-        expire_written(s, s->flight.head);
+    while (s->queued.head && s->queued.head->held_ms + s->cfg.call_timeout_ms <= now)
+        expire_queued(s, s->queued.head);
+    while (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms <= now) {
+        if (!asks_its_client(s, s->flight.head, now))
+            expire_written(s, s->flight.head);
+    }
     if (!s->doomed)
         calls_arm(s);
     session_leave(s);
@@ -466,7 +505,7 @@ void session_get_stats(const struct session *s, struct session_stats *ret)
 
     *ret = s->stats;
     ret->in_flight = s->flight.n - s->abandoned;
-    ret->held = s->held.n;
+    ret->held = s->held.n + s->queued.n;
     ret->clients = s->client_count;
     ret->p50_us = ret->p95_us = ret->p99_us = -1;
     if (!l)

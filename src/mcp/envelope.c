@@ -136,7 +136,7 @@ static int walk_key(const struct walk *w, const struct span *names, int count)
         return key_find(w->key, names, count);
     /* Escaped: six bytes a character at most, three bytes of UTF-8 for a folded letter; a longer
      * one is none of ours. */
-    if (w->key.n > 6 * 16)
+    if (w->key.n > 6 * 48)
         return KEY_OTHER;
     AUTO_BUF struct buf text = BUF_INIT;
     if (jscan_decode(w->key.p - 1, w->key.n + 2, &text))
@@ -162,12 +162,19 @@ static const struct span par_names[PAR_COUNT] = {
     [PAR_REQUEST] = NAME("requestId"),
 };
 
+enum { META_TOKEN, META_VERSION, META_SUBSCRIPTION, META_COUNT };
+static const struct span meta_names[META_COUNT] = {
+    [META_TOKEN] = NAME("progressToken"),
+    [META_VERSION] = NAME("io.modelcontextprotocol/protocolVersion"),
+    [META_SUBSCRIPTION] = NAME("io.modelcontextprotocol/subscriptionId"),
+};
+
 struct scan {
     const char *msg;
     struct fault *f;
     struct span top[TOP_COUNT];
     struct span par[PAR_COUNT];
-    struct span meta_token;
+    struct span meta[META_COUNT];
     bool name_variant;      /* params has "Name" or the like: wrong only where a name counts */
     bool request_variant;
 };
@@ -189,22 +196,21 @@ static int variant(struct scan *sc, struct span key)
                      (int)key.n, key.p);
 }
 
-/* params._meta: only the progress token counts. */
 static int scan_meta(struct scan *sc, struct walk *outer)
 {
     struct walk w = walk_object(outer->p, outer->end);
 
     while (walk_next(&w)) {
-        int key = walk_key(&w, &par_names[PAR_TOKEN], 1);
+        int key = walk_key(&w, meta_names, META_COUNT);
         struct span value;
         if (key == KEY_VARIANT)
             return variant(sc, w.key);
         if (!walk_value(&w, &value))
             break;
-        if (key == 0) {
-            if (sc->meta_token.n)
-                return twice(sc, par_names[PAR_TOKEN]);
-            sc->meta_token = value;
+        if (key >= 0) {
+            if (sc->meta[key].n)
+                return twice(sc, meta_names[key]);
+            sc->meta[key] = value;
         }
     }
     outer->p = w.p;
@@ -298,19 +304,22 @@ static int classify_params(struct scan *sc, struct envelope *e)
 {
     if (e->params.n && *e->params.p != '{' && !is_null(e->params))
         return fault_set(sc->f, FAULT_INVALID, "\"params\" must be an object");
+    e->version = sc->meta[META_VERSION];
     if (e->kind == ENVELOPE_REQUEST) {
         if (sc->name_variant &&
             (span_is(e->method, "tools/call") || span_is(e->method, "prompts/get")))
             return fault_set(sc->f, FAULT_INVALID, "\"name\" in another letter case in \"params\"");
-        if (sc->meta_token.n && !is_null(sc->meta_token)) {
-            if (check_token(sc, sc->meta_token, "\"progressToken\""))
+        if (sc->meta[META_TOKEN].n && !is_null(sc->meta[META_TOKEN])) {
+            if (check_token(sc, sc->meta[META_TOKEN], "\"progressToken\""))
                 return -1;
-            e->progress_token = sc->meta_token;
+            e->progress_token = sc->meta[META_TOKEN];
         }
         if (sc->par[PAR_NAME].n && *sc->par[PAR_NAME].p == '"')
             e->name = sc->par[PAR_NAME];
         return 0;
     }
+    if (is_token(sc->meta[META_SUBSCRIPTION]))
+        e->subscription = sc->meta[META_SUBSCRIPTION];
     if (span_is(e->method, "notifications/progress")) {
         if (check_token(sc, sc->par[PAR_TOKEN], "\"progressToken\""))
             return -1;
@@ -444,7 +453,8 @@ bool envelope_has_newline(const struct envelope *e)
 void envelope_flatten(struct envelope *e, char *out)
 {
     struct span *const spans[] = {&e->id, &e->method, &e->params, &e->result, &e->error,
-                                  &e->name, &e->progress_token, &e->cancels};
+                                  &e->name, &e->progress_token, &e->cancels,
+                                  &e->version, &e->subscription};
 
     /* The scan refuses raw control characters inside strings, so each of these stands between
      * tokens. */

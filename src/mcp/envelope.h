@@ -33,6 +33,9 @@ struct envelope {
     /* params._meta.progressToken of a request, params.progressToken of notifications/progress */
     struct span progress_token;
     struct span cancels;         /* params.requestId of notifications/cancelled: the token */
+    /* of params._meta, the tokens: the version that a request of the modern era names, and the
+     * request that a notification of it answers (io.modelcontextprotocol/…) */
+    struct span version, subscription;
 };
 
 enum { ENVELOPE_MAX_TOKEN = 1024 };              /* bytes of an id or a progress token */

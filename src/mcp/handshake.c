@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
-static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18",
-                                             PROTOCOL_LATEST};
+static const char latest[] = PROTOCOL_LATEST;
+static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", latest};
 
 const char *protocol_known(struct span version)
 {
@@ -20,6 +20,20 @@ const char *protocol_known(struct span version)
             return known_versions[i];
     }
     return NULL;
+}
+
+const char *protocol_at(unsigned index)
+{
+    return index < ARRAY_LEN(known_versions) ? known_versions[index] : latest;
+}
+
+unsigned protocol_index(const char *version)
+{
+    unsigned i = 0;
+
+    while (i < ARRAY_LEN(known_versions) - 1 && version != known_versions[i])
+        i++;
+    return i;
 }
 
 /* ---- towards the server ---- */
@@ -107,6 +121,8 @@ static void go_on(struct session *s)
     session_write_text(s, done, sizeof(done) - 1, NULL);
     s->open = true;
     handshake_expect(s, "tools/list");
+    logging_update(s);
+    subscriptions_again(s);
     answer_held(s);
     /* Those who have waited through a restart need not wait for the tool list too. */
     if (s->epoch == epoch && s->open)
@@ -145,12 +161,13 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
     go_on(s);
 }
 
-/* No capability of a client is announced: what the server would ask of one (sampling, elicitation,
- * roots) is not passed on. */
+/* What clients can be asked for is announced for all of them: which ones can is looked at when the
+ * server asks (server_requests.c). */
 void handshake_begin(struct session *s)
 {
     static const char params[] =
-        "{\"protocolVersion\":\"" PROTOCOL_LATEST "\",\"capabilities\":{},"
+        "{\"protocolVersion\":\"" PROTOCOL_LATEST "\",\"capabilities\":{\"sampling\":{},"
+        "\"elicitation\":{\"form\":{},\"url\":{}},\"roots\":{\"listChanged\":true}},"
         "\"clientInfo\":{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}}";
 
     handshake_expect(s, "initialize");
@@ -193,6 +210,22 @@ static void name_client(struct client *c, struct span params)
     client_set_label(c, label);
 }
 
+static unsigned features_of(struct span capabilities)
+{
+    struct span elicitation = span_member(capabilities, "elicitation");
+    unsigned features = 0;
+
+    if (span_member(capabilities, "sampling").n)
+        features |= CLIENT_SAMPLING;
+    if (elicitation.n)
+        features |= CLIENT_ELICITATION;
+    if (span_member(elicitation, "url").n)
+        features |= CLIENT_ELICITATION_URL;
+    if (span_member(capabilities, "roots").n)
+        features |= CLIENT_ROOTS;
+    return features;
+}
+
 struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
                               void *ctx)
 {
@@ -200,8 +233,10 @@ struct call *handshake_client(struct client *c, const struct envelope *e, call_r
     const char *version = protocol_known(span_member(e->params, "protocolVersion"));
 
     if (!version)
-        version = PROTOCOL_LATEST;
+        version = latest;
+    c->wanted = version;
     name_client(c, e->params);
+    c->features = features_of(span_member(e->params, "capabilities"));
     if (!s->init) {
         struct call *k = router_hold(c, e, fn, ctx);
         if (k)

@@ -34,23 +34,50 @@ static void take_reply(struct session *s, const struct envelope *e)
                 e->kind == ENVELOPE_ERROR);
 }
 
-/* ---- notifications ---- */
+/* ---- to whom ---- */
 
-static void tell_client(struct client *c, const struct envelope *e, struct span token)
+bool relay_tell(struct client *c, struct call *k, const struct envelope *e, struct span token)
 {
-    if (!c->events || !c->events->notify)
-        return;
-    if (!token.n) {
-        c->events->notify(c->ctx, e->body.p, e->body.n);
-        return;
-    }
+    void *call_ctx = k ? k->ctx : NULL;
+
+    if (!c->events || !c->events->message)
+        return false;
+    if (!token.n)
+        return c->events->message(c->ctx, call_ctx, e->body.p, e->body.n, false);
     AUTO_BUF struct buf text = BUF_INIT;
     struct iovec iov[ENVELOPE_IOV];
     int n = envelope_rewrite(e, (struct span){0}, token, false, iov);
     for (int i = 0; i < n; i++)
         buf_add(&text, iov[i].iov_base, iov[i].iov_len);
-    c->events->notify(c->ctx, buf_str(&text), text.len);
+    return c->events->message(c->ctx, call_ctx, buf_str(&text), text.len, false);
 }
+
+/* A call whose client has gone may still speak, and then not to another client; one that was
+ * cancelled has fallen silent soon. */
+struct client *relay_owner(struct session *s, struct call **ret_call)
+{
+    struct call *mine = NULL;
+    uint32_t owner = 0;
+    int64_t now = s->abandoned ? clock_mono_ms() : 0;
+
+    *ret_call = NULL;
+    for (struct call *k = s->flight.head; k; k = k->next) {
+        if (!k->client && k->cancelled_ms && now - k->cancelled_ms > SESSION_CANCELLED_MS)
+            continue;
+        if (owner && k->owner != owner)
+            return NULL;
+        owner = k->owner;
+        if (k->client)
+            mine = k;
+    }
+    *ret_call = mine;
+    if (mine)
+        return mine->client;
+    struct client *only = s->client_count == 1 ? s->clients : NULL;
+    return only && only->protocol && (!owner || owner == only->number) ? only : NULL;
+}
+
+/* ---- notifications ---- */
 
 /* Late progress has no owner any more and is dropped. A call that shows progress lives longer, ten
  * timeouts at most. */
@@ -66,7 +93,7 @@ static void take_progress(struct session *s, const struct envelope *e)
         k->active_ms = now;
         call_move(k, &s->flight);
     }
-    tell_client(k->client, e, k->progress);
+    relay_tell(k->client, k, e, k->progress);
 }
 
 static bool is_list_change(const struct envelope *e)
@@ -86,12 +113,24 @@ static void tell_all(struct session *s, const struct envelope *e)
     while (c) {
         if (c->protocol && c->round != round) {
             c->round = round;
-            tell_client(c, e, (struct span){0});
+            relay_tell(c, NULL, e, (struct span){0});
             c = s->clients;
         } else {
             c = c->next;
         }
     }
+}
+
+/* To whom it must be for. */
+static void tell_owner(struct session *s, const struct envelope *e)
+{
+    struct call *k;
+    struct client *c = relay_owner(s, &k);
+
+    if (!c)
+        session_note(s, e->body.p, e->body.n, "for no client in particular");
+    else if (!span_is(e->method, "notifications/message") || logging_wants(c, e))
+        relay_tell(c, k, e, (struct span){0});
 }
 
 static void take_notification(struct session *s, const struct envelope *e)
@@ -103,11 +142,11 @@ static void take_notification(struct session *s, const struct envelope *e)
             catalogue_changed(s);
         tell_all(s, e);
     } else if (e->cancels.n) {
-        /* It cancels a request of its own, and those are answered at once. */
-    } else if (s->client_count == 1 && s->clients->protocol) {
-        tell_client(s->clients, e, (struct span){0});
+        asks_cancel(s, e);
+    } else if (span_is(e->method, "notifications/resources/updated")) {
+        subscriptions_tell(s, e);
     } else {
-        session_note(s, e->body.p, e->body.n, "for no client in particular");
+        tell_owner(s, e);
     }
 }
 
@@ -115,24 +154,16 @@ static void take_notification(struct session *s, const struct envelope *e)
 
 static void take_request(struct session *s, const struct envelope *e)
 {
-    AUTO_BUF struct buf out = BUF_INIT;
-    bool is_ping = span_is(e->method, "ping");
-
-    if (is_ping) {
-        buf_add_str(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
-        buf_add(&out, e->id.p, e->id.n);
-        buf_add_str(&out, ",\"result\":{}}");
-    } else {
-        AUTO_FREE char *method = span_decode((struct span){e->method.p - 1, e->method.n + 2}, 100);
-        AUTO_FREE char *why = xasprintf(
-            "%s is not passed on to clients: no such capability was announced", method);
-        envelope_error(&out, e->id, SESSION_NO_METHOD, why);
+    if (!span_is(e->method, "ping")) {
+        asks_take(s, e);
+        return;
     }
+    AUTO_BUF struct buf out = BUF_INIT;
+    buf_add_str(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_add(&out, e->id.p, e->id.n);
+    buf_add_str(&out, ",\"result\":{}}");
     /* A server that does not take the answer is about to be found silent, or has ended. */
     session_write_text(s, out.data, out.len, NULL);
-    if (!is_ping)
-        session_note(s, e->body.p, e->body.n,
-                     "a request that clients do not get; it was answered by an error");
 }
 
 /* ---- lines ---- */

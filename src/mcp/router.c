@@ -20,6 +20,7 @@ struct client *client_open(struct session *s, const char *label, const struct cl
     c->events = events;
     c->ctx = ctx;
     c->label = xstrdup(label ? label : "");
+    c->number = ++s->next_client;
     c->next = s->clients;
     if (c->next)
         c->next->prev = c;
@@ -32,14 +33,20 @@ void client_close(struct client *c)
 {
     if (!c)
         return;
+    struct session *s = c->session;
+    session_enter(s);
     while (c->calls)
         call_abandon(c->calls);
+    asks_client_gone(c);
+    subscriptions_client_gone(c);
     *(c->prev ? &c->prev->next : &c->session->clients) = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    c->session->client_count--;
+    s->client_count--;
+    logging_update(s);
     free(c->label);
     free(c);
+    session_leave(s);
 }
 
 const char *client_get_label(const struct client *c)
@@ -56,6 +63,22 @@ void client_set_label(struct client *c, const char *label)
 const char *client_get_protocol(const struct client *c)
 {
     return c->protocol;
+}
+
+unsigned client_get_features(const struct client *c)
+{
+    return c->features;
+}
+
+void client_restore(struct client *c, unsigned version, unsigned features)
+{
+    c->protocol = protocol_at(version);
+    c->features = features;
+}
+
+unsigned client_get_version(const struct client *c)
+{
+    return protocol_index(c->protocol ? c->protocol : c->wanted);
 }
 
 void call_abandon(struct call *k)
@@ -88,7 +111,7 @@ void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn
     fn(ctx, &iov, 1, true);
 }
 
-static void pong(struct session *s, struct span id, call_reply_fn fn, void *ctx)
+void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, void *ctx)
 {
     struct iovec iov[] = {
         iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n), iov_text(",\"result\":{}}"),
@@ -158,6 +181,28 @@ void router_flush(struct session *s)
     }
 }
 
+/* Those at the head go first, so that nobody waits for ever. */
+void router_next_turn(struct session *s)
+{
+    struct fault f = FAULT_NONE;
+    struct envelope e;
+
+    while (s->queued.head && s->open) {
+        struct call *k = s->queued.head;
+        if (envelope_scan(k->copy, k->copy_n, &e, &f)) {
+            call_fail(s, k, SESSION_INVALID, "%s", f.text);
+            continue;
+        }
+        if (asks_must_wait(k->client, &e))
+            return;
+        if (write_call(s, k, &e, &f)) {
+            if (f.code == EPIPE)
+                return;
+            fail_unwritten(s, k, &f);
+        }
+    }
+}
+
 /* ---- requests ---- */
 
 struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
@@ -191,6 +236,10 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
         return NULL;
     }
     struct call *k = call_new(c, e, fn, ctx);
+    if (s->one_at_a_time && asks_must_wait(c, e)) {
+        call_wait_turn(s, k, e);
+        return k;
+    }
     if (!write_call(s, k, e, &f))
         return k;
     if (f.code == EPIPE) {
@@ -209,7 +258,7 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
     struct session *s = c->session;
 
     if (span_is(e->method, "ping")) {
-        pong(s, e->id, fn, ctx);
+        router_answer_empty(s, e->id, fn, ctx);
         return NULL;
     }
     if (s->refused) {
@@ -218,7 +267,20 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
     }
     if (span_is(e->method, "initialize"))
         return handshake_client(c, e, fn, ctx);
-    return forward(c, e, fn, ctx);
+    if (span_is(e->method, "logging/setLevel") && logging_take(c, e, fn, ctx))
+        return NULL;
+    if (span_is(e->method, "resources/unsubscribe") && subscriptions_leave(c, e, fn, ctx))
+        return NULL;
+    uint32_t subscription = 0;
+    if (span_is(e->method, "resources/subscribe") &&
+        subscriptions_take(c, e, fn, ctx, &subscription))
+        return NULL;
+    struct call *k = forward(c, e, fn, ctx);
+    if (k)
+        k->subscription = subscription;
+    else if (subscription)
+        subscriptions_failed(s, subscription);
+    return k;
 }
 
 /* ---- notifications ---- */
@@ -234,7 +296,7 @@ static void take_cancel(struct client *c, const struct envelope *e)
         k = k->sibling_next;
     if (!k || !e->cancels.n || k->initialize)
         return;
-    if (k->list == &s->held) {
+    if (k->list == &s->held || k->list == &s->queued) {
         call_fail(s, k, SESSION_ERROR, "cancelled by the client");
         return;
     }
@@ -246,21 +308,17 @@ static void take_cancel(struct client *c, const struct envelope *e)
 
 static void take_notification(struct client *c, const struct envelope *e)
 {
-    /* The handshake of the client was with us; progress and roots would answer requests that no
-     * client was ever sent. */
-    static const char *const ours[] = {
-        "notifications/initialized", "notifications/progress", "notifications/roots/list_changed",
-    };
-
-    if (span_is(e->method, "notifications/cancelled")) {
+    if (span_is(e->method, "notifications/cancelled"))
         take_cancel(c, e);
+    else if (span_is(e->method, "notifications/progress"))
+        asks_progress(c, e);
+    else if (span_is(e->method, "notifications/initialized"))
+        return;     /* the handshake of the client was with us */
+    /* One client's roots are none of the server's business while it serves another. */
+    else if (span_is(e->method, "notifications/roots/list_changed") &&
+             (c->session->client_count > 1 || !(c->features & CLIENT_ROOTS)))
         return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-        if (span_is(e->method, ours[i]))
-            return;
-    }
-    if (c->session->open)
+    else if (c->session->open)
         write_rewritten(c->session, e, 0, NULL);
 }
 
@@ -274,7 +332,8 @@ struct call *client_send(struct client *c, const struct envelope *e, call_reply_
         k = take_request(c, e, fn, ctx);
     else if (e->kind == ENVELOPE_NOTIFICATION)
         take_notification(c, e);
-    /* A reply: no request of the server is passed on to a client, so nobody waits for it. */
+    else
+        asks_answer(c, e);
     session_leave(s);
     return k;
 }
@@ -303,4 +362,5 @@ void session_each_call(const struct session *s, call_info_fn fn, void *ctx)
 
     tell(&s->flight, now, false, fn, ctx);
     tell(&s->held, now, true, fn, ctx);
+    tell(&s->queued, now, true, fn, ctx);
 }

@@ -17,6 +17,7 @@ static void destroy(struct session *s)
 {
     frame_fini(&s->frame);
     catalogue_fini(s);
+    subscriptions_fini(s);
     free(s->table.slots);
     free(s->latencies);
     free(s->cause);
@@ -38,6 +39,8 @@ void session_enter(struct session *s)
 void session_leave(struct session *s)
 {
     assert(s->entered > 0);
+    if (s->entered == 1 && s->queued.n && !s->doomed)
+        router_next_turn(s);
     if (!--s->entered && s->doomed)
         destroy(s);
 }
@@ -130,6 +133,8 @@ static void end_run(struct session *s)
     catalogue_stop(s);
     session_ping_stop(s);
     calls_forget_own(s);
+    asks_forget(s);
+    s->log_level = 0;
 }
 
 void session_free(struct session *s)

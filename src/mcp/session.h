@@ -96,12 +96,18 @@ void session_get_stats(const struct session *s, struct session_stats *ret);
 
 /* ---- clients (router.c) ---- */
 struct client_events {
-    /* A notification for this client (progress of its calls with its own token, list_changed, log
-     * messages). One JSON text, no newline. May be NULL as a whole: the client has no channel for
-     * it. */
-    void (*notify)(void *ctx, const char *msg, size_t n);
+    /* A message of the server for this client: a notification (progress of its calls with its own
+     * token, list_changed, log messages), or, where `asks`, a request, whose answer is handed to
+     * client_send. One JSON text, no newline; valid during the call. call_ctx: the ctx of the open
+     * call that it belongs to, or NULL. false: there is no way to deliver it. May be NULL as a
+     * whole: the client has no channel for it. */
+    bool (*message)(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks);
     /* the session is being freed; the client is closed after this returns */
     void (*gone)(void *ctx);
+};
+/* What a client said in its initialize that it can be asked for. */
+enum client_feature {
+    CLIENT_SAMPLING = 1, CLIENT_ELICITATION = 2, CLIENT_ELICITATION_URL = 4, CLIENT_ROOTS = 8,
 };
 /* label: who it is, for people ("claude-code 2.0", taken from clientInfo once it initializes). */
 struct client *client_open(struct session *s, const char *label, const struct client_events *events,
@@ -112,6 +118,12 @@ const char *client_get_label(const struct client *c);
 void client_set_label(struct client *c, const char *label);
 /* The version its initialize was answered with; NULL before. Static. */
 const char *client_get_protocol(const struct client *c);
+unsigned client_get_features(const struct client *c);
+/* What an initialize said that an earlier supervisor answered: the client goes on as if it had been
+ * this session's. version: of client_get_version; out of range = the latest. */
+void client_restore(struct client *c, unsigned version, unsigned features);
+/* The place of its version among those known. */
+unsigned client_get_version(const struct client *c);
 
 /* The reply: one JSON-RPC message with the client's own id and tokens, in ENVELOPE_IOV pieces at
  * most (no newline); valid during the call. Exactly once for a call that was not abandoned; may

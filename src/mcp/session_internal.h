@@ -6,11 +6,14 @@
  *   catalogue.c  tools/list with its pages, and again after list_changed
  *   call.c       the table of open requests: ids, deadlines, answers, figures
  *   router.c     clients and what they send
- *   relay.c      what the server sends: replies, progress, notifications, requests
+ *   relay.c      what the server sends: replies, progress, notifications
+ *   server_requests.c   what the server asks of clients: to whom, and the way back of the answer
+ *   subscriptions.c     who is told of which resource; the server is asked once for each
+ *   logging.c    how much of the server's log each client wants
  *
  * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one
- * list: held (waits for the server, has no id), flight (written, of a client, maybe abandoned) or
- * own. held is in order of arrival, flight in order of last activity, so the head of each is the
+ * list: held (waits for the server, has no id), queued (waits for its turn, see server_requests.c),
+ * flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order of last activity, so the head of each is the
  * next to expire and one timer serves all.
  *
  * Callbacks may call back into the session, even free it. So every entry from outside is between
@@ -29,6 +32,10 @@ enum {
     SESSION_ERROR = -32000,
     SESSION_INVALID = -32600,
     SESSION_NO_METHOD = -32601,
+    SESSION_BAD_PARAMS = -32602,
+    SESSION_MAX_ASKS = 256,              /* requests of the server that clients have to answer */
+    SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
+    SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,
     /* a written call is kept for the case that it is never read, if it is no longer … */
@@ -54,6 +61,8 @@ static inline struct iovec iov_text(const char *text)
 #define PROTOCOL_LATEST "2025-11-25"
 /* The static text of a legacy version we know, or NULL. version: a string token. */
 const char *protocol_known(struct span version);
+const char *protocol_at(unsigned index);         /* the latest when there is none */
+unsigned protocol_index(const char *version);    /* of a static one */
 
 /* ---- calls (call.c) ---- */
 
@@ -76,6 +85,9 @@ struct call {
     struct span token, progress;         /* the client's own id and progress token */
     struct span method, name;            /* for people: escapes undone, cut */
     const char *initialize;              /* a held initialize: the version for this client */
+    uint32_t owner;                      /* the client's number, also once it is abandoned */
+    int64_t cancelled_ms;                /* the server was told so; 0 = no */
+    uint32_t subscription;               /* the one that a resources/subscribe began; 0 = none */
     /* the message on one line: while it waits, and for a second try; or NULL */
     char *copy;
     size_t copy_n;
@@ -104,6 +116,7 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
 void call_fail(struct session *s, struct call *k, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void call_give_up(struct session *s, struct call *k, const char *why);
+void call_wait_turn(struct session *s, struct call *k, const struct envelope *e);
 void calls_fail_held(struct session *s, const char *why);
 void calls_fail_flight(struct session *s, const char *cause);
 /* from flight to held, where nobody can have read them */
@@ -132,7 +145,11 @@ struct client {
     char *label;
     struct call *calls;                  /* by sibling */
     const char *protocol;                /* negotiated, static; NULL before */
+    const char *wanted;                  /* … of an initialize that waits */
     uint32_t round;                      /* of session.round: was told already */
+    uint32_t number;                     /* never given to another client of the session */
+    unsigned features;                   /* CLIENT_* */
+    int log_level;                       /* its own wish: 1 = debug … 8 = emergency; 0 = none yet */
 };
 
 struct catalogue {
@@ -188,7 +205,7 @@ struct session {
 
     /* calls and clients */
     struct call_table table;
-    struct call_list held, flight, own;
+    struct call_list held, queued, flight, own;
     size_t copied_bytes;
     size_t undelivered;                  /* of the run that is about to end */
     uint32_t abandoned;                  /* of flight */
@@ -197,6 +214,16 @@ struct session {
     struct client *clients;
     uint32_t client_count;
     uint32_t round;                      /* of telling all clients something */
+    uint32_t next_client;
+
+    /* server_requests.c, subscriptions.c, logging.c */
+    struct ask *asks;
+    uint32_t ask_count;
+    uint64_t next_ask;
+    bool one_at_a_time;                  /* it asks: calls of one client at a time */
+    struct subscription *subscriptions;
+    uint32_t subscription_count;
+    int log_level;                       /* what the server was told; 0 = nothing */
     struct latencies *latencies;         /* NULL before the first call */
     /* the counters of it; the rest is filled in when asked for */
     struct session_stats stats;
@@ -242,8 +269,50 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
 void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx,
                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void router_flush(struct session *s);                        /* writes what is held */
+/* Writes the queued calls whose turn it is. */
+void router_next_turn(struct session *s);
+/* Answers {} */
+void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, void *ctx);
 
 void relay_message(struct session *s, const char *p, size_t n);
 void relay_oversize(struct session *s, const struct frame_item *item);
+/* Hands a message of the server on with token for its progress token (n == 0: as it is); k: the
+ * call that it belongs to, or NULL. */
+bool relay_tell(struct client *c, struct call *k, const struct envelope *e, struct span token);
+/* Whom the server must mean by what it sends without saying so: the only client with calls in
+ * flight (*ret_call is the last of them), or when there are none the only client there is (*ret_call
+ * is NULL). NULL: it could be several. */
+struct client *relay_owner(struct session *s, struct call **ret_call);
+
+/* ---- what the server asks of clients (server_requests.c) ---- */
+void asks_take(struct session *s, const struct envelope *e);
+/* A client's reply, and its progress on a request of the server. */
+void asks_answer(struct client *c, const struct envelope *e);
+void asks_progress(struct client *c, const struct envelope *e);
+/* The server takes a request back. False: it is none that a client got. */
+bool asks_cancel(struct session *s, const struct envelope *e);
+void asks_client_gone(struct client *c);     /* the server is told that nobody will answer */
+void asks_forget(struct session *s);         /* the run is over: clients need not answer */
+bool asks_pending(const struct session *s, const struct call *k);
+void asks_call_over(struct session *s, const struct call *k);
+/* Whether this request may have to wait because calls of another client are in flight. */
+bool asks_must_wait(const struct client *c, const struct envelope *e);
+
+/* ---- resources/subscribe (subscriptions.c) ---- */
+/* true: answered here. false: it goes to the server; *ret is then the subscription that hangs on
+ * the answer (0: none). */
+bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
+                        uint32_t *ret);
+bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+void subscriptions_failed(struct session *s, uint32_t number);
+void subscriptions_tell(struct session *s, const struct envelope *e);
+void subscriptions_client_gone(struct client *c);
+void subscriptions_again(struct session *s);                 /* to a server that was started anew */
+void subscriptions_fini(struct session *s);
+
+/* ---- logging (logging.c) ---- */
+bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+bool logging_wants(const struct client *c, const struct envelope *e);
+void logging_update(struct session *s);      /* tells the server the most verbose wish, if it changed */
 
 #endif

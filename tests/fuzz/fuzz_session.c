@@ -87,12 +87,14 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     k->call = NULL;
 }
 
-static void on_notify(void *ctx, const char *msg, size_t n)
+static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
 {
     struct envelope e;
 
-    (void)ctx;
-    MUST(!envelope_scan(msg, n, &e, NULL) && e.kind == ENVELOPE_NOTIFICATION);
+    (void)ctx, (void)call_ctx;
+    MUST(!envelope_scan(msg, n, &e, NULL));
+    MUST(e.kind == (asks ? ENVELOPE_REQUEST : ENVELOPE_NOTIFICATION));
+    return true;
 }
 
 static void feed_text(struct world *w, const char *text)
@@ -135,7 +137,7 @@ static void close_client(struct world *w, unsigned which)
 
 static void open_client(struct world *w)
 {
-    static const struct client_events events = {.notify = on_notify};
+    static const struct client_events events = {.message = on_message};
 
     for (int i = 0; i < CLIENTS; i++) {
         if (!w->clients[i]) {

@@ -9,27 +9,15 @@ import os
 import subprocess
 
 from harness import limit, paths, tap, wait_for
-from harness.images import host_tools
+from harness.images import host_tools, npm_folder, npm_program
 from harness.mcp import Stdio
 
 SQLITE = ["--with", "mcp<2", "mcp-server-sqlite", "--db-path"]
 
 
-def sdk(tools):
-    """The SDK's client, installed once into the cache; gives the directory that holds it."""
-    folder = os.path.join(paths.cache_dir(), "sdk-client-1")
-    if not os.path.exists(os.path.join(folder, "ready")):
-        os.makedirs(folder, exist_ok=True)
-        subprocess.run([os.path.join(tools, "npm"), "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder,
-                        "@modelcontextprotocol/sdk@1"], check=True, timeout=300,
-                       env=dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}"))
-        with open(os.path.join(folder, "ready"), "w", encoding="ascii"):
-            pass
-    with open(paths.fixture("sdk_client.mjs"), encoding="utf-8") as source:
-        text = source.read()
-    with open(os.path.join(folder, "client.mjs"), "w", encoding="utf-8") as target:
-        target.write(text)
-    return folder
+def sdk():
+    """The program that uses the SDK's client."""
+    return npm_program(npm_folder("sdk-client-2", "@modelcontextprotocol/sdk@1"), "sdk_client.mjs")
 
 
 def servers(t, tools):
@@ -59,9 +47,9 @@ CALLS = {"everything": ("echo", {"message": "hello"}, "hello"),
          "sqlite": ("list_tables", {}, "")}
 
 
-def call(m, folder, tools, name):
+def call(m, program, tools, name):
     tool, arguments, want = CALLS[name.removeprefix("d-")]
-    done = subprocess.run([os.path.join(tools, "node"), os.path.join(folder, "client.mjs"), tool, json.dumps(arguments),
+    done = subprocess.run([os.path.join(tools, "node"), program, tool, json.dumps(arguments),
                            paths.MCPTOP, "stdio", name], env=m.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=120, check=False)
     if done.returncode:
@@ -73,12 +61,12 @@ def call(m, folder, tools, name):
 def test_real_servers(t):
     tools = host_tools()
     engine = t.engine("python:3.11", "node:20")
-    folder = sdk(tools)
+    program = sdk()
     m = t.mcptop(servers(t, tools), docker_host=engine, listen=True, env={"PATH": f"{tools}:{os.environ['PATH']}"})
     for name in CALLS:
         for one in (name, "d-" + name):
             m.wait_server(one, timeout=240)
-            got, tool, want = call(m, folder, tools, one)
+            got, tool, want = call(m, program, tools, one)
             t.ok(tool in got["tools"] and want in json.dumps(got["result"]), f"{one}: the SDK's client calls {tool}", got)
     check_limits(t, m, engine)
     check_guide(t, m, engine)

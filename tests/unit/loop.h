@@ -6,7 +6,7 @@
 #include <ev.h>
 #include <stdbool.h>
 
-static void on_loop_timeout(struct ev_loop *loop, ev_timer *w, int revents)
+__attribute__((unused)) static void on_loop_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)revents;
     *(bool *)w->data = true;
@@ -14,7 +14,7 @@ static void on_loop_timeout(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 /* What is asked for may be no event of the loop: look every few milliseconds. */
-static void on_loop_tick(struct ev_loop *loop, ev_timer *w, int revents)
+__attribute__((unused)) static void on_loop_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)w, (void)revents;
 }

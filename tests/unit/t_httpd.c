@@ -70,7 +70,7 @@ static void on_handle(void *ctx, struct request *r)
         const char *body = request_get_body(r, &n);
         request_reply(r, 200, "text/plain", NULL, &(struct iovec){(void *)(uintptr_t)body, n}, 1);
     } else if (strcmp(path, "/stream") == 0) {
-        stream = request_stream(r, "text/event-stream", &(struct http_stream_events){on_drained, on_closed}, NULL);
+        stream = request_stream(r, "text/event-stream", NULL, &(struct http_stream_events){on_drained, on_closed}, NULL);
     } else if (strcmp(path, "/upgrade") == 0) {
         request_upgrade(r, "mcp-stdio", on_open, NULL);
     } else {

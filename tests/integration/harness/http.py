@@ -85,20 +85,23 @@ class Http:
     def post(self, path, body=None, **kw):
         return self.request("POST", path, body, **kw)
 
-    def events(self, path, timeout=30, headers=None):
-        return EventStream(self, path, timeout, headers)
+    def events(self, path, timeout=30, headers=None, body=None):
+        """The events that a GET, or a POST of this body, is answered with."""
+        return EventStream(self, path, timeout, headers, body)
 
 
 class EventStream:
     """Server-sent events. `next()` gives (event, data, id) and raises TimeoutError when
     nothing came in time, EOFError when the stream ended."""
 
-    def __init__(self, http_, path, timeout, headers):
+    def __init__(self, http_, path, timeout, headers, body=None):
         self._connection = http_.connect(timeout)
         wanted = {"Accept": "text/event-stream"}
         wanted.update(headers or {})
-        self.response = http_.send(self._connection, "GET", path, None, wanted)
+        self.response = http_.send(self._connection, "GET" if body is None else "POST", path,
+                                   body, wanted)
         self.status = self.response.status
+        self.comments = []
 
     def next(self, timeout=30):
         event, data, ident = "message", [], None
@@ -119,6 +122,8 @@ class EventStream:
                 event, data = "message", []
                 continue
             field, _, value = line.partition(":")
+            if not field:
+                self.comments.append(value.strip())
             value = value[1:] if value.startswith(" ") else value
             if field == "event":
                 event = value

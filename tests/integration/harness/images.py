@@ -295,3 +295,33 @@ def host_tools():
             with open(os.path.join(path, "ready"), "w", encoding="ascii"):
                 pass
     return os.path.join(path, "usr", "local", "bin")
+
+
+def npm_folder(name, *packages):
+    """A directory of the cache whose node_modules has these npm packages, installed once. Raise the
+    number in the name when the packages change."""
+    tools = host_tools()
+    folder = os.path.join(paths.cache_dir(), name)
+    with open(folder + ".lock", "a", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(os.path.join(folder, "ready")):
+            _say(f"installing {', '.join(packages)} (once; cached in {paths.cache_dir()})")
+            os.makedirs(folder, exist_ok=True)
+            _check([os.path.join(tools, "npm"), "install", "--no-audit", "--no-fund", "--silent",
+                    "--prefix", folder, *packages], timeout=300,
+                   env=dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}"))
+            with open(os.path.join(folder, "ready"), "w", encoding="ascii"):
+                pass
+    return folder
+
+
+def npm_program(folder, fixture):
+    """A program of tests/fixtures, laid where Node finds the packages of npm_folder(); its path."""
+    target = os.path.join(folder, fixture)
+    with open(paths.fixture(fixture), encoding="utf-8") as source:
+        text = source.read()
+    fresh = f"{target}.{os.getpid()}"
+    with open(fresh, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(fresh, target)
+    return target

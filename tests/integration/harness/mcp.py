@@ -118,8 +118,8 @@ class Stdio:
         message = self.wait_reply(self.send(method, params, ident), timeout)
         return _result(message)
 
-    def initialize(self, timeout=60):
-        result = self.request("initialize", HELLO, timeout)
+    def initialize(self, timeout=60, capabilities=None):
+        result = self.request("initialize", dict(HELLO, capabilities=capabilities or {}), timeout)
         self.notify("notifications/initialized")
         return result
 
@@ -181,8 +181,9 @@ class Endpoint:
     def request(self, method, params=None, timeout=30, ident=None):
         return _result(self.send(method, params, timeout, ident)[0])
 
-    def initialize(self, timeout=60):
-        message, reply = self.send("initialize", HELLO, timeout)
+    def initialize(self, timeout=60, capabilities=None):
+        hello = dict(HELLO, capabilities=capabilities or {})
+        message, reply = self.send("initialize", hello, timeout)
         result = _result(message)
         session = reply.headers.get("Mcp-Session-Id")
         if session:
@@ -190,6 +191,20 @@ class Endpoint:
         self.headers["MCP-Protocol-Version"] = result["protocolVersion"]
         self.post(_message("notifications/initialized"))
         return result
+
+    def stream(self, method, params=None, timeout=30):
+        """The id of a request, and the event stream it is answered with."""
+        ident, self._next = self._next, self._next + 1
+        return ident, self.http.events(self.path, timeout, self.headers,
+                                       json.dumps(_message(method, params, ident)))
+
+    def events(self, timeout=30, last=None):
+        """The session's own event stream, or the one that an event id names."""
+        headers = {k: v for k, v in self.headers.items() if k != "Content-Type"}
+        headers["Accept"] = "text/event-stream"
+        if last is not None:
+            headers["Last-Event-ID"] = last
+        return self.http.events(self.path, timeout, headers)
 
     def tools(self, timeout=30):
         return [tool["name"] for tool in self.request("tools/list", {}, timeout)["tools"]]

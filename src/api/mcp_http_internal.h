@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What mcp_http.c (requests) and mcp_sessions.c (who may go on with which session) share. */
+#ifndef MCPTOP_API_MCP_HTTP_INTERNAL_H
+#define MCPTOP_API_MCP_HTTP_INTERNAL_H
+
+#include <ev.h>
+#include "api/mcp_http.h"
+#include "api/mcp_stream.h"
+#include "mcp/session.h"
+
+enum {
+    ID_RANDOM = 32,                 /* hex digits: 2 of what initialize said, the rest random; then … */
+    ID_LEN = ID_RANDOM + 16,        /* … 16 of the check */
+    SESSION_BUCKETS = 256,
+    SESSIONS_MAX = 4096,            /* then the one unused for longest is closed */
+    SESSION_STREAMS_MAX = 16,       /* of answered calls, kept for a client that comes back */
+    REMEMBERED_ENDS = 1024,         /* terminated ids that are still told apart from unknown ones */
+};
+
+struct http_session {
+    char id[ID_LEN + 1];            /* "" until initialize is answered: in no bucket then */
+    struct mcp_http *m;
+    struct client *client;          /* NULL once the server is gone */
+    char *server;
+    int64_t used_ms;
+    struct waiting *waits;          /* its requests that wait for an answer */
+    struct mcp_stream *streams;     /* of calls, and its own */
+    struct mcp_stream *own;         /* what belongs to no call; or NULL */
+    unsigned stream_count;          /* ever */
+    struct http_session *next;      /* in its bucket */
+};
+
+struct mcp_http {
+    struct api_server *api;
+    uint8_t key[16];
+    uint32_t life;
+    struct http_session *bucket[SESSION_BUCKETS];
+    size_t count;
+    char ended[REMEMBERED_ENDS][ID_LEN + 1];
+    size_t ended_next;
+    ev_timer keepalive;             /* runs while a request or a stream is open */
+};
+
+/* What a waiting HTTP request waits for. */
+struct waiting {
+    struct request *request;        /* NULL once it is answered by a stream */
+    struct mcp_stream *stream;
+    struct call *call;
+    bool initialize;
+    bool accepts_stream;
+    bool envelope;                  /* answer in the API's envelope (tools/call) */
+    int64_t begun_ms;
+    struct span id;                 /* of the call; behind this struct */
+    struct client *own_client;      /* closed with the answer */
+    struct http_session *session;   /* whose list it is in; NULL = none */
+    bool answered;
+    struct waiting *next, *prev;
+};
+
+struct server;
+
+/* mcp_sessions.c */
+/* A session without an id, for an initialize. */
+struct http_session *http_session_begin(struct mcp_http *m, struct server *s);
+void http_session_name(struct http_session *hs);       /* gives it its id, from its client */
+/* The session of this request, made again where this supervisor does not know it; NULL after an
+ * error was answered. */
+struct http_session *http_session_of(struct mcp_http *m, struct request *r, struct server *s);
+void http_session_close(struct http_session *hs);      /* its requests are told */
+void http_session_delete(struct mcp_http *m, struct request *r);
+struct mcp_stream *http_session_stream(struct http_session *hs, struct span call);
+void http_session_sweep(struct http_session *hs, int64_t now_ms);
+
+/* mcp_http.c */
+bool mcp_http_on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks);
+void mcp_http_refuse(struct request *r, int status, int code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void waiting_end(struct waiting *w);
+
+#endif
