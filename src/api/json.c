@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 json_t *json_foreign(const char *p, size_t n)
@@ -72,6 +73,22 @@ json_t *json_engine(const struct fleet *fl)
                      "since_wall_ms", (json_int_t)engine_get_state_since_ms(e));
 }
 
+json_t *json_isolation(const struct fleet *fl)
+{
+    struct plan_defaults d;
+    struct fleet_budget b;
+    AUTO_FREE char *warning = fleet_budget_warning(fl);
+
+    plan_get_defaults(fleet_get_config(fl), &d);
+    fleet_get_budget(fl, &b);
+    return json_pack("{s:o, s:o, s:I, s:o, s:i, s:i, s:I, s:I, s:o, s:o}",
+        "memory_limit", json_text(d.memory_limit), "cpu_limit", json_text(d.cpu_limit),
+        "pids_limit", (json_int_t)d.pids_limit, "network_mode", json_text(d.network_mode),
+        "servers", (int)b.servers, "unlimited", (int)b.unlimited,
+        "limits_sum", (json_int_t)b.limits_bytes, "total_memory", (json_int_t)b.total_bytes,
+        "warning", json_text(warning), "undo", json_text(fleet_undo_text(fl, NULL)));
+}
+
 static json_t *config_part(const struct fleet *fl)
 {
     const struct problems *p = fleet_get_problems(fl);
@@ -124,6 +141,7 @@ json_t *json_status(const struct api_server *a)
         "memory_total", (json_int_t)host->memory_total));
     json_object_set_new(doc, "engine", json_engine(fl));
     json_object_set_new(doc, "config", config_part(fl));
+    json_object_set_new(doc, "isolation", json_isolation(fl));
     json_object_set_new(doc, "servers", json_counts(fl));
     return doc;
 }

@@ -17,6 +17,8 @@ json_t *json_server(const struct server *s, bool with_open_calls);
 json_t *json_server_list(const struct fleet *fl);            /* {"servers":[…],"stats":{…}} */
 json_t *json_plan(const struct plan *p);
 json_t *json_container(const struct fleet_container *c);
+/* What isolated servers inherit, and the budget of all together. */
+json_t *json_isolation(const struct fleet *fl);
 json_t *json_containers(const struct fleet *fl);             /* the array */
 json_t *json_event(const struct fleet_event *e);
 json_t *json_events(const struct fleet *fl, size_t limit);   /* the array, the last ones */

@@ -242,6 +242,9 @@ static const struct route routes[] = {
     {"POST", "/api/v1/config/reload", 0, post_reload, NULL},
     {"GET", "/api/v1/diagnostics", 0, get_diagnostics, NULL},
     {"GET", "/api/v1/docker/status", 0, get_docker_status, NULL},
+    {"GET", "/api/v1/docker_isolation", 0, isolation_get, NULL},
+    {"PATCH", "/api/v1/docker_isolation", 0, isolation_patch, NULL},
+    {"POST", "/api/v1/docker_isolation/undo", 0, isolation_post_undo, NULL},
     {"POST", "/api/v1/tools/call", 0, post_tools_call, NULL},
     {"POST", "/api/v1/shutdown", SOCKET_ONLY, post_shutdown, NULL},
 };

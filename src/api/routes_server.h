@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Handlers of /api/v1/servers/… that concern one server. They answer the request, now or later. */
+/* Handlers of /api/v1/servers/… that concern one server, and of
+ * /api/v1/docker_isolation. They answer the request, now or later. */
 #ifndef MCPTOP_API_ROUTES_SERVER_H
 #define MCPTOP_API_ROUTES_SERVER_H
 
@@ -22,5 +23,10 @@ void server_get_plan(struct api_server *a, struct request *r, struct server *s);
 void server_get_command(struct api_server *a, struct request *r, struct server *s);
 void server_get_tools(struct api_server *a, struct request *r, struct server *s);
 void server_get_logs(struct api_server *a, struct request *r, struct server *s);
+
+/* What all isolated servers inherit. */
+void isolation_get(struct api_server *a, struct request *r, const char *name);
+void isolation_patch(struct api_server *a, struct request *r, const char *name);
+void isolation_post_undo(struct api_server *a, struct request *r, const char *name);
 
 #endif

@@ -33,6 +33,7 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_TIMEOUT] = { "timeout", 't', "SECONDS", "how long to wait (default 60)" },
     [OPT_SECRETS] = { "secrets", 0, NULL, "show the values of env" },
     [OPT_DRY_RUN] = { "dry-run", 0, NULL, "show what would change, and change nothing" },
+    [OPT_RESTART] = { "restart", 0, NULL, "restart what the engine cannot change while it runs" },
 };
 
 /* The row of --NAME[=VALUE] or -X; OPTIONS when there is none. */

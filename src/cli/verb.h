@@ -51,9 +51,17 @@ int verb_doctor(struct cli *c);
 int verb_reload(struct cli *c);
 /* verbs_act.c */
 int verb_act(struct cli *c);          /* start stop restart kill enable disable */
+/* PATCH or POST of one server (route has its %s); waits for the restart that may follow. body is
+ * borrowed. */
+int act_change(struct cli *c, const char *method, const char *route, const char *name,
+               json_t *body);
+void act_print_change(json_t *change);
+enum { HTTP_ENGINE_REFUSED = 502 };
+int verb_shutdown(struct cli *c);
+/* verbs_set.c */
 int verb_set(struct cli *c);
 int verb_undo(struct cli *c);
-int verb_shutdown(struct cli *c);
+void set_hint_restart(const struct cli *c);
 /* verbs_call.c, verbs_logs.c */
 int verb_call(struct cli *c);
 int verb_logs(struct cli *c);

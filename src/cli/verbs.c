@@ -47,12 +47,15 @@ static const struct verb verbs[] = {
       NULL },
     { "disable", "NAME…", "`enabled: false` in the configuration", 0, ANY_WORDS, ACT, ASKS,
       verb_act, NULL },
-    { "set", "NAME KEY=VALUE…", "change isolation or limits, in the configuration and now", 2,
-      ANY_WORDS, CHANGE | OPT_BIT(OPT_DRY_RUN), ASKS, verb_set,
+    { "set", "NAME|--all KEY=VALUE…", "change isolation or limits, in the configuration and now", 1,
+      ANY_WORDS, CHANGE | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_RESTART), ASKS,
+      verb_set,
       "  Keys: isolation=docker|none memory=1g cpus=2 pids=100"
-      "\n        network=bridge|none|… enabled=true|false" },
-    { "undo", "NAME", "take back the last change of a server", 1, 1, CHANGE, ASKS, verb_undo,
-      NULL },
+      "\n        network=bridge|none|… enabled=true|false"
+      "\n  With --all what every isolated server inherits: memory, cpus, pids, network, and"
+      "\n        total_memory=8g, which the sum of the limits should not pass." },
+    { "undo", "NAME", "take back the last change of a server, or of what --all inherit", 0, 1,
+      CHANGE | OPT_BIT(OPT_ALL), ASKS, verb_undo, NULL },
     { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,
       JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command, NULL },
     { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1,
@@ -283,7 +286,7 @@ static int check_use(struct cli *c)
             return cli_usage(c, "%s", f.text);
     if (c->word_count < v->min_words)
         return cli_usage(c, "needs %s", v->words);
-    if ((v->options & OPT_BIT(OPT_ALL)) && !c->word_count == !c->args.value[OPT_ALL])
+    if ((v->options & OPT_BIT(OPT_ALL)) && !v->min_words && !c->word_count == !c->args.value[OPT_ALL])
         return cli_usage(c, c->word_count ? "--all or names, not both" : "needs NAME… or --all");
     if (c->word_count > v->max_words)
         return cli_usage(c, "does not know what to do with \"%s\"", c->words[v->max_words]);

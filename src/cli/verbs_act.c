@@ -72,7 +72,7 @@ static void settle(struct target *t)
 
 /* ---- what is said at the end ---- */
 
-static void print_change(json_t *change)
+void act_print_change(json_t *change)
 {
     size_t i;
     json_t *sentence;
@@ -129,7 +129,7 @@ static void print_results(struct act *a)
         if (json)
             json_array_append(list, data);
         else if (t->change)
-            print_change(t->change);
+            act_print_change(t->change);
         if (!json && t->server && !cli_has(a->cli, OPT_DRY_RUN))
             print_server(t);
     }
@@ -208,9 +208,10 @@ static enum aim aim_of_change(const struct target *t, json_t *server)
 static void on_reply(void *ctx, long status, json_t *data, const struct fault *f)
 {
     struct target *t = ctx;
-    (void)status;
     if (f) {
         note_exit(t->act, cli_fail(f));
+        if (status == HTTP_ENGINE_REFUSED && t->act->body)
+            set_hint_restart(t->act->cli);
         settle(t);
         return;
     }
@@ -352,65 +353,12 @@ int verb_act(struct cli *c)
     return run_act(&a);
 }
 
-/* ---- set, undo ---- */
-
-static const struct {
-    const char *key;
-    bool is_bool;
-} settable[] = {
-    { "isolation", false }, { "memory", false },  { "cpus", false },
-    { "pids", false },      { "network", false }, { "enabled", true },
-};
-
-/* One KEY=VALUE; values are checked by the API, which knows what may stand there. */
-static int add_setting(struct cli *c, json_t *body, const char *word)
-{
-    const char *equals = strchr(word, '=');
-    if (!equals)
-        return cli_usage(c, "\"%s\" is no KEY=VALUE, as in memory=1g", word);
-    for (size_t i = 0; i < ARRAY_LEN(settable); i++) {
-        const char *key = settable[i].key;
-        if (strlen(key) != (size_t)(equals - word) || strncmp(key, word, strlen(key)) != 0)
-            continue;
-        if (!settable[i].is_bool) {
-            json_object_set_new(body, key, json_string(equals + 1));
-            return EXIT_OK;
-        }
-        if (!is_one_of(equals + 1, "true", "false"))
-            return cli_usage(c, "%s is true or false", key);
-        json_object_set_new(body, key, json_boolean(equals[1] == 't'));
-        return EXIT_OK;
-    }
-    return cli_usage(c, "no key \"%.*s\": there are isolation, memory, cpus, pids, network and enabled",
-                     (int)(equals - word), word);
-}
-
-int verb_set(struct cli *c)
-{
-    json_t *body = json_object();
-    int rc = EXIT_OK;
-    for (size_t i = 1; i < c->word_count && !rc; i++)
-        rc = add_setting(c, body, c->words[i]);
-    if (!rc && cli_has(c, OPT_DRY_RUN))
-        json_object_set_new(body, "dry_run", json_true());
-    if (!rc) {
-        struct act a = {
-            .cli = c, .method = "PATCH", .route = "/api/v1/servers/%s", .body = body,
-            .aim_by_change = true,
-        };
-        add_target(&a, c->words[0]);
-        rc = run_act(&a);
-    }
-    json_decref(body);
-    return rc;
-}
-
-int verb_undo(struct cli *c)
+int act_change(struct cli *c, const char *method, const char *route, const char *name, json_t *body)
 {
     struct act a = {
-        .cli = c, .method = "POST", .route = "/api/v1/servers/%s/undo", .aim_by_change = true
+        .cli = c, .method = method, .route = route, .body = body, .aim_by_change = true
     };
-    add_target(&a, c->words[0]);
+    add_target(&a, name);
     return run_act(&a);
 }
 

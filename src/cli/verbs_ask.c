@@ -229,6 +229,24 @@ static void print_engine(json_t *d)
           doc_str(d, "engine.endpoint"), *error ? ": " : "", error);
 }
 
+/* What isolated servers may take together. */
+static void print_isolation(json_t *d)
+{
+    char sum[32], total[32];
+    int64_t budget = doc_int(d, "isolation.total_memory", 0);
+    if (!doc_int(d, "isolation.servers", 0))
+        return;
+    show_size(doc_int(d, "isolation.limits_sum", 0), sum, sizeof sum);
+    if (budget > 0)
+        linef("isolated", "%d servers, memory limits of %s together, of %s (total_memory)",
+              (int)doc_int(d, "isolation.servers", 0), sum, show_size(budget, total, sizeof total));
+    else
+        linef("isolated", "%d servers, memory limits of %s together",
+              (int)doc_int(d, "isolation.servers", 0), sum);
+    if (*doc_str(d, "isolation.warning"))
+        linef("", "! %s", doc_str(d, "isolation.warning"));
+}
+
 static void print_status(json_t *d)
 {
     char up[32], size[32];
@@ -240,6 +258,7 @@ static void print_status(json_t *d)
           (int)doc_int(d, "servers.total", 0), (int)doc_int(d, "servers.ready", 0),
           (int)doc_int(d, "servers.starting", 0), (int)doc_int(d, "servers.failed", 0),
           (int)doc_int(d, "servers.stopped", 0));
+    print_isolation(d);
     line("socket", doc_str(d, "socket"));
     linef("listen", "%s%s%s", *listen ? listen : "none", *listen_error ? ": " : "", listen_error);
     print_engine(d);

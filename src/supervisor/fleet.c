@@ -55,8 +55,10 @@ static bool is_listed(const struct fleet *fl, const struct server *s)
 
 void fleet_server_changed(struct fleet *fl, struct server *s)
 {
-    if (is_listed(fl, s))
-        TELL(fl, server_changed, s);
+    if (!is_listed(fl, s))
+        return;
+    TELL(fl, server_changed, s);
+    fleet_budget_watch(fl);
 }
 
 void fleet_log_more(struct fleet *fl, struct server *s)
@@ -425,6 +427,7 @@ void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx)
     fl->stopping = true;
     fl->stopped = done;
     fl->stopped_ctx = ctx;
+    fleet_change_abandon(fl);
     fleet_config_stop(fl);
     ev_timer_stop(fl->loop, &fl->tick);
     while (fl->count)
@@ -497,6 +500,7 @@ void fleet_free(struct fleet *fl)
     containers_free(fl->containers);
     for (size_t i = 0; i < FLEET_EVENTS; i++)
         free(fl->events[i]);
+    fleet_change_abandon(fl);
     fleet_undo_free(fl);
     problems_fini(&fl->problems);
     config_free(fl->config);

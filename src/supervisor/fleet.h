@@ -80,10 +80,12 @@ void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn
 size_t fleet_event_count(const struct fleet *fl);
 const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i);
 
-/* A change of one server asked for by key or verb: written to the file first, then applied. */
+/* A change asked for by key or verb: of one server, or of what all isolated ones inherit. Written to
+ * the file first, then applied. */
 struct fleet_change {
     const char *isolation;    /* "docker" "none" or NULL */
     const char *memory, *cpus, *pids, *network;   /* NULL = as it is */
+    const char *total_memory; /* of all together only */
     enum tri enabled;         /* TRI_UNSET = as it is */
     bool dry_run;
 };
@@ -92,14 +94,43 @@ struct fleet_change_result {
     enum change_applied applied;
     struct buf diff;          /* of the file */
     struct strvec sentences;  /* what changes for the server */
-    struct plan *plan;        /* the plan after the change; owned */
+    struct strvec live, restarts;   /* the servers that are changed while they run, or restart */
+    struct plan *plan;        /* the plan after the change; owned; NULL = of all */
 };
 void fleet_change_result_fini(struct fleet_change_result *r);
 int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c,
                  struct fleet_change_result *ret, struct fault *f);
 int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret,
                struct fault *f);
-/* "memory_limit 512m → 1g" or "" */
+/* The same of docker_isolation; isolation and enabled cannot be changed so. */
+int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct fleet_change_result *ret,
+                     struct fault *f);
+int fleet_undo_all(struct fleet *fl, struct fleet_change_result *ret, struct fault *f);
+
+/* After a change: false when nothing is under way for that server. Else fn comes once, from the
+ * loop, when the engine has answered: CHANGE_LIVE; or CHANGE_RESTART where that was asked for; or
+ * CHANGE_NONE and its refusal with what holds now (FAULT_HTTP), FAULT_ENGINE_DOWN when it went. */
+enum change_refused {
+    REFUSED_PUT_BACK,         /* the file gets its old values back */
+    REFUSED_RESTARTS,         /* the server restarts with the new ones */
+    REFUSED_STAYS,            /* the file stays as it is written */
+};
+typedef void (*fleet_settled_fn)(void *ctx, const char *server, enum change_applied applied,
+                                 const struct fault *f);
+bool fleet_change_wait(struct fleet *fl, const char *server, enum change_refused on_refusal,
+                       fleet_settled_fn fn, void *ctx);
+
+/* The sum of the memory limits of what is wanted and isolated, and what it may come to. */
+struct fleet_budget {
+    size_t servers;           /* that are wanted and isolated */
+    size_t unlimited;         /* of these without a limit: not in the sum */
+    int64_t limits_bytes, total_bytes;   /* total 0 = no budget */
+};
+void fleet_get_budget(const struct fleet *fl, struct fleet_budget *ret);
+/* A sentence when the budget is passed, else NULL. Caller frees. */
+char *fleet_budget_warning(const struct fleet *fl);
+
+/* "memory_limit 512m → 1g" or ""; s NULL: of docker_isolation */
 const char *fleet_undo_text(const struct fleet *fl, const struct server *s);
 
 #endif

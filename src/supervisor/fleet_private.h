@@ -10,6 +10,7 @@
 enum { FLEET_EVENTS = 256 };
 
 struct undo;
+struct change_wait;
 
 struct fleet {
     struct ev_loop *loop;
@@ -43,7 +44,9 @@ struct fleet {
     /* how many containers the engine itself is asked about: in the last round, in this one */
     size_t stats_count, stats_asked;
 
-    struct undo *undos;                /* fleet_change.c; newest first */
+    struct undo *undos;                /* fleet_undo.c; newest first */
+    struct change_wait *waits;         /* fleet_change.c */
+    bool over_budget;                  /* was told */
     bool stopping, killed;             /* killed: what did not end in time */
     ev_timer stop_limit;
     void (*stopped)(void *ctx);
@@ -69,7 +72,16 @@ void fleet_begin_soon(struct fleet *fl);            /* somebody waits for the be
 void fleet_config_start(struct fleet *fl);
 void fleet_config_stop(struct fleet *fl);
 
-/* fleet_change.c */
+/* fleet_undo.c */
 void fleet_undo_free(struct fleet *fl);
+
+/* fleet_change.c: the engine answered to changed limits, or the run ended before it did (f NULL).
+ * False: nobody waited for it. */
+bool fleet_change_settled(struct fleet *fl, struct server *s, const struct fault *f);
+/* Who waits is told that mcptop stops. */
+void fleet_change_abandon(struct fleet *fl);
+
+/* fleet_defaults.c: tells once when the budget is passed, and when it is kept again. */
+void fleet_budget_watch(struct fleet *fl);
 
 #endif

@@ -493,19 +493,23 @@ void server_replan(struct server *s)
 static void on_updated(void *ctx, const struct fault *f)
 {
     struct server *s = ctx;
-    if (!f) {
+    bool putting_back = s->p->putting_back;
+    s->p->updating = s->p->putting_back = false;
+    if (!f && !putting_back) {
         char pids[24] = "no limit";
         if (s->plan->pids_limit)
             snprintf(pids, sizeof pids, "%lld", (long long)s->plan->pids_limit);
         logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s, pids %s",
                      s->plan->memory_text ? s->plan->memory_text : "none",
                      s->plan->cpu_text ? s->plan->cpu_text : "none", pids);
-        return;
+    } else if (f) {
+        logstore_say(s->log, "limits could not be changed while it runs: %s", f->text);
     }
+    if (fleet_change_settled(s->fleet, s, f) || putting_back || !f)
+        return;
     /* Not of a run that is on its way out: it is not ours to want it back. */
     if (s->wanted != WANTED_UP || s->state == SERVER_STOPPING)
         return;
-    logstore_say(s->log, "limits could not be changed while it runs, restarting: %s", f->text);
     server_restart(s, "limits changed");
 }
 
@@ -518,6 +522,8 @@ static void update_live(struct server *s)
         server_fire(s, EV_RESTART);
         return;
     }
+    /* Before it runs there is nothing to be refused: it is made with the new ones. */
+    s->p->updating = s->p->feeding;
     s->backend->ops->update(s->backend, s->plan, on_updated);
     server_run_drop_plan(s);
     s->p->run_plan = s->plan;

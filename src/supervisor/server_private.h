@@ -38,6 +38,8 @@ struct server_private {
     bool waits_for_engine;
     bool feeding;                /* the session has a process */
     bool retired, gone;
+    bool updating;               /* the engine was asked to change the limits of the run */
+    bool putting_back;           /* … to what they were before it refused others */
     uint64_t runs;
     uint64_t run_seq;            /* where its log of this run begins */
 

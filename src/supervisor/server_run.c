@@ -276,6 +276,9 @@ static void on_over(void *ctx, const struct run_end *end)
     s->pull.text[0] = '\0';
     s->backend = NULL;
     b->ops->free(b);
+    if (s->p->updating)
+        fleet_change_settled(s->fleet, s, NULL);     /* the next run is made by it */
+    s->p->updating = s->p->putting_back = false;
     server_run_drop_plan(s);
     server_fire(s, EV_OVER);
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files share that change the configuration by key or verb: fleet_edit.c tries and writes,
+ * fleet_undo.c remembers, fleet_change.c (one server) and fleet_defaults.c (what all inherit) decide.
+ * Private to these.
+ *
+ * `server` is a server's name, or NULL: then paths begin at the root ("docker_isolation.…"). */
+#ifndef MCPTOP_SUPERVISOR_FLEET_EDIT_H
+#define MCPTOP_SUPERVISOR_FLEET_EDIT_H
+
+#include "supervisor/fleet_private.h"
+
+/* One key and the value it gets; json NULL = it is removed. */
+enum { CHANGE_KEYS_MAX = 8 };
+struct key_change { char *path, *json; };
+struct change_list { struct key_change v[CHANGE_KEYS_MAX]; size_t n; };
+void change_list_add(struct change_list *l, const char *path, const char *json);
+void change_list_fini(struct change_list *l);
+
+/* Is each value one at all? */
+int fleet_edit_check_values(const struct fleet_change *c, struct fault *f);
+/* s NULL: of docker_isolation. */
+void fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
+                          const struct fleet_change *c, struct change_list *l);
+int fleet_edit_apply(const char *text, size_t len, const char *server, const struct change_list *l,
+                     struct buf *out, struct fault *f);
+/* The configuration that this text is; NULL with its first error. */
+struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, struct fault *f);
+/* The plan that the server would have by this text. NULL with *f set. */
+struct plan *fleet_edit_plan(const struct fleet *fl, const struct server *s, const struct buf *text,
+                             struct fault *f);
+/* Another key may win (extra_args), or nothing may help (a command that is docker itself): says so
+ * instead of writing in vain. */
+int fleet_edit_check_effect(const struct fleet_change *c, const struct plan *p, struct fault *f);
+/* What the engine or the kernel would refuse, or kill for. */
+int fleet_edit_check_limits(const struct server *s, const struct plan *p, struct fault *f);
+bool fleet_edit_is_running(const struct server *s);
+int fleet_edit_write(struct fleet *fl, const char *server, const struct change_list *l,
+                     struct buf *from, struct buf *to, struct fault *f);
+void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *ret);
+
+struct undo {
+    char *server;                /* "" = docker_isolation */
+    char *text;                  /* "memory_limit 512m → 1g" */
+    struct change_list back;
+    /* the change made the isolation object: it goes when it is empty again */
+    bool made_isolation;
+    struct undo *next;
+};
+/* before: the values that were in force where a key was absent. */
+void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,
+                         bool was_docker, const struct change_list *l, const struct buf *from);
+struct undo *fleet_undo_find(const struct fleet *fl, const char *server);
+void fleet_undo_drop(struct fleet *fl, struct undo *gone);
+/* The keys back to what they were, on the text as it is now; the isolation object too if the
+ * change had made it and it is empty then. l gets what was done. */
+int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,
+                   struct buf *out, struct fault *f);
+
+/* fleet_change.c */
+enum change_applied fleet_change_follows(const struct server *s, const struct plan *p,
+                                         bool enabled_changes);
+/* fleet_defaults.c: a sentence when with this plan of s (NULL: as it is) the budget is passed. */
+void fleet_budget_warn(const struct fleet *fl, const struct server *s, const struct plan *p,
+                       struct strvec *ret_sentences);
+
+#endif

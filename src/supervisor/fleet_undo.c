@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What each change was made from: undo puts back the values of exactly the keys that it touched. */
+#include "supervisor/fleet_edit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "config/edit.h"
+
+enum { UNDO_MAX = 64 };
+
+static const char *object_of(const char *server)
+{
+    return server ? "isolation" : "docker_isolation";
+}
+
+static void undo_free(struct undo *u)
+{
+    change_list_fini(&u->back);
+    free(u->server);
+    free(u->text);
+    free(u);
+}
+
+void fleet_undo_free(struct fleet *fl)
+{
+    while (fl->undos) {
+        struct undo *u = fl->undos;
+        fl->undos = u->next;
+        undo_free(u);
+    }
+}
+
+struct undo *fleet_undo_find(const struct fleet *fl, const char *server)
+{
+    for (struct undo *u = fl->undos; u; u = u->next)
+        if (strcmp(u->server, server) == 0)
+            return u;
+    return NULL;
+}
+
+void fleet_undo_drop(struct fleet *fl, struct undo *gone)
+{
+    for (struct undo **p = &fl->undos; *p; p = &(*p)->next)
+        if (*p == gone) {
+            *p = gone->next;
+            undo_free(gone);
+            return;
+        }
+}
+
+static const char *last_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot ? dot + 1 : path;
+}
+
+/* What a key meant before, for people: its own value, or what was in force without it. */
+static const char *value_before(const struct plan_defaults *in_force, bool was_docker,
+                                const char *path, const char *raw, char *scratch, size_t n)
+{
+    const char *key = last_part(path), *text = "true";
+    if (strcmp(path, "isolation.enabled") == 0 || strcmp(path, "isolation.mode") == 0)
+        return was_docker ? "docker" : "host";
+    if (raw)
+        return raw;
+    if (strcmp(key, "memory_limit") == 0)
+        text = in_force->memory_limit;
+    else if (strcmp(key, "cpu_limit") == 0)
+        text = in_force->cpu_limit;
+    else if (strcmp(key, "network_mode") == 0)
+        text = in_force->network_mode;
+    else if (strcmp(key, "total_memory") == 0 || (strcmp(key, "pids_limit") == 0 &&
+                                                  !in_force->pids_limit))
+        text = NULL;
+    else if (strcmp(key, "pids_limit") == 0 &&
+             snprintf(scratch, n, "%lld", (long long)in_force->pids_limit) > 0)
+        text = scratch;
+    return text ? text : "none";
+}
+
+static const char *value_after(const char *path, const char *json)
+{
+    if (strcmp(path, "isolation.enabled") == 0)
+        return strcmp(json, "true") == 0 ? "docker" : "host";
+    if (strcmp(path, "isolation.mode") == 0)
+        return strcmp(json, "\"docker\"") == 0 ? "docker" : "host";
+    return json;
+}
+
+static const char *short_key(const char *path)
+{
+    if (strcmp(path, "isolation.enabled") == 0 || strcmp(path, "isolation.mode") == 0)
+        return "isolation";
+    return last_part(path);
+}
+
+static void add_unquoted(struct buf *b, const char *json)
+{
+    size_t n = strlen(json);
+    bool quoted = n >= 2 && *json == '"';
+    buf_add(b, json + quoted, n - 2 * quoted);
+}
+
+void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,
+                         bool was_docker, const struct change_list *l, const struct buf *from)
+{
+    struct undo *u = xcalloc(1, sizeof *u);
+    struct buf text = BUF_INIT;
+    AUTO_BUF struct buf old = BUF_INIT;
+    char scratch[24];
+    for (size_t i = 0; i < l->n; i++) {
+        const char *path = l->v[i].path;
+        bool had = edit_get(buf_str(from), from->len, server, path, &old, NULL) == 1;
+        change_list_add(&u->back, path, had ? buf_str(&old) : NULL);
+        buf_printf(&text, "%s%s ", i ? ", " : "", short_key(path));
+        add_unquoted(&text, value_before(before, was_docker, path, had ? buf_str(&old) : NULL,
+                                         scratch, sizeof scratch));
+        buf_add_str(&text, " → ");
+        add_unquoted(&text, value_after(path, l->v[i].json));
+    }
+    u->server = xstrdup(server ? server : "");
+    u->text = buf_take(&text);
+    u->made_isolation = edit_get(buf_str(from), from->len, server, object_of(server), &old,
+                                 NULL) == 0;
+    u->next = fl->undos;
+    fl->undos = u;
+    size_t n = 0;
+    for (struct undo *p = fl->undos; p; p = p->next)
+        if (++n > UNDO_MAX) {
+            fleet_undo_drop(fl, p);
+            break;
+        }
+}
+
+const char *fleet_undo_text(const struct fleet *fl, const struct server *s)
+{
+    const struct undo *u = fleet_undo_find(fl, s ? s->name : "");
+    return u ? u->text : "";
+}
+
+static bool is_empty_object(const char *json)
+{
+    return *json == '{' && json[1 + strspn(json + 1, " \t\r\n")] == '}';
+}
+
+int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,
+                   struct buf *out, struct fault *f)
+{
+    AUTO_BUF struct buf left = BUF_INIT;
+    const char *server = *u->server ? u->server : NULL;
+    for (size_t i = 0; i < u->back.n; i++)
+        change_list_add(l, u->back.v[i].path, u->back.v[i].json);
+    if (fleet_edit_apply(buf_str(text), text->len, server, l, out, f) < 0)
+        return -1;
+    if (!u->made_isolation ||
+        edit_get(buf_str(out), out->len, server, object_of(server), &left, NULL) != 1 ||
+        !is_empty_object(buf_str(&left)))
+        return 0;
+    change_list_add(l, object_of(server), NULL);
+    return fleet_edit_apply(buf_str(text), text->len, server, l, out, f);
+}

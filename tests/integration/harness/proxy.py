@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A socket in front of a real engine: passes everything on, notes what is asked, and on demand refuses
+a request in the engine's place or changes bytes of its answers."""
+
+import json
+import re
+import socket
+import threading
+
+
+class Proxy:
+    """`host` is its address. `asked` holds (method, path) of every request that came whole."""
+
+    def __init__(self, case, engine):
+        self.target = engine.host[len("unix://"):]
+        path = case.path("proxy.sock")
+        self.host = "unix://" + path
+        self.asked = []
+        self.refusals = []
+        self.changes = []
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(path)
+        self.listener.listen(64)
+        self.open = [self.listener]
+        threading.Thread(target=self.accept, daemon=True).start()
+        case.cleanup(self.close)
+
+    def refuse(self, method, path, status, message):
+        """From now on, until allow()."""
+        self.refusals.append((method, re.compile(path), status, message))
+
+    def allow(self):
+        self.refusals.clear()
+
+    def change(self, pattern, replacement):
+        """Bytes of answers; the length must stay."""
+        self.changes.append((re.compile(pattern), replacement))
+
+    def count(self, path):
+        return sum(1 for _, asked in list(self.asked) if re.search(path, asked))
+
+    def close(self):
+        for sock in self.open:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+
+    def accept(self):
+        try:
+            while True:
+                client, _ = self.listener.accept()
+                engine = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                engine.connect(self.target)
+                self.open += [client, engine]
+                threading.Thread(target=self.requests, args=(client, engine), daemon=True).start()
+                threading.Thread(target=self.answers, args=(client, engine), daemon=True).start()
+        except OSError:
+            pass
+
+    def requests(self, client, engine):
+        """A request begins with a chunk of its own: its client sends the next when it has the answer."""
+        try:
+            while data := client.recv(65536):
+                head = re.match(rb"([A-Z]+) (/\S*) HTTP/1\.1\r\n", data)
+                method, path = (head[1].decode(), head[2].decode()) if head else ("", "")
+                if head:
+                    self.asked.append((method, path))
+                refusal = next((r for r in self.refusals if r[0] == method and r[1].search(path)), None)
+                if refusal:
+                    self.answer(client, data, *refusal[2:])
+                else:
+                    engine.sendall(data)
+            engine.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    @staticmethod
+    def answer(client, data, status, message):
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        while length and len(body) < int(length[1]):
+            body += client.recv(65536)
+        text = json.dumps({"message": message}).encode()
+        client.sendall(b"HTTP/1.1 %d Refused\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                       % (status, len(text), text))
+
+    def answers(self, client, engine):
+        try:
+            while data := engine.recv(65536):
+                for pattern, replacement in self.changes:
+                    data = pattern.sub(replacement, data)
+                client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
