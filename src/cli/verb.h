@@ -26,6 +26,7 @@ struct verb {
     const char *more;               /* further lines of its help; may be NULL */
 };
 enum { ANY_WORDS = 1000 };
+const struct verb *verb_table(size_t *ret_n);
 
 static inline bool cli_has(const struct cli *c, enum option_id id)
 {

@@ -25,16 +25,20 @@ static int verb_help(struct cli *c);
 
 static const struct verb verbs[] = {
     { "serve", "", "supervise the servers, in the foreground", 0, ANY_WORDS, 0, ALONE, verb_serve,
-      "  `mcptop` and `mcptop stdio` start it in the background when none runs." },
+      "  `mcptop` and `mcptop stdio` start it in the background when none runs. `--no-warden` leaves"
+      "\n  out the guardian process, which starts a killed supervisor again and ends what it left." },
     { "stdio", "NAME", "connect a client's stdin and stdout to a server", 1, 1, 0, ALONE,
-      verb_stdio, "  What an MCP client runs: claude mcp add NAME -- mcptop stdio NAME" },
+      verb_stdio, "  When the supervisor dies, calls in flight are answered with an error, and the"
+      "\n  session goes on with the next one. What an MCP client runs:"
+      "\n  claude mcp add NAME -- mcptop stdio NAME" },
     { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls,
       NULL },
     { "status", "", "the supervisor, its engine and its configuration", 0, 0, JSON, ASKS,
       verb_status, NULL },
     { "logs", "NAME", "what a server wrote to stderr", 1, 1,
       JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES) | OPT_BIT(OPT_SINCE), ASKS, verb_logs,
-      "  Lines marked `out|` came on stdout and are no MCP; `mcptop|` are the supervisor's own." },
+      "  Lines marked `out|` came on stdout and are no MCP; `mcptop|` are the supervisor's own."
+      "\n  With -f it goes on, also under the next supervisor; lines that are lost are counted." },
     { "start", "NAME…", "start servers, and wait until they are ready", 0, ANY_WORDS, ACT, STARTS,
       verb_act, NULL },
     { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS, ACT, ASKS,
@@ -53,11 +57,14 @@ static const struct verb verbs[] = {
       "  Keys: isolation=docker|none memory=1g cpus=2 pids=100"
       "\n        network=bridge|none|… enabled=true|false"
       "\n  With --all what every isolated server inherits: memory, cpus, pids, network, and"
-      "\n        total_memory=8g, which the sum of the limits should not pass." },
+      "\n        total_memory=8g, which the sum of the limits should not pass."
+      "\n  What the engine refuses while the server runs is put back; --restart restarts the"
+      "\n  server with it instead." },
     { "undo", "NAME", "take back the last change of a server, or of what --all inherit", 0, 1,
       CHANGE | OPT_BIT(OPT_ALL), ASKS, verb_undo, NULL },
     { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,
-      JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command, NULL },
+      JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command,
+      "  Values of env are masked, but with --secrets." },
     { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1,
       JSON, ASKS, verb_why, NULL },
     { "tools", "NAME", "the tools of a server", 1, 1, JSON, ASKS, verb_tools, NULL },
@@ -74,6 +81,12 @@ static const struct verb verbs[] = {
     { "version", "", "the version", 0, 0, 0, ALONE, verb_version, NULL },
     { "help", "[VERB]", "this help, or that of a verb", 0, 1, 0, ALONE, verb_help, NULL },
 };
+
+const struct verb *verb_table(size_t *ret_n)
+{
+    *ret_n = ARRAY_LEN(verbs);
+    return verbs;
+}
 
 static const struct verb *find_verb(const char *name)
 {

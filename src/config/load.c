@@ -532,6 +532,21 @@ static const struct field root_fields[] = {
     IGNORED("$schema"), IGNORED("inputs"),
 };
 
+const struct field *config_fields(enum config_place place, size_t *ret_n)
+{
+#define TABLE(t) {(t), ARRAY_LEN(t)}
+    static const struct { const struct field *fields; size_t n; } tables[CONFIG_PLACES] = {
+        [AT_ROOT] = TABLE(root_fields),
+        [AT_LOGGING] = TABLE(logging_fields),
+        [AT_SERVER] = TABLE(server_fields),
+        [AT_DOCKER_ISOLATION] = TABLE(global_iso_fields),
+        [AT_ISOLATION] = TABLE(server_iso_fields),
+    };
+#undef TABLE
+    *ret_n = tables[place].n;
+    return tables[place].fields;
+}
+
 /* The root's values for the servers that have none of their own; the root may stand behind them in
  * the file. */
 static void inherit(struct config *c)

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/jscan.h"
 #include "base/strvec.h"
+#include "config/key_doc.h"
 #include "config/mcp_config.h"
 
 struct reader {
@@ -42,6 +43,9 @@ struct field {
     const char *other_name_of; /* a foreign spelling: counts only where this key is absent */
     const char *no_effect;     /* a known key in the wrong place: this warning instead of a value */
 };
+
+/* The keys that can stand in a place: load.c's tables. */
+const struct field *config_fields(enum config_place place, size_t *ret_n);
 
 /* Reads every member of object `node` into the fields of `object`. null counts as absent. Warns
  * about repeated and unknown keys. */

@@ -104,3 +104,9 @@ const struct run_flag *run_flag_letter(char c)
             return &flags[i];
     return NULL;
 }
+
+const struct run_flag *run_flag_table(size_t *ret_n)
+{
+    *ret_n = ARRAY_LEN(flags);
+    return flags;
+}

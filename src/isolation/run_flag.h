@@ -37,6 +37,7 @@ struct run_flag {
 
 const struct run_flag *run_flag_long(const char *name, size_t n);
 const struct run_flag *run_flag_letter(char c);
+const struct run_flag *run_flag_table(size_t *ret_n);
 
 /* run_field.c */
 int run_field_memory(const struct runargs *r, const char *value, struct fault *f);

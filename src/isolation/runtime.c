@@ -106,6 +106,12 @@ static const struct runtime runtimes[] = {
     {.name = "other", .command = "binary", .default_image = "alpine:3.18"},
 };
 
+const struct runtime *runtime_table(size_t *ret_n)
+{
+    *ret_n = ARRAY_LEN(runtimes);
+    return runtimes;
+}
+
 const char *runtime_base_name(const char *command, char *scratch, size_t n)
 {
     const char *slash = strrchr(command, '/');

@@ -24,6 +24,9 @@ struct runtime {
  * "other". */
 const struct runtime *runtime_detect(const char *command);
 
+/* All of them, for the documentation. */
+const struct runtime *runtime_table(size_t *ret_n);
+
 /* The part after the last '/', without ".exe". Borrowed from command, or static. */
 const char *runtime_base_name(const char *command, char *scratch, size_t n);
 

@@ -48,22 +48,6 @@ def test_usage(t):
     t.eq(m.cli("--help").stdout, overview, "--help is the same")
 
 
-def test_man_page(t):
-    """The page is written by hand; that it is complete is checked here."""
-    m = Mcptop(t, {"mcpServers": {}})
-    with open(os.path.join(paths.SRCDIR, "docs", "mcptop.1"), encoding="utf-8") as file:
-        page = file.read().replace("\\-", "-")
-    overview = m.cli("help", check=0).stdout
-    verbs = re.findall(r"^  ([a-z]+) ", overview.split("verbs:")[1].split("options")[0], re.M)
-    t.eq([v for v in verbs if not re.search(rf"^\.BI? {v}\b", page, re.M)], [], "every verb is in the man page")
-    options = set()
-    for verb in [""] + verbs:
-        options.update(re.findall(r"--[a-z-]+", "\n".join(
-            line[:24] for line in m.cli(*([verb] if verb else []), "--help").stdout.splitlines() if line.startswith("  "))))
-    t.eq(sorted(o for o in options if o not in page), [], "every option, too")
-    t.ok(len(options) > 12, "there are some", options)
-
-
 def test_long_socket(t):
     m = Mcptop(t, {"mcpServers": {}})
     done = m.cli("ls", "--socket", "/" + "x" * 120)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The texts of the configuration reference, in the order in which they are read there. Types:
+ * size = Docker's "512m", duration = "30s", cpus = "1.5". */
+#include "config/key_doc.h"
+
+#include "base/mem.h"
+
+#define ROOT AT_BIT(AT_ROOT)
+#define LOGGING AT_BIT(AT_LOGGING)
+#define SERVER AT_BIT(AT_SERVER)
+#define GLOBAL AT_BIT(AT_DOCKER_ISOLATION)
+#define ONE AT_BIT(AT_ISOLATION)
+#define BOTH (GLOBAL | ONE)
+
+static const struct key_doc table[] = {
+    {ROOT, "mcpServers", "array of objects with `name`, or object keyed by name", NULL, "none",
+     "{\"time\": {\"command\": \"uvx\", \"args\": [\"mcp-server-time\"]}}", "the servers"},
+    {ROOT, "docker_isolation", "object", NULL, "isolation is off",
+     "{\"enabled\": true, \"memory_limit\": \"512m\"}", "isolation for all servers, see below"},
+    {ROOT, "listen", "`\"ADDR:PORT\"` or `\"none\"`", "\"127.0.0.1:8080\"", NULL,
+     "\"127.0.0.1:9090\"", "where HTTP is served beside the socket"},
+    {ROOT, "api_key", "string", NULL, "generated, in `DATA_DIR/mcptop.key`",
+     "\"${env:MCPTOP_KEY}\"", "what requests over TCP must carry"},
+    {ROOT, "mcp_auth", "`\"key\"` or `\"none\"`", "\"key\"", NULL, "\"none\"",
+     "whether `/mcp` over TCP needs the key"},
+    {ROOT, "data_dir", "path", "\"~/.mcpproxy\"", NULL, "\"~/.mcpproxy-work\"",
+     "socket, lock, instance id, key"},
+    {ROOT, "logging", "object", NULL, "see below", "{\"level\": \"debug\"}", "logs, see below"},
+    {ROOT, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"",
+     "for servers without their own"},
+    {ROOT, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"", "for servers without their own"},
+    {ROOT, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"",
+     "for servers without their own"},
+
+    {LOGGING, "level", "`\"debug\"`, `\"info\"`, `\"warn\"` or `\"error\"`", "\"info\"", NULL,
+     "\"debug\"", "what `main.log` takes; a change counts at once"},
+    {LOGGING, "log_dir", "path", NULL,
+     "`$XDG_STATE_HOME/mcpproxy/logs`, else `~/.local/state/mcpproxy/logs`", "\"~/logs\"",
+     "the directory of `main.log` and `server-NAME.log`"},
+
+    {SERVER, "name", "string", NULL, "none", "\"git\"",
+     "unique, at most 200 bytes; with an object of servers the key is the name"},
+    {SERVER, "command", "string", NULL, "none", "\"uvx\"", "the program; no shell is involved"},
+    {SERVER, "args", "array of strings", "[]", NULL, "[\"mcp-server-git\"]", "its arguments"},
+    {SERVER, "env", "object of strings", "{}", NULL, "{\"TOKEN\": \"${env:TOKEN}\"}",
+     "added to its environment"},
+    {SERVER, "working_dir", "path", NULL, "mcptop's own", "\"~/projects\"",
+     "on the host; a container uses `isolation.working_dir`"},
+    {SERVER, "enabled", "boolean", "true", NULL, "false",
+     "whether it is started. `disabled` says the opposite"},
+    {SERVER, "quarantined", "boolean", "false", NULL, "true",
+     "it runs and is shown, but no client gets its tools"},
+    {SERVER, "isolation", "object", NULL, "as `docker_isolation` says", "{\"enabled\": false}",
+     "isolation of this server, see below"},
+    {SERVER, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"",
+     "from its start to its answer to `initialize`"},
+    {SERVER, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"", "between pings"},
+    {SERVER, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"", "for one call"},
+    {SERVER, "enabled_tools", "array of strings", NULL, "all tools", "[\"git_log\"]",
+     "the tools that clients see"},
+    {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",
+     "the tools that clients do not see"},
+    {SERVER, "protocol", "string", "\"stdio\"", NULL, "\"stdio\"",
+     "`http`, `sse` and `streamable-http` are remote servers: shown, not started by this version"},
+    {SERVER, "url", "string", NULL, "none", "\"http://127.0.0.1:3000/mcp\"",
+     "of a remote server: shown, not started by this version"},
+
+    {GLOBAL, "enabled", "boolean", "false", NULL, "true", "run servers in containers"},
+    {ONE, "enabled", "boolean", NULL, "as `docker_isolation` says", "false",
+     "run this one in a container, or not"},
+    {BOTH, "mode", "`\"docker\"`, `\"none\"` or `\"sandbox\"`", NULL, "as `enabled` says",
+     "\"docker\"",
+     "stands above `enabled` of the same object. `sandbox` is MCPProxy's: not started by this "
+     "version"},
+    {ONE, "image", "image name", NULL, "by command, see below", "\"python:3.12-slim\"",
+     "what the container is made from"},
+    {BOTH, "memory_limit", "size", "\"512m\"", NULL, "\"1g\"",
+     "at least `6m`; `\"0\"`: no limit. Changed on a running container"},
+    {BOTH, "cpu_limit", "cpus", "\"1.0\"", NULL, "\"0.5\"",
+     "at least `0.01`; `\"0\"`: no limit. Changed on a running container"},
+    {BOTH, "pids_limit", "number", "0", NULL, "100",
+     "processes and threads; `0`: no limit. Changed on a running container"},
+    {BOTH, "network_mode", "string", "\"bridge\"", NULL, "\"none\"",
+     "`bridge`, `none`, `host` (isolates little) or a network's name"},
+    {ONE, "volumes", "array of `\"/host:/container[:ro]\"`", "[]", NULL, "[\"/srv/docs:/docs:ro\"]",
+     "what the container sees of the host's files; the host path must exist"},
+    {ONE, "working_dir", "absolute path", NULL, "the image's", "\"/docs\"", "in the container"},
+    {BOTH, "env", "object of strings", "{}", NULL, "{\"TZ\": \"UTC\"}",
+     "in the container, under the server's own `env`"},
+    {BOTH, "timeout", "duration", "\"30s\"", NULL, "\"1m\"",
+     "for the container's start; a pull does not count"},
+    {BOTH, "default_images", "object", NULL, "by command, see below", "{\"uvx\": \"python:3.12\"}",
+     "image by command, merged key by key"},
+    {BOTH, "pull_policy", "`\"missing\"`, `\"always\"` or `\"never\"`", "\"missing\"", NULL,
+     "\"always\"", "whether the image is pulled before a start"},
+    {BOTH, "registry", "string", "\"docker.io\"", NULL, "\"localhost:5000\"",
+     "put before image names without a slash"},
+    {BOTH, "extra_args", "array of `docker run` words", "[]", NULL, "[\"--read-only\"]",
+     "the global ones, then the server's; they come after the other keys and win, see below"},
+    {BOTH, "enable_cache_volume", "boolean or `\"shared\"`", "true", NULL, "\"shared\"",
+     "a volume per server for downloaded packages; `\"shared\"`: one for all servers"},
+    {BOTH, "log_driver", "string", NULL, "`\"local\"`, small", "\"json-file\"",
+     "of the container's own log, which `docker logs` reads"},
+    {BOTH, "log_max_size", "size", "\"10m\"", "`\"100m\"` where `log_driver` is set", "\"50m\"",
+     "of one file of that log"},
+    {BOTH, "log_max_files", "number", "1", "`3` where `log_driver` is set", "5",
+     "how many files of it are kept"},
+    {GLOBAL, "total_memory", "size", NULL, "no budget", "\"8g\"",
+     "when the memory limits of all isolated servers together pass it, mcptop warns and goes on"},
+};
+
+const struct key_doc *key_doc_table(size_t *ret_n)
+{
+    *ret_n = ARRAY_LEN(table);
+    return table;
+}
