@@ -140,13 +140,20 @@ static void start_remove(struct view *v)
                    *c->server ? c->server : "a server");
         return;
     }
+    if (!strcmp(c->owner, "foreign") && !c->orphan) {
+        view_toast(v, true, "%s is not known to be left behind: %.*s", c->name,
+                   (int)strcspn(c->evidence, "\n"), c->evidence);
+        return;
+    }
     title = xasprintf("remove container %s?", c->name);
     ask_open(v, ASK_CONFIRM, REQ_REMOVE, title, "remove");
     strvec_add(&v->ask.targets, c->id);
     buf_printf(&v->ask.text, "%s, %s, of server %s\n", c->image, *c->status ? c->status : c->state,
                *c->server ? c->server : "-");
-    if (!strcmp(c->owner, "other"))
+    if (!strcmp(c->owner, "other") && !c->orphan)
         buf_add_str(&v->ask.text, "! it belongs to another mcptop, which may be running\n");
+    if (*c->evidence)
+        buf_printf(&v->ask.text, "%s\n", c->evidence);
 }
 
 /* Where x takes them: away from where the first of them is. */

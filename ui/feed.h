@@ -83,8 +83,11 @@ struct feed_server {
 struct feed_container {
     char *id;                       /* raw */
     char *name, *image, *state, *status, *server, *owner;
-    bool in_use, oom, seen;
+    char *evidence;                 /* sentences, one a line; "" */
+    bool in_use, orphan, oom, seen;
     int exit_code;
+    double cpu;                     /* of foreign ones when they were looked at; -1 */
+    int64_t memory;
     int64_t created_ms;
 };
 

@@ -416,6 +416,21 @@ void feed_server_fini(struct feed_server *s)
     plan_fini(&s->plan);
 }
 
+static void take_evidence(struct feed_container *c, json_t *list)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(list, i, one) {
+        const char *s = json_is_string(one) ? json_string_value(one) : "";
+        if (i)
+            buf_add_char(&text, '\n');
+        text_clean_plain(&text, s, strlen(s));
+    }
+    set_str(&c->evidence, buf_take(&text));
+}
+
 void feed_parse_container(struct feed_container *c, json_t *o)
 {
     take_raw(&c->id, o, "id");
@@ -426,6 +441,10 @@ void feed_parse_container(struct feed_container *c, json_t *o)
     feed_take_str(&c->server, o, "server");
     feed_take_str(&c->owner, o, "owner");
     c->in_use = get_bool(o, "in_use", false);
+    c->orphan = get_bool(o, "orphan", !c->in_use && strcmp(c->owner, "ours") == 0);
+    take_evidence(c, json_object_get(o, "evidence"));
+    c->cpu = get_real(o, "cpu");
+    c->memory = get_int(o, "memory", -1);
     c->oom = get_bool(o, "oom", false);
     c->exit_code = get_int32(o, "exit_code", -1);
     c->created_ms = get_int(o, "created_wall_ms", 0);
@@ -433,7 +452,8 @@ void feed_parse_container(struct feed_container *c, json_t *o)
 
 void feed_container_fini(struct feed_container *c)
 {
-    char **all[] = {&c->id, &c->name, &c->image, &c->state, &c->status, &c->server, &c->owner};
+    char **all[] = {&c->id, &c->name, &c->image, &c->state, &c->status, &c->server, &c->owner,
+                    &c->evidence};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         set_str(all[i], NULL);

@@ -223,6 +223,7 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
         if (!error)
             view_take_server(v, data);
         break;
+    case REPLY_SEARCH: break;
     default:
         act_reply(v, call, data, error);
     }
@@ -260,6 +261,8 @@ void view_show(struct view *v, enum top_pane pane)
         v->zoom = false;
     }
     v->top = pane;
+    if (pane == TOP_CONTAINERS && view_is_live(v))
+        view_send(v, REPLY_SEARCH, "", NULL, "GET", "/api/v1/containers?orphans=1%s", NULL);
     v->focus_log = false;
     v->detail_asked_ms = 0;
     view_settle(v);

@@ -24,6 +24,7 @@ enum reply_kind {
     REPLY_COMMAND,       /* the command line, to be copied */
     REPLY_LOG_OLDER, REPLY_LOG_NEWER, REPLY_LOG_LATEST,
     REPLY_SHUTDOWN,
+    REPLY_SEARCH,        /* for orphans; what was found comes as events */
 };
 /* One question to the API; made by the view, given back to it with the answer (view_reply frees
  * it). */

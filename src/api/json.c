@@ -146,14 +146,33 @@ json_t *json_status(const struct api_server *a)
     return doc;
 }
 
+static json_t *json_lines(const char *text)
+{
+    json_t *a = json_array();
+
+    for (const char *p = text ? text : ""; *p; p += *p == '\n') {
+        size_t n = strcspn(p, "\n");
+        AUTO_FREE char *line = xstrndup(p, n);
+        json_array_append_new(a, json_text(line));
+        p += n;
+    }
+    return a;
+}
+
 json_t *json_container(const struct fleet_container *c)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:i, s:b}",
+    json_t *doc = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:I, s:i, s:b}",
         "id", json_text(c->id), "name", json_text(c->name), "image", json_text(c->image),
         "state", json_text(c->state), "status", json_text(c->status),
         "server", json_text(c->server), "instance", json_text(c->instance),
-        "owner", c->ours ? "ours" : "other", "in_use", c->in_use,
+        "owner", c->ours ? "ours" : c->foreign ? "foreign" : "other", "in_use", c->in_use,
         "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code, "oom", c->oom);
+
+    json_object_set_new(doc, "orphan", json_boolean(c->orphan));
+    json_object_set_new(doc, "evidence", json_lines(c->evidence));
+    json_object_set_new(doc, "cpu", json_real(c->cpu_percent));
+    json_object_set_new(doc, "memory", json_integer((json_int_t)c->memory_bytes));
+    return doc;
 }
 
 json_t *json_containers(const struct fleet *fl)

@@ -77,43 +77,64 @@ static void post_restart_all(struct api_server *a, struct request *r, const char
     get_servers(a, r, name);
 }
 
-static void get_containers(struct api_server *a, struct request *r, const char *name)
-{
-    (void)name;
-    reply_data(r, json_pack("{s:o}", "containers", json_containers(a->fleet)));
-}
+/* What the engine is asked for goes on when its client has gone: then nobody is answered. */
+struct waiting { struct api_server *a; struct request *r; };
 
-/* A removal cannot be taken back, but its client may go before it is done: then nobody is answered.
- */
-struct removal { struct request *r; };
-
-static void removal_gone(void *ctx, struct request *r)
+static void waiting_gone(void *ctx, struct request *r)
 {
-    struct removal *rm = ctx;
+    struct waiting *w = ctx;
 
     (void)r;
-    rm->r = NULL;
+    w->r = NULL;
+}
+
+static struct waiting *waiting_new(struct api_server *a, struct request *r)
+{
+    struct waiting *w = xcalloc(1, sizeof *w);
+
+    w->a = a;
+    w->r = r;
+    request_set_gone(r, waiting_gone, w);
+    return w;
 }
 
 static void removal_done(void *ctx, json_t *reply, const struct fault *f)
 {
-    struct removal *rm = ctx;
+    struct waiting *w = ctx;
 
     (void)reply;
-    if (rm->r && f)
-        reply_fault(rm->r, f);
-    else if (rm->r)
-        reply_data(rm->r, json_object());
-    free(rm);
+    if (w->r && f)
+        reply_fault(w->r, f);
+    else if (w->r)
+        reply_data(w->r, json_object());
+    free(w);
 }
 
 static void delete_container(struct api_server *a, struct request *r, const char *id)
 {
-    struct removal *rm = xcalloc(1, sizeof *rm);
+    fleet_container_remove(a->fleet, id, removal_done, waiting_new(a, r));
+}
 
-    rm->r = r;
-    request_set_gone(r, removal_gone, rm);
-    fleet_container_remove(a->fleet, id, removal_done, rm);
+static void search_done(void *ctx, const struct fault *f)
+{
+    struct waiting *w = ctx;
+
+    if (w->r && f)
+        reply_fault(w->r, f);
+    else if (w->r)
+        reply_data(w->r, json_pack("{s:o}", "containers", json_containers(w->a->fleet)));
+    free(w);
+}
+
+static void get_containers(struct api_server *a, struct request *r, const char *name)
+{
+    const char *orphans = request_get_query(r, "orphans");
+
+    (void)name;
+    if (orphans && strcmp(orphans, "1") == 0)
+        fleet_containers_search(a->fleet, search_done, waiting_new(a, r));
+    else
+        reply_data(r, json_pack("{s:o}", "containers", json_containers(a->fleet)));
 }
 
 static void get_events(struct api_server *a, struct request *r, const char *name)

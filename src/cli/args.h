@@ -18,7 +18,7 @@ enum option_id {
     OPT_READONLY, OPT_ASCII, OPT_COLOR, OPT_THEME,
     /* of the verbs that can use them */
     OPT_JSON, OPT_ALL, OPT_FOLLOW, OPT_LINES, OPT_SINCE, OPT_NO_WAIT, OPT_TIMEOUT, OPT_SECRETS,
-    OPT_DRY_RUN, OPT_RESTART,
+    OPT_DRY_RUN, OPT_RESTART, OPT_ORPHANS, OPT_YES,
     OPTIONS
 };
 #define OPT_BIT(id) (1u << (id))

@@ -46,10 +46,13 @@ int verb_status(struct cli *c);
 int verb_tools(struct cli *c);
 int verb_why(struct cli *c);
 int verb_command(struct cli *c);
-int verb_containers(struct cli *c);
 int verb_events(struct cli *c);
 int verb_doctor(struct cli *c);
 int verb_reload(struct cli *c);
+/* verbs_containers.c */
+int verb_containers(struct cli *c);
+int verb_ps(struct cli *c);
+int verb_rm(struct cli *c);
 /* verbs_act.c */
 int verb_act(struct cli *c);          /* start stop restart kill enable disable */
 /* PATCH or POST of one server (route has its %s); waits for the restart that may follow. body is

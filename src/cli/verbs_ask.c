@@ -364,39 +364,6 @@ int verb_command(struct cli *c)
 
 /* ---- the rest ---- */
 
-int verb_containers(struct cli *c)
-{
-    static const struct grid_column columns[] = {
-        { "ID", false, 0 },     { "SERVER", false, 0 }, { "OWNER", false, 0 },
-        { "STATE", false, 0 },  { "IMAGE", false, 2 },  { "NAME", false, 1 },
-        { "STATUS", false, 0 },
-    };
-    json_t *data, *one;
-    size_t i;
-    int rc = cli_ask(c, "GET", "/api/v1/containers", NULL, &data);
-    if (rc || cli_has(c, OPT_JSON)) {
-        json_decref(data);
-        return rc;
-    }
-    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
-    json_array_foreach(doc_get(data, "containers"), i, one) {
-        bool left_over = !strcmp(doc_str(one, "owner"), "ours") && !doc_true(one, "in_use");
-        grid_row(t);
-        grid_cellf(t, "%.12s", doc_str(one, "id"));
-        grid_cell(t, doc_str(one, "server"));
-        grid_cellf(t, "%s%s", doc_str(one, "owner"),
-                   left_over ? " (left over)" : "");
-        grid_cell(t, doc_str(one, "state"));
-        grid_cell(t, doc_str(one, "image"));
-        grid_cell(t, doc_str(one, "name"));
-        grid_cellf(t, "%s%s", doc_str(one, "status"), doc_true(one, "oom") ? ", OOM-killed" : "");
-    }
-    grid_print(t);
-    grid_free(t);
-    json_decref(data);
-    return EXIT_OK;
-}
-
 int verb_doctor(struct cli *c)
 {
     json_t *data, *one, *step;

@@ -80,6 +80,8 @@ struct engine_request *engine_update(struct engine *e, const char *id, json_t *b
                                      engine_reply_fn fn, void *ctx);
 /* All containers, running or not, with label com.mcpproxy.managed=true (any instance). */
 struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *ctx);
+/* Running ones of everybody. */
+struct engine_request *engine_list_running(struct engine *e, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_image_inspect(struct engine *e, const char *image,
                                             engine_reply_fn fn, void *ctx);
 /* Read the reply with engine_stats_read (stats.h). */

@@ -84,6 +84,12 @@ struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *c
                    "{\"label\":[\"com.mcpproxy.managed=true\"]}", "", 0, fn, ctx);
 }
 
+struct engine_request *engine_list_running(struct engine *e, engine_reply_fn fn, void *ctx)
+{
+    return engine_call(e, &(struct engine_call){.method = "GET", .path = "/containers/json"}, fn,
+                       ctx);
+}
+
 struct engine_request *engine_image_inspect(struct engine *e, const char *image, engine_reply_fn fn,
                                             void *ctx)
 {

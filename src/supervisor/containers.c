@@ -5,48 +5,15 @@
  * Whenever the engine has come (back) the list is read anew and what carries our instance's
  * exact label and is used by nobody is removed, before anything may be started there: a
  * container from before the engine went, or from a supervisor that was killed. */
-#include "supervisor/containers.h"
+#include "supervisor/containers_private.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/http_client.h"
 
 enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2 };
-
-struct removal {
-    struct containers *cs;
-    char id[65];
-    struct engine_request *request;   /* NULL: waits for `again` */
-    ev_timer again;
-    int tries;
-    struct removal *next;
-};
-
-struct kept { char *server; char id[65]; struct kept *next; };
-
-struct containers {
-    struct ev_loop *loop;
-    char *instance;
-    struct http_client *http;
-    struct engine *engine;            /* NULL: no usable context; `error` says why */
-    char error[400];
-    enum containers_state state;
-    struct engine_request *list, *info;
-    ev_timer list_again;              /* the engine is up, but did not list them */
-    int cpus;                         /* of the engine's machine; 0 = unknown */
-    bool sweeping;                    /* waits for its removals */
-    ev_timer sweep_limit;
-
-    struct fleet_container *v;
-    size_t n, cap;
-    struct removal *removals;
-    struct kept *kept;
-    struct containers_events events;
-    void *ctx;
-};
 
 /* ---- the mirror ------------------------------------------------------------------------ */
 
@@ -61,7 +28,7 @@ static void put(char *to, size_t n, const char *from)
     to[len] = '\0';
 }
 
-static struct fleet_container *find(const struct containers *cs, const char *id)
+struct fleet_container *containers_mirrored(const struct containers *cs, const char *id)
 {
     for (size_t i = 0; i < cs->n; i++)
         if (strcmp(cs->v[i].id, id) == 0)
@@ -69,14 +36,14 @@ static struct fleet_container *find(const struct containers *cs, const char *id)
     return NULL;
 }
 
-static struct fleet_container *add(struct containers *cs, const char *id)
+struct fleet_container *containers_mirror(struct containers *cs, const char *id)
 {
     if (cs->n == cs->cap) {
         cs->cap = cs->cap ? cs->cap * 2 : 4;
         cs->v = xrealloc(cs->v, cs->cap * sizeof *cs->v);
     }
     struct fleet_container *c = &cs->v[cs->n++];
-    *c = (struct fleet_container){ .exit_code = -1 };
+    *c = (struct fleet_container){ .exit_code = -1, .cpu_percent = -1, .memory_bytes = -1 };
     put(c->id, sizeof c->id, id);
     return c;
 }
@@ -95,6 +62,8 @@ static void refresh(const struct containers *cs, struct fleet_container *c)
     char span[32];
     c->ours = strcmp(c->instance, cs->instance) == 0;
     c->in_use = cs->events.in_use(cs->ctx, c->id) || is_kept(cs, c->id);
+    if (c->ours)
+        c->orphan = !c->in_use;
     if (!c->state_wall_ms)
         return;
     clock_span(clock_wall_ms() - c->state_wall_ms, span, sizeof span);
@@ -104,16 +73,17 @@ static void refresh(const struct containers *cs, struct fleet_container *c)
         snprintf(c->status, sizeof c->status, "Exited (%d) %s ago", c->exit_code, span);
 }
 
-static void tell_changed(struct containers *cs, struct fleet_container *c)
+void containers_tell_changed(struct containers *cs, struct fleet_container *c)
 {
     refresh(cs, c);
     cs->events.changed(cs->ctx, c);
 }
 
-static void forget(struct containers *cs, struct fleet_container *c)
+void containers_forget(struct containers *cs, struct fleet_container *c)
 {
     char id[65];
     put(id, sizeof id, c->id);
+    free(c->evidence);
     cs->n--;
     memmove(c, c + 1, (size_t)(cs->v + cs->n - c) * sizeof *c);
     cs->events.removed(cs->ctx, id);
@@ -277,9 +247,9 @@ static void read_listed(struct containers *cs, json_t *item)
     const char *id = text_of(item, "Id");
     if (!*id)
         return;
-    struct fleet_container *c = find(cs, id);
+    struct fleet_container *c = containers_mirrored(cs, id);
     if (!c)
-        c = add(cs, id);
+        c = containers_mirror(cs, id);
     const char *name = json_string_value(json_array_get(json_object_get(item, "Names"), 0));
     json_t *labels = json_object_get(item, "Labels");
     put(c->name, sizeof c->name, name && *name == '/' ? name + 1 : name);
@@ -290,7 +260,7 @@ static void read_listed(struct containers *cs, json_t *item)
     put(c->instance, sizeof c->instance, text_of(labels, "com.mcpproxy.instance"));
     c->created_wall_ms = json_integer_value(json_object_get(item, "Created")) * 1000;
     sscanf(c->status, "Exited (%d)", &c->exit_code);
-    tell_changed(cs, c);
+    containers_tell_changed(cs, c);
 }
 
 static bool is_in_list(json_t *list, const char *id)
@@ -345,7 +315,7 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     }
     for (size_t i = cs->n; i-- > 0;)
         if (!is_in_list(reply, cs->v[i].id))
-            forget(cs, &cs->v[i]);
+            containers_forget(cs, &cs->v[i]);
     size_t i;
     json_t *item;
     json_array_foreach(reply, i, item)
@@ -388,6 +358,7 @@ static void on_engine_state(void *ctx, enum engine_state state, const struct fau
         return;
     }
     put(cs->error, sizeof cs->error, why ? why->text : "it does not answer");
+    containers_orphans_stop(cs, why);
     if (state == ENGINE_DOWN)
         set_state(cs, CONTAINERS_DOWN);
 }
@@ -408,17 +379,17 @@ static const char *state_after(const char *action)
 
 static void follow_event(struct containers *cs, const struct engine_event *e)
 {
-    struct fleet_container *c = find(cs, e->id);
+    struct fleet_container *c = containers_mirrored(cs, e->id);
     if (strcmp(e->action, "destroy") == 0) {
         if (c)
-            forget(cs, c);
+            containers_forget(cs, c);
         return;
     }
     const char *state = state_after(e->action);
     if (!c && strcmp(e->action, "create") != 0)
         return;
     if (!c) {
-        c = add(cs, e->id);
+        c = containers_mirror(cs, e->id);
         put(c->server, sizeof c->server, e->server);
         put(c->instance, sizeof c->instance, e->instance);
         put(c->image, sizeof c->image, text_of(e->attributes, "image"));
@@ -432,12 +403,14 @@ static void follow_event(struct containers *cs, const struct engine_event *e)
     }
     if (strcmp(e->action, "start") == 0)
         c->oom = false;
+    if (strcmp(e->action, "die") == 0)
+        c->orphan = false;
     if (strcmp(e->action, "oom") == 0)
         c->oom = true;
     if (e->exit_code >= 0)
         c->exit_code = e->exit_code;
     if (state || strcmp(e->action, "oom") == 0 || strcmp(e->action, "rename") == 0)
-        tell_changed(cs, c);
+        containers_tell_changed(cs, c);
 }
 
 static void on_engine_event(void *ctx, const struct engine_event *e)
@@ -445,7 +418,7 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
     struct containers *cs = ctx;
     bool container = strcmp(e->type, "container") == 0;
     bool managed = container && strcmp(text_of(e->attributes, "com.mcpproxy.managed"), "true") == 0;
-    if (managed)
+    if (managed || (container && containers_mirrored(cs, e->id)))
         follow_event(cs, e);
     if (managed || strcmp(e->type, "image") == 0)
         cs->events.event(cs->ctx, e);
@@ -484,6 +457,7 @@ void containers_free(struct containers *cs)
 {
     if (!cs)
         return;
+    containers_orphans_stop(cs, NULL);
     while (cs->removals)
         removal_free(cs->removals);
     while (cs->kept) {
@@ -498,6 +472,8 @@ void containers_free(struct containers *cs)
     engine_cancel(cs->info);
     engine_free(cs->engine);
     http_client_free(cs->http);
+    for (size_t i = 0; i < cs->n; i++)
+        free(cs->v[i].evidence);
     free(cs->v);
     free(cs->instance);
     free(cs);

@@ -15,6 +15,13 @@ struct fleet_container {
     char id[65], name[256], image[256], state[24], status[64], server[201], instance[64];
     /* our instance; the container of a current run (or the kept last failed one) */
     bool ours, in_use;
+    bool foreign;                   /* made without our labels; here because a search found it */
+    /* Nobody uses it: one of ours that no server has, or another's by the evidence of the last
+     * search, which is sentences, one a line (owned by the mirror; NULL = never searched). */
+    bool orphan;
+    char *evidence;
+    double cpu_percent;             /* then; -1 = not known */
+    int64_t memory_bytes;
     int exit_code; bool oom;
     int64_t created_wall_ms;
     int64_t state_wall_ms;          /* running since, exited at; 0 = unknown */
@@ -65,6 +72,12 @@ void containers_remove(struct containers *cs, const char *id);
 void containers_keep(struct containers *cs, const char *server, const char *id);
 /* NULL = of all servers */
 void containers_release(struct containers *cs, const char *server);
+/* Looks for containers that nobody uses any more (orphans.h) and brings the mirror up to date: what
+ * `docker run -i` made is in it then, orphan or not, and tells why. fn comes once, at once where
+ * the engine is down; several may wait for one search. f: it could not be made. */
+typedef void (*containers_fn)(void *ctx, const struct fault *f);
+void containers_search(struct containers *cs, containers_fn fn, void *ctx);
+bool containers_is_searching(const struct containers *cs);
 /* no removal is under way */
 bool containers_is_idle(const struct containers *cs);
 

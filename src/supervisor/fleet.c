@@ -129,7 +129,7 @@ const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i)
 
 /* ---- containers ----------------------------------------------------------------------- */
 
-static struct server *server_of_container(struct fleet *fl, const char *id)
+struct server *fleet_server_of_container(struct fleet *fl, const char *id)
 {
     for (size_t i = 0; i < fl->count; i++)
         if (server_in_use(fl->servers[i], id))
@@ -142,7 +142,7 @@ static struct server *server_of_container(struct fleet *fl, const char *id)
 
 static bool on_in_use(void *ctx, const char *id)
 {
-    return server_of_container(ctx, id) != NULL;
+    return fleet_server_of_container(ctx, id) != NULL;
 }
 
 static void on_engine_state(void *ctx)
@@ -177,7 +177,7 @@ static bool is_worth_showing(const struct engine_event *e)
 static void on_engine_event(void *ctx, const struct engine_event *e)
 {
     struct fleet *fl = ctx;
-    struct server *s = strcmp(e->type, "container") == 0 ? server_of_container(fl, e->id) : NULL;
+    struct server *s = strcmp(e->type, "container") == 0 ? fleet_server_of_container(fl, e->id) : NULL;
     if (is_worth_showing(e)) {
         char detail[64] = "";
         if (e->exit_code >= 0)
@@ -196,37 +196,6 @@ size_t fleet_container_count(const struct fleet *fl)
 const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i)
 {
     return containers_at(fl->containers, i);
-}
-
-struct removal { engine_reply_fn fn; void *ctx; };
-
-static void on_removed_by_user(void *ctx, json_t *reply, const struct fault *f)
-{
-    struct removal *r = ctx;
-    r->fn(r->ctx, reply, f);
-    free(r);
-}
-
-void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx)
-{
-    struct fault why = FAULT_NONE;
-    const struct fleet_container *c = containers_find(fl->containers, id);
-    const struct server *user = c ? server_of_container(fl, c->id) : NULL;
-    if (!containers_get_engine(fl->containers))
-        fault_set(&why, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
-    else if (!c)
-        fault_set(&why, FAULT_NOT_FOUND, "no container \"%.80s\" with the label "
-                  "com.mcpproxy.managed: others are not touched", id);
-    else if (user)
-        fault_set(&why, FAULT_CONFLICT, "container %s is in use by server %s: stop the server",
-                  c->name, user->name);
-    if (why.code) {
-        fn(ctx, NULL, &why);
-        return;
-    }
-    struct removal *r = xmalloc(sizeof *r);
-    *r = (struct removal){ fn, ctx };
-    engine_remove(containers_get_engine(fl->containers), c->id, true, on_removed_by_user, r);
 }
 
 struct engine *fleet_get_engine(const struct fleet *fl)

@@ -73,8 +73,11 @@ const struct self_usage *fleet_get_self_usage(const struct fleet *fl);
 
 size_t fleet_container_count(const struct fleet *fl);
 const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i);
-/* fn comes once, also at once: refused where no labelled container has this id (FAULT_NOT_FOUND),
- * or a server of ours uses it (FAULT_CONFLICT). */
+/* See containers_search. */
+void fleet_containers_search(struct fleet *fl, containers_fn fn, void *ctx);
+/* fn comes once, also at once: refused where no labelled container and none that a search found has
+ * this id (FAULT_NOT_FOUND), a server of ours uses it, or, of one without our labels, a new search
+ * finds that it is in use (FAULT_CONFLICT). */
 void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx);
 /* The last events, oldest first; at most 256 are kept. */
 size_t fleet_event_count(const struct fleet *fl);

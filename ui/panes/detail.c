@@ -274,14 +274,11 @@ static void side_containers(struct view *v, struct rect r, int y)
     canvas_put(&v->canvas, r.x + 1, y++, r.w - 2, ST_HEAD, "CONTAINERS");
     for (size_t i = 0; i < v->feed.container_count && y < r.y + r.h; i++, y++) {
         const struct feed_container *c = v->feed.containers[i];
-        bool orphan = !c->in_use && strcmp(c->owner, "other") != 0;
         canvas_put_cut(&v->canvas, r.x + 1, y, r.w - 22, ST_NORMAL, c->name);
         canvas_put_cut(&v->canvas, r.x + r.w - 20, y, 9,
                        !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
-        canvas_put_cut(&v->canvas, r.x + r.w - 10, y, 9, orphan ? ST_WARN : ST_DIM,
-                       c->in_use ? "in use"
-                       : orphan  ? "! orphan"
-                                 : "other's");
+        canvas_put_cut(&v->canvas, r.x + r.w - 10, y, 9, c->orphan ? ST_WARN : ST_DIM,
+                       pane_container_use(c));
     }
 }
 

@@ -31,11 +31,12 @@ static void say(struct view *v, struct rect r, const char *text)
 
 /* ---- containers ---- */
 
-enum { K_SERVER, K_STATE, K_OWNER, K_NAME, K_IMAGE, K_AGE, K_ID, K_COUNT };
+enum { K_SERVER, K_STATE, K_OWNER, K_NAME, K_CPU, K_MEMORY, K_IMAGE, K_AGE, K_ID, K_COUNT };
 static const struct column container_columns[K_COUNT] = {
     [K_SERVER] = {"SERVER", 14, 28, 0, false, 0}, [K_STATE] = {"STATE", 7, 7, 0, false, 0},
     [K_OWNER] = {"USE", 8, 8, 0, false, 0}, [K_NAME] = {"CONTAINER", 24, 44, 1, false, 0},
     [K_IMAGE] = {"IMAGE", 12, 32, 2, false, 0}, [K_AGE] = {"AGE", 6, 6, 1, true, 0},
+    [K_CPU] = {"CPU%", 5, 5, 5, true, 0}, [K_MEMORY] = {"MEM", 6, 6, 4, true, 0},
     [K_ID] = {"ID", 12, 12, 3, false, 0},
 };
 
@@ -45,22 +46,31 @@ static int containers_rows(const struct view *v, int width)
     return 1 + v->shown_count;
 }
 
+const char *pane_container_use(const struct feed_container *c)
+{
+    return c->orphan                     ? "! orphan"
+           : !strcmp(c->owner, "other")  ? "other's"
+           : !strcmp(c->owner, "foreign") ? "not ours"
+                                          : "in use";
+}
+
 static void container_row(struct view *v, const struct table *t, const struct feed_container *c,
                           int y)
 {
-    bool other = !strcmp(c->owner, "other"), orphan = !c->in_use && !other;
     char text[32];
 
     table_put(&v->canvas, t, K_SERVER, y, ST_BOLD, *c->server ? c->server : "-");
     table_put(&v->canvas, t, K_STATE, y, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
-    table_put(&v->canvas, t, K_OWNER, y, orphan ? ST_WARN : ST_DIM,
-              other    ? "other's"
-              : orphan ? "! orphan"
-                       : "in use");
+    table_put(&v->canvas, t, K_OWNER, y, c->orphan ? ST_WARN : ST_DIM, pane_container_use(c));
     table_put(&v->canvas, t, K_NAME, y, ST_NORMAL, c->name);
     table_put(&v->canvas, t, K_IMAGE, y, ST_DIM, c->image);
     table_put(&v->canvas, t, K_AGE, y, ST_DIM,
               c->created_ms ? pane_span(clock_wall_ms() - c->created_ms, text, sizeof(text)) : "-");
+    if (c->memory >= 0)
+        table_put(&v->canvas, t, K_MEMORY, y, ST_DIM, text_size(c->memory, text, sizeof(text)));
+    snprintf(text, sizeof(text), "%.1f", c->cpu);
+    if (c->cpu >= 0)
+        table_put(&v->canvas, t, K_CPU, y, ST_DIM, text);
     snprintf(text, sizeof(text), "%.12s", c->id);
     table_put(&v->canvas, t, K_ID, y, ST_DIM, text);
 }

@@ -12,6 +12,9 @@ struct pane {
     void (*draw)(struct view *v, struct rect r);
     int (*rows)(const struct view *v, int width);     /* rows it would like, its head included */
 };
+/* "in use", "! orphan", "other's", "not ours" */
+const char *pane_container_use(const struct feed_container *c);
+
 extern const struct pane pane_servers, pane_containers, pane_resources, pane_events, pane_traffic,
     pane_detail, pane_help;
 

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which of the kernel's unix sockets belong to the path is told by the inode of the socket's file
+ * (UNIX_DIAG_VFS), which accepted connections inherit; so a symlink on the way does not matter. A
+ * connection whose peer is 0 has lost its client already. Linux only. Must not know why it is asked
+ * for. */
+#include "io/unix_clients.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { MOST_ARGV = 128 * 1024, MOST_LINKS = 4096, MOST_CLIENTS = 1024 };
+
+struct peer {
+    uint32_t inode;
+    bool found;
+};
+
+struct unix_scan {
+    const char *const *programs;
+    struct peer *peers;         /* the clients' ends of the connections */
+    size_t n, cap;
+    bool seen;                  /* anything of the socket shows */
+    DIR *proc;
+    int64_t boot_wall_ms;
+    struct unix_clients found;
+};
+
+void unix_clients_fini(struct unix_clients *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        strvec_fini(&c->v[i].argv);
+    free(c->v);
+    *c = (struct unix_clients){0};
+}
+
+/* ---- the kernel's list ---- */
+
+static void add_peer(struct unix_scan *s, uint32_t inode)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 64;
+        s->peers = xrealloc(s->peers, s->cap * sizeof *s->peers);
+    }
+    s->peers[s->n++] = (struct peer){.inode = inode};
+}
+
+static void read_socket(struct unix_scan *s, const struct nlmsghdr *h, uint32_t file)
+{
+    const struct unix_diag_msg *m = NLMSG_DATA(h);
+    const struct rtattr *a = (const struct rtattr *)(m + 1);
+    long left = (long)h->nlmsg_len - (long)NLMSG_LENGTH(sizeof *m);
+    uint32_t of_file = 0, peer = 0;
+    for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+        if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) >= sizeof(struct unix_diag_vfs))
+            of_file = ((const struct unix_diag_vfs *)RTA_DATA(a))->udiag_vfs_ino;
+        else if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) >= sizeof peer)
+            memcpy(&peer, RTA_DATA(a), sizeof peer);
+    }
+    if (of_file != file)
+        return;
+    s->seen = true;
+    if (peer)
+        add_peer(s, peer);
+}
+
+/* One message of the dump; 1 when it goes on, 0 at its end, -1 with errno. */
+static int read_messages(struct unix_scan *s, const void *data, size_t n, uint32_t file)
+{
+    unsigned left = (unsigned)n;
+    for (const struct nlmsghdr *h = data; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+        if (h->nlmsg_type == NLMSG_DONE)
+            return 0;
+        if (h->nlmsg_type == NLMSG_ERROR) {
+            errno = -((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+            return -1;
+        }
+        if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+            read_socket(s, h, file);
+    }
+    return 1;
+}
+
+static int read_list(struct unix_scan *s, uint32_t file)
+{
+    struct {
+        struct nlmsghdr h;
+        struct unix_diag_req r;
+    } ask = {
+        .h = {.nlmsg_len = sizeof ask, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+              .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .r = {.sdiag_family = AF_UNIX, .udiag_states = ~0u,
+              .udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_PEER},
+    };
+    _Alignas(struct nlmsghdr) char answer[32 * 1024];
+    /* The kernel answers while we read: there is nothing to wait for. */
+    AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0)
+        return -1;
+    for (int more = 1; more;) {
+        ssize_t n = recv(fd, answer, sizeof answer, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || (more = read_messages(s, answer, (size_t)n, file)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- processes ---- */
+
+static void read_argv(int dir, struct strvec *argv)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_CLOSE int fd = openat(dir, "cmdline", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && text.len < MOST_ARGV) {
+        buf_reserve(&text, 4096);
+        ssize_t n = read(fd, text.data + text.len, 4096);
+        if (n <= 0)
+            break;
+        text.len += (size_t)n;
+        text.data[text.len] = '\0';
+    }
+    for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
+        strvec_add(argv, text.data + at);
+}
+
+static int64_t started_wall_ms(const struct unix_scan *s, int dir)
+{
+    char text[1024];
+    unsigned long long ticks = 0;
+    AUTO_CLOSE int fd = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    text[n > 0 ? n : 0] = '\0';
+    const char *p = strrchr(text, ')');     /* the name before it may contain anything */
+    if (!p || sscanf(p + 1,
+                     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d"
+                     " %llu", &ticks) != 1)
+        return 0;       /* as early as can be: it may hold anything */
+    return s->boot_wall_ms + (int64_t)(ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static bool is_program(const struct unix_scan *s, const struct strvec *argv)
+{
+    const char *slash = argv->n ? strrchr(argv->v[0], '/') : NULL;
+    const char *name = slash ? slash + 1 : argv->n ? argv->v[0] : "";
+    for (size_t i = 0; s->programs[i]; i++)
+        if (strcmp(s->programs[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Marks the connections that it holds. */
+static bool holds_any(struct unix_scan *s, int dir)
+{
+    bool any = false;
+    char to[64];
+    int fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    int left = MOST_LINKS;
+    for (struct dirent *e; d && left-- > 0 && (e = readdir(d));) {
+        ssize_t n = readlinkat(fd, e->d_name, to, sizeof to - 1);
+        unsigned inode;
+        to[n > 0 ? n : 0] = '\0';
+        if (sscanf(to, "socket:[%u]", &inode) != 1)
+            continue;
+        for (size_t i = 0; i < s->n; i++)
+            if (s->peers[i].inode == inode)
+                any = s->peers[i].found = true;
+    }
+    if (d)
+        closedir(d);
+    else if (fd >= 0)
+        close(fd);
+    return any;
+}
+
+static void look_at(struct unix_scan *s, const char *name)
+{
+    char path[300];
+    struct unix_client c = {.pid = (pid_t)strtol(name, NULL, 10)};
+    snprintf(path, sizeof path, "/proc/%s", name);
+    AUTO_CLOSE int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return;
+    c.connected = holds_any(s, dir);
+    if (c.pid == getpid())
+        return;
+    read_argv(dir, &c.argv);
+    if ((!c.connected && !is_program(s, &c.argv)) || s->found.n == MOST_CLIENTS) {
+        strvec_fini(&c.argv);
+        return;
+    }
+    c.started_wall_ms = started_wall_ms(s, dir);
+    s->found.v = xrealloc(s->found.v, (s->found.n + 1) * sizeof *s->found.v);
+    s->found.v[s->found.n++] = c;
+}
+
+/* ---- life ---- */
+
+struct unix_scan *unix_scan_new(const char *socket_path, const char *const *programs,
+                                struct fault *f)
+{
+    struct stat st;
+    struct timespec up;
+    struct unix_scan *s = xcalloc(1, sizeof *s);
+    s->programs = programs;
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    s->boot_wall_ms = clock_wall_ms() - ((int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
+    if (stat(socket_path, &st) < 0)
+        fault_set(f, errno, "%s", socket_path);
+    else if (read_list(s, (uint32_t)st.st_ino) < 0)
+        fault_set(f, errno, "the kernel does not list the connections to %s", socket_path);
+    else if (!s->seen)
+        fault_set(f, FAULT_UNSUPPORTED, "the connections to %s do not show here", socket_path);
+    else if (!(s->proc = opendir("/proc")))
+        fault_set(f, errno, "/proc");
+    if (!s->proc) {
+        unix_scan_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void unix_scan_free(struct unix_scan *s)
+{
+    if (!s)
+        return;
+    if (s->proc)
+        closedir(s->proc);
+    unix_clients_fini(&s->found);
+    free(s->peers);
+    free(s);
+}
+
+bool unix_scan_step(struct unix_scan *s, unsigned processes)
+{
+    struct dirent *e = NULL;
+    while (processes > 0 && (e = readdir(s->proc))) {
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        look_at(s, e->d_name);
+        processes--;
+    }
+    return e != NULL;
+}
+
+void unix_scan_take(struct unix_scan *s, struct unix_clients *ret)
+{
+    *ret = s->found;
+    s->found = (struct unix_clients){0};
+    for (size_t i = 0; i < s->n; i++)
+        ret->unseen += !s->peers[i].found;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who on this machine is connected to a unix socket that others listen on, and which processes run
+ * programs of certain names. Linux only: the kernel's list of unix sockets (sock_diag) names the
+ * other end of each connection by its inode number, and /proc/PID/fd the holder of it.
+ *
+ * Names no file and no argument to anybody: argv may hold secrets. */
+#ifndef MCPTOP_IO_UNIX_CLIENTS_H
+#define MCPTOP_IO_UNIX_CLIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/fault.h"
+#include "base/strvec.h"
+
+struct unix_client {
+    pid_t pid;
+    int64_t started_wall_ms;
+    bool connected;             /* else it only runs one of the programs */
+    struct strvec argv;
+};
+
+struct unix_clients {
+    struct unix_client *v;
+    size_t n;
+    size_t unseen;              /* connections whose holder does not show to us */
+};
+void unix_clients_fini(struct unix_clients *c);
+
+/* Connections that were open when the scan was made, without our own. Programs: base names, ended
+ * by NULL; borrowed. NULL with f when it cannot be told from here: no such list in this kernel, or
+ * the socket's connections are not in it (it belongs to another network namespace). */
+struct unix_scan;
+struct unix_scan *unix_scan_new(const char *socket_path, const char *const *programs,
+                                struct fault *f);
+void unix_scan_free(struct unix_scan *s);
+/* Looks at so many processes more (about 30 µs each); false when it is done. */
+bool unix_scan_step(struct unix_scan *s, unsigned processes);
+/* Only when it is done; moved out. */
+void unix_scan_take(struct unix_scan *s, struct unix_clients *ret);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A search for orphans, and what it found as part of the mirror. Must not know who asks: several
+ * that ask while one search is under way share it. */
+#include "supervisor/containers_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+
+struct waiter {
+    containers_fn fn;
+    void *ctx;
+    struct waiter *next;
+};
+
+static void tell_waiters(struct containers *cs, const struct fault *f)
+{
+    struct waiter *all = cs->waiters;
+    cs->waiters = NULL;         /* who asks again from inside waits for the next one */
+    while (all) {
+        struct waiter w = *all;
+        free(all);
+        all = w.next;
+        w.fn(w.ctx, f);
+    }
+}
+
+static bool is_among(const struct orphan_subject *v, size_t n, const char *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What an earlier search said of containers that this one did not find. */
+static void forget_verdicts(struct containers *cs, const struct orphan_subject *v, size_t n)
+{
+    for (size_t i = cs->n; i-- > 0;) {
+        struct fleet_container *c = &cs->v[i];
+        if (!c->evidence || is_among(v, n, c->id))
+            continue;
+        if (c->foreign) {
+            containers_forget(cs, c);
+            continue;
+        }
+        free(TAKE(c->evidence));
+        c->orphan = false;
+        containers_tell_changed(cs, c);
+    }
+}
+
+static void take_verdict(struct containers *cs, struct orphan_subject *s)
+{
+    struct fleet_container *c = containers_mirrored(cs, s->id);
+    if (!c) {
+        c = containers_mirror(cs, s->id);
+        c->foreign = !s->managed;
+        snprintf(c->name, sizeof c->name, "%s", s->name);
+        snprintf(c->image, sizeof c->image, "%s", s->image);
+        snprintf(c->state, sizeof c->state, "running");
+        snprintf(c->server, sizeof c->server, "%s", s->server);
+        snprintf(c->instance, sizeof c->instance, "%s", s->instance);
+        c->created_wall_ms = s->created_wall_ms;
+        c->state_wall_ms = s->created_wall_ms;
+    }
+    free(c->evidence);
+    c->evidence = buf_take(&s->evidence);
+    c->orphan = s->orphan;
+    c->cpu_percent = s->cpu_percent;
+    c->memory_bytes = s->memory_bytes;
+    containers_tell_changed(cs, c);
+}
+
+static void on_found(void *ctx, struct orphan_subject *v, size_t n, const struct fault *f)
+{
+    struct containers *cs = ctx;
+    cs->search = NULL;
+    if (!f) {
+        forget_verdicts(cs, v, n);
+        for (size_t i = 0; i < n; i++)
+            take_verdict(cs, &v[i]);
+    }
+    tell_waiters(cs, f);
+}
+
+void containers_search(struct containers *cs, containers_fn fn, void *ctx)
+{
+    struct waiter *w;
+    struct fault f = FAULT_NONE;
+    if (cs->state == CONTAINERS_DOWN || !cs->engine) {
+        fault_set(&f, FAULT_ENGINE_DOWN, "%s", cs->error);
+        fn(ctx, &f);
+        return;
+    }
+    w = xcalloc(1, sizeof *w);
+    *w = (struct waiter){ fn, ctx, cs->waiters };
+    cs->waiters = w;
+    if (!cs->search)
+        cs->search = orphans_search(cs->loop, cs->engine, cs->instance, on_found, cs);
+}
+
+bool containers_is_searching(const struct containers *cs)
+{
+    return cs->search;
+}
+
+void containers_orphans_stop(struct containers *cs, const struct fault *why)
+{
+    struct fault f = FAULT_NONE;
+    orphans_cancel(TAKE(cs->search));
+    fault_set(&f, FAULT_ENGINE_DOWN, "%s", why ? why->text : "the engine is not used any more");
+    tell_waiters(cs, &f);
+}

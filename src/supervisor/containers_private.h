@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The mirror's inside, for containers*.c. */
+#ifndef MCPTOP_SUPERVISOR_CONTAINERS_PRIVATE_H
+#define MCPTOP_SUPERVISOR_CONTAINERS_PRIVATE_H
+
+#include "io/http_client.h"
+#include "supervisor/containers.h"
+#include "supervisor/orphans.h"
+
+struct removal {
+    struct containers *cs;
+    char id[65];
+    struct engine_request *request;   /* NULL: waits for `again` */
+    ev_timer again;
+    int tries;
+    struct removal *next;
+};
+
+struct waiter;
+struct kept { char *server; char id[65]; struct kept *next; };
+
+struct containers {
+    struct ev_loop *loop;
+    char *instance;
+    struct http_client *http;
+    struct engine *engine;            /* NULL: no usable context; `error` says why */
+    char error[400];
+    enum containers_state state;
+    struct engine_request *list, *info;
+    ev_timer list_again;              /* the engine is up, but did not list them */
+    int cpus;                         /* of the engine's machine; 0 = unknown */
+    bool sweeping;                    /* waits for its removals */
+    ev_timer sweep_limit;
+
+    struct fleet_container *v;
+    size_t n, cap;
+    struct removal *removals;
+    struct kept *kept;
+    struct orphans_search *search;    /* containers_orphans.c */
+    struct waiter *waiters;           /* who wants to hear of its end */
+    struct containers_events events;
+    void *ctx;
+};
+
+struct fleet_container *containers_mirrored(const struct containers *cs, const char *id);
+struct fleet_container *containers_mirror(struct containers *cs, const char *id);
+void containers_tell_changed(struct containers *cs, struct fleet_container *c);
+void containers_forget(struct containers *cs, struct fleet_container *c);
+
+/* containers_orphans.c: the engine was lost, or the mirror ends */
+void containers_orphans_stop(struct containers *cs, const struct fault *why);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Containers as the user sees them: the search for those that nobody uses, and removal by his key
+ * or verb. What carries our label goes when no server of ours uses it; what does not is removed
+ * only by the evidence of a search, which is made again just before. */
+#include "supervisor/fleet_private.h"
+
+#include <string.h>
+#include "base/log.h"
+#include "base/mem.h"
+
+struct removal {
+    struct fleet *fleet;
+    engine_reply_fn fn;
+    void *ctx;
+    bool joined;                /* the search was under way already: too old a look */
+    char id[65];
+};
+
+static void removal_end(struct removal *r, json_t *reply, const struct fault *f)
+{
+    struct removal done = *r;
+    free(r);
+    done.fn(done.ctx, reply, f);
+}
+
+static void on_removed(void *ctx, json_t *reply, const struct fault *f)
+{
+    removal_end(ctx, reply, f);
+}
+
+static void remove_now(struct removal *r, const struct fleet_container *c)
+{
+    log_info("docker", "container %s (%.12s) is removed: the user asked for it", c->name, c->id);
+    engine_remove(containers_get_engine(r->fleet->containers), r->id, true, on_removed, r);
+}
+
+static void on_searched(void *ctx, const struct fault *f)
+{
+    struct removal *r = ctx;
+    struct fault why = FAULT_NONE;
+    const struct fleet_container *c = containers_find(r->fleet->containers, r->id);
+    if (!f && r->joined) {
+        r->joined = false;
+        containers_search(r->fleet->containers, on_searched, r);
+        return;
+    }
+    if (f)
+        why = *f;
+    else if (!c)
+        fault_set(&why, FAULT_NOT_FOUND, "container %.12s is gone", r->id);
+    else if (!c->orphan)
+        fault_set(&why, FAULT_CONFLICT, "container %s was made by somebody else and does not look "
+                  "left behind: %s. `docker rm -f %.12s` removes it all the same", c->name,
+                  c->evidence ? c->evidence : "nothing is known of it", c->id);
+    if (why.code)
+        removal_end(r, NULL, &why);
+    else
+        remove_now(r, c);
+}
+
+void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx)
+{
+    struct fault why = FAULT_NONE;
+    const struct fleet_container *c = containers_find(fl->containers, id);
+    const struct server *user = c ? fleet_server_of_container(fl, c->id) : NULL;
+    if (!containers_get_engine(fl->containers))
+        fault_set(&why, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
+    else if (!c)
+        fault_set(&why, FAULT_NOT_FOUND, "no container \"%.80s\" with the label "
+                  "com.mcpproxy.managed, or that looks left behind: others are not touched", id);
+    else if (user)
+        fault_set(&why, FAULT_CONFLICT, "container %s is in use by server %s: stop the server",
+                  c->name, user->name);
+    if (why.code) {
+        fn(ctx, NULL, &why);
+        return;
+    }
+    struct removal *r = xcalloc(1, sizeof *r);
+    *r = (struct removal){ .fleet = fl, .fn = fn, .ctx = ctx,
+                           .joined = containers_is_searching(fl->containers) };
+    memcpy(r->id, c->id, sizeof r->id);
+    if (c->foreign)
+        containers_search(fl->containers, on_searched, r);
+    else
+        remove_now(r, c);
+}
+
+void fleet_containers_search(struct fleet *fl, containers_fn fn, void *ctx)
+{
+    containers_search(fl->containers, fn, ctx);
+}

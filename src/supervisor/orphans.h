@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Containers that some `docker run -i` left behind: they run, their input was that command's, and
+ * no process that could be it is left. The engine does not tell who holds a container's input, so
+ * this is a judgement from evidence, and the evidence is shown. Doubt counts for the container.
+ *
+ * Asked for, never polled: a search lists the running containers, inspects those that may be
+ * meant, reads their use twice, and looks once at this machine's processes. It takes little more
+ * than a second, and changes nothing. */
+#ifndef MCPTOP_SUPERVISOR_ORPHANS_H
+#define MCPTOP_SUPERVISOR_ORPHANS_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "docker/engine.h"
+#include "io/unix_clients.h"
+
+/* A container that was made as `docker run -i` makes one, of any owner but us. */
+struct orphan_subject {
+    char id[65], name[256], image[256], server[201], instance[64];
+    bool managed;               /* labelled as ours and other instances' are */
+    int64_t created_wall_ms;
+    double cpu_percent;         /* of a core, in the last second; -1 = not known */
+    int64_t memory_bytes;       /* -1 = not known */
+    bool orphan;                /* the verdict … */
+    struct buf evidence;        /* … and why: sentences, one a line */
+};
+
+/* Sets orphan and evidence. clients: NULL = cannot be told, and doubt says why. */
+void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
+                   const char *doubt);
+
+/* The programs that make containers on behalf of a command; for unix_scan_new. */
+extern const char *const orphans_programs[];
+
+/* v: sorted as the engine lists them; borrowed, its strings may be taken. f: the engine could not
+ * be asked. Comes once, not before orphans_search returned; not after orphans_cancel. */
+typedef void (*orphans_fn)(void *ctx, struct orphan_subject *v, size_t n, const struct fault *f);
+struct orphans_search;
+/* Leaves out the containers of `instance`. */
+struct orphans_search *orphans_search(struct ev_loop *loop, struct engine *engine,
+                                      const char *instance, orphans_fn fn, void *ctx);
+void orphans_cancel(struct orphans_search *s);      /* NULL is fine */
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The verdict on containers that may be left behind, case by case; and who is connected to a
+ * socket, on real ones. */
+#include "supervisor/orphans.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tap.h"
+
+enum { CREATED_MS = 1000000, BEFORE_MS = CREATED_MS - 2000, AFTER_MS = CREATED_MS + 60000 };
+
+static struct orphan_subject subject(void)
+{
+    return (struct orphan_subject){
+        .id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        .name = "clever_name", .image = "ghcr.io/x/y:1", .created_wall_ms = CREATED_MS, .cpu_percent = 0.1,
+    };
+}
+
+static struct unix_client client(int64_t started_ms, bool connected, const char *words)
+{
+    struct unix_client c = {.pid = 4711, .started_wall_ms = started_ms, .connected = connected};
+    AUTO_FREE char *copy = xstrdup(words);
+    char *save = NULL;
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        strvec_add(&c.argv, w);
+    return c;
+}
+
+/* The verdict beside one such client. */
+static bool orphan_beside(struct unix_client c, struct orphan_subject s, const char *name)
+{
+    struct unix_clients clients = {.v = &c, .n = 1};
+    orphans_judge(&s, &clients, NULL);
+    printf("# %s: %.*s …\n", name, (int)strcspn(buf_str(&s.evidence), "\n"),
+           buf_str(&s.evidence));
+    buf_fini(&s.evidence);
+    strvec_fini(&c.argv);
+    return s.orphan;
+}
+
+static void test_commands(void)
+{
+    static const struct {
+        const char *words;
+        int64_t started_ms;
+        bool orphan;
+        const char *name;
+    } rows[] = {
+        {"docker run -i --rm ghcr.io/x/y:1", BEFORE_MS, false, "the command that can have made it"},
+        {"docker run -i --rm ghcr.io/x/y:1", AFTER_MS, true, "one that is younger made another"},
+        {"docker run -i --rm ghcr.io/x/y:2", BEFORE_MS, true, "so did one with another image"},
+        {"docker run -i --name clever_name ghcr.io/x/y:1", BEFORE_MS, false, "its name"},
+        {"docker run -i --name=other ghcr.io/x/y:1", BEFORE_MS, true, "another name"},
+        {"/usr/bin/podman run -i ghcr.io/x/y:1", BEFORE_MS, false, "podman's"},
+        {"docker logs -f clever_name", BEFORE_MS, true, "one that only watches"},
+        {"docker events", BEFORE_MS, true, "another that only watches"},
+        {"docker attach clever_name", AFTER_MS, false, "attached later, by name"},
+        {"docker start -ai 0123456789ab", AFTER_MS, false, "attached later, by id"},
+        {"docker attach other", AFTER_MS, true, "attached to another"},
+        {"python3 agent.py", BEFORE_MS, false, "any program that is connected since before"},
+        {"python3 agent.py", AFTER_MS, true, "but not one that came later"},
+        {"mcptop serve", BEFORE_MS, true, "another mcptop holds what has its label"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        ok(orphan_beside(client(rows[i].started_ms, true, rows[i].words), subject(),
+                         rows[i].words) == rows[i].orphan, "%s", rows[i].name);
+    struct orphan_subject managed = subject();
+    managed.managed = true;
+    ok(!orphan_beside(client(BEFORE_MS, true, "/opt/mcptop serve"), managed, "managed"),
+       "as this one has");
+    ok(!orphan_beside(client(BEFORE_MS, false, "docker run -i ghcr.io/x/y:1"), subject(), "unseen"),
+       "a command of somebody whose connections do not show counts, too");
+}
+
+static void test_doubt(void)
+{
+    struct orphan_subject s = subject();
+    struct unix_clients nobody = {0}, unseen = {.unseen = 2};
+    orphans_judge(&s, &nobody, NULL);
+    ok(s.orphan, "nobody is there");
+    ok(strstr(buf_str(&s.evidence), "made by `docker run -i`"), "and the evidence says so");
+    orphans_judge(&s, &unseen, NULL);
+    ok(!s.orphan, "somebody who does not show");
+    is_str(buf_str(&s.evidence), "2 connections to the engine are of programs that do not show "
+           "here: one may hold its input", "is told");
+    orphans_judge(&s, NULL, "no such list");
+    ok(!s.orphan, "nothing is known");
+    is_str(buf_str(&s.evidence), "who holds its input cannot be told: no such list",
+           "is told, too");
+    s.cpu_percent = 3;
+    orphans_judge(&s, &nobody, NULL);
+    ok(!s.orphan && strstr(buf_str(&s.evidence), "but busy: 3.0 %"), "one that works");
+    s.cpu_percent = -1;
+    orphans_judge(&s, &nobody, NULL);
+    ok(!s.orphan, "one whose use is not known");
+    buf_fini(&s.evidence);
+}
+
+static int listener(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(at.sun_path, path);
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 8))
+        bail_out("no socket");
+    return fd;
+}
+
+static int connected(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(to.sun_path, path);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to))
+        bail_out("no connection");
+    return fd;
+}
+
+static void scan(const char *path, struct unix_clients *ret)
+{
+    static const char *const programs[] = {"no-such-program", NULL};
+    struct fault f = FAULT_NONE;
+    struct unix_scan *s = unix_scan_new(path, programs, &f);
+    ok(s != NULL, "a scan of %s: %s", path, f.text);
+    while (s && unix_scan_step(s, 3))
+        ;
+    *ret = (struct unix_clients){0};
+    if (s)
+        unix_scan_take(s, ret);
+    unix_scan_free(s);
+}
+
+static void test_scan(void)
+{
+    char dir[] = "/tmp/t_orphans.XXXXXX", path[64], link[64];
+    struct unix_clients c;
+    struct fault f = FAULT_NONE;
+    int up[2];
+    if (!mkdtemp(dir) || pipe(up))
+        bail_out("no directory");
+    snprintf(path, sizeof path, "%s/s", dir);
+    snprintf(link, sizeof link, "%s/l", dir);
+    int door = listener(path), own = connected(path), inside[2] = {accept(door, NULL, NULL)};
+    ok(symlink(path, link) == 0, "a link to it");
+    scan(path, &c);
+    ok(c.n == 0 && c.unseen == 0, "our own connection does not count");
+    unix_clients_fini(&c);
+    pid_t child = fork();
+    if (child == 0) {
+        connected(path);
+        if (write(up[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    char byte;
+    ok(read(up[0], &byte, 1) == 1, "a child is connected");
+    inside[1] = accept(door, NULL, NULL);
+    int64_t now = clock_wall_ms();
+    scan(link, &c);
+    ok(c.n == 1 && c.unseen == 0 && c.v[0].pid == child && c.v[0].connected && c.v[0].argv.n > 0,
+       "it is found, by a link to the socket, too: %zu clients, %zu unseen", c.n, c.unseen);
+    ok(c.n == 1 && c.v[0].started_wall_ms > now - 60000 && c.v[0].started_wall_ms < now + 1000,
+       "with its age");
+    unix_clients_fini(&c);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    scan(path, &c);
+    ok(c.n == 0 && c.unseen == 0, "and is no client any more when it is dead");
+    unix_clients_fini(&c);
+    close(own);
+    close(door);
+    close(inside[0]);
+    close(inside[1]);
+    unlink(path);
+    ok(!unix_scan_new(path, orphans_programs, &f) && strstr(f.text, path), "no socket: %s", f.text);
+    unlink(link);
+    rmdir(dir);
+}
+
+int main(void)
+{
+    test_commands();
+    test_doubt();
+    test_scan();
+    return done_testing();
+}
