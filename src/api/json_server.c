@@ -45,13 +45,14 @@ json_t *json_plan(const struct plan *p)
 
     if (p->mode == PLAN_DOCKER)
         plan_run_args(p, &nobody, true, &run_args);
-    return json_pack("{s:s, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
-        "mode", plan_mode_name(p->mode), "image", json_text(p->image),
+    return json_pack("{s:s, s:b, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o}",
+        "mode", plan_mode_name(p->mode), "adopted", p->adopted, "image", json_text(p->image),
         "pull_policy", pull_policy_name(p->pull_policy), "memory", (json_int_t)p->memory_bytes,
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
         "pids", (json_int_t)p->pids_limit,
         "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
         "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
+        "hardening", p->mode == PLAN_DOCKER ? hardening_name(p->hardening) : "",
         "weak", json_text(p->weak ? p->weak_why : NULL), "unsupported", json_text(p->unsupported),
         "notes", plan_notes(p), "run_args", json_strings(&run_args));
 }

@@ -78,8 +78,11 @@ static const struct key_doc table[] = {
      "at least `6m`; `\"0\"`: no limit. Changed on a running container"},
     {BOTH, "cpu_limit", "cpus", "\"1.0\"", NULL, "\"0.5\"",
      "at least `0.01`; `\"0\"`: no limit. Changed on a running container"},
-    {BOTH, "pids_limit", "number", "0", NULL, "100",
+    {BOTH, "pids_limit", "number", "512", "no limit where `hardening` is `off`", "100",
      "processes and threads; `0`: no limit. Changed on a running container"},
+    {BOTH, "hardening", "`\"standard\"`, `\"strict\"` or `\"off\"`", "\"standard\"", NULL,
+     "\"strict\"", "new privileges, capabilities and swap are taken away; strict: root, writing and the "
+     "network too"},
     {BOTH, "network_mode", "string", "\"bridge\"", NULL, "\"none\"",
      "`bridge`, `none`, `host` (isolates little) or a network's name"},
     {ONE, "volumes", "array of `\"/host:/container[:ro]\"`", "[]", NULL, "[\"/srv/docs:/docs:ro\"]",

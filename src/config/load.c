@@ -61,6 +61,18 @@ static void read_pull_policy(struct reader *r, int32_t node, void *object)
         iso->pull_policy = (enum pull_policy)policy;
 }
 
+static void read_hardening(struct reader *r, int32_t node, void *object)
+{
+    static const char *const levels[] = {[HARDENING_OFF] = "off",
+                                         [HARDENING_STANDARD] = "standard",
+                                         [HARDENING_STRICT] = "strict"};
+    struct iso_settings *iso = object;
+    int level = read_word(r, node, levels, ARRAY_LEN(levels), "hardening",
+                          "\"standard\", \"strict\" or \"off\"");
+    if (level >= 0)
+        iso->hardening = (enum hardening)level;
+}
+
 /* A limit is a string; a bare number is what many write, and means the same. */
 static char *limit_text(struct reader *r, int32_t node)
 {
@@ -158,7 +170,8 @@ static void read_cache_volume(struct reader *r, int32_t node, void *object)
     {.key = "log_max_size", .kind = FIELD_STRING, .offset = ISO(log_max_size)}, \
     {.key = "log_max_files", .kind = FIELD_CALL, .call = read_log_max_files}, \
     {.key = "enable_cache_volume", .kind = FIELD_CALL, .call = read_cache_volume}, \
-    {.key = "pull_policy", .kind = FIELD_CALL, .call = read_pull_policy}
+    {.key = "pull_policy", .kind = FIELD_CALL, .call = read_pull_policy}, \
+    {.key = "hardening", .kind = FIELD_CALL, .call = read_hardening}
 
 static const struct field global_iso_fields[] = {
     ISO_COMMON_FIELDS,
@@ -199,6 +212,7 @@ static bool has_value(const struct iso_settings *iso, enum iso_key key)
     case ISO_LOG_MAX_FILES: return iso->log_max_files;
     case ISO_CACHE_VOLUME:  return iso->cache_volume != CACHE_UNSET;
     case ISO_PULL_POLICY:   return iso->pull_policy != PULL_UNSET;
+    case ISO_HARDENING:     return iso->hardening != HARDENING_UNSET;
     default:                return true;     /* lists, and a timeout of 0 */
     }
 }
@@ -223,6 +237,7 @@ static void iso_settings_init(struct iso_settings *iso)
     iso->mode = MODE_UNSET;
     iso->cache_volume = CACHE_UNSET;
     iso->pull_policy = PULL_UNSET;
+    iso->hardening = HARDENING_UNSET;
     iso->pids_limit = -1;
 }
 

@@ -34,11 +34,20 @@ static const char *const iso_key_names[ISO_KEYS] = {
     [ISO_LOG_MAX_FILES] = "log_max_files",
     [ISO_CACHE_VOLUME] = "enable_cache_volume",
     [ISO_PULL_POLICY] = "pull_policy",
+    [ISO_HARDENING] = "hardening",
 };
 
 const char *iso_key_name(enum iso_key key)
 {
     return iso_key_names[key];
+}
+
+const char *hardening_name(enum hardening h)
+{
+    static const char *const names[] = {
+        [HARDENING_OFF] = "off", [HARDENING_STANDARD] = "standard", [HARDENING_STRICT] = "strict",
+    };
+    return names[h == HARDENING_UNSET ? HARDENING_STANDARD : h];
 }
 
 const char *pull_policy_name(enum pull_policy p)

@@ -20,12 +20,15 @@ enum iso_key {
     ISO_ENABLED, ISO_MODE, ISO_IMAGE, ISO_MEMORY_LIMIT, ISO_CPU_LIMIT, ISO_PIDS_LIMIT, ISO_TIMEOUT,
     ISO_NETWORK_MODE, ISO_WORKING_DIR, ISO_REGISTRY, ISO_VOLUMES, ISO_EXTRA_ARGS, ISO_ENV,
     ISO_DEFAULT_IMAGES, ISO_LOG_DRIVER, ISO_LOG_MAX_SIZE, ISO_LOG_MAX_FILES, ISO_CACHE_VOLUME,
-    ISO_PULL_POLICY, ISO_KEYS
+    ISO_PULL_POLICY, ISO_HARDENING, ISO_KEYS
 };
 enum cache_volume { CACHE_UNSET = -1, CACHE_NO, CACHE_PER_SERVER, CACHE_SHARED };
 enum iso_mode { MODE_UNSET = -1, MODE_NONE, MODE_DOCKER, MODE_SANDBOX };
 /* When an image is pulled before a container is made from it. */
 enum pull_policy { PULL_UNSET = -1, PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
+
+/* What is taken from a container that servers hardly need: see isolation/plan_harden.c. */
+enum hardening { HARDENING_UNSET = -1, HARDENING_OFF, HARDENING_STANDARD, HARDENING_STRICT };
 
 struct iso_settings {
     int line[ISO_KEYS];          /* 1-based line of each key's value; 0 = the key is absent */
@@ -52,10 +55,12 @@ struct iso_settings {
     char *log_driver, *log_max_size, *log_max_files;
     enum cache_volume cache_volume;
     enum pull_policy pull_policy;
+    enum hardening hardening;
 };
 
 /* The name of the key in the file ("memory_limit"). */
 const char *iso_key_name(enum iso_key key);
+const char *hardening_name(enum hardening h);       /* "standard" (also where unset) … */
 const char *pull_policy_name(enum pull_policy p);   /* "missing" (also where unset) … */
 void iso_settings_fini(struct iso_settings *iso);
 

@@ -102,6 +102,8 @@ struct plan *plan_make(const struct config *c, const struct config_server *s,
     plan_decide_mode(&m);
     if (m.p->mode == PLAN_HOST)
         m.p->working_dir = xstrdup(s->working_dir);
+    else if (m.p->mode == PLAN_DOCKER && m.p->adopted)
+        plan_fill_adopted(&m);
     else if (m.p->mode == PLAN_DOCKER)
         plan_fill_docker(&m, runner);
     plan_set_hashes(m.p);

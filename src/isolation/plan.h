@@ -88,6 +88,7 @@ struct plan {
     /* the image lacks the runner: argv_in_container installs it first */
     bool bootstrap;
     int64_t start_timeout_ms;
+    enum hardening hardening;    /* never HARDENING_UNSET; what it added stands in options */
     /* isolates little (DESIGN §3.5), and every reason for it: "the network is the host's; …" */
     bool weak;
     char *weak_why;
@@ -117,7 +118,7 @@ const char *plan_option(const struct plan *p, const char *flag);
 
 /* The one key of the server that turns its isolation on or off, seen from the configuration as it
  * is: both borrowed, for struct edit_change ("isolation.enabled" and "false", or "isolation.mode"
- * where enabled alone would be ignored). */
+ * where enabled alone would be ignored; a value of NULL removes the key). */
 void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker,
                         const char **ret_path, const char **ret_json_value);
 const char *plan_mode_name(enum plan_mode m);    /* "host" "docker" "unsupported" */

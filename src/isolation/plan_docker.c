@@ -14,6 +14,8 @@
 #define DEFAULT_CPUS "1.0"
 #define DEFAULT_NETWORK "bridge"
 enum { DEFAULT_MEMORY_BYTES = 512 << 20, DEFAULT_NANO_CPUS = 1000000000 };
+/* A browser that a server drives has two or three hundred threads. */
+enum { DEFAULT_PIDS = 512 };
 
 /* A note for a value that a key of some level (or a default) gives. */
 static void note_value(struct maker *m, enum iso_key key, const char *value)
@@ -101,7 +103,7 @@ static void fill_image(struct maker *m, const struct runtime *rt)
     plan_note_add(m->p, "image", image, line, false, "%s", why);
 }
 
-static void fill_pull_policy(struct maker *m)
+void plan_take_pull_policy(struct maker *m)
 {
     const char *prefix;
     const struct iso_settings *from = plan_level(m, ISO_PULL_POLICY, &prefix);
@@ -129,7 +131,12 @@ static void fill_argv0(struct maker *m, const struct runtime *rt)
 
 /* ---- limits, network, log ---- */
 
-static void fill_limits(struct maker *m)
+static int64_t default_pids(enum hardening h)
+{
+    return h == HARDENING_OFF ? 0 : DEFAULT_PIDS;
+}
+
+void plan_take_limits(struct maker *m)
 {
     struct plan *p = m->p;
     const struct iso_settings *from = plan_level(m, ISO_MEMORY_LIMIT, NULL);
@@ -139,9 +146,13 @@ static void fill_limits(struct maker *m)
     p->cpu_text = xstrdup(from ? from->cpu_limit : DEFAULT_CPUS);
     p->nano_cpus = from ? from->nano_cpus : DEFAULT_NANO_CPUS;
     from = plan_level(m, ISO_PIDS_LIMIT, NULL);
-    p->pids_limit = from ? from->pids_limit : 0;
+    p->pids_limit = from ? from->pids_limit : default_pids(plan_hardening(m));
+    /* strict: only the server itself asks for a network. */
+    bool strict = plan_hardening(m) == HARDENING_STRICT;
     from = plan_level(m, ISO_NETWORK_MODE, NULL);
-    p->network_mode = xstrdup(from ? from->network_mode : DEFAULT_NETWORK);
+    free(p->network_mode);
+    p->network_mode = xstrdup(strict && from != m->own ? "none"
+                              : from ? from->network_mode : DEFAULT_NETWORK);
 }
 
 void plan_get_defaults(const struct config *c, struct plan_defaults *ret)
@@ -151,11 +162,13 @@ void plan_get_defaults(const struct config *c, struct plan_defaults *ret)
         .memory_limit = g && g->memory_limit ? g->memory_limit : DEFAULT_MEMORY,
         .cpu_limit = g && g->cpu_limit ? g->cpu_limit : DEFAULT_CPUS,
         .network_mode = g && g->network_mode ? g->network_mode : DEFAULT_NETWORK,
-        .pids_limit = g && g->pids_limit > 0 ? g->pids_limit : 0,
+        .pids_limit = g && g->line[ISO_PIDS_LIMIT] ? g->pids_limit
+                                                   : default_pids(g ? g->hardening
+                                                                    : HARDENING_STANDARD),
     };
 }
 
-static void fill_log(struct maker *m)
+void plan_take_log(struct maker *m)
 {
     struct plan *p = m->p;
     const struct iso_settings *driver = plan_level(m, ISO_LOG_DRIVER, NULL);
@@ -178,7 +191,7 @@ bool plan_log_uncompressed(const struct plan *p)
            strcmp(p->log_max_files, "1") == 0 && !kvvec_get(&p->log_options, "compress");
 }
 
-static void fill_timeout(struct maker *m)
+void plan_take_timeout(struct maker *m)
 {
     char text[16];
     const struct iso_settings *from = plan_level(m, ISO_TIMEOUT, NULL);
@@ -187,7 +200,7 @@ static void fill_timeout(struct maker *m)
     note_value(m, ISO_TIMEOUT, clock_span(m->p->start_timeout_ms, text, sizeof(text)));
 }
 
-static void fill_working_dir(struct maker *m)
+void plan_take_working_dir(struct maker *m)
 {
     const struct iso_settings *from = plan_level(m, ISO_WORKING_DIR, NULL);
     if (from && from->working_dir[0] != '/') {
@@ -198,7 +211,7 @@ static void fill_working_dir(struct maker *m)
         m->p->working_dir = xstrdup(from->working_dir);
         note_value(m, ISO_WORKING_DIR, from->working_dir);
     }
-    if (m->server->working_dir)
+    if (m->server->working_dir && !m->p->adopted)
         plan_note_add(
             m->p, "working_dir", m->server->working_dir, m->server->line, true,
             "working_dir is a directory of the host and has no effect in a container: add it to "
@@ -207,7 +220,7 @@ static void fill_working_dir(struct maker *m)
 
 /* ---- mounts ---- */
 
-static void fill_volumes(struct maker *m)
+void plan_take_volumes(struct maker *m)
 {
     const struct strvec *volumes = &m->own->volumes;
     int line = m->own->line[ISO_VOLUMES];
@@ -252,6 +265,9 @@ static void fill_cache(struct maker *m, const struct runtime *rt)
     const struct iso_settings *from = plan_level(m, ISO_CACHE_VOLUME, NULL);
     enum cache_volume kind = from ? from->cache_volume : CACHE_PER_SERVER;
     if (!rt->cache_volume || kind == CACHE_NO || has_target(m->p, rt->cache_path))
+        return;
+    /* A fresh volume is root's. */
+    if (plan_hardening(m) == HARDENING_STRICT && !plan_is_root(m->p))
         return;
     AUTO_BUF struct buf word = BUF_INIT;
     buf_printf(&word, "mcpproxy-%s", rt->cache_volume);
@@ -304,7 +320,7 @@ static void note_paths(struct maker *m)
 
 /* ---- what is left ---- */
 
-static void apply_extra_args(struct maker *m, const struct iso_settings *level, const char *prefix)
+void plan_apply_extra_args(struct maker *m, const struct iso_settings *level)
 {
     struct fault f = FAULT_NONE;
     size_t i = 0;
@@ -314,7 +330,9 @@ static void apply_extra_args(struct maker *m, const struct iso_settings *level, 
         .line = level->line[ISO_EXTRA_ARGS],
     };
     if (runargs_apply(&r, &level->extra_args, &i, &f) < 0) {
-        AUTO_FREE char *key = xasprintf("%sextra_args[%zu]", prefix, i);
+        AUTO_FREE char *key = level == m->own
+            ? xasprintf("%s.isolation.extra_args[%zu]", m->server->key, i)
+            : xasprintf("docker_isolation.extra_args[%zu]", i);
         plan_refuse(m, level->line[ISO_EXTRA_ARGS], key, f.text);
     }
 }
@@ -354,15 +372,20 @@ static void fill_extra_args(struct maker *m)
     AUTO_FREE char *cpus = xstrdup(p->cpu_text);
     AUTO_FREE char *network = xstrdup(p->network_mode);
     int64_t pids = p->pids_limit;
-    AUTO_FREE char *own_prefix = xasprintf("%s.isolation.", m->server->key);
-    apply_extra_args(m, m->global, "docker_isolation.");
-    apply_extra_args(m, m->own, own_prefix);
+    plan_apply_extra_args(m, m->global);
+    plan_apply_extra_args(m, m->own);
     note_limit(m, ISO_MEMORY_LIMIT, or_none(p->memory_text, p->memory_bytes),
                strcmp(memory, p->memory_text) != 0);
     note_limit(m, ISO_CPU_LIMIT, or_none(p->cpu_text, p->nano_cpus),
                strcmp(cpus, p->cpu_text) != 0);
     note_pids(m, pids);
-    note_limit(m, ISO_NETWORK_MODE, p->network_mode, strcmp(network, p->network_mode) != 0);
+    bool changed = strcmp(network, p->network_mode) != 0;
+    if (!changed && plan_hardening(m) == HARDENING_STRICT && !m->own->line[ISO_NETWORK_MODE])
+        plan_note_add(p, iso_key_name(ISO_NETWORK_MODE), p->network_mode, 0, false,
+                      "hardening is strict: no network unless isolation.network_mode of the server "
+                      "says otherwise");
+    else
+        note_limit(m, ISO_NETWORK_MODE, p->network_mode, changed);
 }
 
 static void fill_env(struct maker *m)
@@ -399,16 +422,17 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
     /* A PID 1 without handlers ignores SIGTERM: every stop would take the whole grace time. */
     m->p->init = true;
     fill_image(m, rt);
-    fill_pull_policy(m);
+    plan_take_pull_policy(m);
     fill_argv0(m, rt);
-    fill_limits(m);
-    fill_timeout(m);
-    fill_working_dir(m);
-    fill_volumes(m);
-    fill_log(m);
+    plan_take_limits(m);
+    plan_take_timeout(m);
+    plan_take_working_dir(m);
+    plan_take_volumes(m);
+    plan_take_log(m);
     fill_extra_args(m);
     fill_cache(m, rt);
     fill_env(m);
+    plan_harden(m, rt);
     note_command(m, rt);
     note_paths(m);
     plan_find_weakness(m);

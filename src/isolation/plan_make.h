@@ -27,6 +27,25 @@ void plan_note_add(struct plan *p, const char *what, const char *value, int line
 void plan_decide_mode(struct maker *m);
 /* plan_docker.c: everything a container needs. */
 void plan_fill_docker(struct maker *m, enum image_runner runner);
+/* plan_harden.c: the level's options and bounds, with notes. rt: NULL = an image of its own. Call
+ * it when all words of the user are applied. */
+void plan_harden(struct maker *m, const struct runtime *rt);
+enum hardening plan_hardening(const struct maker *m);
+/* Is the container's user root by a flag? (The image's own is not known.) */
+bool plan_is_root(const struct plan *p);
+/* plan_adopt.c: may this `docker run` be run by us? *ret_why (the caller's; NULL = nothing worth
+ * saying): why not. ADOPT_REFUSED: nor can it run as written; the plan says why. */
+enum adoption { ADOPT_NOT, ADOPT_YES, ADOPT_REFUSED };
+enum adoption plan_adopt(struct maker *m, char **ret_why);
+void plan_fill_adopted(struct maker *m);
+/* plan_docker.c: parts that a `docker run` of the user's shares. */
+void plan_take_pull_policy(struct maker *m);
+void plan_take_limits(struct maker *m);
+void plan_take_log(struct maker *m);
+void plan_take_timeout(struct maker *m);
+void plan_take_working_dir(struct maker *m);
+void plan_take_volumes(struct maker *m);
+void plan_apply_extra_args(struct maker *m, const struct iso_settings *level);
 /* plan_weak.c: whether the container isolates little, with a note. */
 void plan_find_weakness(struct maker *m);
 /* The local driver compresses what it rotates, and with one file refuses to start unless told not

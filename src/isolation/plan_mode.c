@@ -7,7 +7,9 @@
  *                                           with a warning
  *   isolation.enabled: false              → host
  *   docker_isolation                      → docker (or sandbox: unsupported)
- *   … and a command that is a container client itself is never put into a container. */
+ *   … and a command that is a container client itself is never put into a container: a plain
+ *   `docker run` becomes a container of ours whatever these keys say, but isolation.mode "none";
+ *   everything else runs as written, on the host. */
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -67,11 +69,13 @@ static void note_ignored_enabled(struct maker *m, enum iso_mode decided, bool by
             word, line);
 }
 
-static struct decision decide(struct maker *m)
+/* say: whether a key without effect gets its note. */
+static struct decision decide(struct maker *m, bool say)
 {
     const struct iso_settings *own = m->own;
     if (own->mode != MODE_UNSET) {
-        note_ignored_enabled(m, own->mode, true);
+        if (say)
+            note_ignored_enabled(m, own->mode, true);
         return (struct decision){own->mode,
                                  xasprintf("isolation.mode is \"%s\" (line %d)",
                                            mode_word(own->mode), own->line[ISO_MODE]),
@@ -79,7 +83,8 @@ static struct decision decide(struct maker *m)
     }
     struct decision d = decide_global(m->global);
     if (d.mode == MODE_NONE) {
-        note_ignored_enabled(m, MODE_NONE, false);
+        if (say)
+            note_ignored_enabled(m, MODE_NONE, false);
         return d;
     }
     if (own->enabled == TRI_NO) {
@@ -95,6 +100,7 @@ static void set_unsupported(struct plan *p, const char *value, int line, const c
                             const char *sentence)
 {
     p->mode = PLAN_UNSUPPORTED;
+    free(p->unsupported);
     p->unsupported = xstrdup(sentence);
     plan_note_add(p, "mode", value, line, true, "%s", why);
 }
@@ -106,19 +112,41 @@ static bool is_remote(const struct config_server *s)
     return s->url != NULL;
 }
 
+/* `docker run`, done by us. */
+static void place_adopted(struct maker *m)
+{
+    const struct iso_settings *own = m->own;
+    m->p->mode = PLAN_DOCKER;
+    m->p->adopted = true;
+    plan_note_add(m->p, "mode", "docker", m->server->line, false,
+                  "the command is docker run: mcptop makes the same container itself, so its "
+                  "limits, end and use are known and nothing is left behind (isolation.mode "
+                  "\"none\" runs the command as written)");
+    if (own->mode == MODE_UNSET && own->enabled == TRI_NO)
+        plan_note_add(m->p, "mode", "docker", own->line[ISO_ENABLED], false,
+                      "isolation.enabled is false (line %d): nothing is added to what docker run "
+                      "says, and nothing is wrapped around it",
+                      own->line[ISO_ENABLED]);
+}
+
 /* A container client on the host, whatever the configuration wants for it. */
-static void place_client(struct maker *m, const struct decision *d, const char *client)
+static void place_client(struct maker *m, const struct decision *d, const char *client,
+                         const char *why)
 {
     bool asked = m->own->enabled == TRI_YES || m->own->mode == MODE_DOCKER;
     m->p->mode = PLAN_HOST;
-    if (d->mode == MODE_NONE) {
+    if (why) {
+        plan_note_add(m->p, "mode", "host", m->server->line, false,
+                      "%s is not taken over, it runs as written: %s", client, why);
+    } else if (d->mode == MODE_NONE) {
         plan_note_add(m->p, "mode", "host", d->line, false, "%s", d->why);
         return;
+    } else {
+        plan_note_add(m->p, "mode", "host", 0, false,
+                      "the command is %s itself: it starts its own container, and a container "
+                      "around it would have no engine",
+                      client);
     }
-    plan_note_add(m->p, "mode", "host", 0, false,
-                  "the command is %s itself: it starts its own container, and a container around "
-                  "it would have no engine",
-                  client);
     if (asked) {
         int line = m->own->line[m->own->mode == MODE_DOCKER ? ISO_MODE : ISO_ENABLED];
         plan_note_add(m->p, "mode", "host", line, true,
@@ -147,14 +175,19 @@ void plan_decide_mode(struct maker *m)
                         "has no command to run");
         return;
     }
-    struct decision d = decide(m);
     const char *client = runtime_container_client(s->command, &s->args);
+    AUTO_FREE char *why = NULL;
+    enum adoption adoption = client ? plan_adopt(m, &why) : ADOPT_NOT;
+    struct decision d = decide(m, adoption == ADOPT_NOT);
     if (d.mode == MODE_SANDBOX) {
         set_unsupported(
             m->p, "sandbox", d.line, d.why,
             "mode \"sandbox\" is not supported by this version: use \"docker\" or \"none\"");
+    } else if (adoption == ADOPT_YES) {
+        place_adopted(m);
     } else if (client) {
-        place_client(m, &d, client);
+        if (adoption == ADOPT_NOT)
+            place_client(m, &d, client, why);
     } else {
         m->p->mode = d.mode == MODE_DOCKER ? PLAN_DOCKER : PLAN_HOST;
         plan_note_add(m->p, "mode", plan_mode_name(m->p->mode), d.line, false, "%s", d.why);
@@ -162,11 +195,29 @@ void plan_decide_mode(struct maker *m)
     free(d.why);
 }
 
+/* … by what it is, were there no isolation.mode. */
+static bool would_be_adopted(const struct config *c, const struct config_server *s)
+{
+    struct config_server plain = *s;
+    plain.isolation.mode = MODE_UNSET;
+    plain.isolation.line[ISO_MODE] = 0;
+    struct plan *p = plan_make(c, &plain, RUNNER_UNKNOWN, NULL);
+    bool adopted = p->adopted;
+    plan_free(p);
+    return adopted;
+}
+
 void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker,
                         const char **ret_path, const char **ret_json_value)
 {
     struct decision global = decide_global(&c->docker_isolation);
     free(global.why);
+    bool own_none = s->isolation.mode == MODE_NONE;
+    if ((!docker || own_none) && would_be_adopted(c, s)) {
+        *ret_path = "isolation.mode";
+        *ret_json_value = docker ? NULL : "\"none\"";
+        return;
+    }
     /* `enabled` is what users write, and it is enough unless a mode stands above it. */
     bool by_mode = s->isolation.mode != MODE_UNSET || (docker && global.mode != MODE_DOCKER);
     *ret_path = by_mode ? "isolation.mode" : "isolation.enabled";

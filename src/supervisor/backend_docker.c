@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/clock.h"
@@ -24,7 +25,10 @@
 #include "base/mem.h"
 #include "supervisor/containers.h"
 
-enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, END_LIMIT_S = 5, OUTPUT_GRACE_S = 1, NAME_TRIES = 3 };
+enum {
+    STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, END_LIMIT_S = 5,
+    OUTPUT_GRACE_S = 1, NAME_TRIES = 3,
+};
 #define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -105,7 +109,7 @@ static void tell_over(struct backend_docker *d)
     if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
         d->end.never_started = true;
         fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"",
-                  d->plan->image, d->plan->argv.v[0]);
+                  d->plan->image, d->plan->argv.n ? d->plan->argv.v[0] : "its own command");
     }
     blame_engine(d);
     ev_timer_stop(d->loop, &d->timer);
@@ -531,6 +535,14 @@ static void on_told(void *ctx, json_t *reply, const struct fault *f)
     d->request = NULL;
 }
 
+/* A server's own --stop-timeout, within reason. */
+static int term_grace_s(const struct plan *p)
+{
+    const char *own = plan_option(p, "stop-timeout");
+    long s = own ? strtol(own, NULL, 10) : TERM_GRACE_S;
+    return s < 0 || s > TERM_GRACE_MAX_S ? TERM_GRACE_MAX_S : (int)s;
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)revents;
@@ -543,8 +555,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     } else if (d->stopping == STOP_STDIN_CLOSED) {
         d->stopping = STOP_TERMINATED;
         engine_cancel(d->request);
-        d->request = engine_stop(d->engine, d->b.container_id, TERM_GRACE_S, on_told, d);
-        arm(d, TERM_GRACE_S + END_LIMIT_S);
+        int grace_s = term_grace_s(d->plan);
+        d->request = engine_stop(d->engine, d->b.container_id, grace_s, on_told, d);
+        arm(d, grace_s + END_LIMIT_S);
     } else {
         /* The engine neither stopped nor killed it in time. */
         note(d, "the container did not end in time: it is removed by force");

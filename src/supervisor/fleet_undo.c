@@ -84,7 +84,7 @@ static const char *value_after(const char *path, const char *json)
     if (strcmp(path, "isolation.enabled") == 0)
         return strcmp(json, "true") == 0 ? "docker" : "host";
     if (strcmp(path, "isolation.mode") == 0)
-        return strcmp(json, "\"docker\"") == 0 ? "docker" : "host";
+        return !json || strcmp(json, "\"docker\"") == 0 ? "docker" : "host";
     return json;
 }
 

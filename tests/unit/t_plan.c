@@ -79,6 +79,10 @@ static char *words_line(const struct strvec *v)
 
 #define UVX "\"command\":\"uvx\""
 #define DOCKER "\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"x\"]"
+#define ADOPTED \
+    "the command is docker run: mcptop makes the same container itself, so its limits, end and use " \
+    "are known and nothing is left behind (isolation.mode \"none\" runs the command as written)"
+#define NOT_ADOPTED "docker is not taken over, it runs as written: "
 #define ISO(members) ",\n\"isolation\":{" members "}"
 
 static const struct {
@@ -121,26 +125,45 @@ static const struct {
     {"\"enabled\":true", UVX ISO("\"image\":\"x\""), PLAN_DOCKER,
      "docker_isolation.enabled is true (line 1)", 1, NULL},
 
-    {"", DOCKER, PLAN_HOST, "docker_isolation is not set: isolation is off by default", 0, NULL},
-    {"\"enabled\":true", DOCKER, PLAN_HOST,
-     "the command is docker itself: it starts its own container, and a container "
-     "around it would have no engine",
+    {"", DOCKER, PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"\"enabled\":true", DOCKER, PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"\"mode\":\"none\"", DOCKER, PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"\"enabled\":true", DOCKER ISO("\"enabled\":false"), PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"\"enabled\":true", DOCKER ISO("\"enabled\":true"), PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"", DOCKER ISO("\"enabled\":true"), PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"", DOCKER ISO("\"mode\":\"docker\""), PLAN_DOCKER, ADOPTED, 2, NULL},
+    {"", "\"command\":\"/usr/bin/docker\",\"args\":[\"container\",\"run\",\"x\"]", PLAN_DOCKER,
+     ADOPTED, 2, NULL},
+    {"", DOCKER ISO("\"mode\":\"none\""), PLAN_HOST,
+     NOT_ADOPTED "isolation.mode is \"none\" (line 3)", 2, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"--volumes-from\",\"x\",\"image\"]",
+     PLAN_HOST,
+     NOT_ADOPTED "args[2]: \"--volumes-from\" is not supported here: leave it out "
+                 "(docs/configuration.md lists the flags of docker run that are)",
+     2, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"-i\"]", PLAN_HOST,
+     NOT_ADOPTED "args[2]: there is no image", 2, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"--context\",\"x\",\"run\",\"-i\",\"y\"]", PLAN_HOST,
+     NOT_ADOPTED "docker's own option --context (args[0]) stands before run", 2, NULL},
+    {"", DOCKER ",\"env\":{\"DOCKER_HOST\":\"x\"}", PLAN_HOST,
+     NOT_ADOPTED "its env has DOCKER_HOST, which leads docker elsewhere", 2, NULL},
+    {"\"enabled\":true", "\"command\":\"docker\",\"args\":[\"exec\",\"-i\",\"x\"]", PLAN_HOST,
+     "the command is docker itself: it starts its own container, and a container around it would "
+     "have no engine",
      0, NULL},
-    {"\"enabled\":true", DOCKER ISO("\"enabled\":false"), PLAN_HOST,
-     "isolation.enabled is false (line 3)", 3, NULL},
-    {"\"enabled\":true", DOCKER ISO("\"enabled\":true"), PLAN_HOST,
-     "the command is docker itself: it starts its own "
-     "container, and a container around it would have no engine",
+    {"\"enabled\":true", "\"command\":\"docker\",\"args\":[\"exec\",\"-i\",\"x\"]"
+     ISO("\"enabled\":true"), PLAN_HOST,
+     "the command is docker itself: it starts its own container, and a container around it would "
+     "have no engine",
      0,
      "isolation.enabled (line 3) is ignored, because the command is docker: set isolation.enabled to false"},
-    {"", DOCKER ISO("\"mode\":\"docker\""), PLAN_HOST,
-     "the command is docker itself: it starts its own container, and a "
-     "container around it would have no engine",
-     0, "isolation.mode (line 3) is ignored"},
-    {"\"enabled\":true", "\"command\":\"sh\",\"args\":[\"-c\",\"exec podman run x\"]", PLAN_HOST,
-     "the command is podman "
-     "itself: it starts its own container, and a container around it would have no engine",
-     0, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"compose\",\"up\"]", PLAN_HOST,
+     "docker_isolation is not set: isolation is off by default", 0, NULL},
+    {"\"enabled\":true", "\"command\":\"sh\",\"args\":[\"-c\",\"exec docker run x\"]", PLAN_HOST,
+     NOT_ADOPTED "it is started by sh", 2, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"-d\",\"x\"]", PLAN_UNSUPPORTED, "", 2, NULL},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"--env-file=/nonexistent/x\",\"y\"]",
+     PLAN_UNSUPPORTED, "", 2, NULL},
 
     {"", "\"url\":\"https://x/mcp\"", PLAN_UNSUPPORTED, "", 2, "the server has a url"},
     {"", "\"command\":\"x\",\"protocol\":\"sse\"", PLAN_UNSUPPORTED, "", 2,
@@ -181,8 +204,9 @@ static void test_modes(void)
 static void test_isolation_key(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        if (modes[i].mode == PLAN_UNSUPPORTED || strstr(modes[i].why, "itself") ||
-            strstr(modes[i].server, DOCKER))
+        bool as_written = strstr(modes[i].why, "not taken over") && !strstr(modes[i].why, "mode is");
+        if (modes[i].mode == PLAN_UNSUPPORTED || strstr(modes[i].why, "docker itself") ||
+            strstr(modes[i].server, "compose") || as_written)
             continue;
         for (int docker = 0; docker < 2; docker++) {
             AUTO_FREE char *text = config_text(modes[i].global, modes[i].server);
@@ -190,7 +214,10 @@ static void test_isolation_key(void)
             const char *path, *value;
             plan_isolation_key(c, &c->servers[0], docker, &path, &value);
             struct iso_settings *iso = &c->servers[0].isolation;
-            if (strcmp(path, "isolation.mode") == 0) {
+            if (strcmp(path, "isolation.mode") == 0 && !value) {
+                iso->mode = MODE_UNSET;
+                iso->line[ISO_MODE] = 0;
+            } else if (strcmp(path, "isolation.mode") == 0) {
                 iso->mode = strcmp(value, "\"docker\"") == 0 ? MODE_DOCKER : MODE_NONE;
                 iso->line[ISO_MODE] = 1;
             } else {
@@ -199,7 +226,7 @@ static void test_isolation_key(void)
             }
             struct plan *p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
             is_str(plan_mode_name(p->mode), docker ? "docker" : "host", "{%s} {%.50s}: %s = %s",
-                   modes[i].global, modes[i].server, path, value);
+                   modes[i].global, modes[i].server, path, value ? value : "removed");
             plan_free(p);
             config_free(c);
         }
@@ -299,7 +326,9 @@ static const struct {
 static void test_runs(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
-        struct plan *p = make(runs[i].global, runs[i].server);
+        /* hardening has its own tests. */
+        AUTO_FREE char *global = xasprintf("%s,\"hardening\":\"off\"", runs[i].global);
+        struct plan *p = make(global, runs[i].server);
         AUTO_STRVEC struct strvec args = {0};
         plan_run_args(p, &identity, false, &args);
         AUTO_FREE char *got = words_line(&args);
@@ -308,6 +337,188 @@ static void test_runs(void)
         is_str(got, want, "%s", runs[i].what);
         plan_free(p);
     }
+}
+
+/* ---- hardening ---- */
+
+#define CAPS \
+    "--cap-drop=AUDIT_WRITE --cap-drop=FSETID --cap-drop=MKNOD --cap-drop=NET_BIND_SERVICE --cap-drop=NET_RAW " \
+    "--cap-drop=SETFCAP --cap-drop=SETPCAP --cap-drop=SYS_CHROOT "
+#define TMP ":rw,exec,nosuid,nodev,mode=1777 "
+
+static const struct {
+    const char *what, *global, *server, *want;    /* want: from --memory on, to the log's flags */
+    const char *warning;                          /* a part of one about hardening; NULL = none */
+} hardened[] = {
+    {"standard is the default", "", "\"command\":\"node\"",
+     "--memory=512m --memory-swap=512m --cpus=1.0 --network=bridge --pids-limit=512 --init "
+     "--security-opt=no-new-privileges " CAPS, NULL},
+    {"no memory limit, no bound on swap", "\"memory_limit\":0", "\"command\":\"node\"",
+     "--cpus=1.0 --network=bridge --pids-limit=512 --init --security-opt=no-new-privileges " CAPS,
+     NULL},
+    {"what the user's flags say stands above it", "\"memory_limit\":\"1g\"",
+     "\"command\":\"node\",\"isolation\":{\"pids_limit\":9,\"extra_args\":[\"--memory-swap=2g\","
+     "\"--security-opt=no-new-privileges:false\",\"--cap-add=cap_net_raw\",\"--cap-drop=MKNOD\"]}",
+     "--memory=1g --memory-swap=2147483648 --cpus=1.0 --network=bridge --pids-limit=9 --init "
+     "--security-opt=no-new-privileges:false --cap-add=cap_net_raw --cap-drop=MKNOD "
+     "--cap-drop=AUDIT_WRITE --cap-drop=FSETID --cap-drop=NET_BIND_SERVICE --cap-drop=SETFCAP "
+     "--cap-drop=SETPCAP --cap-drop=SYS_CHROOT ", NULL},
+    {"all capabilities dropped already", "",
+     "\"command\":\"node\",\"isolation\":{\"extra_args\":[\"--cap-drop=ALL\",\"--pids-limit=-1\"]}",
+     "--memory=512m --memory-swap=512m --cpus=1.0 --network=bridge --init --cap-drop=ALL "
+     "--security-opt=no-new-privileges ", NULL},
+    {"privileged", "", "\"command\":\"node\",\"isolation\":{\"extra_args\":[\"--privileged\"]}",
+     "--memory=512m --cpus=1.0 --network=bridge --pids-limit=512 --init --privileged ",
+     "--privileged undoes it"},
+    {"off", "\"hardening\":\"off\"", "\"command\":\"node\"",
+     "--memory=512m --cpus=1.0 --network=bridge --init ", NULL},
+    {"strict: not even the global network", "\"hardening\":\"strict\",\"network_mode\":\"bridge\"",
+     "\"command\":\"node\"",
+     "--memory=512m --memory-swap=512m --cpus=1.0 --network=none --pids-limit=512 --init "
+     "--security-opt=no-new-privileges " CAPS "--read-only --tmpfs=/tmp" TMP "--tmpfs=/var/tmp" TMP
+     "--tmpfs=/run" TMP "--user=65534:65534 ", NULL},
+    {"strict with the server's own words", "",
+     "\"command\":\"node\",\"isolation\":{\"hardening\":\"strict\",\"network_mode\":\"bridge\","
+     "\"volumes\":[\"/data:/tmp\"],\"extra_args\":[\"--tmpfs=/run:size=1m\",\"-u\",\"0\"]}",
+     "--memory=512m --memory-swap=512m --cpus=1.0 --network=bridge --pids-limit=512 --init "
+     "--tmpfs=/run:size=1m --user=0 --security-opt=no-new-privileges " CAPS
+     "--read-only --tmpfs=/var/tmp" TMP "--mount type=bind,source=/data,target=/tmp ", NULL},
+    {"strict and a package", "\"hardening\":\"strict\"", "\"command\":\"npx\"", NULL,
+     "there is no network, and npx fetches its package at the start"},
+    {"strict and a package with a network", "\"hardening\":\"strict\"",
+     "\"command\":\"uvx\",\"isolation\":{\"network_mode\":\"bridge\"}", NULL,
+     "the cache volume is root's and the server runs as 65534:65534"},
+    {"strict and a directory of the host", "\"hardening\":\"strict\"",
+     "\"command\":\"node\",\"isolation\":{\"volumes\":[\"/home/me:/data\"]}", NULL,
+     "what of /home/me is closed to that user is closed to the server"},
+};
+
+static void test_hardening(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hardened); i++) {
+        AUTO_FREE char *global = xasprintf("\"enabled\":true%s%s", *hardened[i].global ? "," : "",
+                                           hardened[i].global);
+        struct plan *p = make(global, hardened[i].server);
+        AUTO_STRVEC struct strvec args = {0};
+        plan_run_args(p, &identity, false, &args);
+        AUTO_FREE char *got = words_line(&args);
+        const char *flags = strstr(got, "--memory=") ? strstr(got, "--memory=")
+                                                     : strstr(got, "--cpus=");
+        AUTO_FREE char *cut = xstrndup(flags, (size_t)(strstr(flags, "--log-driver") - flags));
+        const struct plan_note *warning = note_of(p, "hardening", true);
+        if (hardened[i].want)
+            is_str(cut, hardened[i].want, "%s", hardened[i].what);
+        if (hardened[i].warning)
+            ok(warning && strstr(warning->why, hardened[i].warning), "%s: %s", hardened[i].what,
+               warning ? warning->why : "no warning");
+        else
+            ok(!warning, "  no warning");
+        ok(note_of(p, "hardening", false), "  and its note");
+        plan_free(p);
+    }
+    struct plan *p = make("\"enabled\":true,\"hardening\":\"strict\"", UVX);
+    is_int(p->mount_count, 0, "strict: no cache volume, which would be root's");
+    is_str(kvvec_get(&p->container_env, "HOME"), "/tmp", "  and a home that can be written");
+    plan_free(p);
+}
+
+/* ---- docker run, adopted ---- */
+
+static const struct {
+    const char *what, *global, *args, *rest, *want;    /* want: what follows the plan's hash */
+    const char *note[2];                               /* what, a part of the why */
+} adoptions[] = {
+    {"as its README gives it", "",
+     "\"run\",\"-i\",\"--rm\",\"-e\",\"GITHUB_PERSONAL_ACCESS_TOKEN\",\"ghcr.io/github/github-mcp-server\"",
+     ",\"env\":{\"GITHUB_PERSONAL_ACCESS_TOKEN\":\"s3cret\"}",
+     LOG "-e GITHUB_PERSONAL_ACCESS_TOKEN=s3cret ghcr.io/github/github-mcp-server",
+     {"image", "args[5] of docker run"}},
+    {"the image's own command has words", "", "\"run\",\"-i\",\"mcp/x\",\"-v\",\"--rm\"", "",
+     LOG "mcp/x -v --rm", {"memory_limit", "isolation.enabled: true adds"}},
+    {"its flags and nothing of docker_isolation",
+     "\"enabled\":true,\"memory_limit\":\"2g\",\"network_mode\":\"none\",\"extra_args\":[\"--read-only\"]",
+     "\"run\",\"-i\",\"--memory=64m\",\"--cap-drop\",\"ALL\",\"--init\",\"-v\",\"./x:/y\",\"mcp/x\"",
+     ",\"working_dir\":\"/srv\"",
+     "--memory=64m --init --cap-drop=ALL --volume /srv/x:/y " LOG "mcp/x",
+     {"memory_limit", "a flag of docker run"}},
+    {"isolation.enabled false adds nothing either", "\"enabled\":true",
+     "\"run\",\"-i\",\"--rm\",\"mcp/x\"", ISO("\"enabled\":false"), LOG "mcp/x",
+     {"mode", "the command is docker run"}},
+    {"isolation.enabled true adds limits and hardening", "\"memory_limit\":\"2g\",\"pids_limit\":9",
+     "\"run\",\"-i\",\"--cpus\",\"3\",\"mcp/x\"", ISO("\"enabled\":true"),
+     "--memory=2g --memory-swap=2g --cpus=3 --network=bridge --pids-limit=9 "
+     "--security-opt=no-new-privileges " CAPS LOG "mcp/x",
+     {"memory_limit", "docker_isolation.memory_limit (line 1)"}},
+    {"its flags stand above docker_isolation", "\"memory_limit\":\"2g\",\"network_mode\":\"none\"",
+     "\"run\",\"-m\",\"1g\",\"--network\",\"host\",\"--memory-swap=3g\",\"mcp/x\"",
+     ISO("\"enabled\":true,\"hardening\":\"off\""),
+     "--memory=1g --memory-swap=3221225472 --cpus=1.0 --network=host " LOG "mcp/x",
+     {"network_mode", "a flag of docker run"}},
+    {"the server's own keys stand above its flags", "",
+     "\"run\",\"-m\",\"1g\",\"--memory-swap=1g\",\"mcp/x\"",
+     ISO("\"memory_limit\":\"2g\",\"cpu_limit\":\"0.5\",\"network_mode\":\"none\",\"pids_limit\":7,"
+         "\"extra_args\":[\"--read-only\"],\"volumes\":[\"/a:/b\"],\"env\":{\"A\":\"1\"}"),
+     "--memory=2g --cpus=0.5 --network=none --pids-limit=7 --read-only --mount "
+     "type=bind,source=/a,target=/b " LOG "-e A=1 mcp/x",
+     {"memory_limit", "isolation.memory_limit (line 3)"}},
+    {"another image", "", "\"run\",\"mcp/x\",\"word\"", ISO("\"image\":\"mcp/y\""),
+     LOG "mcp/y word", {"image", "isolation.image (line 3) stands above mcp/x"}},
+    {"its own log driver", "", "\"run\",\"--log-driver=none\",\"mcp/x\"", "",
+     "--log-driver=none mcp/x", {"log_driver", ""}},
+    {"a variable that nobody has", "", "\"run\",\"-e\",\"MCPTOP_NOBODY_SETS_THIS\",\"mcp/x\"", "",
+     LOG "-e MCPTOP_NOBODY_SETS_THIS mcp/x", {"env", "has no value: the server's env has none"}},
+    {"a variable that docker is not told of", "", "\"run\",\"mcp/x\"",
+     ",\"env\":{\"TOKEN\":\"s3cret\"}", LOG "mcp/x", {"env", "add \"-e\", \"TOKEN\" before the image"}},
+    {"a terminal", "", "\"run\",\"-it\",\"mcp/x\"", "", LOG "mcp/x",
+     {"flag", "tty of args: left out: a terminal would garble the protocol"}},
+};
+
+static bool has_note(const struct plan *p, const char *what, const char *why)
+{
+    for (size_t i = 0; i < p->note_count; i++)
+        if (strcmp(p->notes[i].what, what) == 0 && strstr(p->notes[i].why, why))
+            return true;
+    return false;
+}
+
+static void test_adoptions(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(adoptions); i++) {
+        AUTO_FREE char *server = xasprintf("\"command\":\"docker\",\"args\":[%s]%s",
+                                           adoptions[i].args, adoptions[i].rest);
+        struct plan *p = make(adoptions[i].global, server);
+        AUTO_STRVEC struct strvec args = {0};
+        plan_run_args(p, &identity, false, &args);
+        AUTO_FREE char *got = words_line(&args);
+        AUTO_FREE char *want = xasprintf(HEAD "%016llx %s", (unsigned long long)p->hash,
+                                         adoptions[i].want);
+        is_str(got, want, "%s", adoptions[i].what);
+        ok(p->adopted, "  adopted");
+        ok(has_note(p, adoptions[i].note[0], adoptions[i].note[1]), "  with a note about %s",
+           adoptions[i].note[0]);
+        for (size_t k = 0; k < p->note_count; k++)
+            ok(!strstr(p->notes[k].why, "s3cret") && !strstr(p->notes[k].value, "s3cret"),
+               "  no secret in the note about %s", p->notes[k].what);
+        plan_free(p);
+    }
+}
+
+/* Without Cmd the image's own command runs; without --init the engine's default holds. */
+static void test_adopted_json(void)
+{
+    struct plan *p = make("", "\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"--label=a=b\",\"mcp/x\"]");
+    json_t *got = plan_create_json(p, &identity);
+    json_t *host = json_object_get(got, "HostConfig");
+    ok(!json_object_get(got, "Cmd") && !json_object_get(host, "Init"), "no Cmd and no Init");
+    is_str(json_string_value(json_object_get(host, "NetworkMode")), "default", "the default network");
+    json_t *labels = json_object_get(got, "Labels");
+    is_str(json_string_value(json_object_get(labels, "a")), "b", "its own label");
+    is_str(json_string_value(json_object_get(labels, "com.mcpproxy.server")), "s", "and ours");
+    AUTO_STRVEC struct strvec argv = {0};
+    plan_container_argv(p, &argv);
+    is_int(argv.n, 0, "no words");
+    json_decref(got);
+    plan_free(p);
 }
 
 static void test_empty_variables(void)
@@ -471,6 +682,12 @@ static const struct {
     {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-i\",\"--volumes-from=x\"]"),
      "mcpServers.s.isolation.extra_args[1]",
      "isolation.extra_args[1] (line 3): \"--volumes-from\" is not supported", 3},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"-id\",\"x\"]", "mcpServers.s.args[1]",
+     "args[1] (line 2): --detach is not possible", 2},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"--env-file\",\"/nonexistent/x\",\"y\"]",
+     "mcpServers.s.args[2]", "args[2] (line 2): --env-file: /nonexistent/x: No such file", 2},
+    {"", "\"command\":\"docker\",\"args\":[\"run\",\"--label=com.mcpproxy.server=x\",\"y\"]",
+     "mcpServers.s.args[1]", "args[1] (line 2): --label: the labels com.mcpproxy.* are mcptop's own", 2},
     {"\"enabled\":true,\n\"extra_args\":[\"--gpus=some\"]", UVX, "docker_isolation.extra_args[0]",
      "docker_isolation.extra_args[0] (line 2): --gpus: \"some\" is no number of GPUs", 2},
     {"\"enabled\":true", UVX ISO("\"volumes\":[\"/a:/b\",\"relative:x\"]"),
@@ -507,7 +724,7 @@ static void test_refusals(void)
 static void test_engine_json(void)
 {
     struct plan *p = make(
-        "\"enabled\":true",
+        "\"enabled\":true,\"hardening\":\"off\"",
         "\"command\":\"node\",\"args\":[\"a b\"],\"env\":{\"K\":\"v=1\"},\"isolation\":"
         "{\"volumes\":[\"/h:/c:ro\",\"vol:/d\"],\"working_dir\":\"/c\",\"extra_args\":[\"--pids-limit=9\"]}");
     json_t *got = plan_create_json(p, &identity);
@@ -556,7 +773,12 @@ static const struct {
      UVX ISO("\"memory_limit\":\"1024m\""), true, true},
     {"cpus", UVX ISO("\"cpu_limit\":1"), UVX ISO("\"cpu_limit\":2"), true, false},
     {"pids", UVX, UVX ISO("\"pids_limit\":100"), true, false},
-    {"no pids limit, written and not", UVX, UVX ISO("\"pids_limit\":0"), true, true},
+    {"the default pids limit, written and not", UVX, UVX ISO("\"pids_limit\":512"), true, true},
+    {"hardening", UVX, UVX ISO("\"hardening\":\"off\""), false, false},
+    {"an option", UVX, UVX ISO("\"extra_args\":[\"--read-only\"]"), false, true},
+    {"a variable that shall be unset", UVX, UVX ISO("\"extra_args\":[\"-e\",\"MCPTOP_NOBODY_SETS_THIS\"]"),
+     false, true},
+    {"memory-swap", UVX, UVX ISO("\"extra_args\":[\"--memory-swap=2g\"]"), true, false},
     {"a limit and none", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"0\""),
      false, false},
     {"network", UVX, UVX ISO("\"network_mode\":\"none\""), false, true},
@@ -592,7 +814,7 @@ static void test_hashes(void)
     /* A new version must not restart every server: whoever changes the fields says so by changing
      * these two. */
     a = make("\"enabled\":true", UVX ",\"args\":[\"x\"]");
-    ok(a->hash == 0xff4a2f78cc5bb0beu && a->live_hash == 0xd55655b38dc908bcu,
+    ok(a->hash == 0xadd95aebb43cc3d9u && a->live_hash == 0x9e5071e931c3d3d2u,
        "the hashes of version 1: %016llx %016llx", (unsigned long long)a->hash,
        (unsigned long long)a->live_hash);
     plan_free(a);
@@ -684,7 +906,7 @@ static void test_shell_lines(void)
     AUTO_BUF struct buf line = BUF_INIT;
     int status = 0;
     AUTO_FREE char *isolated = xasprintf(server, "node");
-    struct plan *p = make("\"enabled\":true", isolated);
+    struct plan *p = make("\"enabled\":true,\"hardening\":\"off\"", isolated);
     plan_shell_line(p, true, &line);
     AUTO_FREE char *got = run_line(buf_str(&line), &status);
     AUTO_FREE char *home = xasprintf("<MY_VAR=v a'l>\n<HOME=%s>\n", getenv("HOME"));
@@ -879,6 +1101,9 @@ int main(void)
     test_runs();
     test_masking();
     test_masked_words();
+    test_hardening();
+    test_adoptions();
+    test_adopted_json();
     test_empty_variables();
     test_comment_line();
     test_notes();
