@@ -11,9 +11,11 @@
 #include "api/json.h"
 #include "api/mcp_http.h"
 #include "api/mcp_stdio.h"
+#include "api/metrics.h"
 #include "api/reply.h"
 #include "api/routes_server.h"
 #include "api/urlpath.h"
+#include "base/buf.h"
 #include "base/mem.h"
 
 enum { NAME_MAX_BYTES = 1024 };
@@ -214,6 +216,15 @@ static void post_tools_call(struct api_server *a, struct request *r, const char 
     json_decref(doc);
 }
 
+static void get_metrics(struct api_server *a, struct request *r, const char *name)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    (void)name;
+    metrics_write(a, &text);
+    request_reply(r, 200, METRICS_TYPE, NULL, &(struct iovec){text.data, text.len}, 1);
+}
+
 static void post_shutdown(struct api_server *a, struct request *r, const char *name)
 {
     (void)name;
@@ -239,6 +250,7 @@ static const struct route routes[] = {
     {"GET", "/mcp/{}/stdio", SOCKET_ONLY, get_mcp_stdio, NULL},
     {"GET", "/healthz", OPEN, get_health, NULL},
     {"GET", "/readyz", OPEN, get_ready, NULL},
+    {"GET", "/metrics", 0, get_metrics, NULL},
     {"GET", "/events", 0, get_event_stream, NULL},
     {"GET", "/api/v1/status", 0, get_status, NULL},
     {"GET", SERVERS, 0, get_servers, NULL},

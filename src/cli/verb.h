@@ -43,7 +43,6 @@ int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, j
 /* verbs_ask.c */
 int verb_ls(struct cli *c);
 int verb_status(struct cli *c);
-int verb_tools(struct cli *c);
 int verb_why(struct cli *c);
 int verb_command(struct cli *c);
 int verb_events(struct cli *c);
@@ -66,8 +65,9 @@ int verb_shutdown(struct cli *c);
 int verb_set(struct cli *c);
 int verb_undo(struct cli *c);
 void set_hint_restart(const struct cli *c);
-/* verbs_call.c, verbs_logs.c */
+/* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
+int verb_tools(struct cli *c);
 int verb_logs(struct cli *c);
 
 #endif

@@ -67,7 +67,7 @@ static const struct verb verbs[] = {
       "  Values of env are masked, but with --secrets." },
     { "why", "NAME", "why a server runs as it does: every decision and the line that made it", 1, 1,
       JSON, ASKS, verb_why, NULL },
-    { "tools", "NAME", "the tools of a server", 1, 1, JSON, ASKS, verb_tools, NULL },
+    { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON, ASKS, verb_tools, NULL },
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
       2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
     { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON,

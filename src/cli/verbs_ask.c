@@ -288,35 +288,6 @@ int verb_status(struct cli *c)
 
 /* ---- one server ---- */
 
-static void first_line(struct grid *t, const char *text)
-{
-    grid_cellf(t, "%.*s", (int)strcspn(text, "\n"), text);
-}
-
-int verb_tools(struct cli *c)
-{
-    static const struct grid_column columns[] = {
-        { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 },
-    };
-    json_t *data, *tool;
-    size_t i;
-    int rc = ask_named(c, "/api/v1/servers/%s/tools", &data);
-    if (rc || cli_has(c, OPT_JSON)) {
-        json_decref(data);
-        return rc;
-    }
-    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
-    json_array_foreach(doc_get(data, "tools"), i, tool) {
-        grid_row(t);
-        grid_cell(t, doc_str(tool, "name"));
-        first_line(t, doc_str(tool, "description"));
-    }
-    grid_print(t);
-    grid_free(t);
-    json_decref(data);
-    return EXIT_OK;
-}
-
 int verb_why(struct cli *c)
 {
     static const struct grid_column columns[] = {

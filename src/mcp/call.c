@@ -250,6 +250,8 @@ static void measure(struct session *s, const struct call *k)
 {
     int64_t us = (clock_mono_ns() - k->written_ns) / 1000;
 
+    s->stats.timed++;
+    s->stats.timed_us += (uint64_t)us;
     if (!s->latencies)
         s->latencies = xcalloc(1, sizeof(*s->latencies));
     s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us

@@ -87,6 +87,8 @@ struct session_stats {
     uint32_t in_flight, held;        /* written and waiting; waiting for the server */
     uint32_t clients;
     int64_t p50_us, p95_us, p99_us;  /* over the last 512 answered calls; -1 = none */
+    /* of calls that were written to the server and answered: how many, and how long in all */
+    uint64_t timed, timed_us;
     int64_t last_ping_us;            /* round trip; -1 = none yet */
     uint64_t bytes_in, bytes_out;    /* to and from the server */
     uint64_t stray_lines;

@@ -97,9 +97,22 @@ def test_broken_config(t):
 
 
 def test_tools_and_calls(t):
-    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    m = t.mcptop({"mcpServers": {"good": fixture("good"), "echo": echo(), "off": echo(enabled=False),
+                                 "mute": fixture("mute")}})
     m.wait_server("good")
-    t.has(m.cli("tools", "good", check=0).stdout, r"^echo +\S", "tools")
+    m.wait_server("echo")
+    t.has(m.cli("tools", "good", check=0).stdout, r"^TOOL +DESCRIPTION\n(?:.*\n)*echo +\S", "tools of one")
+    every = m.cli("tools", check=0)
+    t.has(every.stdout, r"^SERVER +TOOL +DESCRIPTION\n(?:good .*\n)*good +add +\S", "tools of all")
+    t.has(every.stdout, r"\necho +echo +\S", "of the second one too")
+    t.has(every.stderr, r'"mute" are not known: it is initializing', "and which are not known")
+    t.ok("\noff " not in every.stdout and '"off"' not in every.stderr, "one that is not wanted is not missed", every)
+    listed = json.loads(m.cli("tools", "--json", check=0).stdout)["servers"]
+    t.eq([(s["name"], "echo" in [x["name"] for x in s["tools"]]) for s in listed], [("good", True), ("echo", True)],
+         "tools --json")
+    t.ok("tools" in json.loads(m.cli("tools", "good", "--json", check=0).stdout), "tools NAME --json")
+    t.eq(m.cli("tools", "nosuch").returncode, NO_SERVER, "tools of no server")
+    t.eq(m.cli("tools", "off").returncode, REFUSED, "tools of one that never ran")
     t.eq(m.cli("call", "good", "add", '{"a":1,"b":2}', check=0).stdout, "3\n", "call")
     t.eq(m.cli("call", "good", "echo", "-", input='{"text":"from stdin"}', check=0).stdout, "from stdin\n", "call … -")
     t.eq(json.loads(m.cli("call", "good", "echo", '{"text":"x"}', "--json", check=0).stdout)["content"][0]["text"], "x",

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* `mcptop tools`: what the servers offer, as they listed it. */
+#include "cli/verb.h"
+
+#include <string.h>
+#include "base/mem.h"
+#include "cli/doc.h"
+#include "cli/grid.h"
+#include "cli/show.h"
+
+static const struct grid_column columns[] = {
+    { "SERVER", false, 0 }, { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 },
+};
+
+struct listing {
+    struct cli *cli;
+    struct grid *grid;
+    bool named;          /* one server: its name needs no column */
+    json_t *servers;     /* for --json; borrowed */
+};
+
+static void first_line(struct grid *t, const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    grid_cellf(t, "%.*s", (int)strcspn(text, "\r\n"), text);
+}
+
+static void add_tools(struct listing *l, const char *server, json_t *tools)
+{
+    size_t i;
+    json_t *tool;
+    json_array_append_new(l->servers, json_pack("{s:s, s:O}", "name", server, "tools", tools));
+    json_array_foreach(tools, i, tool) {
+        grid_row(l->grid);
+        if (!l->named)
+            grid_cell(l->grid, server);
+        grid_cell(l->grid, doc_str(tool, "name"));
+        first_line(l->grid, doc_str(tool, "description"));
+    }
+}
+
+static int ask_tools(struct listing *l, const char *server)
+{
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *path = api_path("/api/v1/servers/%s/tools", server);
+    json_t *data = NULL;
+    if (api_ask(l->cli->paths.socket, "GET", path, NULL, &data, NULL, &f))
+        return cli_fail(&f);
+    if (l->named && cli_has(l->cli, OPT_JSON))
+        show_json(data);
+    add_tools(l, server, doc_get(data, "tools"));
+    json_decref(data);
+    return EXIT_OK;
+}
+
+/* Every server that has told its tools; one that has not is no error of this question, but said. */
+static int ask_all(struct listing *l)
+{
+    struct fault f = FAULT_NONE;
+    json_t *data = NULL, *s;
+    size_t i;
+    int rc = EXIT_OK;
+    if (api_ask(l->cli->paths.socket, "GET", "/api/v1/servers", NULL, &data, NULL, &f))
+        return cli_fail(&f);
+    json_array_foreach(doc_get(data, "servers"), i, s) {
+        int code = EXIT_OK;
+        if (doc_int(s, "tool_count", -1) >= 0)
+            code = ask_tools(l, doc_str(s, "name"));
+        else if (!strcmp(doc_str(s, "wanted"), "up"))
+            show_error("the tools of \"%s\" are not known: it is %s", doc_str(s, "name"),
+                       doc_str(s, "state"));
+        rc = rc ? rc : code;
+    }
+    json_decref(data);
+    return rc;
+}
+
+int verb_tools(struct cli *c)
+{
+    struct listing l = { .cli = c, .named = c->word_count == 1, .servers = json_array() };
+    json_t *all = json_pack("{s:o}", "servers", l.servers);
+    int rc = EXIT_OK;
+    l.grid = grid_new(columns + l.named, ARRAY_LEN(columns) - l.named);
+    if (!c->word_count)
+        rc = ask_all(&l);
+    for (size_t i = 0; i < c->word_count; i++) {
+        int code = ask_tools(&l, c->words[i]);
+        rc = rc ? rc : code;
+    }
+    if (cli_has(c, OPT_JSON) && !l.named)
+        show_json(all);
+    else if (!cli_has(c, OPT_JSON) && !(l.named && rc))
+        grid_print(l.grid);
+    grid_free(l.grid);
+    json_decref(all);
+    return rc;
+}
