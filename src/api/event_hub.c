@@ -274,6 +274,22 @@ static void on_event(void *ctx, const struct fleet_event *e)
         broadcast_json(ctx, "docker", json_event(e));
 }
 
+static void on_pull_changed(void *ctx, const char *image)
+{
+    struct event_hub *hub = ctx;
+    struct fleet *fl = hub->api->fleet;
+
+    if (!anybody(hub))
+        return;
+    json_t *servers = json_array();
+    for (size_t i = 0; i < fleet_count(fl); i++)
+        if (fleet_uses_image(fleet_at(fl, i), image))
+            json_array_append_new(servers, json_text(fleet_at(fl, i)->name));
+    broadcast_json(hub, "pull", json_pack("{s:o, s:o, s:o}", "image", json_text(image), "servers",
+                                          servers, "pull",
+                                          json_pull(fleet_find_pull(fl, image), true)));
+}
+
 static void on_status_changed(void *ctx)
 {
     struct event_hub *hub = ctx;
@@ -477,6 +493,7 @@ struct event_hub *event_hub_new(struct api_server *a)
         .container_changed = on_container_changed,
         .container_removed = on_container_removed,
         .event = on_event,
+        .pull_changed = on_pull_changed,
         .status_changed = on_status_changed,
         .ctx = hub,
     };

@@ -16,6 +16,8 @@ json_t *json_engine(const struct fleet *fl);
 json_t *json_server(const struct server *s, bool with_open_calls);
 json_t *json_server_list(const struct fleet *fl);            /* {"servers":[…],"stats":{…}} */
 json_t *json_plan(const struct plan *p);
+/* null for NULL; with_parts: each layer too */
+json_t *json_pull(const struct image_pull_status *p, bool with_parts);
 json_t *json_container(const struct fleet_container *c);
 /* What isolated servers inherit, and the budget of all together. */
 json_t *json_isolation(const struct fleet *fl);

@@ -155,6 +155,29 @@ static json_t *health_part(const struct server *s)
                      "detail", json_text(s->state == SERVER_READY ? "" : s->reason), "action", of[s->state].action);
 }
 
+static json_t *pull_parts(const struct pull_progress *p)
+{
+    json_t *parts = json_array();
+
+    for (int i = 0; i < p->count; i++)
+        json_array_append_new(parts, json_pack("[o, I, I, b]", json_text(p->layers[i].id),
+            (json_int_t)p->layers[i].done, (json_int_t)p->layers[i].total, p->layers[i].complete));
+    return parts;
+}
+
+json_t *json_pull(const struct image_pull_status *p, bool with_parts)
+{
+    if (!p)
+        return json_null();
+    json_t *o = json_pack("{s:o, s:s, s:i, s:i, s:I, s:I, s:I, s:I}", "image", json_text(p->image),
+        "text", p->text, "layer", p->complete, "layers", p->layers, "done", (json_int_t)p->done_bytes,
+        "total", (json_int_t)p->total_bytes, "rate", (json_int_t)p->rate_bytes,
+        "since_wall_ms", (json_int_t)p->since_wall_ms);
+    if (with_parts)
+        json_object_set_new(o, "parts", pull_parts(p->progress));
+    return o;
+}
+
 static void add_state(json_t *o, const struct server *s)
 {
     const char *state = server_state_name(s->state);
@@ -190,10 +213,7 @@ static void add_run(json_t *o, const struct server *s)
     json_object_set_new(o, "container", container_part(s));
     json_object_set_new(o, "exit", exit_part(&s->last_end));
     json_object_set_new(o, "usage", usage_part(&s->usage));
-    json_object_set_new(o, "pull", s->state == SERVER_PULLING
-        ? json_pack("{s:o, s:I, s:I}", "text", json_text(s->pull.text), "done", (json_int_t)s->pull.done,
-                    "total", (json_int_t)s->pull.total)
-        : json_null());
+    json_object_set_new(o, "pull", json_pull(fleet_get_pull(s->fleet, s), false));
 }
 
 static void add_protocol(json_t *o, const struct server *s, bool with_open_calls)

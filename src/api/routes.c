@@ -201,6 +201,21 @@ static void get_docker_status(struct api_server *a, struct request *r, const cha
     reply_data(r, json_engine(a->fleet));
 }
 
+/* The docker CLI's contexts, as they look from the supervisor's environment now, and which one it
+ * has used since it started. */
+static void get_docker_contexts(struct api_server *a, struct request *r, const char *name)
+{
+    const struct engine *e = fleet_get_engine(a->fleet);
+    json_t *doc = docker_contexts_json();
+    const struct docker_context *c = e ? engine_get_context(e) : NULL;
+
+    (void)name;
+    json_object_set_new(doc, "used", !c ? json_null() : json_pack("{s:o, s:o, s:o}",
+        "name", json_text(c->name), "endpoint", json_text(c->host), "why", json_text(c->why)));
+    json_object_set_new(doc, "used_error", json_text(e ? "" : fleet_get_engine_error(a->fleet)));
+    reply_data(r, doc);
+}
+
 static void post_tools_call(struct api_server *a, struct request *r, const char *name)
 {
     size_t n;
@@ -264,6 +279,8 @@ static const struct route routes[] = {
     {"POST", SERVERS "/{}/enable", 0, NULL, server_post_enable},
     {"POST", SERVERS "/{}/disable", 0, NULL, server_post_disable},
     {"POST", SERVERS "/{}/undo", 0, NULL, server_post_undo},
+    {"POST", SERVERS "/{}/pull", 0, NULL, server_post_pull},
+    {"DELETE", SERVERS "/{}/pull", 0, NULL, server_delete_pull},
     {"GET", SERVERS "/{}/plan", 0, NULL, server_get_plan},
     {"GET", SERVERS "/{}/command", 0, NULL, server_get_command},
     {"GET", SERVERS "/{}/tools", 0, NULL, server_get_tools},
@@ -278,6 +295,7 @@ static const struct route routes[] = {
     {"GET", "/api/v1/docker_isolation", 0, isolation_get, NULL},
     {"PATCH", "/api/v1/docker_isolation", 0, isolation_patch, NULL},
     {"POST", "/api/v1/docker_isolation/undo", 0, isolation_post_undo, NULL},
+    {"GET", "/api/v1/docker/contexts", 0, get_docker_contexts, NULL},
     {"POST", "/api/v1/tools/call", 0, post_tools_call, NULL},
     {"POST", "/api/v1/shutdown", SOCKET_ONLY, post_shutdown, NULL},
 };

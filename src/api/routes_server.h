@@ -17,6 +17,8 @@ void server_post_restart(struct api_server *a, struct request *r, struct server 
 void server_post_kill(struct api_server *a, struct request *r, struct server *s);
 void server_post_enable(struct api_server *a, struct request *r, struct server *s);
 void server_post_disable(struct api_server *a, struct request *r, struct server *s);
+void server_post_pull(struct api_server *a, struct request *r, struct server *s);
+void server_delete_pull(struct api_server *a, struct request *r, struct server *s);
 void server_post_undo(struct api_server *a, struct request *r, struct server *s);
 void server_patch(struct api_server *a, struct request *r, struct server *s);
 void server_get_plan(struct api_server *a, struct request *r, struct server *s);

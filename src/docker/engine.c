@@ -367,6 +367,7 @@ static struct engine_request *request_send(struct engine *e, const struct engine
     struct http_spec spec = spec_for(e, call->method, path);
     if (body)
         spec.body = body, spec.body_len = strlen(body);
+    spec.headers = call->headers;
     spec.stream = r->ops != NULL;
     spec.total_timeout_ms = r->ops ? -1 : call->timeout_ms;
     spec.idle_timeout_ms = r->ops ? call->timeout_ms : 0;

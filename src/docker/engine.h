@@ -25,6 +25,7 @@
 #include "base/fault.h"
 #include "docker/context.h"
 #include "docker/events.h"
+#include "docker/pull.h"
 #include "io/http_client.h"
 #include "io/stream.h"
 
@@ -93,14 +94,13 @@ struct engine_request *engine_info(struct engine *e, engine_reply_fn fn, void *c
 struct engine_request *engine_path_exists(struct engine *e, const char *id, const char *path,
                                           engine_reply_fn fn, void *ctx);
 
-/* Pull (POST /images/create); a name without tag or digest means :latest. progress (may be NULL):
- * one line for people, now and then ("layer 4/9 61%", done and total bytes; total 0 = not known
- * yet). The end comes through fn; the engine's refusal is f's text: FAULT_NOT_FOUND (no such image
- * or repository), FAULT_DENIED (log in first), FAULT_HTTP (the rest: no network, disk full …). */
-typedef void (*engine_pull_fn)(void *ctx, const char *text, int64_t done_bytes,
-                               int64_t total_bytes);
-struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress,
-                                   engine_reply_fn fn, void *ctx);
+/* Pull (POST /images/create); a name without tag or digest means :latest. auth: the value of
+ * X-Registry-Auth (credentials.h); NULL or "" = none. progress (may be NULL): now and then, and
+ * whenever a layer is complete. The end comes through fn; the engine's refusal is f's text, and its
+ * code is pull_classify's. A cancelled request ends the pull in the engine too. */
+typedef void (*engine_pull_fn)(void *ctx, const struct pull_progress *p);
+struct engine_request *engine_pull(struct engine *e, const char *image, const char *auth,
+                                   engine_pull_fn progress, engine_reply_fn fn, void *ctx);
 
 /* Attach (stdin, stdout, stderr) to a created container, before it is started. The stream is usable
  * when `open` came; a refusal comes as stream `end` with why. Never NULL. The stream's owner frees

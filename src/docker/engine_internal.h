@@ -11,6 +11,7 @@ struct engine_call {
     const char *method;
     const char *path;           /* behind the version: "/containers/json?all=1" */
     json_t *body;               /* stolen; NULL = none */
+    const char *const *headers; /* "Name: value", NULL-terminated; NULL = none */
     int64_t timeout_ms;         /* 0 = 30 s */
 };
 struct engine_request *engine_call(struct engine *e, const struct engine_call *call,

@@ -5,6 +5,7 @@
  * It knows no server; who wants the image and how long he waits is the supervisor's. */
 #include "docker/pull.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +98,7 @@ bool pull_progress_line(struct pull_progress *p, const char *line, size_t n)
     return changed;
 }
 
-static int complete_layers(const struct pull_progress *p)
+int pull_progress_complete(const struct pull_progress *p)
 {
     int complete = 0;
     for (int i = 0; i < p->count; i++)
@@ -109,7 +110,7 @@ char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int
                          int64_t *ret_total)
 {
     int64_t done = 0, total = 0;
-    int complete = complete_layers(p);
+    int complete = pull_progress_complete(p);
     for (int i = 0; i < p->count; i++) {
         done += p->layers[i].done;
         total += p->layers[i].total;
@@ -128,18 +129,28 @@ char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int
 
 int pull_classify(const char *words)
 {
-    /* Docker Hub answers "denied" for what does not exist, and says so; that sentence is about
-     * existence first. */
-    static const char *const missing[] = {"not found", "manifest unknown", "does not exist",
-                                          "no such image", NULL};
-    static const char *const denied[] = {"unauthorized", "denied", "authentication required",
-                                         "no basic auth", NULL};
-    for (const char *const *w = missing; *w; w++)
-        if (strcasestr(words, *w))
-            return FAULT_NOT_FOUND;
-    for (const char *const *w = denied; *w; w++)
-        if (strcasestr(words, *w))
-            return FAULT_DENIED;
+    /* In this order. Docker Hub answers "denied" for what does not exist, and says so; that sentence
+     * is about existence first. */
+    static const struct {
+        const char *words;
+        int code;
+    } known[] = {
+        {"toomanyrequests", EBUSY}, {"rate limit", EBUSY}, {"429 Too Many Requests", EBUSY},
+        {"no space left on device", ENOSPC}, {"disk quota exceeded", ENOSPC},
+        {"x509:", ENETUNREACH}, {"no such host", ENETUNREACH},
+        {"not found", FAULT_NOT_FOUND}, {"manifest unknown", FAULT_NOT_FOUND},
+        {"does not exist", FAULT_NOT_FOUND}, {"no such image", FAULT_NOT_FOUND},
+        {"unauthorized", FAULT_DENIED}, {"denied", FAULT_DENIED},
+        {"authentication required", FAULT_DENIED}, {"no basic auth", FAULT_DENIED},
+        {"incorrect username or password", FAULT_DENIED},
+        {"dial tcp", ENETUNREACH}, {"i/o timeout", ENETUNREACH}, {"unreachable", ENETUNREACH},
+        {"connection refused", ENETUNREACH}, {"connection reset", ENETUNREACH},
+        {"TLS handshake", ENETUNREACH}, {"Client.Timeout", ENETUNREACH},
+        {"unexpected EOF", ENETUNREACH}, {"request canceled", ENETUNREACH},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcasestr(words, known[i].words))
+            return known[i].code;
     return FAULT_HTTP;
 }
 
@@ -161,41 +172,44 @@ char *pull_split_reference(const char *image, const char **ret_tag)
 static void on_line(void *state, const char *line, size_t n)
 {
     struct pull *p = state;
-    char text[64];
-    int64_t done, total;
     if (!pull_progress_line(&p->progress, line, n) || !p->fn)
         return;
-    int complete = complete_layers(&p->progress);
+    int complete = pull_progress_complete(&p->progress);
     if (complete == p->told_complete && clock_mono_ms() - p->told_ms < TELL_EVERY_MS)
         return;
     p->told_complete = complete;
     p->told_ms = clock_mono_ms();
-    pull_progress_text(&p->progress, text, sizeof(text), &done, &total);
-    p->fn(p->ctx, text, done, total);
+    p->fn(p->ctx, &p->progress);
 }
 
 static void verdict(const void *state, struct fault *f)
 {
     const struct pull *p = state;
     if (*p->progress.error)
-        fault_set(f, pull_classify(p->progress.error), "%s", p->progress.error);
-    else if (f->code == FAULT_HTTP)
+        fault_set(f, FAULT_HTTP, "%s", p->progress.error);
+    if (f->code == FAULT_HTTP)
         f->code = pull_classify(f->text);
 }
 
-struct engine_request *engine_pull(struct engine *e, const char *image, engine_pull_fn progress,
-                                   engine_reply_fn fn, void *ctx)
+struct engine_request *engine_pull(struct engine *e, const char *image, const char *auth,
+                                   engine_pull_fn progress, engine_reply_fn fn, void *ctx)
 {
     static const struct engine_line_ops ops = {
         .line = on_line, .verdict = verdict, .free_state = free};
     AUTO_BUF struct buf path = BUF_INIT;
     const char *tag;
     AUTO_FREE char *name = pull_split_reference(image, &tag);
+    AUTO_FREE char *header = xasprintf("X-Registry-Auth: %s", auth ? auth : "");
     struct pull *p = xcalloc(1, sizeof(*p));
     p->fn = progress;
     p->ctx = ctx;
     engine_add_path(&path, "/images/create?fromImage=", name, "&tag=");
     engine_add_path(&path, "", tag, "");
-    struct engine_call call = {.method = "POST", .path = buf_str(&path), .timeout_ms = SILENCE_MS};
-    return engine_call_lines(e, &call, &ops, p, fn, ctx);
+    struct engine_call call = {
+        .method = "POST", .path = buf_str(&path), .timeout_ms = SILENCE_MS,
+        .headers = auth && *auth ? (const char *const[]){header, NULL} : NULL,
+    };
+    struct engine_request *r = engine_call_lines(e, &call, &ops, p, fn, ctx);
+    explicit_bzero(header, strlen(header));
+    return r;
 }

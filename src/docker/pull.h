@@ -29,8 +29,11 @@ bool pull_progress_line(struct pull_progress *p, const char *line, size_t n);
  * >= 40. */
 char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int64_t *ret_done,
                          int64_t *ret_total);
-/* Which kind of refusal these words of the engine are: FAULT_NOT_FOUND, FAULT_DENIED, or
- * FAULT_HTTP. */
+/* How many layers are here whole. */
+int pull_progress_complete(const struct pull_progress *p);
+/* Which kind of refusal these words of the engine are: FAULT_NOT_FOUND, FAULT_DENIED, ENOSPC (its
+ * disk is full), ENETUNREACH (it does not reach the registry, or does not trust it), EBUSY (the
+ * registry's rate limit), or FAULT_HTTP. */
 int pull_classify(const char *words);
 /* "python:3.11" -> "python", "3.11"; no tag -> "latest"; a digest -> the whole reference and "".
  * Returns a new string. */

@@ -36,8 +36,8 @@ struct backend_events {
     const struct plan *(*runner)(void *ctx, bool present);
     /* runs; stdin may be written */
     void (*up)(void *ctx);
-    /* pulling; text NULL = over */
-    void (*progress)(void *ctx, const char *text, int64_t done, int64_t total);
+    /* it waits for its image to be pulled; then the image is here (or `over` follows) */
+    void (*pulling)(void *ctx, bool under_way);
     void (*data)(void *ctx, enum stream_channel ch, const char *p, size_t n);
     /* a line for the server's log */
     void (*note)(void *ctx, const char *text);
@@ -46,6 +46,7 @@ struct backend_events {
 
 struct backend;
 struct containers;
+struct images;
 
 struct backend_spec {
     struct ev_loop *loop;
@@ -54,6 +55,7 @@ struct backend_spec {
     /* copied; the mark of the run's processes and the last part of its container's name */
     const char *run_id;
     struct containers *containers;   /* docker: whose engine, whose labels */
+    struct images *images;           /* docker: who brings the image */
     /* docker: a program the image may lack ("uvx"); NULL = nothing to find out. Borrowed as plan */
     const char *check_runner;
     struct backend_events events;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A run in a container, made through the engine: image (pulled if missing) → create → [does the
+/* A run in a container, made through the engine: image (images.h brings it) → create → [does the
  * image have the runner? else again with a bootstrap] → attach → start → running → ended →
  * post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
  *
+ *   want      the image, until it is here
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
  *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for
@@ -24,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "supervisor/containers.h"
+#include "supervisor/images.h"
 
 enum {
     STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, END_LIMIT_S = 5,
@@ -33,7 +35,7 @@ enum {
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum step {
-    STEP_IMAGE, STEP_PULL, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
+    STEP_IMAGE, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
     STEP_POST_MORTEM, STEP_OVER,
 };
 enum stopping { STOP_NOT, STOP_STDIN_CLOSED, STOP_TERMINATED, STOP_KILLED };
@@ -49,10 +51,10 @@ struct backend_docker {
     size_t dir;                       /* the one being looked into */
     uint32_t noise;
     int name_tries;
-    bool pulled;
 
     enum step step;
     enum stopping stopping;
+    struct image_want *want;
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);
     bool update_late;                 /* the plan changed while the container was being created */
@@ -138,6 +140,7 @@ static void fail(struct backend_docker *d, const struct fault *f)
 /* Asked to stop before it ran: the end comes from the loop. */
 static void give_up(struct backend_docker *d)
 {
+    image_want_cancel(TAKE(d->want));
     engine_cancel(TAKE(d->request));
     d->end.never_started = true;
     fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
@@ -469,59 +472,38 @@ static void read_path(struct backend_docker *d, json_t *image)
         split_path(d, DEFAULT_PATH);
 }
 
-static void on_pull_progress(void *ctx, const char *text, int64_t done, int64_t total)
+static void on_image_note(void *ctx, const char *text)
 {
     struct backend_docker *d = ctx;
-    d->b.events.progress(d->b.ctx, text, done, total);
+    d->b.events.note(d->b.ctx, text);
 }
 
-static void on_image(void *ctx, json_t *reply, const struct fault *f);
-
-static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
+static void on_image_pulling(void *ctx, bool under_way)
 {
-    (void)reply;
     struct backend_docker *d = ctx;
-    d->request = NULL;
+    d->b.events.pulling(d->b.ctx, under_way);
+}
+
+static void on_image(void *ctx, json_t *image, const struct fault *f)
+{
+    struct backend_docker *d = ctx;
+    d->want = NULL;
     if (f) {
-        struct fault why = *f;
-        note(d, "pull of image %s failed: %s", d->plan->image, f->text);
-        if (f->code != FAULT_ENGINE_DOWN)
-            fault_wrap(&why, strstr(f->text, "not found") || f->code == FAULT_NOT_FOUND
-                       ? "image not found: %s" : "pull of image %s",
-                       d->plan->image);
-        fail(d, &why);
+        note(d, "no image to start from: %s", f->text);
+        fail(d, f);
         return;
     }
-    note(d, "image %s pulled", d->plan->image);
-    d->pulled = true;
-    d->b.events.progress(d->b.ctx, NULL, 0, 0);
-    if (d->step != STEP_PULL)
-        return;     /* stopped from inside */
+    read_path(d, image);
+    create(d);
+}
+
+static void want_image(struct backend_docker *d, struct images *images)
+{
+    static const struct image_want_events events = {
+        .pulling = on_image_pulling, .note = on_image_note, .done = on_image };
+    struct image_spec spec = { d->plan->image, d->plan->pull_policy, d->plan->pull_key };
     d->step = STEP_IMAGE;
-    d->request = engine_image_inspect(d->engine, d->plan->image, on_image, d);
-}
-
-static void pull(struct backend_docker *d)
-{
-    d->step = STEP_PULL;
-    note(d, "image %s is not here: pull begins", d->plan->image);
-    d->b.events.progress(d->b.ctx, "pull begins", 0, 0);
-    if (d->step == STEP_PULL)
-        d->request = engine_pull(d->engine, d->plan->image, on_pull_progress, on_pulled, d);
-}
-
-static void on_image(void *ctx, json_t *reply, const struct fault *f)
-{
-    struct backend_docker *d = ctx;
-    d->request = NULL;
-    if (!f) {
-        read_path(d, reply);
-        create(d);
-    } else if (f->code == FAULT_NOT_FOUND && !d->pulled) {
-        pull(d);
-    } else {
-        fail(d, f);
-    }
+    d->want = images_want(images, &spec, &events, d);
 }
 
 /* ---- stopping -------------------------------------------------------------------------------- */
@@ -625,6 +607,7 @@ static void docker_free(struct backend *b)
 {
     struct backend_docker *d = (struct backend_docker *)b;
     ev_timer_stop(d->loop, &d->timer);
+    image_want_cancel(d->want);
     engine_cancel(d->request);
     engine_cancel(d->update);
     stream_free(d->stream);
@@ -659,6 +642,6 @@ struct backend *backend_docker_new(const struct backend_spec *spec)
         d->noise = d->noise * 31 + (unsigned char)*p;
     ev_timer_init(&d->timer, on_timer, 0., 0.);
     d->timer.data = d;
-    d->request = engine_image_inspect(d->engine, d->plan->image, on_image, d);
+    want_image(d, spec->images);
     return &d->b;
 }

@@ -127,6 +127,12 @@ const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i)
     return fl->events[(fl->event_first + i) % FLEET_EVENTS];
 }
 
+static void on_pull_changed(void *ctx, const char *image)
+{
+    struct fleet *fl = ctx;
+    TELL(fl, pull_changed, image);
+}
+
 /* ---- containers ----------------------------------------------------------------------- */
 
 struct server *fleet_server_of_container(struct fleet *fl, const char *id)
@@ -449,6 +455,8 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     usage_host(&fl->host);
     usage_self(&fl->self);
     fl->containers = containers_new(loop, fl->instance, &events, fl);
+    fl->images = images_new(loop, containers_get_engine(fl->containers), fl->instance,
+                            on_pull_changed, fl);
     fleet_config_start(fl);
     ev_timer_start(loop, &fl->tick);
     return fl;
@@ -466,6 +474,7 @@ void fleet_free(struct fleet *fl)
         server_free(fl->servers[i]);
     for (size_t i = 0; i < fl->retired_count; i++)
         server_free(fl->retired[i]);
+    images_free(fl->images);
     containers_free(fl->containers);
     for (size_t i = 0; i < FLEET_EVENTS; i++)
         free(fl->events[i]);

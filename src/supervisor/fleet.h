@@ -11,6 +11,7 @@
 #include "docker/engine.h"
 #include "io/turn.h"
 #include "supervisor/containers.h"
+#include "supervisor/images.h"
 #include "supervisor/server.h"
 
 struct fleet_options {
@@ -33,6 +34,8 @@ struct fleet_observer {             /* embedded by the observer; any function ma
     void (*container_changed)(void *ctx, const struct fleet_container *c);
     void (*container_removed)(void *ctx, const char *id);
     void (*event)(void *ctx, const struct fleet_event *e);
+    /* a pull began, moved, or ended: fleet_find_pull is NULL then */
+    void (*pull_changed)(void *ctx, const char *image);
     void (*status_changed)(void *ctx);                       /* engine, config problems */
     void *ctx;
     struct fleet_observer *next;
@@ -79,6 +82,18 @@ void fleet_containers_search(struct fleet *fl, containers_fn fn, void *ctx);
  * this id (FAULT_NOT_FOUND), a server of ours uses it, or, of one without our labels, a new search
  * finds that it is in use (FAULT_CONFLICT). */
 void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn, void *ctx);
+/* The pull of the server's image that is under way; NULL = none. */
+const struct image_pull_status *fleet_get_pull(const struct fleet *fl, const struct server *s);
+const struct image_pull_status *fleet_find_pull(const struct fleet *fl, const char *image);
+bool fleet_uses_image(const struct server *s, const char *image);
+/* Pulls the server's image now, whatever its policy; what runs goes on with the one it has. NULL
+ * with f: it has no image (FAULT_CONFLICT), FAULT_ENGINE_DOWN. End it by image_want_cancel. */
+struct image_want *fleet_pull(struct fleet *fl, const struct server *s,
+                              const struct image_want_events *events, void *ctx, struct fault *f);
+/* Cancels the pull of the server's image for all who wait for it: servers that do are stopped (their
+ * names in ret_stopped). FAULT_CONFLICT when there is none. */
+int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *ret_stopped,
+                      struct fault *f);
 /* The last events, oldest first; at most 256 are kept. */
 size_t fleet_event_count(const struct fleet *fl);
 const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i);

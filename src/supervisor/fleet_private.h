@@ -33,6 +33,7 @@ struct fleet {
     ev_timer begin;
 
     struct containers *containers;
+    struct images *images;
 
     struct fleet_event *events[FLEET_EVENTS];   /* a ring */
     size_t event_first, event_count;

@@ -49,7 +49,6 @@ struct server {
     uint32_t failures;                     /* ends in a row without a minute of health */
     int64_t retry_at_ms;                   /* monotonic; 0 = no retry is waiting */
     struct run_end last_end;               /* at_wall_ms 0 = none yet */
-    struct { char text[96]; int64_t done, total; } pull;
 
     struct backend *backend;               /* the current run, or NULL */
     char run_id[80];

@@ -222,24 +222,11 @@ static void on_up(void *ctx)
     session_up(s->session);
 }
 
-static void on_progress(void *ctx, const char *text, int64_t done, int64_t total)
+static void on_pulling(void *ctx, bool under_way)
 {
     struct server *s = ctx;
-    if (s->state == SERVER_STOPPING)
-        return;
-    if (!text) {
-        s->pull.text[0] = '\0';
-        s->pull.done = s->pull.total = 0;
-        server_fire(s, EV_PULLED);
-        return;
-    }
-    snprintf(s->pull.text, sizeof s->pull.text, "%s", text);
-    s->pull.done = done;
-    s->pull.total = total;
-    if (s->state == SERVER_PULLING)
-        fleet_server_changed(s->fleet, s);
-    else
-        server_fire(s, EV_PULLING);
+    if (s->state != SERVER_STOPPING)
+        server_fire(s, under_way ? EV_PULLING : EV_PULLED);
 }
 
 static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
@@ -273,7 +260,6 @@ static void on_over(void *ctx, const struct run_end *end)
     session_undelivered(s->session, end->undelivered);
     server_run_silence(s, how);
     server_usage_reset(s);
-    s->pull.text[0] = '\0';
     s->backend = NULL;
     b->ops->free(b);
     if (s->p->updating)
@@ -298,7 +284,7 @@ static const char *runner_to_check(struct server *s)
 enum run_begin server_run_begin(struct server *s)
 {
     static const struct backend_events events = {
-        .runner = on_runner, .up = on_up, .progress = on_progress, .data = on_data,
+        .runner = on_runner, .up = on_up, .pulling = on_pulling, .data = on_data,
         .note = on_note, .over = on_over,
     };
     assert(!s->backend && s->config);
@@ -322,6 +308,7 @@ enum run_begin server_run_begin(struct server *s)
         logstore_say(s->log, "Docker isolation enabled for server: %s", s->name);
     struct backend_spec spec = { .loop = s->fleet->loop, .plan = s->plan, .run_id = s->run_id,
                                  .containers = s->fleet->containers,
+                                 .images = s->fleet->images,
                                  .check_runner = runner_to_check(s),
                                  .events = events, .ctx = s };
     s->backend = s->fleet->backend(&spec);

@@ -291,11 +291,10 @@ static void test_calls(void)
 
 /* ---- pull, attach ---- */
 
-static void on_progress(void *ctx, const char *text, int64_t done, int64_t total)
+static void on_progress(void *ctx, const struct pull_progress *p)
 {
     struct reply *r = ctx;
-    (void)text, (void)done, (void)total;
-    r->progressed++;
+    r->progressed += p->count > 0;
     if (r->cancel)
         engine_cancel(r->request);
 }
@@ -303,20 +302,20 @@ static void on_progress(void *ctx, const char *text, int64_t done, int64_t total
 static void test_pull(void)
 {
     struct reply r = {0};
-    engine_pull(engine, "good:1", on_progress, on_reply, &r);
+    engine_pull(engine, "good:1", NULL, on_progress, on_reply, &r);
     expect(&r, 0, "", "pull");
     is_int(r.progressed, 2, "progress");
     ok(strstr(script_path, "/images/create?fromImage=good&tag=1") != NULL, "name and tag: %s",
        script_path);
     r = (struct reply){0};
-    engine_pull(engine, "missing", on_progress, on_reply, &r);
+    engine_pull(engine, "missing", NULL, on_progress, on_reply, &r);
     expect(&r, FAULT_NOT_FOUND, "manifest unknown",
            "a failure as the last line, without a newline");
     r = (struct reply){0};
-    engine_pull(engine, "cut", on_progress, on_reply, &r);
+    engine_pull(engine, "cut", NULL, on_progress, on_reply, &r);
     expect(&r, FAULT_ENGINE_DOWN, "closed the connection", "an engine that hangs up");
     r = (struct reply){.cancel = true};
-    r.request = engine_pull(engine, "good", on_progress, on_reply, &r);
+    r.request = engine_pull(engine, "good", NULL, on_progress, on_reply, &r);
     run_for(loop, 0.1);
     ok(r.progressed == 1 && r.count == 0, "cancelled in its progress");
 }
@@ -418,6 +417,7 @@ static void test_context(void)
     setenv("DOCKER_HOST", "unix://docker.sock", 1);
     is_int(docker_context_resolve(&c, &f), -1, "a relative path: %s", f.text);
     setenv("DOCKER_HOST", "", 1);
+    setenv("DOCKER_CONFIG", "/nonexistent", 1);
     is_int(docker_context_resolve(&c, &f), 0, "empty");
     is_str(c.socket, "/var/run/docker.sock", "means the default");
     docker_context_fini(&c);

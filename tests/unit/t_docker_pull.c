@@ -2,6 +2,8 @@
 /* pull: references, progress over layers, refusals in words, statistics. */
 #include "docker/pull.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
 #include "docker/stats.h"
 #include "tap.h"
@@ -111,6 +113,35 @@ static void test_stats(void)
     json_decref(root);
 }
 
+/* As dockerd 20.10 and 27 say it. */
+static void test_refusals(void)
+{
+    static const struct {
+        const char *words;
+        int code;
+    } known[] = {
+        {"manifest for python:9 not found: manifest unknown", FAULT_NOT_FOUND},
+        {"pull access denied for x, repository does not exist or may require 'docker login': denied",
+         FAULT_NOT_FOUND},
+        {"unauthorized: authentication required", FAULT_DENIED},
+        {"Head \"https://r/v2/x/manifests/1\": no basic auth credentials", FAULT_DENIED},
+        {"denied: requested access to the resource is denied", FAULT_DENIED},
+        {"Get \"https://x/v2/\": dial tcp: lookup x: no such host", ENETUNREACH},
+        {"Get \"https://x/v2/\": dial tcp: lookup x on 1.1.1.1:53: read: i/o timeout", ENETUNREACH},
+        {"Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
+         ENETUNREACH},
+        {"Get \"https://x/v2/\": x509: certificate signed by unknown authority", ENETUNREACH},
+        {"net/http: request canceled while waiting for connection (Client.Timeout exceeded)",
+         ENETUNREACH},
+        {"toomanyrequests: You have reached your pull rate limit.", EBUSY},
+        {"failed to register layer: Error processing tar file(exit status 1): write /x: no space left "
+         "on device", ENOSPC},
+        {"something else", FAULT_HTTP},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        is_int(pull_classify(known[i].words), known[i].code, "%s", known[i].words);
+}
+
 int main(void)
 {
     tap_deadline(20);
@@ -120,15 +151,7 @@ int main(void)
     split("127.0.0.1:5000/a/b:x", "127.0.0.1:5000/a/b", "x");
     split("a@sha256:0123", "a@sha256:0123", "");
     split("a:", "a", "latest");
-    is_int(pull_classify("manifest for python:9 not found: manifest unknown"), FAULT_NOT_FOUND,
-           "no such tag");
-    is_int(
-        pull_classify(
-            "pull access denied for x, repository does not exist or may require 'docker login': denied"),
-        FAULT_NOT_FOUND, "no such repository");
-    is_int(pull_classify("unauthorized: authentication required"), FAULT_DENIED, "log in first");
-    is_int(pull_classify("Get \"https://x/v2/\": dial tcp: lookup x: no such host"), FAULT_HTTP,
-           "no network");
+    test_refusals();
     test_progress();
     test_stats();
     return done_testing();

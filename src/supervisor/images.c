@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* want: [inspect] → here: done, or missing → a pull, its own or one that runs → inspect → done
+ *   pull: credentials → the engine's pull → everybody who waits goes on, or hears why not
+ *
+ * A want is in one place at a time: `request` (an inspection) or `pull`. */
+#include "supervisor/images.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "docker/credentials.h"
+
+#define RATE_MEMORY_S 3.    /* of the mean that is shown as the rate */
+
+struct pull {
+    struct images *images;
+    struct pull *next;
+    char *image;
+    struct credentials *credentials;
+    struct engine_request *request;
+    struct image_pull_status status;
+    struct pull_progress progress;
+    struct fault no_credentials;            /* why none could be read; code 0 = fine */
+    int64_t counted_ms, counted_bytes;      /* when the rate was last taken, and what was here then */
+};
+
+struct image_want {
+    struct images *images;
+    struct image_want *next;
+    char *image, *policy_key;
+    enum pull_policy policy;
+    bool pulled;
+    struct engine_request *request;
+    struct pull *pull;
+    struct image_want_events events;
+    void *ctx;
+};
+
+struct images {
+    struct ev_loop *loop;
+    struct engine *engine;
+    char *instance;
+    images_changed_fn changed;
+    void *ctx;
+    struct pull *pulls;
+    struct image_want *wants;
+};
+
+/* ---- wants ---- */
+
+static void want_free(struct image_want *w)
+{
+    struct image_want **at = &w->images->wants;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    engine_cancel(w->request);
+    free(w->image);
+    free(w->policy_key);
+    free(w);
+}
+
+static void want_done(struct image_want *w, json_t *image, const struct fault *f)
+{
+    struct image_want_events events = w->events;
+    void *ctx = w->ctx;
+    want_free(w);
+    events.done(ctx, image, f);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void want_note(struct image_want *w, const char *fmt, ...)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&b, fmt, ap);
+    va_end(ap);
+    w->events.note(w->ctx, buf_str(&b));
+}
+
+static void want_inspect(struct image_want *w);
+static void want_pull(struct image_want *w);
+
+static void on_image(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct image_want *w = ctx;
+    struct fault why = FAULT_NONE;
+    bool missing = f && f->code == FAULT_NOT_FOUND;
+    w->request = NULL;
+    if (w->policy == PULL_ALWAYS && !w->pulled && (!f || missing)) {
+        want_pull(w);
+    } else if (!missing) {
+        want_done(w, reply, f);
+    } else if (w->pulled) {
+        /* Pulled and gone again: somebody removed it. */
+        want_done(w, NULL, f);
+    } else if (w->policy == PULL_NEVER) {
+        fault_set(&why, FAULT_CONFIG,
+                  "image %s is not here, and %s forbids to pull it: run `docker pull %s`, or set "
+                  "pull_policy to \"missing\"",
+                  w->image, w->policy_key ? w->policy_key : "pull_policy \"never\"", w->image);
+        want_done(w, NULL, &why);
+    } else {
+        want_pull(w);
+    }
+}
+
+static void want_inspect(struct image_want *w)
+{
+    w->request = engine_image_inspect(w->images->engine, w->image, on_image, w);
+}
+
+/* ---- pulls ---- */
+
+static struct pull *find_pull(const struct images *im, const char *image)
+{
+    for (struct pull *p = im->pulls; p; p = p->next)
+        if (strcmp(p->image, image) == 0)
+            return p;
+    return NULL;
+}
+
+const struct image_pull_status *images_find_pull(const struct images *im, const char *image)
+{
+    const struct pull *p = find_pull(im, image);
+    return p ? &p->status : NULL;
+}
+
+static void pull_unlist(struct pull *p)
+{
+    for (struct pull **at = &p->images->pulls; *at; at = &(*at)->next)
+        if (*at == p) {
+            *at = p->next;
+            break;
+        }
+    credentials_cancel(TAKE(p->credentials));
+    engine_cancel(TAKE(p->request));
+}
+
+static void pull_free(struct pull *p)
+{
+    free(p->image);
+    free(p);
+}
+
+static struct image_want *waiting_for(const struct pull *p)
+{
+    struct image_want *w = p->images->wants;
+    while (w && w->pull != p)
+        w = w->next;
+    return w;
+}
+
+static void want_resume(struct image_want *w, const struct fault *f)
+{
+    w->pull = NULL;
+    if (f) {
+        want_done(w, NULL, f);
+        return;
+    }
+    w->pulled = true;
+    want_note(w, "image %s pulled", w->image);
+    want_inspect(w);
+    w->events.pulling(w->ctx, false);
+}
+
+/* Whoever waits goes on; any of them may leave, or want something else, from inside. */
+static void pull_over(struct pull *p, const struct fault *f)
+{
+    struct image_want *w;
+    struct images *im = p->images;
+    pull_unlist(p);
+    im->changed(im->ctx, p->image);
+    while ((w = waiting_for(p)))
+        want_resume(w, f);
+    pull_free(p);
+}
+
+/* What to do about it, in the place where the engine only says what happened. */
+static void add_advice(struct fault *f, const char *image)
+{
+    AUTO_FREE char *registry = credentials_registry(image);
+    AUTO_FREE char *said = xstrdup(f->text);
+    bool hub = strcmp(registry, "docker.io") == 0;
+    int code = f->code;
+    AUTO_FREE char *advice =
+        code == FAULT_NOT_FOUND
+            ? xasprintf("check the name, or log in if it is private (docker login%s%s)",
+                        hub ? "" : " ", hub ? "" : registry)
+        : code == FAULT_DENIED
+            ? xasprintf("log in with `docker login%s%s` as the user who runs mcptop, or check your "
+                        "rights there", hub ? "" : " ", hub ? "" : registry)
+        : code == ENOSPC
+            ? xstrdup("the engine's disk is full: `docker system df` shows by what, `docker image "
+                      "prune` makes room")
+        : code == EBUSY
+            ? xasprintf("the registry's rate limit is reached: wait, or log in (docker login%s%s)",
+                        hub ? "" : " ", hub ? "" : registry)
+        : code == ENETUNREACH && strstr(said, "x509")
+            ? xasprintf("the engine does not trust the certificate of %s: give the engine its CA",
+                        registry)
+        : code == ENETUNREACH
+            ? xasprintf("the engine does not reach %s: check its network, proxy and DNS", registry)
+            : NULL;
+    if (!advice)
+        return;
+    fault_set(f, FAULT_HTTP, "%s: %s", said, advice);
+    f->code = code;
+}
+
+static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
+{
+    (void)reply;
+    struct pull *p = ctx;
+    p->request = NULL;
+    if (!f) {
+        pull_over(p, NULL);
+        return;
+    }
+    struct fault why = *f;
+    add_advice(&why, p->image);
+    if (why.code == FAULT_DENIED && p->no_credentials.code) {
+        AUTO_FREE char *text = xstrdup(why.text);
+        fault_set(&why, FAULT_DENIED, "%s (%s)", text, p->no_credentials.text);
+    }
+    if (why.code != FAULT_ENGINE_DOWN)
+        fault_wrap(&why, why.code == FAULT_NOT_FOUND ? "image not found: %s" : "pull of image %s",
+                   p->image);
+    pull_over(p, &why);
+}
+
+/* A mean that forgets, so that the figure neither jumps with every line nor lags behind. */
+static void take_rate(struct pull *p, int64_t now_ms)
+{
+    double seconds = (double)(now_ms - p->counted_ms) / 1e3;
+    int64_t bytes = p->status.done_bytes - p->counted_bytes;
+    if (seconds <= 0 || bytes < 0)
+        return;
+    double keep = exp(-seconds / RATE_MEMORY_S);
+    double rate = (double)p->status.rate_bytes * keep + (double)bytes / seconds * (1 - keep);
+    p->status.rate_bytes = p->counted_bytes || !bytes ? (int64_t)rate
+                                                  : (int64_t)((double)bytes / seconds);
+    p->counted_ms = now_ms;
+    p->counted_bytes = p->status.done_bytes;
+}
+
+static void on_progress(void *ctx, const struct pull_progress *progress)
+{
+    struct pull *p = ctx;
+    struct image_pull_status *st = &p->status;
+    p->progress = *progress;
+    pull_progress_text(progress, st->text, sizeof st->text, &st->done_bytes, &st->total_bytes);
+    st->complete = pull_progress_complete(progress);
+    st->layers = progress->count;
+    take_rate(p, clock_mono_ms());
+    p->images->changed(p->images->ctx, p->image);
+}
+
+static void on_credentials(void *ctx, const char *auth, const struct fault *f)
+{
+    struct pull *p = ctx;
+    p->credentials = NULL;
+    if (f) {
+        p->no_credentials = *f;
+        log_warn("docker", "credentials for image %s: %s; going on without", p->image, f->text);
+    }
+    p->counted_ms = clock_mono_ms();
+    p->request = engine_pull(p->images->engine, p->image, auth, on_progress, on_pulled, p);
+}
+
+static struct pull *pull_begin(struct images *im, const char *image)
+{
+    struct pull *p = xcalloc(1, sizeof *p);
+    AUTO_FREE char *run_id = xasprintf("%s.credentials", im->instance);
+    p->images = im;
+    p->image = xstrdup(image);
+    p->status.image = p->image;
+    p->status.progress = &p->progress;
+    p->status.since_wall_ms = clock_wall_ms();
+    snprintf(p->status.text, sizeof p->status.text, "pull begins");
+    p->next = im->pulls;
+    im->pulls = p;
+    p->credentials = credentials_find(im->loop, image, run_id, on_credentials, p);
+    return p;
+}
+
+static void want_pull(struct image_want *w)
+{
+    struct images *im = w->images;
+    struct pull *p = find_pull(im, w->image);
+    bool joins = p != NULL;
+    if (!joins)
+        p = pull_begin(im, w->image);
+    w->pull = p;
+    if (!joins)
+        im->changed(im->ctx, p->image);
+    want_note(w, "image %s%s", w->image,
+              joins                      ? " is being pulled already: waiting for that"
+              : w->policy == PULL_ALWAYS ? ": pull begins"
+                                         : " is not here: pull begins");
+    w->events.pulling(w->ctx, true);
+}
+
+/* ---- outside ---- */
+
+struct image_want *images_want(struct images *im, const struct image_spec *spec,
+                               const struct image_want_events *events, void *ctx)
+{
+    struct image_want *w = xcalloc(1, sizeof *w);
+    *w = (struct image_want){
+        .images = im, .next = im->wants, .image = xstrdup(spec->image),
+        .policy_key = xstrdup(spec->policy_key), .policy = spec->policy, .events = *events,
+        .ctx = ctx,
+    };
+    im->wants = w;
+    want_inspect(w);
+    return w;
+}
+
+void image_want_cancel(struct image_want *w)
+{
+    if (!w)
+        return;
+    struct pull *p = w->pull;
+    struct images *im = w->images;
+    want_free(w);
+    if (!p || waiting_for(p))
+        return;
+    log_info("docker", "pull of image %s cancelled: nobody waits for it any more", p->image);
+    pull_unlist(p);
+    im->changed(im->ctx, p->image);
+    pull_free(p);
+}
+
+bool images_cancel(struct images *im, const char *image)
+{
+    struct pull *p = find_pull(im, image);
+    struct fault f = FAULT_NONE;
+    if (!p)
+        return false;
+    fault_set(&f, FAULT_CONFLICT, "the pull of image %s was cancelled", image);
+    pull_over(p, &f);
+    return true;
+}
+
+struct images *images_new(struct ev_loop *loop, struct engine *engine, const char *instance,
+                          images_changed_fn changed, void *ctx)
+{
+    struct images *im = xcalloc(1, sizeof *im);
+    *im = (struct images){ .loop = loop, .engine = engine, .instance = xstrdup(instance),
+                           .changed = changed, .ctx = ctx };
+    return im;
+}
+
+void images_free(struct images *im)
+{
+    if (!im)
+        return;
+    while (im->wants)
+        want_free(im->wants);
+    while (im->pulls) {
+        struct pull *p = im->pulls;
+        pull_unlist(p);
+        pull_free(p);
+    }
+    free(im->instance);
+    free(im);
+}
