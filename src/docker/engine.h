@@ -95,8 +95,8 @@ struct engine_request *engine_path_exists(struct engine *e, const char *id, cons
                                           engine_reply_fn fn, void *ctx);
 
 /* Pull (POST /images/create); a name without tag or digest means :latest. auth: the value of
- * X-Registry-Auth (credentials.h); NULL or "" = none. progress (may be NULL): now and then, and
- * whenever a layer is complete. The end comes through fn; the engine's refusal is f's text, and its
+ * X-Registry-Auth (credentials.h); NULL or "" = none. progress (may be NULL): with every line
+ * that changed it. The end comes through fn; the engine's refusal is f's text, and its
  * code is pull_classify's. A cancelled request ends the pull in the engine too. */
 typedef void (*engine_pull_fn)(void *ctx, const struct pull_progress *p);
 struct engine_request *engine_pull(struct engine *e, const char *image, const char *auth,

@@ -10,21 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "docker/engine_internal.h"
 
-enum {
-    SILENCE_MS = 10 * 60 * 1000,    /* a layer that another pull fetches gives no sign of life */
-    TELL_EVERY_MS = 200,
-};
+enum { SILENCE_MS = 10 * 60 * 1000 };   /* a layer that another pull fetches gives no sign of life */
 
 struct pull {
     struct pull_progress progress;
     engine_pull_fn fn;
     void *ctx;
-    int64_t told_ms;
-    int told_complete;
 };
 
 /* ---- reading ---- */
@@ -172,14 +166,8 @@ char *pull_split_reference(const char *image, const char **ret_tag)
 static void on_line(void *state, const char *line, size_t n)
 {
     struct pull *p = state;
-    if (!pull_progress_line(&p->progress, line, n) || !p->fn)
-        return;
-    int complete = pull_progress_complete(&p->progress);
-    if (complete == p->told_complete && clock_mono_ms() - p->told_ms < TELL_EVERY_MS)
-        return;
-    p->told_complete = complete;
-    p->told_ms = clock_mono_ms();
-    p->fn(p->ctx, &p->progress);
+    if (pull_progress_line(&p->progress, line, n) && p->fn)
+        p->fn(p->ctx, &p->progress);
 }
 
 static void verdict(const void *state, struct fault *f)

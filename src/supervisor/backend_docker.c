@@ -32,7 +32,6 @@ enum {
     OUTPUT_GRACE_S = 1, NAME_TRIES = 3,
 };
 #define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 enum step {
     STEP_IMAGE, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
@@ -448,30 +447,6 @@ static void create(struct backend_docker *d)
 
 /* ---- image ----------------------------------------------------------------------------------- */
 
-static void split_path(struct backend_docker *d, const char *path)
-{
-    AUTO_FREE char *copy = xstrdup(path);
-    char *save = NULL;
-    for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
-        if (*dir == '/')
-            strvec_add(&d->dirs, dir);
-}
-
-static void read_path(struct backend_docker *d, json_t *image)
-{
-    json_t *env = json_object_get(json_object_get(image, "Config"), "Env");
-    size_t i;
-    json_t *word;
-    strvec_fini(&d->dirs);
-    json_array_foreach(env, i, word) {
-        const char *s = json_string_value(word);
-        if (s && strncmp(s, "PATH=", 5) == 0)
-            split_path(d, s + 5);
-    }
-    if (!d->dirs.n)
-        split_path(d, DEFAULT_PATH);
-}
-
 static void on_image_note(void *ctx, const char *text)
 {
     struct backend_docker *d = ctx;
@@ -489,11 +464,14 @@ static void on_image(void *ctx, json_t *image, const struct fault *f)
     struct backend_docker *d = ctx;
     d->want = NULL;
     if (f) {
-        note(d, "no image to start from: %s", f->text);
+        if (f->code == FAULT_CONFIG)
+            note(d, "%s", f->text);
+        else
+            note(d, "pull of image %s failed: %s", d->plan->image, f->text);
         fail(d, f);
         return;
     }
-    read_path(d, image);
+    images_search_path(image, &d->dirs);
     create(d);
 }
 

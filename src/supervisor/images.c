@@ -2,7 +2,8 @@
 /* want: [inspect] → here: done, or missing → a pull, its own or one that runs → inspect → done
  *   pull: credentials → the engine's pull → everybody who waits goes on, or hears why not
  *
- * A want is in one place at a time: `request` (an inspection) or `pull`. */
+ * A want is in one place at a time: `request` (an inspection) or `pull`. Progress comes by the
+ * hundred a second and is told five times a second (`tell`), the last of it too. */
 #include "supervisor/images.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@
 #include "docker/credentials.h"
 
 #define RATE_MEMORY_S 3.    /* of the mean that is shown as the rate */
+#define TELL_EVERY_S .2
+#define STALL_S 3.          /* without news the rate is 0 */
 
 struct pull {
     struct images *images;
@@ -26,6 +29,8 @@ struct pull {
     struct engine_request *request;
     struct image_pull_status status;
     struct pull_progress progress;
+    ev_timer tell;
+    bool untold;                            /* there is news since it was told last */
     struct fault no_credentials;            /* why none could be read; code 0 = fine */
     int64_t counted_ms, counted_bytes;      /* when the rate was last taken, and what was here then */
 };
@@ -140,6 +145,7 @@ static void pull_unlist(struct pull *p)
             *at = p->next;
             break;
         }
+    ev_timer_stop(p->images->loop, &p->tell);
     credentials_cancel(TAKE(p->credentials));
     engine_cancel(TAKE(p->request));
 }
@@ -241,8 +247,10 @@ static void take_rate(struct pull *p, int64_t now_ms)
 {
     double seconds = (double)(now_ms - p->counted_ms) / 1e3;
     int64_t bytes = p->status.done_bytes - p->counted_bytes;
-    if (seconds <= 0 || bytes < 0)
+    if (seconds <= 0)
         return;
+    if (bytes < 0)
+        bytes = 0;      /* a layer that is fetched again */
     double keep = exp(-seconds / RATE_MEMORY_S);
     double rate = (double)p->status.rate_bytes * keep + (double)bytes / seconds * (1 - keep);
     p->status.rate_bytes = p->counted_bytes || !bytes ? (int64_t)rate
@@ -251,16 +259,46 @@ static void take_rate(struct pull *p, int64_t now_ms)
     p->counted_bytes = p->status.done_bytes;
 }
 
+static void tell(struct pull *p, double next_s)
+{
+    struct images *im = p->images;
+    struct image_pull_status *st = &p->status;
+    pull_progress_text(&p->progress, st->text, sizeof st->text, &st->done_bytes, &st->total_bytes);
+    st->complete = pull_progress_complete(&p->progress);
+    st->layers = p->progress.count;
+    take_rate(p, clock_mono_ms());
+    p->untold = false;
+    ev_timer_stop(im->loop, &p->tell);
+    ev_timer_set(&p->tell, next_s, 0.);
+    ev_timer_start(im->loop, &p->tell);
+    im->changed(im->ctx, p->image);
+}
+
+static void on_tell(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct pull *p = w->data;
+    struct images *im = p->images;
+    if (p->untold) {
+        tell(p, TELL_EVERY_S);
+    } else if (clock_mono_ms() - p->counted_ms < (int64_t)(STALL_S * 1e3)) {
+        ev_timer_set(w, STALL_S, 0.);
+        ev_timer_start(loop, w);
+    } else if (p->status.rate_bytes) {
+        p->status.rate_bytes = 0;
+        im->changed(im->ctx, p->image);
+    }
+}
+
 static void on_progress(void *ctx, const struct pull_progress *progress)
 {
     struct pull *p = ctx;
-    struct image_pull_status *st = &p->status;
+    bool news = pull_progress_complete(progress) != p->status.complete;
     p->progress = *progress;
-    pull_progress_text(progress, st->text, sizeof st->text, &st->done_bytes, &st->total_bytes);
-    st->complete = pull_progress_complete(progress);
-    st->layers = progress->count;
-    take_rate(p, clock_mono_ms());
-    p->images->changed(p->images->ctx, p->image);
+    p->untold = true;
+    /* Else the timer does: it runs for TELL_EVERY_S after the beginning and after each telling. */
+    if (news || clock_mono_ms() - p->counted_ms >= (int64_t)(TELL_EVERY_S * 1e3))
+        tell(p, TELL_EVERY_S);
 }
 
 static void on_credentials(void *ctx, const char *auth, const struct fault *f)
@@ -272,6 +310,8 @@ static void on_credentials(void *ctx, const char *auth, const struct fault *f)
         log_warn("docker", "credentials for image %s: %s; going on without", p->image, f->text);
     }
     p->counted_ms = clock_mono_ms();
+    ev_timer_set(&p->tell, TELL_EVERY_S, 0.);
+    ev_timer_start(p->images->loop, &p->tell);
     p->request = engine_pull(p->images->engine, p->image, auth, on_progress, on_pulled, p);
 }
 
@@ -285,6 +325,8 @@ static struct pull *pull_begin(struct images *im, const char *image)
     p->status.progress = &p->progress;
     p->status.since_wall_ms = clock_wall_ms();
     snprintf(p->status.text, sizeof p->status.text, "pull begins");
+    ev_timer_init(&p->tell, on_tell, 0., 0.);
+    p->tell.data = p;
     p->next = im->pulls;
     im->pulls = p;
     p->credentials = credentials_find(im->loop, image, run_id, on_credentials, p);
@@ -309,6 +351,29 @@ static void want_pull(struct image_want *w)
 }
 
 /* ---- outside ---- */
+
+static void split_path(const char *path, struct strvec *out)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+    char *save = NULL;
+    for (char *dir = strtok_r(copy, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
+        if (*dir == '/')
+            strvec_add(out, dir);
+}
+
+void images_search_path(const json_t *image, struct strvec *out)
+{
+    json_t *env = json_object_get(json_object_get(image, "Config"), "Env"), *word;
+    size_t i;
+    strvec_fini(out);
+    json_array_foreach(env, i, word) {
+        const char *s = json_string_value(word);
+        if (s && strncmp(s, "PATH=", 5) == 0)
+            split_path(s + 5, out);
+    }
+    if (!out->n)
+        split_path("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", out);
+}
 
 struct image_want *images_want(struct images *im, const struct image_spec *spec,
                                const struct image_want_events *events, void *ctx)

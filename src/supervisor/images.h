@@ -9,6 +9,7 @@
 
 #include <ev.h>
 #include <jansson.h>
+#include "base/strvec.h"
 #include "config/mcp_config.h"
 #include "docker/engine.h"
 #include "docker/pull.h"
@@ -55,6 +56,9 @@ struct image_want *images_want(struct images *im, const struct image_spec *spec,
                                const struct image_want_events *events, void *ctx);
 /* No event any more. NULL is fine; allowed in `pulling`. */
 void image_want_cancel(struct image_want *w);
+
+/* Where an inspected image looks for programs: the directories of its PATH. out is replaced. */
+void images_search_path(const json_t *image, struct strvec *out);
 
 /* NULL = none under way. */
 const struct image_pull_status *images_find_pull(const struct images *im, const char *image);

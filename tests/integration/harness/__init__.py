@@ -8,6 +8,7 @@ http      HTTP and server-sent events over unix sockets and TCP
 docker    an engine's API and CLI       engine   a private dockerd
 shared    the one engine of a run       images   real images, made here
 tmux      a real terminal               proc     processes
+registry  image registries, and a gate before them
 terminal  a bare pseudo terminal whose reader can stop
 wait      wait_for(), stays()           paths    where things are
 """
