@@ -304,7 +304,7 @@ static void test_pull(void)
     struct reply r = {0};
     engine_pull(engine, "good:1", NULL, on_progress, on_reply, &r);
     expect(&r, 0, "", "pull");
-    is_int(r.progressed, 2, "progress");
+    is_int(r.progressed, 3, "progress, line by line");
     ok(strstr(script_path, "/images/create?fromImage=good&tag=1") != NULL, "name and tag: %s",
        script_path);
     r = (struct reply){0};
