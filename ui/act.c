@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "panes/pane.h"
 
+enum { ENGINE_REFUSED = 502 };    /* what the API answers then (docs/api.md) */
+
 /* The marked servers, or the selected one. A mark that is not on the screen (filtered away, or
  * another pane is shown) does not count: nobody acts on what he does not see. */
 static void take_targets(struct view *v, struct strvec *out)
@@ -38,7 +40,7 @@ static void traffic_words(const struct feed_server *s, struct buf *out)
                    (long long)s->calls.in_flight, s->calls.in_flight == 1 ? "" : "s");
 }
 
-static bool describe_targets(struct view *v, struct buf *out)
+bool act_describe_targets(struct view *v, struct buf *out)
 {
     bool busy = false;
 
@@ -84,7 +86,7 @@ static void start_action(struct view *v, const struct action *act, struct strvec
     title = xasprintf("%s %s?", act->verb, who);
     ask_open(v, ASK_CONFIRM, act->req, title, act->verb);
     strvec_copy(&v->ask.targets, targets);
-    busy = describe_targets(v, &v->ask.text);
+    busy = act_describe_targets(v, &v->ask.text);
     if (*act->effect)
         buf_printf(&v->ask.text, "%s\n", act->effect);
     if (!act->always_asks && !(busy && act->req == REQ_RESTART) && targets->n == 1)
@@ -125,7 +127,7 @@ static void start_undo(struct view *v, const struct feed_server *s)
     ask_open(v, ASK_CONFIRM, REQ_UNDO, title, "take back");
     strvec_add(&v->ask.targets, s->name);
     buf_printf(&v->ask.text, "now: %s\n", s->undo);
-    describe_targets(v, &v->ask.text);
+    act_describe_targets(v, &v->ask.text);
 }
 
 static void start_remove(struct view *v)
@@ -185,7 +187,7 @@ void act_request(struct view *v, enum request req)
     else if (req == REQ_ISOLATE)
         start_isolate(v, &targets, other_mode(v, &targets));
     else if (req == REQ_LIMITS)
-        ask_limits(v, s);
+        limits_open(v, s);
     else if (req == REQ_UNDO)
         start_undo(v, s);
     else if (req == REQ_COPY_COMMAND)
@@ -208,6 +210,10 @@ void act_isolate_to(struct view *v, const char *name, const char *mode)
 
 void act_set(struct view *v, const char *name, json_t *body)
 {
+    if (!strcmp(name, "*")) {
+        limits_set_all(v, body);
+        return;
+    }
     if (feed_find(&v->feed, name)) {
         view_send(v, REPLY_CHANGE, name, "set", "PATCH", "/api/v1/servers/%s", body);
         return;
@@ -222,8 +228,19 @@ static void shutdown_all(struct view *v)
     for (size_t i = 0; i < v->feed.server_count; i++)
         if (v->feed.servers[i]->wanted_up)
             strvec_add(&v->ask.targets, v->feed.servers[i]->name);
-    describe_targets(v, &v->ask.text);
+    act_describe_targets(v, &v->ask.text);
     buf_add_str(&v->ask.text, "AI clients lose them until mcptop is started again\n");
+}
+
+static void undo_all(struct view *v)
+{
+    if (!*v->feed.status.isolation.undo) {
+        view_toast(v, true, "all isolated servers: nothing to take back");
+        return;
+    }
+    ask_open(v, ASK_CONFIRM, REQ_UNDO, "take back the last change of all isolated servers?",
+             "take back");
+    buf_printf(&v->ask.text, "now: %s\n", v->feed.status.isolation.undo);
 }
 
 void act_simple(struct view *v, const char *name, const char *verb)
@@ -240,6 +257,10 @@ void act_simple(struct view *v, const char *name, const char *verb)
         view_send(v, REPLY_DONE, "", verb, "POST",
                   !strcmp(verb, "reload") ? "/api/v1/config/reload" : "/api/v1/servers/restart_all",
                   NULL);
+        return;
+    }
+    if (!s && !strcmp(verb, "undo") && !strcmp(name, "*")) {
+        undo_all(v);
         return;
     }
     if (!s) {
@@ -278,8 +299,12 @@ void act_commit(struct view *v)
         send_all(v, REPLY_DONE, act->verb, "POST", path);
     else if (v->ask.req == REQ_ISOLATE)
         send_all(v, REPLY_CHANGE, "isolate", "PATCH", "/api/v1/servers/%s");
+    else if (v->ask.req == REQ_UNDO && !v->ask.targets.n)
+        view_send(v, REPLY_CHANGE, "", "undo", "POST", "/api/v1/docker_isolation/undo", NULL);
     else if (v->ask.req == REQ_UNDO)
         send_all(v, REPLY_CHANGE, "undo", "POST", "/api/v1/servers/%s/undo");
+    else if (v->ask.req == REQ_LIMITS)
+        limits_commit(v);
     else if (v->ask.req == REQ_REMOVE)
         send_all(v, REPLY_DONE, "remove", "DELETE", "/api/v1/containers/%s");
     else if (v->ask.req == REQ_QUIT)
@@ -287,59 +312,45 @@ void act_commit(struct view *v)
     ask_close(v);
 }
 
-void act_commit_limits(struct view *v)
-{
-    static const char *const keys[ASK_FIELDS] = {"memory", "cpus", "network"};
-    json_t *body = json_object();
-
-    for (int i = 0; i < ASK_FIELDS; i++)
-        if (strcmp(v->ask.fields[i].text, v->ask.before[i]) != 0)
-            json_object_set_new(body, keys[i], json_string(v->ask.fields[i].text));
-    free(v->ask.error);
-    v->ask.error = NULL;
-    if (json_object_size(body)) {
-        view_send(v, REPLY_CHANGE, v->ask.targets.v[0], "set", "PATCH", "/api/v1/servers/%s", body);
-        return;     /* stays open until the answer: an error is shown where it can be mended */
-    }
-    json_decref(body);
-    ask_close(v);
-}
-
 /* ---- answers ---- */
 
-static void add_clean_lines(struct buf *out, const char *text, const char *before)
+void act_add_clean_lines(struct buf *out, const char *text)
 {
     while (*text) {
         size_t n = strcspn(text, "\n");
-        buf_add_str(out, before);
         text_clean_plain(out, text, n);
         buf_add_char(out, '\n');
         text += n + (text[n] == '\n');
     }
 }
 
-static void on_plan(struct view *v, const struct view_call *call, json_t *data)
+void act_add_changes(struct view *v, json_t *data, const char *interrupts)
 {
     json_t *changes = json_object_get(data, "changes");
     const char *diff = json_string_value(json_object_get(data, "diff"));
+
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const char *text = json_string_value(json_array_get(changes, i));
+        act_add_clean_lines(&v->ask.text, text ? text : "");
+    }
+    if (*interrupts)
+        buf_printf(&v->ask.text, "it restarts: %s\n", interrupts);
+    if (diff && *diff) {
+        buf_add_str(&v->ask.text, "\n");
+        act_add_clean_lines(&v->ask.text, diff);
+    }
+}
+
+static void on_plan(struct view *v, const struct view_call *call, json_t *data)
+{
     const struct feed_server *s = feed_find(&v->feed, call->name);
+    AUTO_BUF struct buf traffic = BUF_INIT;
 
     if (v->ask.targets.n > 1)
         buf_printf(&v->ask.text, "%s:\n", s ? s->label : "?");
-    for (size_t i = 0; i < json_array_size(changes); i++) {
-        const char *text = json_string_value(json_array_get(changes, i));
-        add_clean_lines(&v->ask.text, text ? text : "", "");
-    }
-    if (s) {
-        AUTO_BUF struct buf traffic = BUF_INIT;
+    if (s)
         traffic_words(s, &traffic);
-        if (traffic.len)
-            buf_printf(&v->ask.text, "it restarts: %s\n", buf_str(&traffic));
-    }
-    if (diff && *diff) {
-        buf_add_str(&v->ask.text, "\n");
-        add_clean_lines(&v->ask.text, diff, "");
-    }
+    act_add_changes(v, data, buf_str(&traffic));
     if (v->ask.plans_due && --v->ask.plans_due == 0)
         v->ask.kind = ASK_CONFIRM;
 }
@@ -355,20 +366,25 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    view_toast(v, false, "%s: %s%s%s", s ? s->label : call->name,
+    view_toast(v, false, "%s: %s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
                undo && *undo                 ? undo
                : !strcmp(call->what, "undo") ? "taken back"
                                              : "changed",
                applied && !strcmp(applied, "live")      ? ", in force now"
                : applied && !strcmp(applied, "restart") ? ", it restarts"
                                                         : "",
-               undo && *undo ? " (u undoes)" : "");
+               !undo || !*undo ? "" : *call->name ? " (u undoes)" : " (:undo * undoes)");
 }
 
 static void on_error(struct view *v, const struct view_call *call, const char *error)
 {
     bool same = v->ask.serial == call->serial && v->ask.kind != ASK_NONE;
+    bool refused = call->kind == REPLY_CHANGE && call->status == ENGINE_REFUSED && call->body;
 
+    if (refused && *call->name && (same || v->ask.kind == ASK_NONE)) {
+        limits_refused(v, call, error);
+        return;
+    }
     if (same && v->ask.kind == ASK_LIMITS) {
         struct buf clean = BUF_INIT;
         text_clean_plain(&clean, error, strlen(error));
@@ -378,7 +394,8 @@ static void on_error(struct view *v, const struct view_call *call, const char *e
     }
     if (same && call->kind == REPLY_PLAN)
         ask_close(v);
-    view_toast(v, true, "%s %s: %s", call->what ? call->what : "", call->name, error);
+    view_toast(v, true, "%s %s: %s", call->what ? call->what : "",
+               *call->name ? call->name : "all", error);
 }
 
 static void on_command(struct view *v, const struct view_call *call, json_t *data)
@@ -423,6 +440,10 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
     case REPLY_PLAN:
         if (v->ask.serial == call->serial && v->ask.kind != ASK_NONE)
             on_plan(v, call, data);
+        break;
+    case REPLY_PREVIEW:
+        if (v->ask.serial == call->serial)
+            limits_preview(v, call, data);
         break;
     case REPLY_CHANGE: on_change(v, call, data); break;
     case REPLY_COMMAND: on_command(v, call, data); break;

@@ -238,7 +238,7 @@ static void on_reply(void *ctx, long status, json_t *data, const struct fault *f
     struct app *a = p->app;
     struct view_call *call = p->call;
 
-    (void)status;
+    call->status = status;
     drop_pending(p);
     view_reply(&a->view, call, data, f ? f->text : NULL);
     paint_soon(a);
@@ -427,9 +427,7 @@ static void app_fini(struct app *a)
     unwatch(a);
     api_free(a->api);
     while (a->pending) {
-        free(a->pending->call->name);
-        free(a->pending->call->what);
-        free(a->pending->call);
+        view_call_free(a->pending->call);
         drop_pending(a->pending);
     }
     view_fini(&a->view);

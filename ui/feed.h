@@ -27,6 +27,7 @@ struct feed_call { char *method, *name, *client; int64_t since_ms; bool held; };
 struct feed_plan {
     bool known;
     char *mode, *image, *memory, *cpus, *network, *working_dir, *weak;
+    int64_t pids;                   /* 0 = no limit */
     bool bootstrap;
     char *run_line;                 /* the docker run words, joined for reading */
     struct feed_note *notes;
@@ -96,6 +97,13 @@ struct feed_event {
     char *source, *type, *action, *server, *name, *detail;
 };
 
+/* What every isolated server inherits, and the sum of the memory limits of those that are wanted. */
+struct feed_isolation {
+    char *memory, *cpus, *network, *warning, *undo;
+    int64_t pids, limits_sum, total_memory;    /* 0 = none */
+    int servers;
+};
+
 struct feed_status {
     bool known;
     char *version, *host, *engine_state, *engine_context, *engine_version, *engine_error,
@@ -103,6 +111,7 @@ struct feed_status {
     char *listen, *listen_error, *config_path, *problem, *data_dir;
     int pid, errors, warnings, cpus;
     int64_t started_ms, engine_since_ms;
+    struct feed_isolation isolation;
     double cpu, self_cpu, longest_turn_ms;
     int64_t memory_used, memory_total, self_rss, sampling_us;
 };

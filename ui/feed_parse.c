@@ -87,6 +87,19 @@ static json_t *worst_problem(json_t *problems)
     return json_array_get(problems, 0);
 }
 
+static void parse_isolation(struct feed_isolation *i, json_t *o)
+{
+    feed_take_str(&i->memory, o, "memory_limit");
+    feed_take_str(&i->cpus, o, "cpu_limit");
+    feed_take_str(&i->network, o, "network_mode");
+    feed_take_str(&i->warning, o, "warning");
+    feed_take_str(&i->undo, o, "undo");
+    i->pids = get_int(o, "pids_limit", 0);
+    i->limits_sum = get_int(o, "limits_sum", 0);
+    i->total_memory = get_int(o, "total_memory", 0);
+    i->servers = get_int32(o, "servers", 0);
+}
+
 void feed_parse_status(struct feed_status *st, json_t *o)
 {
     json_t *host = json_object_get(o, "host"), *engine = json_object_get(o, "engine");
@@ -109,6 +122,7 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     if (get_int(problem, "line", 0) > 0)
         set_str(&st->problem,
                 xasprintf("line %lld: %s", (long long)get_int(problem, "line", 0), st->problem));
+    parse_isolation(&st->isolation, json_object_get(o, "isolation"));
     st->pid = get_int32(o, "pid", 0);
     st->started_ms = get_int(o, "started_wall_ms", 0);
     st->engine_since_ms = get_int(engine, "since_wall_ms", 0);
@@ -128,7 +142,9 @@ void feed_status_fini(struct feed_status *st)
 {
     char **all[] = {&st->version, &st->host, &st->engine_state, &st->engine_context,
                     &st->engine_version, &st->engine_error, &st->engine_endpoint, &st->listen,
-                    &st->listen_error, &st->config_path, &st->problem, &st->data_dir};
+                    &st->listen_error, &st->config_path, &st->problem, &st->data_dir,
+                    &st->isolation.memory, &st->isolation.cpus, &st->isolation.network,
+                    &st->isolation.warning, &st->isolation.undo};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         set_str(all[i], NULL);
@@ -298,6 +314,7 @@ static void parse_plan(struct feed_plan *p, json_t *o)
     feed_take_str(&p->working_dir, o, "working_dir");
     feed_take_str(&p->weak, o, "weak");
     p->bootstrap = get_bool(o, "bootstrap", false);
+    p->pids = get_int(o, "pids", 0);
     p->run_line = joined(NULL, json_object_get(o, "run_args"));
     parse_notes(p, json_object_get(o, "notes"));
     for (size_t i = 0; i < json_array_size(mounts); i++) {

@@ -169,6 +169,9 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
     } else if (*s->listen_error) {
         buf_printf(out, "! %s", s->listen_error);
         *st = ST_WARN;
+    } else if (*s->isolation.warning) {
+        buf_printf(out, "! %s", s->isolation.warning);
+        *st = ST_WARN;
     } else if (s->warnings > 0) {
         buf_printf(out, "config: %d warning%s: %s", s->warnings, s->warnings == 1 ? "" : "s",
                    s->problem);

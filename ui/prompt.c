@@ -40,7 +40,7 @@ static void on_verb(struct view *v, const char *verb, char *args)
         act_simple(v, *args ? args : s->name, verb);
 }
 
-/* set NAME memory=1g cpus=2 network=none isolation=docker */
+/* set NAME memory=1g cpus=2 network=none isolation=docker; set * … is what all inherit */
 static void on_set(struct view *v, const char *verb, char *args)
 {
     char *save = NULL, *name = strtok_r(args, " ", &save), *word;
@@ -53,7 +53,7 @@ static void on_set(struct view *v, const char *verb, char *args)
             break;
         *value++ = '\0';
         if (strcmp(word, "memory") && strcmp(word, "cpus") && strcmp(word, "network") &&
-            strcmp(word, "pids") && strcmp(word, "isolation"))
+            strcmp(word, "pids") && strcmp(word, "isolation") && strcmp(word, "total_memory"))
             break;
         json_object_set_new(body, word, json_string(value));
     }

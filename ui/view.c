@@ -228,8 +228,14 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
         act_reply(v, call, data, error);
     }
     view_settle(v);
+    view_call_free(call);
+}
+
+void view_call_free(struct view_call *call)
+{
     free(call->name);
     free(call->what);
+    json_decref(call->body);
     free(call);
 }
 
@@ -244,6 +250,7 @@ void view_send(struct view *v, enum reply_kind kind, const char *name, const cha
                                                                        : v->ask.serial;
     call->name = xstrdup(name);
     call->what = xstrdup(what);
+    call->body = json_incref(body);
     v->io->send(v->ctx, method, path, body, call);
 }
 

@@ -21,6 +21,7 @@ enum reply_kind {
     REPLY_SERVER,        /* one server with its plan and open calls */
     REPLY_PLAN,          /* what isolation would change */
     REPLY_CHANGE,        /* PATCH, undo */
+    REPLY_PREVIEW,       /* PATCH that is only tried */
     REPLY_COMMAND,       /* the command line, to be copied */
     REPLY_LOG_OLDER, REPLY_LOG_NEWER, REPLY_LOG_LATEST,
     REPLY_SHUTDOWN,
@@ -33,7 +34,10 @@ struct view_call {
     unsigned serial;     /* of the dialog, or of the log's target, that it belongs to */
     char *name;          /* raw server name or container id */
     char *what;          /* "restart", for what is said about it */
+    json_t *body;        /* what was sent with it; NULL */
+    long status;         /* of HTTP, set with the answer; 0 = none */
 };
+void view_call_free(struct view_call *call);
 
 /* What the view wants done. */
 struct view_io {
@@ -79,7 +83,7 @@ struct log_state {
 };
 
 enum ask_kind { ASK_NONE, ASK_WAIT, ASK_CONFIRM, ASK_LIMITS };
-enum { ASK_FIELDS = 3 };
+enum { ASK_NETWORK = 3, ASK_FIELDS = 4 };
 /* The one open dialog. */
 struct ask {
     enum ask_kind kind;
@@ -92,7 +96,8 @@ struct ask {
     struct strvec targets;   /* raw names */
     json_t *body;            /* of what y sends; NULL: none */
     size_t plans_due;        /* ASK_WAIT: answers still to come before it asks */
-    struct lineedit fields[ASK_FIELDS];   /* memory, cpus, network */
+    struct lineedit fields[ASK_FIELDS];   /* memory, cpus, pids, network */
+    bool all;                /* limits: of what every isolated server inherits */
     char *before[ASK_FIELDS];
     int field;
     char *error;
@@ -187,7 +192,11 @@ void act_isolate_to(struct view *v, const char *name, const char *mode);
 void act_set(struct view *v, const char *name, json_t *body);
 void act_simple(struct view *v, const char *name, const char *verb);
 void act_commit(struct view *v);             /* the open question was answered with yes */
-void act_commit_limits(struct view *v);
+/* for limits.c: the sentences and the diff of an answer, and between them what it interrupts ("":
+ * nothing); foreign text by lines; who is meant */
+void act_add_changes(struct view *v, json_t *data, const char *interrupts);
+void act_add_clean_lines(struct buf *out, const char *text);
+bool act_describe_targets(struct view *v, struct buf *out);
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error);
 /* ask.c */
 void ask_close(struct view *v);
@@ -195,7 +204,15 @@ void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *
               const char *verb);
 bool ask_key(struct view *v, int key);
 void ask_draw(struct view *v);
-void ask_limits(struct view *v, struct feed_server *s);
+struct rect ask_place_box(const struct view *v, int w, int h);
+/* limits.c */
+void limits_open(struct view *v, struct feed_server *s);
+void limits_key(struct view *v, int key);
+void limits_draw(struct view *v);
+void limits_commit(struct view *v);          /* the question about them was answered with yes */
+void limits_set_all(struct view *v, json_t *body /* stolen */);
+void limits_preview(struct view *v, const struct view_call *call, json_t *data);
+void limits_refused(struct view *v, const struct view_call *call, const char *error);
 /* prompt.c */
 void prompt_open(struct view *v, enum prompt_kind kind);
 bool prompt_key(struct view *v, int key);

@@ -54,13 +54,6 @@ const struct fuzz_seed fuzz_seeds[] = {
 
 struct outside { struct view_call *open[16]; int count; };
 
-static void drop_call(struct view_call *c)
-{
-    free(c->name);
-    free(c->what);
-    free(c);
-}
-
 static void io_send(void *ctx, const char *method, const char *path, json_t *body,
                     struct view_call *call)
 {
@@ -71,7 +64,7 @@ static void io_send(void *ctx, const char *method, const char *path, json_t *bod
     if (o->count < 16)
         o->open[o->count++] = call;
     else
-        drop_call(call);
+        view_call_free(call);
 }
 
 static void io_follow(void *ctx, const char *server, bool all)
@@ -189,7 +182,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check(&v);
     for (int i = 0; i < o.count; i++)
-        drop_call(o.open[i]);
+        view_call_free(o.open[i]);
     view_fini(&v);
     return 0;
 }

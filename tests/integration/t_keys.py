@@ -8,6 +8,7 @@ import os
 import re
 
 from harness import echo, fixture, limit, paths, proc, stays, tap, wait_for
+from harness.proxy import Proxy
 
 BUSYBOX = "mcptop-test/busybox:latest"
 
@@ -78,6 +79,55 @@ def test_limits(t):
     view.send("Enter")
     view.wait_text(r"256M")
     view.send("Escape")
+    view.send("q")
+    t.eq(view.wait_exit(), 0, "q leaves")
+
+
+@limit(120)
+def test_limits_refused_and_all(t):
+    """What the engine refuses becomes a question; ^T takes the suggestion; what all inherit is shown before it changes."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop({"docker_isolation": {"enabled": True, "total_memory": "600m"},
+                  "mcpServers": {"box": boxed(memory_limit="128m"), "heir": boxed()}}, docker_host=proxy)
+    ident = m.wait_server("box")["container"]["id"]
+    heir = m.wait_server("heir")["container"]["id"]
+    view = m.view(80, 24)
+    view.wait_text("come to 640M")
+    select(view, "box")
+    proxy.refuse("POST", r"/update$", 500, "device or resource busy")
+    view.send("L")
+    view.wait_text("suggested: memory 32m")
+    view.send("C-t", "Enter")
+    view.wait_text("change the limits of box")
+    view.send("y")
+    view.wait_text("restart box with the new limits")
+    view.wait_text("device or resource busy")
+    t.has(m.read_config(), '"memory_limit": "128m"', "the file is as it was")
+    view.send("y")
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["container"]["id"] != ident)
+    t.has(m.read_config(), '"memory_limit": "32m"', "y restarts it with the suggestion")
+    proxy.allow()
+    view.wait_gone("restart box")
+    view.send("L")
+    view.wait_text("limits of box")
+    view.send("Tab", "Tab", "Tab", "Tab", "Space")
+    view.wait_text("limits of all isolated servers")
+    view.send("Tab", "C-u")
+    view.type("256m")
+    view.wait_text("memory +256m")
+    view.send("Enter")
+    view.wait_text("Changed while they run: heir")
+    view.send("y")
+    wait_for(lambda: engine.docker.inspect(heir)["HostConfig"]["Memory"] == 256 << 20, 10, "the heir's limit to change while it runs")
+    view.wait_gone("come to 5|come to 6")
+    t.ok(True, "and the header has nothing to warn about any more")
+    view.send(":")
+    view.type("undo *")
+    view.send("Enter")
+    view.wait_text("take back the last change of all")
+    view.send("y")
+    wait_for(lambda: engine.docker.inspect(heir)["HostConfig"]["Memory"] == 512 << 20, 10, "it to be taken back")
     view.send("q")
     t.eq(view.wait_exit(), 0, "q leaves")
 

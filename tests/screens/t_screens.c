@@ -72,7 +72,26 @@ static const struct screen_case cases[] = {
     {.name = "isolate-yes", .w = 80, .h = 24, .script = "jjx<reply plan.json>y<reply change.json>"},
     {.name = "isolate-refused", .w = 80, .h = 24, .script = "jjx<reply error.json>"},
     {.name = "limits", .w = 80, .h = 24, .script = "L"},
-    {.name = "limits-set", .w = 80, .h = 24, .script = "L<^U>1g<Tab><BS><BS><BS>2<Tab> <Enter>"},
+    {.name = "limits-set", .w = 80, .h = 24, .script = "L<^U>1g<Tab><BS><BS><BS>2<Tab><^U>100<Tab> <Enter>"},
+    {.name = "limits-suggested", .w = 80, .h = 24, .script = "L<^T><Enter>"},
+    {.name = "limits-tight", .w = 80, .h = 24, .script = "jjjjjL"},
+    {.name = "limits-oom-inside", .w = 80, .h = 24, .script = "<event usage usage.json>jjjjjL"},
+    {.name = "limits-oom", .w = 80, .h = 24, .script = "jjjL<^T>"},
+    {.name = "limits-throttled", .w = 80, .h = 24, .script = "<event usage usage2.json>jL"},
+    {.name = "limits-host", .w = 80, .h = 24, .script = "jjL"},
+    {.name = "limits-engine-refuses", .w = 80, .h = 24,
+     .script = "L<^U>1g<Enter><reply error-engine.json>"},
+    {.name = "limits-engine-refuses-yes", .w = 80, .h = 24,
+     .script = "L<^U>1g<Enter><reply error-engine.json>y<reply change.json>"},
+    {.name = "limits-all", .w = 80, .h = 24,
+     .script = "<event status status-budget.json>L<Tab><Tab><Tab><Tab> <Tab><^U>1g"},
+    {.name = "limits-all-asks", .w = 80, .h = 24,
+     .script = "<event status status-budget.json>L<Tab><Tab><Tab><Tab> <Tab><^U>1g<Enter>"
+               "<reply preview.json>"},
+    {.name = "limits-budget-asks", .w = 80, .h = 24,
+     .script = "<event status status-budget.json>L<^U>1g<Enter><reply preview-one.json>y"},
+    {.name = "palette-set-all", .w = 80, .h = 24,
+     .script = ":set * memory=1g<Enter><reply preview.json>y"},
     {.name = "limits-refused", .w = 80, .h = 24, .script = "L<^U>rubbish<Enter><reply error.json>"},
     {.name = "limits-done", .w = 80, .h = 24, .script = "L<^U>1g<Enter><reply change.json>"},
     {.name = "undo", .w = 80, .h = 24, .script = "u"},
@@ -225,6 +244,7 @@ static void apply_reply(struct view *v, struct outside *o, const char *file)
         return;
     }
     memmove(o->open, o->open + 1, (size_t)--o->open_count * sizeof(*o->open));
+    call->status = (long)json_integer_value(json_object_get(reply, "status"));
     view_reply(v, call, json_object_get(reply, "data"),
                json_string_value(json_object_get(reply, "error")));
     json_decref(reply);
@@ -235,7 +255,7 @@ static int named_key(const char *name)
     static const struct { const char *name; int key; } names[] = {
         {"Enter", K_ENTER}, {"Esc", K_ESC}, {"Tab", K_TAB}, {"BS", K_BACKSPACE},
         {"Right", K_RIGHT}, {"Left", K_LEFT},
-        {"^U", K_CTRL('U')}, {"PgUp", K_PGUP}, {"PgDn", K_PGDN},
+        {"^U", K_CTRL('U')}, {"^T", K_CTRL('T')}, {"PgUp", K_PGUP}, {"PgDn", K_PGDN},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -330,11 +350,8 @@ static void run_case(const struct screen_case *c)
     view_connection(&v, CONN_UP, NULL);
     apply_event(&v, "log", "log.json");
     /* what is asked at the start is no part of a case */
-    for (int i = 0; i < o.open_count; i++) {
-        free(o.open[i]->name);
-        free(o.open[i]->what);
-        free(o.open[i]);
-    }
+    for (int i = 0; i < o.open_count; i++)
+        view_call_free(o.open[i]);
     o.open_count = 0;
     buf_clear(&o.asked);
     for (size_t i = 0; i < v.feed.server_count; i++)
@@ -343,11 +360,8 @@ static void run_case(const struct screen_case *c)
     canvas_dump(&v.canvas, &got, c->styles);
     buf_add(&got, buf_str(&o.asked), o.asked.len);
     compare(c->name, buf_str(&got));
-    for (int i = 0; i < o.open_count; i++) {
-        free(o.open[i]->name);
-        free(o.open[i]->what);
-        free(o.open[i]);
-    }
+    for (int i = 0; i < o.open_count; i++)
+        view_call_free(o.open[i]);
     buf_fini(&o.asked);
     view_fini(&v);
 }

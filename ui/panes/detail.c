@@ -134,10 +134,11 @@ static void put_limits(struct page *p, const struct feed_server *s)
         return;
     }
     y = page_y(p);
-    buf_printf(&text, "%s of %s, peak %s%s", pane_size(u->memory, a, sizeof(a)),
+    buf_printf(&text, "%s of %s, peak %s", pane_size(u->memory, a, sizeof(a)),
                u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
-               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)),
-               u->ooms > 0 ? ", OOM kills" : "");
+               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)));
+    if (u->ooms > 0)
+        buf_printf(&text, ", %lld OOM kill%s", (long long)u->ooms, u->ooms == 1 ? "" : "s");
     if (y >= 0) {
         put_label(p, "memory");
         if (u->limit > 0)
@@ -147,9 +148,10 @@ static void put_limits(struct page *p, const struct feed_server *s)
     p->row++;
     y = page_y(p);
     buf_clear(&text);
-    buf_printf(&text, "%s%% of a core, limit %s%s", pane_cpu(u->cpu, a, sizeof(a)),
-               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none",
-               u->throttled >= 1 ? ", throttled" : "");
+    buf_printf(&text, "%s%% of a core, limit %s", pane_cpu(u->cpu, a, sizeof(a)),
+               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none");
+    if (u->throttled >= 1)
+        buf_printf(&text, ", throttled %.0f%%", u->throttled);
     if (y >= 0) {
         put_label(p, "cpu");
         graph_spark(p->c, at - bar - 1, y, bar, ST_GRAPH, &s->cpu, 100);
@@ -159,6 +161,12 @@ static void put_limits(struct page *p, const struct feed_server *s)
     if (!strcmp(s->where, "docker"))
         fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
                pane_size(u->net_rx, a, sizeof(a)), pane_size(u->net_tx, b, sizeof(b)));
+    if (u->io_read > 0 || u->io_write > 0)
+        fieldf(p, "disk", ST_NORMAL, "read %s, written %s", pane_size(u->io_read, a, sizeof(a)),
+               pane_size(u->io_write, b, sizeof(b)));
+    if (u->wait_cpu >= 1 || u->wait_memory >= 1 || u->wait_disk >= 1)
+        fieldf(p, "waits", ST_NORMAL, "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
+               u->wait_cpu, u->wait_memory, u->wait_disk);
 }
 
 static void put_calls(struct page *p, const struct feed_server *s)
