@@ -95,7 +95,7 @@ def test_all(t):
     t.eq(container(engine, "own")["HostConfig"]["PidsLimit"], 64, "and what a server inherits of it")
     t.eq({name: m.server(name)["container"]["id"] for name in before}, before, "in the same containers")
     t.has(m.read_config(), r'"docker_isolation": \{[^}]*"memory_limit": "192m"[^}]*"pids_limit": 64', "written where all inherit it from")
-    t.eq(m.api.get("/status")["isolation"]["undo"], "memory_limit 128m → 192m, pids_limit none → 64", "it can be undone")
+    t.eq(m.api.get("/status")["isolation"]["undo"], "memory_limit 128m → 192m, pids_limit 512 → 64", "it can be undone")
     for body, status in (({"memory": "rubbish"}, 400), ({"isolation": "none"}, 400), ({"cpus": "999"}, 400)):
         t.eq(m.api.raw("PATCH", "/docker_isolation", body).status, status, f"refused: {body}")
     m.cli("undo", "--all", check=0)
