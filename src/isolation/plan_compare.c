@@ -36,10 +36,16 @@ static void say_mounts(const struct plan *to, struct strvec *out)
 
 static void say_into_container(const struct plan *to, struct strvec *out)
 {
-    strvec_addf(out, "It will run in a container of %s.", to->image);
+    if (to->adopted)
+        strvec_addf(out, "Its docker run will be made by mcptop itself: a container of %s.",
+                    to->image);
+    else
+        strvec_addf(out, "It will run in a container of %s.", to->image);
     say_mounts(to, out);
     if (strcmp(to->network_mode, "none") == 0)
         strvec_add(out, "It has no network.");
+    else if (strcmp(to->network_mode, "default") == 0)
+        strvec_add(out, "Its network is the engine's default.");
     else
         strvec_addf(out, "Its network is %s.", to->network_mode);
     strvec_addf(out, "Memory: %s, CPUs: %s.", text_or_none(to->memory_text, to->memory_bytes),
@@ -56,9 +62,13 @@ static void say_into_container(const struct plan *to, struct strvec *out)
 
 static void say_onto_host(const struct plan *from, struct strvec *out)
 {
-    strvec_add(out, "It will run on the host, as you: it can read and change all your files and "
-                    "use the network.");
-    if (from->memory_bytes || from->nano_cpus)
+    if (from->adopted)
+        strvec_add(out, "Its docker run will be started as written: mcptop then neither measures "
+                        "nor limits its container, and docker may leave it behind.");
+    else
+        strvec_add(out, "It will run on the host, as you: it can read and change all your files "
+                        "and use the network.");
+    if (!from->adopted && (from->memory_bytes || from->nano_cpus))
         strvec_addf(out, "Its limits end (memory %s, CPUs %s).",
                     text_or_none(from->memory_text, from->memory_bytes),
                     text_or_none(from->cpu_text, from->nano_cpus));
@@ -110,6 +120,7 @@ static void say_container_changes(const struct plan *from, const struct plan *to
     say_changed("Processes", count_or_none(from->pids_limit, pids_from, sizeof(pids_from)),
                 count_or_none(to->pids_limit, pids_to, sizeof(pids_to)), out);
     say_changed("Network", from->network_mode, to->network_mode, out);
+    say_changed("Hardening", hardening_name(from->hardening), hardening_name(to->hardening), out);
     say_changed("Directory", from->working_dir ? from->working_dir : "the image's",
                 to->working_dir ? to->working_dir : "the image's", out);
     for (size_t i = 0; i < from->mount_count; i++)

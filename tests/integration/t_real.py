@@ -74,6 +74,29 @@ def test_real_servers(t):
     check_keys(t, m, engine)
 
 
+@limit(300)
+def test_hardened_filesystem(t):
+    """A directory of the user's that is closed to others, mounted for the reference server, under the default hardening."""
+    engine = t.engine("node:20")
+    data = t.path("closed")
+    os.makedirs(data)
+    with open(os.path.join(data, "note.txt"), "w", encoding="ascii") as file:
+        file.write("closed to others")
+    os.chmod(data, 0o700)
+    os.chown(data, 1000, 1000)
+    m = t.mcptop({"docker_isolation": {"enabled": True}, "mcpServers": {"files": {
+        "command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "/data"], "init_timeout": "180s",
+        "isolation": {"volumes": [f"{data}:/data"], "timeout": "180s"}}}}, docker_host=engine)
+    one = m.wait_server("files", timeout=240)
+    t.eq(one["plan"]["hardening"], "standard", "hardened as by default")
+    client = m.mcp("files")
+    client.initialize()
+    got = client.tool("read_file", {"path": "/data/note.txt"}, timeout=60)
+    t.has(json.dumps(got), "closed to others", "it reads what its owner closed to others")
+    client.tool("write_file", {"path": "/data/new.txt", "content": "x"}, timeout=60)
+    t.ok(os.path.exists(os.path.join(data, "new.txt")), "and writes there")
+
+
 def check_limits(t, m, engine):
     for name, memory, cpus in [("d-everything", 512 << 20, 10**9), ("d-memory", 512 << 20, 5 * 10**8), ("d-sqlite", 1 << 30, 10**9)]:
         host = engine.docker.inspect(m.server(name)["container"]["id"])["HostConfig"]

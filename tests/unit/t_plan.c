@@ -1086,6 +1086,28 @@ static void test_compare(void)
     ok(strstr(careful, "Careful: /home/u/server: the command is a path of the host"), "a command that the image lacks");
     plan_free(own);
     plan_free(host);
+    struct plan *adopted = make("", DOCKER), *written = make("", DOCKER ISO("\"mode\":\"none\""));
+    plan_compare(written, adopted, &s);
+    AUTO_FREE char *taken = words_line(&s);
+    is_str(taken,
+           "Its docker run will be made by mcptop itself: a container of x. The files of the host are out of its "
+           "reach: none is mounted. Its network is the engine's default. Memory: none, CPUs: none. The server restarts.",
+           "docker run: as written → adopted");
+    plan_compare(adopted, written, &s);
+    AUTO_FREE char *given = words_line(&s);
+    is_str(given,
+           "Its docker run will be started as written: mcptop then neither measures nor limits its container, and "
+           "docker may leave it behind. The server restarts.",
+           "and back");
+    plan_free(adopted);
+    plan_free(written);
+    struct plan *bare = make("\"enabled\":true,\"hardening\":\"off\",\"pids_limit\":512", UVX
+                             ISO("\"volumes\":[\"/h:/c:ro\"],\"extra_args\":[\"--read-only\"]"));
+    plan_compare(docker, bare, &s);
+    AUTO_FREE char *changes = words_line(&s);
+    is_str(changes, "Hardening: standard → off. --read-only true is new. The server restarts.",
+           "hardening and a flag");
+    plan_free(bare);
     plan_free(docker);
     plan_free(bigger);
 }
