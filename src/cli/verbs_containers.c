@@ -40,7 +40,10 @@ static void add_row(struct grid *t, json_t *one)
     grid_row(t);
     grid_cellf(t, "%.*s", SHORT_ID, doc_str(one, "id"));
     grid_cell(t, *doc_str(one, "server") ? doc_str(one, "server") : "-");
-    grid_cellf(t, "%s%s", doc_str(one, "owner"), orphan ? " (orphan)" : "");
+    /* Another instance is known by the beginning of its id only. */
+    bool other = !strcmp(doc_str(one, "owner"), "other");
+    grid_cellf(t, "%s%s%.*s%s", doc_str(one, "owner"), other ? " " : "", other ? 8 : 0,
+               doc_str(one, "instance"), orphan ? " (orphan)" : "");
     grid_cell(t, doc_str(one, "state"));
     if (cpu < 0)
         grid_cell(t, "-");

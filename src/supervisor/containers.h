@@ -77,7 +77,8 @@ void containers_release(struct containers *cs, const char *server);
  * the engine is down; several may wait for one search. f: it could not be made. */
 typedef void (*containers_fn)(void *ctx, const struct fault *f);
 void containers_search(struct containers *cs, containers_fn fn, void *ctx);
-bool containers_is_searching(const struct containers *cs);
+/* The same for one that is in the mirror, by its id, in milliseconds: its use is not read anew. */
+void containers_look_again(struct containers *cs, const char *id, containers_fn fn, void *ctx);
 /* no removal is under way */
 bool containers_is_idle(const struct containers *cs);
 

@@ -13,6 +13,15 @@ struct waiter {
     struct waiter *next;
 };
 
+struct look {
+    struct containers *cs;
+    struct orphans_search *search;
+    char id[65];
+    containers_fn fn;
+    void *ctx;
+    struct look *next;
+};
+
 static void tell_waiters(struct containers *cs, const struct fault *f)
 {
     struct waiter *all = cs->waiters;
@@ -68,7 +77,8 @@ static void take_verdict(struct containers *cs, struct orphan_subject *s)
     c->evidence = buf_take(&s->evidence);
     c->orphan = s->orphan;
     c->cpu_percent = s->cpu_percent;
-    c->memory_bytes = s->memory_bytes;
+    if (s->memory_bytes >= 0)
+        c->memory_bytes = s->memory_bytes;
     containers_tell_changed(cs, c);
 }
 
@@ -100,9 +110,39 @@ void containers_search(struct containers *cs, containers_fn fn, void *ctx)
         cs->search = orphans_search(cs->loop, cs->engine, cs->instance, on_found, cs);
 }
 
-bool containers_is_searching(const struct containers *cs)
+/* ---- one of them again ---- */
+
+/* Frees it and tells. */
+static void look_end(struct look *l, const struct fault *f)
 {
-    return cs->search;
+    struct look done = *l, **p = &l->cs->looks;
+    while (*p != l)
+        p = &(*p)->next;
+    *p = l->next;
+    free(l);
+    done.fn(done.ctx, f);
+}
+
+static void on_looked_again(void *ctx, struct orphan_subject *v, size_t n, const struct fault *f)
+{
+    struct look *l = ctx;
+    struct fleet_container *c = containers_mirrored(l->cs, l->id);
+    if (!f && n)
+        take_verdict(l->cs, &v[0]);
+    else if (!f && c && c->foreign)
+        containers_forget(l->cs, c);
+    look_end(l, f);
+}
+
+void containers_look_again(struct containers *cs, const char *id, containers_fn fn, void *ctx)
+{
+    const struct fleet_container *c = containers_mirrored(cs, id);
+    struct look *l = xcalloc(1, sizeof *l);
+    *l = (struct look){ .cs = cs, .fn = fn, .ctx = ctx, .next = cs->looks };
+    snprintf(l->id, sizeof l->id, "%s", id);
+    cs->looks = l;
+    l->search = orphans_look_again(cs->loop, cs->engine, id, c ? c->cpu_percent : -1,
+                                   on_looked_again, l);
 }
 
 void containers_orphans_stop(struct containers *cs, const struct fault *why)
@@ -111,4 +151,8 @@ void containers_orphans_stop(struct containers *cs, const struct fault *why)
     orphans_cancel(TAKE(cs->search));
     fault_set(&f, FAULT_ENGINE_DOWN, "%s", why ? why->text : "the engine is not used any more");
     tell_waiters(cs, &f);
+    while (cs->looks) {
+        orphans_cancel(cs->looks->search);
+        look_end(cs->looks, &f);
+    }
 }

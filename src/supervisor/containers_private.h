@@ -17,6 +17,7 @@ struct removal {
 };
 
 struct waiter;
+struct look;
 struct kept { char *server; char id[65]; struct kept *next; };
 
 struct containers {
@@ -38,6 +39,7 @@ struct containers {
     struct kept *kept;
     struct orphans_search *search;    /* containers_orphans.c */
     struct waiter *waiters;           /* who wants to hear of its end */
+    struct look *looks;               /* at single ones */
     struct containers_events events;
     void *ctx;
 };

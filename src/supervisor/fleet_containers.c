@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Containers as the user sees them: the search for those that nobody uses, and removal by his key
  * or verb. What carries our label goes when no server of ours uses it; what does not is removed
- * only by the evidence of a search, which is made again just before. */
+ * only by the evidence of a search, after another look at it. */
 #include "supervisor/fleet_private.h"
 
 #include <string.h>
@@ -12,7 +12,6 @@ struct removal {
     struct fleet *fleet;
     engine_reply_fn fn;
     void *ctx;
-    bool joined;                /* the search was under way already: too old a look */
     char id[65];
 };
 
@@ -34,16 +33,11 @@ static void remove_now(struct removal *r, const struct fleet_container *c)
     engine_remove(containers_get_engine(r->fleet->containers), r->id, true, on_removed, r);
 }
 
-static void on_searched(void *ctx, const struct fault *f)
+static void on_looked_again(void *ctx, const struct fault *f)
 {
     struct removal *r = ctx;
     struct fault why = FAULT_NONE;
     const struct fleet_container *c = containers_find(r->fleet->containers, r->id);
-    if (!f && r->joined) {
-        r->joined = false;
-        containers_search(r->fleet->containers, on_searched, r);
-        return;
-    }
     if (f)
         why = *f;
     else if (!c)
@@ -76,11 +70,10 @@ void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn
         return;
     }
     struct removal *r = xcalloc(1, sizeof *r);
-    *r = (struct removal){ .fleet = fl, .fn = fn, .ctx = ctx,
-                           .joined = containers_is_searching(fl->containers) };
+    *r = (struct removal){ .fleet = fl, .fn = fn, .ctx = ctx };
     memcpy(r->id, c->id, sizeof r->id);
     if (c->foreign)
-        containers_search(fl->containers, on_searched, r);
+        containers_look_again(fl->containers, r->id, on_looked_again, r);
     else
         remove_now(r, c);
 }

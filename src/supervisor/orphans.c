@@ -10,11 +10,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "docker/stats.h"
 
-enum { MAX_SUBJECTS = 256, PROCESSES_A_TURN = 16, READINGS_AT_ONCE = 16 };
+enum { MAX_SUBJECTS = 256, PROCESSES_A_TURN = 16, READINGS_AT_ONCE = 64 };
 #define BETWEEN_READINGS_S .5       /* from the end of the first ones to the second ones */
 
 struct reading {                    /* of one container */
@@ -31,6 +32,7 @@ struct orphans_search {
     void *ctx;
 
     json_t *list;                   /* what is still to be inspected, from the end */
+    double cpu_percent;             /* of one that is looked at again */
     struct orphan_subject *v;
     struct reading *readings;       /* of v; made when v is complete */
     size_t n, at, reading;          /* at: the next to be read; reading: how many are under way */
@@ -205,9 +207,17 @@ static bool is_meant(const json_t *inspected)
 
 static void inspect_next(struct orphans_search *s);
 
-static void add_subject(struct orphans_search *s, json_t *inspected, json_t *listed)
+/* "2026-11-25T09:36:13.011234567Z" */
+static int64_t created_wall_ms(const json_t *inspected)
 {
-    json_t *labels = json_object_get(listed, "Labels");
+    struct tm tm = {0};
+    const char *s = text_of(inspected, "Created");
+    return strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
+}
+
+static void add_subject(struct orphans_search *s, json_t *inspected)
+{
+    json_t *labels = json_object_get(json_object_get(inspected, "Config"), "Labels");
     const char *name = text_of(inspected, "Name");
     struct orphan_subject *one;
     s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
@@ -219,7 +229,7 @@ static void add_subject(struct orphans_search *s, json_t *inspected, json_t *lis
     put(one->server, sizeof one->server, text_of(labels, "com.mcpproxy.server"));
     put(one->instance, sizeof one->instance, text_of(labels, "com.mcpproxy.instance"));
     one->managed = strcmp(text_of(labels, "com.mcpproxy.managed"), "true") == 0;
-    one->created_wall_ms = json_integer_value(json_object_get(listed, "Created")) * 1000;
+    one->created_wall_ms = created_wall_ms(inspected);
 }
 
 static void on_inspected(void *ctx, json_t *reply, const struct fault *f)
@@ -232,7 +242,7 @@ static void on_inspected(void *ctx, json_t *reply, const struct fault *f)
         return;
     }
     if (!f && is_meant(reply) && s->n < MAX_SUBJECTS)
-        add_subject(s, reply, json_array_get(s->list, last));
+        add_subject(s, reply);
     json_array_remove(s->list, last);
     inspect_next(s);
 }
@@ -248,6 +258,21 @@ static void inspect_next(struct orphans_search *s)
         return;
     }
     read_more(s);
+}
+
+static void on_looked(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct orphans_search *s = ctx;
+    s->request = NULL;
+    if (f && f->code != FAULT_NOT_FOUND) {
+        finish(s, f);
+        return;
+    }
+    if (!f && is_meant(reply)) {
+        add_subject(s, reply);
+        s->v[0].cpu_percent = s->cpu_percent;
+    }
+    begin_scan(s);
 }
 
 static void on_list(void *ctx, json_t *reply, const struct fault *f)
@@ -275,17 +300,34 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         read_more(s);
 }
 
-struct orphans_search *orphans_search(struct ev_loop *loop, struct engine *engine,
-                                      const char *instance, orphans_fn fn, void *ctx)
+static struct orphans_search *search_new(struct ev_loop *loop, struct engine *engine,
+                                         orphans_fn fn, void *ctx)
 {
     struct orphans_search *s = xcalloc(1, sizeof *s);
     s->loop = loop;
     s->engine = engine;
-    put(s->instance, sizeof s->instance, instance);
     s->fn = fn;
     s->ctx = ctx;
     ev_timer_init(&s->timer, on_timer, 0., 0.);
     s->timer.data = s;
+    return s;
+}
+
+struct orphans_search *orphans_look_again(struct ev_loop *loop, struct engine *engine,
+                                          const char *id, double cpu_percent, orphans_fn fn,
+                                          void *ctx)
+{
+    struct orphans_search *s = search_new(loop, engine, fn, ctx);
+    s->cpu_percent = cpu_percent;
+    s->request = engine_inspect(engine, id, on_looked, s);
+    return s;
+}
+
+struct orphans_search *orphans_search(struct ev_loop *loop, struct engine *engine,
+                                      const char *instance, orphans_fn fn, void *ctx)
+{
+    struct orphans_search *s = search_new(loop, engine, fn, ctx);
+    put(s->instance, sizeof s->instance, instance);
     s->request = engine_list_running(engine, on_list, s);
     return s;
 }

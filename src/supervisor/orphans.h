@@ -42,6 +42,11 @@ struct orphans_search;
 /* Leaves out the containers of `instance`. */
 struct orphans_search *orphans_search(struct ev_loop *loop, struct engine *engine,
                                       const char *instance, orphans_fn fn, void *ctx);
+/* Looks again at one container, without reading its use anew: n is 1, or 0 when it is gone or is
+ * no such container any more. Takes milliseconds. */
+struct orphans_search *orphans_look_again(struct ev_loop *loop, struct engine *engine,
+                                          const char *id, double cpu_percent, orphans_fn fn,
+                                          void *ctx);
 void orphans_cancel(struct orphans_search *s);      /* NULL is fine */
 
 #endif
