@@ -37,6 +37,7 @@ struct engine {
     void *ctx;
     enum engine_state state;
     int64_t state_since_ms;
+    int64_t answered_ms;            /* a probe, monotonic */
     char version[64];
     char prefix[16];                /* "/v1.41" */
     char error[sizeof(((struct fault *)0)->text)];
@@ -266,6 +267,7 @@ static void on_probe_done(void *ctx, const struct http_reply *r, const struct fa
         engine_down(e, &why);
         return;
     }
+    e->answered_ms = clock_mono_ms();
     if (!e->stream)
         stream_open(e);
     engine_set_state(e, ENGINE_UP, NULL);
@@ -522,4 +524,14 @@ int engine_look(struct engine *e, struct fault *f)
     fault_set(&why, errno, "connect");
     engine_probe(e);
     return engine_fault_connection(&e->context, &why, f);
+}
+
+void engine_check(struct engine *e)
+{
+    engine_probe(e);
+}
+
+int64_t engine_get_answered_ms(const struct engine *e)
+{
+    return e->answered_ms;
 }

@@ -55,6 +55,10 @@ void engine_retry_now(struct engine *e);
  * takes none while it still ends its containers and tells of that. -1: f says why; and what the
  * state says is looked at again. */
 int engine_look(struct engine *e, struct fault *f);
+/* Asks whether it still answers, though nothing says that it does not: the state follows within
+ * 5 s, or engine_get_answered_ms (monotonic; 0 = never) moves. */
+void engine_check(struct engine *e);
+int64_t engine_get_answered_ms(const struct engine *e);
 
 /* reply: the parsed JSON body (borrowed; NULL when empty, or when there was nothing to do: starting
  * what runs, stopping what does not), or f. */

@@ -320,6 +320,7 @@ static void act_ready(struct server *s)
 static void act_silent(struct server *s)
 {
     server_set_state(s, SERVER_SILENT, s->p->cause);
+    server_whose_silence(s);       /* begins to ask */
 }
 
 static void act_over(struct server *s)
@@ -418,6 +419,14 @@ static void on_healthy(struct ev_loop *loop, ev_timer *w, int revents)
     }
 }
 
+/* SILENT, and the engine answers nothing. */
+static void blame_engine(struct server *s)
+{
+    char reason[512];
+    snprintf(reason, sizeof reason, "engine down: %s", containers_get_error(s->fleet->containers));
+    server_set_state(s, SERVER_SILENT, reason);
+}
+
 static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop;
@@ -425,8 +434,14 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
     struct server *s = w->data;
     assert(s->state == SERVER_SILENT);
     struct session_stats stats;
+    enum silence whose = server_whose_silence(s);
     session_get_stats(s->session, &stats);
-    if (stats.in_flight) {
+    if (whose == SILENCE_OF_ENGINE) {
+        /* Behind an engine that hangs it may be as well as ever: nothing would be won. */
+        blame_engine(s);
+        return;
+    }
+    if (stats.in_flight || whose == SILENCE_NOT_KNOWN) {
         /* Busy with somebody's call and of one thread: the call's own time-out decides. */
         arm(s, w, SILENT_AGAIN_S * 1000);
         return;
@@ -474,6 +489,8 @@ void server_engine_changed(struct server *s)
 {
     if (s->p->waits_for_engine)
         server_fire(s, EV_RETRY);
+    else if (s->state == SERVER_SILENT && server_whose_silence(s) == SILENCE_OF_ENGINE)
+        blame_engine(s);
 }
 
 /* ---- configuration ---------------------------------------------------------------- */

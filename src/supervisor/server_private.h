@@ -73,6 +73,11 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
 /* The same of the last run, and what a program that gave up said last: most say there why. */
 void server_run_reason(const struct server *s, char *out, size_t n);
 
+/* A server in a container is heard through its engine: whose silence is it? Not known yet: the
+ * engine is being asked, for 5 s at most. */
+enum silence { SILENCE_OWN, SILENCE_NOT_KNOWN, SILENCE_OF_ENGINE };
+enum silence server_whose_silence(const struct server *s);
+
 /* server_usage.c */
 void server_usage_reset(struct server *s);        /* a run ended or begins */
 

@@ -315,6 +315,19 @@ enum run_begin server_run_begin(struct server *s)
     return RUN_BEGUN;
 }
 
+enum silence server_whose_silence(const struct server *s)
+{
+    struct engine *e = containers_get_engine(s->fleet->containers);
+    if (!s->backend || !*s->backend->container_id || !e)
+        return SILENCE_OWN;
+    if (engine_get_state(e) == ENGINE_DOWN)
+        return SILENCE_OF_ENGINE;
+    if (engine_get_answered_ms(e) > s->state_since_ms)
+        return SILENCE_OWN;
+    engine_check(e);
+    return SILENCE_NOT_KNOWN;
+}
+
 void server_run_drop_plan(struct server *s)
 {
     if (s->p->run_plan != s->plan)

@@ -4,6 +4,7 @@
 takes, and what is done to a container behind our back."""
 
 import os
+import threading
 import time
 
 from harness import echo, limit, paths, proc, tap, wait_for
@@ -196,6 +197,40 @@ def test_behind_our_back(t):
     m.api.post("/servers/paused/kill")
     m.wait_server("paused", lambda s: s["state"] == "ready" and s["restarts"] >= 2)
     one_each(t, engine, m, names, "one container for each, after all that")
+
+
+@limit(150)
+def test_races(t):
+    """Whatever the engine's other users and ours do to a container at the same time, one is left, and it is ready."""
+    engine = t.engine()
+    names = [f"r{n}" for n in range(5)]
+    m = t.mcptop(config(**{name: boxed() for name in names}), docker_host=engine)
+    all_ready(m, len(names), 40)
+    outside = [("kill",), ("stop", "-t", "1"), ("rm", "-f"), ("restart", "-t", "0"), ("pause",)]
+    inside = ["restart", "kill", "stop", "restart", "kill"]
+    for turn in range(5):
+        doing = []
+        for n, name in enumerate(names):
+            ident, act = m.server(name)["container"]["id"], outside[(n + turn) % 5]
+            verb = inside[n]
+            doing += [threading.Thread(target=engine.docker.cli, args=(*act, ident), kwargs={"check": False}),
+                      threading.Thread(target=m.api.post, args=(f"/servers/{name}/{verb}",))]
+        for one in doing:
+            one.start()
+        for one in doing:
+            one.join()
+        for name in names:
+            if m.server(name)["wanted"] == "down":
+                m.api.post(f"/servers/{name}/start")
+        all_ready(m, len(names), 30)
+        for name in names:
+            client = m.mcp(name)
+            client.initialize()
+            t.eq(client.tool("echo", {"text": "on"})["content"][0]["text"], "on", f"turn {turn}: {name} answers")
+        one_each(t, engine, m, names, f"turn {turn}: one container for each")
+    m.stop()
+    t.eq([c["Names"] for c in engine.docker.mine() if c["Labels"]["com.mcpproxy.server"] in names], [],
+         "none is left at the end")
 
 
 if __name__ == "__main__":
