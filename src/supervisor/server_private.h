@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What server.c (the state machine) and server_run.c (one run: backend and session) share. For
- * these and server_usage.c only. */
+/* What server.c (the state machine), server_plan.c (configuration) and server_run.c (one run: backend
+ * and session) share. For these and server_usage.c only. */
 #ifndef MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 #define MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 
@@ -56,7 +56,8 @@ struct server_private {
 void server_set_state(struct server *s, enum server_state state, const char *reason);
 void server_fire(struct server *s, enum server_event e);
 __attribute__((format(printf, 2, 3))) void server_set_cause(struct server *s, const char *fmt, ...);
-/* The plan from the configuration as it is; swaps s->plan. */
+
+/* server_plan.c: the plan from the configuration as it is; swaps s->plan. */
 void server_replan(struct server *s);
 
 /* server_run.c */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A server and its configuration: the plan made anew, and what a changed one leads to: nothing, a
+ * change of limits while it runs, or a restart. Writes no state. */
+#include "supervisor/server_private.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "supervisor/fleet_private.h"
+
+void server_replan(struct server *s)
+{
+    struct plan *fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
+    if (s->runner != RUNNER_UNKNOWN && (!fresh->image || !s->plan || !s->plan->image ||
+                                        strcmp(fresh->image, s->plan->image) != 0)) {
+        s->runner = RUNNER_UNKNOWN;    /* what was learned is about another image */
+        plan_free(fresh);
+        fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
+    }
+    /* A run goes on by the plan it was begun with. */
+    if (s->p->run_plan != s->plan || !s->backend)
+        plan_free(s->plan);
+    s->plan = fresh;
+}
+
+static void on_updated(void *ctx, const struct fault *f)
+{
+    struct server *s = ctx;
+    bool putting_back = s->p->putting_back;
+    s->p->updating = s->p->putting_back = false;
+    if (!f && !putting_back) {
+        char pids[24] = "no limit";
+        if (s->plan->pids_limit)
+            snprintf(pids, sizeof pids, "%lld", (long long)s->plan->pids_limit);
+        logstore_say(s->log, "limits changed while it runs: memory %s, cpus %s, pids %s",
+                     s->plan->memory_text ? s->plan->memory_text : "none",
+                     s->plan->cpu_text ? s->plan->cpu_text : "none", pids);
+    } else if (f) {
+        logstore_say(s->log, "limits could not be changed while it runs: %s", f->text);
+    }
+    if (fleet_change_settled(s->fleet, s, f) || putting_back || !f)
+        return;
+    /* Not of a run that is on its way out: it is not ours to want it back. */
+    if (s->wanted != WANTED_UP || s->state == SERVER_STOPPING)
+        return;
+    server_restart(s, "limits changed");
+}
+
+static void update_live(struct server *s)
+{
+    if (!s->backend || s->state == SERVER_STOPPING)
+        return;
+    if (!s->backend->ops->update) {
+        server_set_cause(s, "configuration changed");
+        server_fire(s, EV_RESTART);
+        return;
+    }
+    /* Before it runs there is nothing to be refused: it is made with the new ones. */
+    s->p->updating = s->p->feeding;
+    s->backend->ops->update(s->backend, s->plan, on_updated);
+    server_run_drop_plan(s);
+    s->p->run_plan = s->plan;
+}
+
+static void follow_enabled(struct server *s)
+{
+    s->by_user = false;
+    s->p->begun = true;
+    if (s->config->enabled != TRI_NO) {
+        s->wanted = WANTED_UP;
+        server_set_cause(s, "enabled in the configuration");
+        session_refuse(s->session, NULL);
+        server_fire(s, EV_START);
+    } else {
+        s->wanted = WANTED_DOWN;
+        server_set_cause(s, "disabled in the configuration");
+        server_fire(s, EV_STOP);
+    }
+}
+
+void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed)
+{
+    uint64_t hash = s->plan->hash, live_hash = s->plan->live_hash;
+    bool was_idle = s->state == SERVER_STOPPED;
+    s->config = config;
+    server_replan(s);
+    server_session_configure(s);
+    if (enabled_changed)
+        follow_enabled(s);
+    if (s->plan->hash != hash && s->wanted == WANTED_UP && s->p->begun && !was_idle) {
+        s->failures = 0;
+        s->p->ever_ready = false;
+        server_set_cause(s, "configuration changed");
+        server_fire(s, EV_RESTART);
+    } else if (s->plan->live_hash != live_hash) {
+        update_live(s);
+    }
+    fleet_server_changed(s->fleet, s);
+}
