@@ -3,7 +3,6 @@
 """Servers in containers, on a real engine: limits, states, ends, OOM, pulls, sweeps, and the engine
 lost and found."""
 
-import json
 import os
 import signal
 import time
@@ -76,9 +75,6 @@ def test_life(t):
     used = m.wait_server("box", lambda s: (u := s["usage"]) and u["memory"] and u["cpu"] >= 0)["usage"]
     t.eq((used["memory_limit"], used["pids"] >= 1, used["ooms"]), (64 << 20, True, 0),
          "use is read from its cgroup")
-    t.has(m.log("box"), "Docker isolation enabled for server: box", "the guide's first line")
-    t.has(m.log("box"), "Docker isolation setup successful", "and its second")
-    t.has(m.log(), r'docker_run_args: \["run", "-i", "--rm"', "and the arguments in main.log")
     client = m.mcp("box")
     client.initialize()
     t.eq(client.tool("echo", {"text": "hello"})["content"][0]["text"], "hello",
@@ -268,24 +264,6 @@ def test_engine_comes_late(t):
     t.has(one["reason"], "^engine down: no Docker engine at unix:", "says which engine and why")
     t.eq(one["retry_count"], 0, "nothing the server can be blamed for")
     t.eq(m.api.get("/docker/status")["state"], "down", "the status too")
-
-
-@tap.limit(240)
-def test_the_guides_example(t):
-    """uvx on python:3.11, which has no uvx: installed first, as the image proves to lack it."""
-    engine = t.engine("python:3.11")
-    m = t.mcptop({"docker_isolation": {"enabled": True}, "mcpServers": [
-        {"name": "sqlite", "command": "uvx", "args": ["--with", "mcp<2", "mcp-server-sqlite",
-                                                      "--db-path", "/tmp/x.db"]}]},
-        docker_host=engine)
-    one = m.wait_server("sqlite", timeout=180)
-    t.ok(one["tool_count"] >= 5, "its tools", one["tool_count"])
-    t.eq(one["plan"]["bootstrap"], True, "the plan says so")
-    t.has(m.log("sqlite"), "image python:3.11 has no uvx", "and the log")
-    t.has(json.dumps(one["plan"]["run_args"]), "mcpproxy-uv-cache-sqlite",
-          "kept in a volume of its own")
-    m.stop()
-    engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-sqlite", check=False)
 
 
 if __name__ == "__main__":
