@@ -110,6 +110,14 @@ struct plan *plan_make(const struct config *c, const struct config_server *s,
     return m.p;
 }
 
+const char *plan_why(const struct plan *p, const char *what)
+{
+    for (size_t i = 0; i < p->note_count; i++)
+        if (strcmp(p->notes[i].what, what) == 0)
+            return p->notes[i].why;
+    return "another key of the configuration decides it";
+}
+
 const char *plan_option(const struct plan *p, const char *flag)
 {
     for (size_t i = p->option_count; i > 0; i--)

@@ -113,6 +113,8 @@ enum image_runner { RUNNER_UNKNOWN, RUNNER_PRESENT, RUNNER_MISSING };
 struct plan *plan_make(const struct config *c, const struct config_server *s,
                        enum image_runner runner, struct problems *problems);
 void plan_free(struct plan *p);
+/* Why it is so: the sentence of the first note about `what`, else a general one. Borrowed. */
+const char *plan_why(const struct plan *p, const char *what);
 /* What the last such flag of docker run says ("platform"); NULL when none does. Borrowed. */
 const char *plan_option(const struct plan *p, const char *flag);
 

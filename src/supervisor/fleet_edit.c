@@ -140,14 +140,6 @@ struct plan *fleet_edit_plan(const struct fleet *fl, const struct server *s, con
     return plan;
 }
 
-static const char *why_of(const struct plan *p, const char *what)
-{
-    for (size_t i = 0; i < p->note_count; i++)
-        if (strcmp(p->notes[i].what, what) == 0)
-            return p->notes[i].why;
-    return "another key of the configuration decides it";
-}
-
 static bool asks_isolation(const struct fleet_change *c)
 {
     return c->isolation || c->memory || c->cpus || c->pids || c->network;
@@ -162,21 +154,21 @@ int fleet_edit_check_effect(const struct fleet_change *c, const struct plan *p, 
         return fault_set(f, FAULT_CONFLICT, "%s", p->unsupported);
     if (c->isolation && (p->mode == PLAN_DOCKER) != (strcmp(c->isolation, "docker") == 0))
         return fault_set(f, FAULT_CONFLICT, "it would still run %s: %s",
-                         p->mode == PLAN_DOCKER ? "in docker" : "on the host", why_of(p, "mode"));
+                         p->mode == PLAN_DOCKER ? "in docker" : "on the host", plan_why(p, "mode"));
     if (p->mode != PLAN_DOCKER)
         return 0;
     if (c->memory && units_memory(c->memory, &value, NULL) == 0 && value != p->memory_bytes)
         return fault_set(f, FAULT_CONFLICT, "the memory limit would still be %s: %s",
-                         p->memory_text ? p->memory_text : "none", why_of(p, "memory_limit"));
+                         p->memory_text ? p->memory_text : "none", plan_why(p, "memory_limit"));
     if (c->cpus && units_cpus(c->cpus, &value, NULL) == 0 && value != p->nano_cpus)
         return fault_set(f, FAULT_CONFLICT, "the CPU limit would still be %s: %s",
-                         p->cpu_text ? p->cpu_text : "none", why_of(p, "cpu_limit"));
+                         p->cpu_text ? p->cpu_text : "none", plan_why(p, "cpu_limit"));
     if (c->pids && units_pids(c->pids, &value, NULL) == 0 && value != p->pids_limit)
         return fault_set(f, FAULT_CONFLICT, "the limit of processes would still be %lld: %s",
-                         (long long)p->pids_limit, why_of(p, "pids_limit"));
+                         (long long)p->pids_limit, plan_why(p, "pids_limit"));
     if (c->network && p->network_mode && strcmp(c->network, p->network_mode) != 0)
         return fault_set(f, FAULT_CONFLICT, "the network would still be %s: %s", p->network_mode,
-                         why_of(p, "network_mode"));
+                         plan_why(p, "network_mode"));
     return 0;
 }
 
