@@ -87,6 +87,8 @@ struct config_server {
 };
 
 struct config {
+    /* Not of the file: the engine that plans are made for is Podman's. Set by who knows it. */
+    bool podman;
     char *path;                  /* the file, symlinks not resolved */
     struct iso_settings docker_isolation;
     bool has_docker_isolation;

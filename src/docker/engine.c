@@ -39,6 +39,7 @@ struct engine {
     int64_t state_since_ms;
     int64_t answered_ms;            /* a probe, monotonic */
     char version[64];
+    bool podman;
     char prefix[16];                /* "/v1.41" */
     char error[sizeof(((struct fault *)0)->text)];
     struct http_request *probe;
@@ -234,6 +235,19 @@ static int minor_of(const json_t *version, const char *key)
     return s && sscanf(s, "%3d.%4d", &major, &minor) == 2 && major == 1 ? minor : -1;
 }
 
+/* Podman says what it is where Docker says "Engine". */
+static bool is_podman(json_t *version)
+{
+    size_t i;
+    json_t *part;
+    json_array_foreach(json_object_get(version, "Components"), i, part) {
+        const char *name = json_string_value(json_object_get(part, "Name"));
+        if (name && strncmp(name, "Podman", 6) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int read_version(struct engine *e, const struct http_reply *r, struct fault *f)
 {
     json_t *root = json_loadb(r->body, r->body_len, 0, NULL);
@@ -249,6 +263,7 @@ static int read_version(struct engine *e, const struct http_reply *r, struct fau
         api = least > api ? least : api;        /* newer engines drop old versions */
         snprintf(e->prefix, sizeof(e->prefix), "/v1.%d", api);
         snprintf(e->version, sizeof(e->version), "%s", version ? version : "");
+        e->podman = is_podman(root);
     }
     json_decref(root);
     return result;
@@ -471,6 +486,11 @@ void engine_free(struct engine *e)
 enum engine_state engine_get_state(const struct engine *e)
 {
     return e->state;
+}
+
+bool engine_is_podman(const struct engine *e)
+{
+    return e->podman;
 }
 
 const char *engine_get_version(const struct engine *e)

@@ -47,6 +47,7 @@ struct engine *engine_new(struct ev_loop *loop, struct http_client *http,
 void engine_free(struct engine *e);
 enum engine_state engine_get_state(const struct engine *e);
 const char *engine_get_version(const struct engine *e);       /* "20.10.24"; "" while unknown */
+bool engine_is_podman(const struct engine *e);                /* false while unknown */
 const char *engine_get_error(const struct engine *e);         /* why it is down; "" */
 int64_t engine_get_state_since_ms(const struct engine *e);    /* wall clock */
 const struct docker_context *engine_get_context(const struct engine *e);

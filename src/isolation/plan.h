@@ -83,6 +83,9 @@ struct plan {
     /* The server's command is `docker run …`: this is its container, made by us. argv is then what
      * follows the image, maybe nothing. */
     bool adopted;
+    /* A `podman run` that would be adopted, were the engine known to be Podman's: where no engine
+     * was asked yet, a start waits for it. */
+    bool awaits_engine;
     char *log_driver, *log_max_size, *log_max_files;
     struct kvvec log_options;    /* other ones */
     /* the image lacks the runner: argv_in_container installs it first */

@@ -10,13 +10,15 @@
  * before docker, an option of docker's own, an environment that leads docker to another engine. */
 #include <string.h>
 #include "base/mem.h"
+#include "isolation/host_env.h"
 #include "isolation/plan_make.h"
 #include "isolation/runargs.h"
 
 /* Variables of the server that docker itself would obey: its engine may be another one. */
 static const char *const steering[] = {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
                                        "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-                                       "DOCKER_DEFAULT_PLATFORM"};
+                                       "DOCKER_DEFAULT_PLATFORM", "CONTAINER_HOST",
+                                       "CONTAINER_CONNECTION"};
 
 /* Position of the first word after "run"; 0 = no `docker run`. */
 static size_t flags_at(const struct strvec *args)
@@ -53,14 +55,22 @@ static char *another_way(const struct maker *m)
     char scratch[64];
     const struct strvec *args = &m->server->args;
     const char *base = runtime_base_name(m->server->command, scratch, sizeof(scratch));
-    if (strcmp(base, "docker") != 0)
+    if (strcmp(base, "docker") != 0 && strcmp(base, "podman") != 0)
         return xasprintf("it is started by %s", base);
     if (args->n > 0 && args->v[0][0] == '-')
-        return xasprintf("docker's own option %s (args[0]) stands before run", args->v[0]);
+        return xasprintf("%s's own option %s (args[0]) stands before run", base, args->v[0]);
     for (size_t i = 0; i < ARRAY_LEN(steering); i++)
         if (kvvec_get(&m->server->env, steering[i]))
-            return xasprintf("its env has %s, which leads docker elsewhere", steering[i]);
+            return xasprintf("its env has %s, which leads %s elsewhere", steering[i], base);
     return NULL;
+}
+
+/* Podman's client keeps its containers where only Podman's engine sees them. */
+static bool is_of_another_engine(const struct maker *m)
+{
+    char scratch[64];
+    const char *base = runtime_base_name(m->server->command, scratch, sizeof(scratch));
+    return strcmp(base, "podman") == 0 && !m->config->podman;
 }
 
 enum adoption plan_adopt(struct maker *m, char **ret_why)
@@ -75,7 +85,12 @@ enum adoption plan_adopt(struct maker *m, char **ret_why)
         *ret_why = xasprintf("isolation.mode is \"none\" (line %d)", m->own->line[ISO_MODE]);
         return ADOPT_NOT;
     }
-    if (try_words(m, &index, &f) == 0)
+    if (try_words(m, &index, &f) == 0 && is_of_another_engine(m)) {
+        m->p->awaits_engine = true;
+        *ret_why = xstrdup("the engine is not Podman's");
+        return ADOPT_NOT;
+    }
+    if (!f.code)
         return ADOPT_YES;
     if (f.code == FAULT_UNSUPPORTED || f.code == FAULT_INVALID) {
         *ret_why = xasprintf("args[%zu]: %s", index, f.text);
@@ -179,7 +194,8 @@ static void note_limits(struct maker *m, const struct plan *flags)
     note_limit(m, ISO_NETWORK_MODE, p->network_mode, flags->network_mode);
 }
 
-/* The mistakes that are easy to make: a variable named and not set, and one set and not named. */
+/* The mistakes that are easy to make: a variable named and not set, and one set and not named
+ * (PATH and the like are docker's own to use). */
 static void note_env(struct maker *m)
 {
     struct plan *p = m->p;
@@ -190,7 +206,8 @@ static void note_env(struct maker *m)
                       "has none",
                       p->env_unset.v[i]);
     for (size_t i = 0; i < env->n; i++)
-        if (!kvvec_get(&p->container_env, env->v[i].key))
+        if (!kvvec_get(&p->container_env, env->v[i].key) &&
+            !host_env_passes(env->v[i].key, strlen(env->v[i].key)))
             plan_note_add(p, "env", env->v[i].key, m->server->line, true,
                           "env sets %s, but no -e of docker run hands it to the container: add "
                           "\"-e\", \"%s\" before the image",

@@ -174,11 +174,13 @@ void plan_take_log(struct maker *m)
     const struct iso_settings *driver = plan_level(m, ISO_LOG_DRIVER, NULL);
     const struct iso_settings *size = plan_level(m, ISO_LOG_MAX_SIZE, NULL);
     const struct iso_settings *files = plan_level(m, ISO_LOG_MAX_FILES, NULL);
-    p->log_driver = xstrdup(driver ? driver->log_driver : "local");
+    /* Podman knows no local driver, and its own knows no number of files. */
+    bool podman = m->config->podman && !driver;
+    p->log_driver = xstrdup(driver ? driver->log_driver : podman ? "k8s-file" : "local");
     /* Ours is small: the log store has the lines already. The other drivers have no such
      * options. */
     bool rotates = strcmp(p->log_driver, "local") == 0 || strcmp(p->log_driver, "json-file") == 0;
-    const char *default_size = !rotates ? NULL : driver ? "100m" : "10m";
+    const char *default_size = !rotates && !podman ? NULL : driver ? "100m" : "10m";
     const char *default_files = !rotates ? NULL : driver ? "3" : "1";
     p->log_max_size = xstrdup(size ? size->log_max_size : default_size);
     p->log_max_files = xstrdup(files ? files->log_max_files : default_files);

@@ -113,15 +113,16 @@ static bool is_remote(const struct config_server *s)
 }
 
 /* `docker run`, done by us. */
-static void place_adopted(struct maker *m)
+static void place_adopted(struct maker *m, const char *client)
 {
     const struct iso_settings *own = m->own;
     m->p->mode = PLAN_DOCKER;
     m->p->adopted = true;
     plan_note_add(m->p, "mode", "docker", m->server->line, false,
-                  "the command is docker run: mcptop makes the same container itself, so its "
+                  "the command is %s run: mcptop makes the same container itself, so its "
                   "limits, end and use are known and nothing is left behind (isolation.mode "
-                  "\"none\" runs the command as written)");
+                  "\"none\" runs the command as written)",
+                  client);
     if (own->mode == MODE_UNSET && own->enabled == TRI_NO)
         plan_note_add(m->p, "mode", "docker", own->line[ISO_ENABLED], false,
                       "isolation.enabled is false (line %d): nothing is added to what docker run "
@@ -184,7 +185,7 @@ void plan_decide_mode(struct maker *m)
             m->p, "sandbox", d.line, d.why,
             "mode \"sandbox\" is not supported by this version: use \"docker\" or \"none\"");
     } else if (adoption == ADOPT_YES) {
-        place_adopted(m);
+        place_adopted(m, client);
     } else if (client) {
         if (adoption == ADOPT_NOT)
             place_client(m, &d, client, why);

@@ -151,11 +151,22 @@ static bool on_in_use(void *ctx, const char *id)
     return fleet_server_of_container(ctx, id) != NULL;
 }
 
+bool fleet_engine_is_podman(const struct fleet *fl)
+{
+    return fl->containers && engine_is_podman(containers_get_engine(fl->containers));
+}
+
 static void on_engine_state(void *ctx)
 {
     struct fleet *fl = ctx;
+    bool other = fl->config && fl->config->podman != fleet_engine_is_podman(fl);
+    if (other)
+        fl->config->podman = !fl->config->podman;
     for (size_t i = 0; i < fl->count; i++)
         server_engine_changed(fl->servers[i]);
+    /* What a plan is depends on whose engine it is. */
+    for (size_t i = 0; i < fl->count && other; i++)
+        server_reconfigure(fl->servers[i], fl->servers[i]->config, false);
     fleet_status_changed(fl);
 }
 

@@ -97,8 +97,10 @@ void fleet_reload(struct fleet *fl)
         return;
     problems_fini(&fl->problems);
     struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
-    if (c)
+    if (c) {
+        c->podman = fleet_engine_is_podman(fl);
         add_plan_problems(fl, c);
+    }
     if (!c) {
         free(text);
         log_problems(fl);

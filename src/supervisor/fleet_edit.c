@@ -122,6 +122,8 @@ struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, 
                                     &problems);
     if (!c)
         first_error(fl, &problems, f);
+    else
+        c->podman = fleet_engine_is_podman(fl);
     problems_fini(&problems);
     return c;
 }

@@ -87,4 +87,7 @@ void fleet_change_abandon(struct fleet *fl);
 /* fleet_defaults.c: tells once when the budget is passed, and when it is kept again. */
 void fleet_budget_watch(struct fleet *fl);
 
+/* As far as it was asked: false while no engine answered. */
+bool fleet_engine_is_podman(const struct fleet *fl);
+
 #endif

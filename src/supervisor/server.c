@@ -159,8 +159,9 @@ static void refuse_unsupported(struct server *s)
 static void begin(struct server *s)
 {
     s->p->cause[0] = '\0';
-    /* As docker run does, the files of --env-file are read at every start. */
-    if (s->config && (s->plan->adopted || s->plan->mode == PLAN_UNSUPPORTED))
+    /* The files of --env-file are read at every start, as docker run does; and by now it may be
+     * known whose engine it is. */
+    if (s->config)
         server_replan(s);
     if (s->plan->mode == PLAN_UNSUPPORTED) {
         refuse_unsupported(s);

@@ -299,11 +299,11 @@ enum run_begin server_run_begin(struct server *s)
         .note = on_note, .over = on_over,
     };
     assert(!s->backend && s->config);
-    if (s->plan->mode == PLAN_DOCKER) {
-        enum containers_state cs = containers_get_state(s->fleet->containers);
-        if (cs != CONTAINERS_READY)
-            return cs == CONTAINERS_DOWN ? RUN_ENGINE_DOWN : RUN_WAITS_FOR_ENGINE;
-    }
+    enum containers_state cs = containers_get_state(s->fleet->containers);
+    if (s->plan->awaits_engine && cs != CONTAINERS_READY && cs != CONTAINERS_DOWN)
+        return RUN_WAITS_FOR_ENGINE;
+    if (s->plan->mode == PLAN_DOCKER && cs != CONTAINERS_READY)
+        return cs == CONTAINERS_DOWN ? RUN_ENGINE_DOWN : RUN_WAITS_FOR_ENGINE;
     server_usage_reset(s);
     server_run_drop_plan(s);
     s->p->run_plan = s->plan;

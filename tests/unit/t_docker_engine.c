@@ -117,7 +117,8 @@ static int script(const struct peer_conn *c, const char *method, const char *pat
         if (script_silent_version)
             sleep(2);
         snprintf(text, sizeof(text),
-                 "{\"Version\":\"99.1\",\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.%d\"}",
+                 "{\"Version\":\"99.1\",\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.%d\","
+                 "\"Components\":[{\"Name\":\"Podman Engine\",\"Version\":\"99.1\"}]}",
                  script_least);
         peer_reply(fd, script_version_status == 200 ? "200 OK" : "404 Not Found", text);
         return 1;
@@ -219,6 +220,7 @@ static void test_absent(void)
     ok(run_until(loop, state == ENGINE_UP, 5.), "it is found by itself");
     ok(clock_mono_ms() - from < 3000, "soon");
     is_str(engine_get_version(engine), "99.1", "its version");
+    ok(engine_is_podman(engine), "and whose it is");
     is_str(engine_get_prefix(engine), "/v1.41", "we speak 1.41");
     peer_stop(&peer);
     engine_free(engine);

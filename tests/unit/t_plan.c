@@ -469,6 +469,8 @@ static const struct {
      LOG "-e MCPTOP_NOBODY_SETS_THIS mcp/x", {"env", "has no value: the server's env has none"}},
     {"a variable that docker is not told of", "", "\"run\",\"mcp/x\"",
      ",\"env\":{\"TOKEN\":\"s3cret\"}", LOG "mcp/x", {"env", "add \"-e\", \"TOKEN\" before the image"}},
+    {"docker's own variables", "", "\"run\",\"mcp/x\"", ",\"env\":{\"PATH\":\"/x\"}", LOG "mcp/x",
+     {"mode", "the command is docker run"}},
     {"a terminal", "", "\"run\",\"-it\",\"mcp/x\"", "", LOG "mcp/x",
      {"flag", "tty of args: left out: a terminal would garble the protocol"}},
 };
@@ -519,6 +521,24 @@ static void test_adopted_json(void)
     is_int(argv.n, 0, "no words");
     json_decref(got);
     plan_free(p);
+}
+
+/* Podman's client is adopted where Podman's engine is. */
+static void test_podman(void)
+{
+    AUTO_FREE char *text = config_text("", "\"command\":\"podman\",\"args\":[\"run\",\"-i\",\"x\"]");
+    struct config *c = load(text);
+    struct plan *p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
+    ok(!p->adopted && p->awaits_engine && p->mode == PLAN_HOST, "not with an engine of another's");
+    is_str(note_of(p, "mode", false)->why,
+           "podman is not taken over, it runs as written: the engine is not Podman's", "  and why");
+    plan_free(p);
+    c->podman = true;
+    p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
+    ok(p->adopted && !p->awaits_engine, "with Podman's");
+    ok(strstr(note_of(p, "mode", false)->why, "the command is podman run"), "  and why");
+    plan_free(p);
+    config_free(c);
 }
 
 static void test_empty_variables(void)
@@ -1126,6 +1146,7 @@ int main(void)
     test_hardening();
     test_adoptions();
     test_adopted_json();
+    test_podman();
     test_empty_variables();
     test_comment_line();
     test_notes();

@@ -86,6 +86,11 @@ def _make_busybox(path):
         _add_bytes(tar, "etc/group", b"root:x:0:\n")
 
 
+def busybox_tar():
+    """For engines that are not dockerd."""
+    return _cached(f"busybox-{RECIPE}.tar", _make_busybox)
+
+
 def _make_python(path):
     root = path + ".root"
     try:
