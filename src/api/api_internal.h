@@ -6,6 +6,7 @@
 #include "api/api_server.h"
 #include "api/httpd.h"
 
+struct doctor;
 struct event_hub;
 struct mcp_http;
 struct mcp_stdio;
@@ -19,6 +20,7 @@ struct api_server {
     ev_timer listen_retry;
     int64_t started_wall_ms, started_mono_ms;
     struct event_hub *hub;
+    struct doctor *doctor;       /* made after the hub: told before it */
     struct mcp_http *mcp_http;
     struct mcp_stdio *mcp_stdio;
 };

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "diagnose/doctor.h"
 #include "io/port_holder.h"
 
 enum { BODY_MAX = 64 << 20 };
@@ -110,6 +111,7 @@ struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
     a->started_wall_ms = clock_wall_ms();
     a->started_mono_ms = clock_mono_ms();
     a->hub = event_hub_new(a);
+    a->doctor = doctor_new(fleet);
     a->mcp_http = mcp_http_new(a);
     a->mcp_stdio = mcp_stdio_new(a);
     a->httpd = httpd_new(loop, BODY_MAX, &events, a);
@@ -131,6 +133,7 @@ void api_server_free(struct api_server *a)
     if (!a)
         return;
     ev_timer_stop(a->loop, &a->listen_retry);
+    doctor_free(a->doctor);
     event_hub_free(a->hub);
     mcp_stdio_end(a->mcp_stdio);
     httpd_free(a->httpd);

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "api/json_finding.h"
 #include "base/clock.h"
+#include "diagnose/doctor.h"
 
 static json_t *masked_env(const struct kvvec *env)
 {
@@ -241,6 +243,19 @@ static json_t *isolation_defaults(const struct config *c)
                      "network_mode", json_text(d.network_mode));
 }
 
+static void add_findings(json_t *o, const struct server *s, bool all)
+{
+    const struct findings *fs = doctor_findings(s);
+    json_t *list = json_array();
+
+    json_object_set_new(o, "diagnostic", fs->n ? json_finding(&fs->v[0]) : json_null());
+    if (all)
+        json_findings(list, fs);
+    if (all)
+        json_object_set(o, "findings", list);
+    json_decref(list);
+}
+
 json_t *json_server(const struct server *s, bool with_open_calls)
 {
     const struct config_server *c = s->config;
@@ -250,7 +265,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     add_run(o, s);
     add_protocol(o, s, with_open_calls);
     json_object_set_new(o, "health", health_part(s));
-    json_object_set_new(o, "diagnostic", json_null());
+    add_findings(o, s, with_open_calls);
     json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
     json_object_set_new(o, "command", json_text(c->command));
     json_object_set_new(o, "args", json_strings(&c->args));

@@ -13,6 +13,7 @@
 #include "api/mcp_stdio.h"
 #include "api/metrics.h"
 #include "api/reply.h"
+#include "api/routes_finding.h"
 #include "api/routes_server.h"
 #include "api/urlpath.h"
 #include "base/buf.h"
@@ -179,22 +180,6 @@ static void post_reload(struct api_server *a, struct request *r, const char *nam
     get_config(a, r, name);
 }
 
-static void get_diagnostics(struct api_server *a, struct request *r, const char *name)
-{
-    json_t *unwell = json_array();
-
-    (void)name;
-    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
-        const struct server *s = fleet_at(a->fleet, i);
-        if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
-            s->state == SERVER_SILENT)
-            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_text(s->name),
-                "state", server_state_name(s->state), "reason", json_text(s->reason)));
-    }
-    reply_data(r, json_pack("{s:o, s:o}", "problems", json_problems(fleet_get_problems(a->fleet)),
-                            "servers", unwell));
-}
-
 static void get_docker_status(struct api_server *a, struct request *r, const char *name)
 {
     (void)name;
@@ -281,6 +266,7 @@ static const struct route routes[] = {
     {"POST", SERVERS "/{}/undo", 0, NULL, server_post_undo},
     {"POST", SERVERS "/{}/pull", 0, NULL, server_post_pull},
     {"DELETE", SERVERS "/{}/pull", 0, NULL, server_delete_pull},
+    {"POST", SERVERS "/{}/fix", 0, NULL, server_post_fix},
     {"GET", SERVERS "/{}/plan", 0, NULL, server_get_plan},
     {"GET", SERVERS "/{}/command", 0, NULL, server_get_command},
     {"GET", SERVERS "/{}/tools", 0, NULL, server_get_tools},

@@ -22,6 +22,7 @@ struct change {
     size_t due;                     /* answers of the engine still to come */
     struct fleet_change_result result;
     json_t *servers;                /* of all: what became of each */
+    json_t *fix;                    /* that it is; NULL = none */
     struct fault refused;           /* of one */
 };
 
@@ -29,6 +30,7 @@ static void change_free(struct change *c)
 {
     fleet_change_result_fini(&c->result);
     json_decref(c->servers);
+    json_decref(c->fix);
     free(c->name);
     free(c);
 }
@@ -62,6 +64,8 @@ static void answer(struct change *c)
         doc = change_json(c, s ? fleet_undo_text(c->fleet, s) : "");
         json_object_set_new(doc, "server", s ? json_server(s, false) : json_null());
     }
+    if (c->fix)
+        json_object_set(doc, "fix", c->fix);
     reply_data(c->r, doc);
 }
 
@@ -103,11 +107,12 @@ static void on_settled(void *ctx, const char *server, enum change_applied applie
  * that changes live. */
 static void finish(struct fleet *fl, struct request *r, const char *name,
                    struct fleet_change_result *result, bool planned,
-                   enum change_refused on_refusal)
+                   enum change_refused on_refusal, json_t *fix)
 {
     struct change *c = xcalloc(1, sizeof *c);
 
-    *c = (struct change){.fleet = fl, .r = r, .name = xstrdup(name), .result = *result};
+    *c = (struct change){.fleet = fl, .r = r, .name = xstrdup(name), .result = *result,
+                         .fix = fix};
     *result = (struct fleet_change_result){0};
     c->servers = json_array();
     for (size_t i = 0; i < c->result.live.n; i++) {
@@ -124,6 +129,12 @@ static void finish(struct fleet *fl, struct request *r, const char *name,
     }
     answer(c);
     change_free(c);
+}
+
+void server_reply_fix(struct fleet *fl, struct request *r, const char *name,
+                      struct fleet_change_result *result, bool planned, json_t *fix)
+{
+    finish(fl, r, name, result, planned, REFUSED_RESTARTS, fix);
 }
 
 /* ---- what is asked for ---- */
@@ -206,7 +217,7 @@ static void change(struct api_server *a, struct request *r, struct server *s,
         reply_fault(r, &f);
     else
         finish(a->fleet, r, name, &result, w->change.dry_run,
-               w->restart ? REFUSED_RESTARTS : REFUSED_PUT_BACK);
+               w->restart ? REFUSED_RESTARTS : REFUSED_PUT_BACK, NULL);
     fleet_change_result_fini(&result);
 }
 
@@ -239,7 +250,7 @@ void server_post_undo(struct api_server *a, struct request *r, struct server *s)
     if (fleet_undo(a->fleet, s, &result, &f) < 0)
         reply_fault(r, &f);
     else
-        finish(a->fleet, r, name, &result, false, REFUSED_STAYS);
+        finish(a->fleet, r, name, &result, false, REFUSED_STAYS, NULL);
     fleet_change_result_fini(&result);
 }
 
@@ -283,7 +294,7 @@ void isolation_patch(struct api_server *a, struct request *r, const char *name)
         reply_fault(r, &f);
     else if (doc)
         finish(a->fleet, r, NULL, &result, w.change.dry_run,
-               w.restart ? REFUSED_RESTARTS : REFUSED_STAYS);
+               w.restart ? REFUSED_RESTARTS : REFUSED_STAYS, NULL);
     fleet_change_result_fini(&result);
     json_decref(doc);
 }
@@ -297,6 +308,6 @@ void isolation_post_undo(struct api_server *a, struct request *r, const char *na
     if (fleet_undo_all(a->fleet, &result, &f) < 0)
         reply_fault(r, &f);
     else
-        finish(a->fleet, r, NULL, &result, false, REFUSED_STAYS);
+        finish(a->fleet, r, NULL, &result, false, REFUSED_STAYS, NULL);
     fleet_change_result_fini(&result);
 }

@@ -4,12 +4,16 @@
 #ifndef MCPTOP_API_ROUTES_SERVER_H
 #define MCPTOP_API_ROUTES_SERVER_H
 
+#include <jansson.h>
 #include "api/httpd.h"
 #include "supervisor/fleet.h"
 
 struct api_server;
 typedef void (*server_handler)(struct api_server *a, struct request *r, struct server *s);
 
+/* Answers as a change is answered, with the fix that it is (stolen); result is taken over. */
+void server_reply_fix(struct fleet *fl, struct request *r, const char *name,
+                      struct fleet_change_result *result, bool planned, json_t *fix);
 void server_get(struct api_server *a, struct request *r, struct server *s);
 void server_post_start(struct api_server *a, struct request *r, struct server *s);
 void server_post_stop(struct api_server *a, struct request *r, struct server *s);

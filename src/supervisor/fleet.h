@@ -51,6 +51,9 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
 void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx);
 void fleet_free(struct fleet *fl);
 
+/* Observers are told, the one that came last first. What is shown of s beside its own fields
+ * changed. */
+void fleet_server_changed(struct fleet *fl, struct server *s);
 void fleet_observe(struct fleet *fl, struct fleet_observer *o);
 void fleet_unobserve(struct fleet *fl, struct fleet_observer *o);
 
@@ -98,6 +101,16 @@ int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *r
 size_t fleet_event_count(const struct fleet *fl);
 const struct fleet_event *fleet_event_at(const struct fleet *fl, size_t i);
 
+/* One key of the server in the file, for changes that have no word of their own. */
+enum fleet_key_op {
+    FLEET_KEY_SET,
+    FLEET_KEY_APPEND,     /* json is one more item of an array, which is made where there is none */
+    FLEET_KEY_PREPEND,
+    FLEET_KEY_ITEM,       /* json takes the place of item `index` */
+};
+struct fleet_key { const char *path, *json; enum fleet_key_op op; size_t index; };
+enum { FLEET_KEYS_MAX = 6 };
+
 /* A change asked for by key or verb: of one server, or of what all isolated ones inherit. Written to
  * the file first, then applied. */
 struct fleet_change {
@@ -105,6 +118,8 @@ struct fleet_change {
     const char *memory, *cpus, *pids, *network;   /* NULL = as it is */
     const char *total_memory; /* of all together only */
     enum tri enabled;         /* TRI_UNSET = as it is */
+    const struct fleet_key *keys;          /* at most FLEET_KEYS_MAX; applied in order */
+    size_t key_count;
     bool dry_run;
 };
 enum change_applied { CHANGE_NONE, CHANGE_LIVE, CHANGE_RESTART };

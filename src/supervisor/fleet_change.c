@@ -130,7 +130,8 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
         return fault_set(f, FAULT_CONFLICT, "%s has errors: repair it first", fl->config_path);
     if (fleet_edit_check_values(c, f) < 0)
         return -1;
-    fleet_edit_list_keys(fl, s, c, &l);
+    if (fleet_edit_list_keys(fl, s, c, &l, f) < 0)
+        return -1;
     read_text(fl, &from);
     bool enabled_changes = c->enabled != TRI_UNSET &&
         (c->enabled == TRI_YES) != (s->wanted == WANTED_UP);

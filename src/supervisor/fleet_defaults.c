@@ -208,7 +208,7 @@ int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct flee
         return fault_set(f, FAULT_CONFLICT, "%s has errors: repair it first", fl->config_path);
     if (fleet_edit_check_values(c, f) < 0)
         return -1;
-    fleet_edit_list_keys(fl, NULL, c, &l);
+    fleet_edit_list_keys(fl, NULL, c, &l, NULL);
     buf_add(&from, fl->text, fl->text_len);
     int rc = try_all(fl, &l, &from, &to, ret, f);
     if (rc == 0 && !c->dry_run && l.n)

@@ -74,8 +74,20 @@ static void list_limits(const struct fleet_change *c, const char *object, struct
     }
 }
 
-void fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
-                          const struct fleet_change *c, struct change_list *l)
+/* Keys that were named one by one. */
+static int list_single_keys(const struct fleet *fl, const struct server *s,
+                            const struct fleet_change *c, struct change_list *l, struct fault *f)
+{
+    struct kvvec keys = { 0 };
+    int rc = fleet_keys_resolve(fl->text, fl->text_len, s->name, c->keys, c->key_count, &keys, f);
+    for (size_t i = 0; rc == 0 && i < keys.n; i++)
+        change_list_add(l, keys.v[i].key, keys.v[i].value);
+    kvvec_fini(&keys);
+    return rc;
+}
+
+int fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
+                         const struct fleet_change *c, struct change_list *l, struct fault *f)
 {
     if (s && c->isolation) {
         const char *path, *json;
@@ -86,6 +98,7 @@ void fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
     list_limits(c, s ? "isolation" : "docker_isolation", l);
     if (s && c->enabled != TRI_UNSET)
         change_list_add(l, "enabled", c->enabled == TRI_YES ? "true" : "false");
+    return s && c->key_count ? list_single_keys(fl, s, c, l, f) : 0;
 }
 
 /* ---- trying it ------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 #include "supervisor/fleet_private.h"
 
 /* One key and the value it gets; json NULL = it is removed. */
-enum { CHANGE_KEYS_MAX = 8 };
+enum { CHANGE_KEYS_MAX = 8 + FLEET_KEYS_MAX };
 struct key_change { char *path, *json; };
 struct change_list { struct key_change v[CHANGE_KEYS_MAX]; size_t n; };
 void change_list_add(struct change_list *l, const char *path, const char *json);
@@ -19,8 +19,8 @@ void change_list_fini(struct change_list *l);
 /* Is each value one at all? */
 int fleet_edit_check_values(const struct fleet_change *c, struct fault *f);
 /* s NULL: of docker_isolation. */
-void fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
-                          const struct fleet_change *c, struct change_list *l);
+int fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
+                         const struct fleet_change *c, struct change_list *l, struct fault *f);
 int fleet_edit_apply(const char *text, size_t len, const char *server, const struct change_list *l,
                      struct buf *out, struct fault *f);
 /* The configuration that this text is; NULL with its first error. */

@@ -56,7 +56,6 @@ struct fleet {
 };
 
 /* fleet.c: told by servers */
-void fleet_server_changed(struct fleet *fl, struct server *s);
 void fleet_server_ready(struct fleet *fl, struct server *s);
 void fleet_server_gone(struct fleet *fl);
 /* out of the list; it ends in the background */
@@ -74,6 +73,11 @@ struct server *fleet_server_of_container(struct fleet *fl, const char *id);   /*
 /* fleet_config.c */
 void fleet_config_start(struct fleet *fl);
 void fleet_config_stop(struct fleet *fl);
+
+/* fleet_keys.c: path → the JSON it will have, in order, each path once. */
+int fleet_keys_resolve(const char *text, size_t len, const char *server,
+                       const struct fleet_key *keys, size_t n, struct kvvec *out,
+                       struct fault *f);
 
 /* fleet_undo.c */
 void fleet_undo_free(struct fleet *fl);

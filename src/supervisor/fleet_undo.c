@@ -59,7 +59,7 @@ static const char *last_part(const char *path)
 static const char *value_before(const struct plan_defaults *in_force, bool was_docker,
                                 const char *path, const char *raw, char *scratch, size_t n)
 {
-    const char *key = last_part(path), *text = "true";
+    const char *key = last_part(path), *text = strcmp(path, "enabled") == 0 ? "true" : "unset";
     if (strcmp(path, "isolation.enabled") == 0 || strcmp(path, "isolation.mode") == 0)
         return was_docker ? "docker" : "host";
     if (raw)

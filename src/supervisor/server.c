@@ -449,6 +449,7 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
         return;
     }
     server_set_cause(s, "protocol silent");
+    s->p->trouble = TROUBLE_SILENT;
     server_fire(s, EV_UNWELL);
 }
 
@@ -560,6 +561,8 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
+    if (s->diagnosis)
+        s->diagnosis_free(s->diagnosis);
     ev_timer_stop(s->fleet->loop, &s->p->retry);
     ev_timer_stop(s->fleet->loop, &s->p->healthy);
     ev_timer_stop(s->fleet->loop, &s->p->silent);

@@ -28,7 +28,20 @@ enum server_state {
 };
 const char *server_state_name(enum server_state s);    /* "backing-off" */
 
+/* What it was ended for, where it did not end by itself. */
+enum server_trouble { TROUBLE_NONE, TROUBLE_START_TIMEOUT, TROUBLE_HANDSHAKE, TROUBLE_SILENT };
+
+/* The run that ended last, beside how it did (last_end). */
+struct server_past {
+    bool asked;                            /* a user, or a change, wanted it ended */
+    bool was_ready, ever_ready;            /* this run; any by the same plan */
+    enum server_trouble trouble;
+    uint64_t first_seq, next_seq;          /* its lines in the log */
+    uint64_t plan_hash, plan_live_hash;    /* what it went by */
+};
+
 struct fleet;
+struct diagnosis;
 
 /* Fields are for reading everywhere, for writing in server.c only. */
 struct server {
@@ -49,6 +62,7 @@ struct server {
     uint32_t failures;                     /* ends in a row without a minute of health */
     int64_t retry_at_ms;                   /* monotonic; 0 = no retry is waiting */
     struct run_end last_end;               /* at_wall_ms 0 = none yet */
+    struct server_past past;               /* of the same run */
 
     struct backend *backend;               /* the current run, or NULL */
     char run_id[80];
@@ -56,6 +70,10 @@ struct server {
     struct logstore *log;
     struct usage usage;
     struct server_private *p;              /* of server.c and server_run.c */
+
+    /* Whoever judges servers (diagnose/doctor.c) keeps what he found here; freed with the server. */
+    struct diagnosis *diagnosis;
+    void (*diagnosis_free)(struct diagnosis *d);
 };
 
 /* Starts nothing yet: server_begin does, once the fleet has put it in its place. */
@@ -75,6 +93,8 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
 /* The engine came, went, or finished sweeping: a server that waits for it tries again. */
 void server_engine_changed(struct server *s);
 void server_sample(struct server *s, int64_t now_ms);
+/* where its log of the present (or last) run begins */
+uint64_t server_run_first_seq(const struct server *s);
 bool server_in_use(const struct server *s, const char *container_id);
 void server_start(struct server *s);
 void server_stop(struct server *s, const char *reason);

@@ -42,6 +42,7 @@ struct server_private {
     bool putting_back;           /* … to what they were before it refused others */
     uint64_t runs;
     uint64_t run_seq;            /* where its log of this run begins */
+    enum server_trouble trouble; /* that this run is being ended for */
 
     /* what the run goes by: s->plan, or an older one, which is ours to free */
     struct plan *run_plan;

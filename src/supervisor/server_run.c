@@ -69,6 +69,7 @@ static int64_t init_timeout_ms(const struct server *s)
 static void on_handshake_failed(void *ctx, const struct fault *why)
 {
     struct server *s = ctx;
+    s->p->trouble = why->code == FAULT_TIMEOUT ? TROUBLE_START_TIMEOUT : TROUBLE_HANDSHAKE;
     if (why->code == FAULT_TIMEOUT)
         server_set_cause(s, "start timeout after %gs: no answer to initialize",
                          (double)init_timeout_ms(s) / 1e3);
@@ -247,6 +248,18 @@ static void on_note(void *ctx, const char *text)
     logstore_say(s->log, "%s", text);
 }
 
+static void keep_past(struct server *s)
+{
+    const struct plan *plan = s->p->run_plan ? s->p->run_plan : s->plan;
+    s->past = (struct server_past){
+        .asked = s->state == SERVER_STOPPING && s->p->ending == ENDING_AS_WANTED,
+        .was_ready = s->p->was_ready, .ever_ready = s->p->ever_ready,
+        .trouble = s->p->trouble,
+        .first_seq = s->p->run_seq, .next_seq = ring_next_seq(logstore_get_ring(s->log)),
+        .plan_hash = plan->hash, .plan_live_hash = plan->live_hash,
+    };
+}
+
 static void on_over(void *ctx, const struct run_end *end)
 {
     struct server *s = ctx;
@@ -256,6 +269,7 @@ static void on_over(void *ctx, const struct run_end *end)
     s->last_end = *end;
     server_run_describe(s, end, how, sizeof how);
     logstore_stderr_end(s->log);
+    keep_past(s);
     logstore_say(s->log, "%s%s", end->never_started ? "could not be started: " : "ended: ", how);
     session_undelivered(s->session, end->undelivered);
     server_run_silence(s, how);
@@ -308,6 +322,7 @@ enum run_begin server_run_begin(struct server *s)
     server_run_drop_plan(s);
     s->p->run_plan = s->plan;
     s->p->was_ready = false;
+    s->p->trouble = TROUBLE_NONE;
     s->p->run_seq = ring_next_seq(logstore_get_ring(s->log));
     s->p->ending = ENDING_AS_WANTED;
     if (s->p->runs++)
@@ -343,6 +358,11 @@ void server_run_drop_plan(struct server *s)
     if (s->p->run_plan != s->plan)
         plan_free(s->p->run_plan);
     s->p->run_plan = NULL;
+}
+
+uint64_t server_run_first_seq(const struct server *s)
+{
+    return s->p->run_seq;
 }
 
 bool server_in_use(const struct server *s, const char *container_id)

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is wrong, and the repair of it. A fix is a change like any other: written to the user's file
+ * first, shown before, undone by undo. */
+#include "api/routes_finding.h"
+
+#include <string.h>
+
+#include "api/api_internal.h"
+#include "api/json.h"
+#include "api/json_finding.h"
+#include "api/reply.h"
+#include "api/routes_server.h"
+#include "base/mem.h"
+#include "diagnose/doctor.h"
+
+static json_t *unwell_part(struct fleet *fl)
+{
+    json_t *unwell = json_array();
+
+    for (size_t i = 0; i < fleet_count(fl); i++) {
+        const struct server *s = fleet_at(fl, i);
+        if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
+            s->state == SERVER_SILENT)
+            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_text(s->name),
+                "state", server_state_name(s->state), "reason", json_text(s->reason)));
+    }
+    return unwell;
+}
+
+void get_diagnostics(struct api_server *a, struct request *r, const char *name)
+{
+    const struct doctor_place place = {a->cfg.data_dir, a->listen_error};
+    struct findings own = {0};
+    json_t *found = json_array();
+
+    (void)name;
+    doctor_of_supervisor(a->fleet, &place, &own);
+    json_findings(found, &own);
+    findings_fini(&own);
+    for (size_t i = 0; i < fleet_count(a->fleet); i++)
+        json_findings(found, doctor_findings(fleet_at(a->fleet, i)));
+    reply_data(r, json_pack("{s:o, s:o, s:o}", "findings", found, "problems",
+                            json_problems(fleet_get_problems(a->fleet)), "servers",
+                            unwell_part(a->fleet)));
+}
+
+static void apply(struct api_server *a, struct request *r, struct server *s, const struct fix *x,
+                  bool dry_run)
+{
+    struct fleet_change_result result = {0};
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *name = xstrdup(s->name);
+    json_t *fix = json_fix(x);
+
+    if (x->needs_socket && !dry_run && request_get_via(r) != VIA_UNIX) {
+        reply_error(r, 403, "this fix changes a command, a mount or an environment: it is done on "
+                            "the unix socket only");
+        json_decref(fix);
+    } else if (doctor_fix(a->fleet, s, x, dry_run, &result, &f) < 0) {
+        reply_fault(r, &f);
+        json_decref(fix);
+    } else {
+        server_reply_fix(a->fleet, r, name, &result, dry_run, fix);
+    }
+    fleet_change_result_fini(&result);
+}
+
+void server_post_fix(struct api_server *a, struct request *r, struct server *s)
+{
+    size_t n;
+    const char *body = request_get_body(r, &n), *id = NULL;
+    int dry_run = 0;
+    json_t *doc = n ? json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL) : json_object();
+
+    if (json_unpack(doc, "{s?:s, s?:b !}", "fix", &id, "dry_run", &dry_run) < 0) {
+        reply_error(r, 400, "the body may be {\"fix\":\"…\",\"dry_run\":true}, both optional");
+    } else {
+        const struct fix *x = doctor_find_fix(s, id);
+        if (x)
+            apply(a, r, s, x, dry_run);
+        else if (!doctor_findings(s)->n)
+            reply_error(r, 409, "nothing is wrong with \"%s\"", s->name);
+        else if (id)
+            reply_error(r, 409, "\"%s\" has no fix \"%s\" now", s->name, id);
+        else
+            reply_error(r, 409, "what is wrong with \"%s\" only you can repair: %s", s->name,
+                        doctor_findings(s)->v[0].steps.n ? doctor_findings(s)->v[0].steps.v[0]
+                        : doctor_findings(s)->v[0].sentence);
+    }
+    json_decref(doc);
+}

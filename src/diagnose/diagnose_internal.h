@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files that make findings share. Private to this room. */
+#ifndef MCPTOP_DIAGNOSE_DIAGNOSE_INTERNAL_H
+#define MCPTOP_DIAGNOSE_DIAGNOSE_INTERNAL_H
+
+#include "diagnose/symptoms.h"
+
+/* causes.c: why it ended or could not start, by what the system and the engine tell. */
+bool cause_of_start(const struct symptoms *s, struct findings *fs);
+bool cause_of_engine(const struct symptoms *s, struct findings *fs);
+bool cause_of_oom(const struct symptoms *s, struct findings *fs);
+/* … and where nothing more is known than how it ended */
+void cause_of_end(const struct symptoms *s, struct findings *fs);
+
+/* words.c: by what it wrote to stderr. */
+bool words_say(const struct symptoms *s, struct findings *fs);
+/* A line of the run, made harmless, that holds `needle` (any case), the latest of the last ones; ""
+ * matches any that is not empty. 0 = none, else its number. */
+uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const char *needle,
+                    struct buf *ret_line);
+/* The last lines of stderr as evidence. */
+void words_last(const struct symptoms *s, struct finding *f, int lines);
+
+/* files.c: paths of the host that the container lacks. exact: only what a line of stderr names. */
+bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
+
+/* standing.c: what is wrong while it runs, and with its plan. */
+void standing_of_plan(const struct symptoms *s, struct findings *fs);
+void standing_of_run(const struct symptoms *s, struct findings *fs);
+
+/* fixes.c: each appends one to f->fixes. */
+void fix_memory(struct finding *f, const struct symptoms *s);
+void fix_cpus(struct finding *f, const struct symptoms *s);
+void fix_network(struct finding *f, const struct symptoms *s, const char *mode);
+void fix_to_host(struct finding *f, const struct symptoms *s);
+void fix_isolate(struct finding *f, const struct symptoms *s);
+void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only);
+void fix_image(struct finding *f, const struct symptoms *s, const char *image);
+void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
+              const char *title);
+void fix_ca(struct finding *f, const struct symptoms *s);
+void fix_more_time(struct finding *f, const struct symptoms *s);
+void fix_pids(struct finding *f, const struct symptoms *s);
+void fix_retry(struct finding *f, const char *title);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* When servers are judged: when they change, and when a figure crosses a line. Nothing is polled
+ * that can be an event; a server whose signature is as it was costs a comparison. */
+#include "diagnose/doctor.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "diagnose/symptoms.h"
+
+enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, THROTTLED_PERCENT = 50, THROTTLED_S = 15 };
+
+/* What a judgement depends on. Compared as bytes: zeroed before it is filled. */
+struct signature {
+    const void *config, *plan;
+    uint64_t hash, live_hash;
+    int64_t end_ms;
+    int state;
+    bool wanted, failing, looping, strayed, engine_down, oom_is_news;
+    bool tight, throttled, crowded;
+    uint64_t said_seq;
+};
+
+struct diagnosis {
+    struct findings list;
+    struct signature sig;
+    char run_id[80];                 /* the run that the figures are of */
+    int64_t peak_bytes;
+    int32_t pids_peak;
+    int throttled_s;
+    double throttled_percent;
+    bool more_words;                 /* the log has grown since it was read */
+    uint64_t words_seen, said_seq;   /* read up to; the line that said something, 0 = none */
+    int64_t counted_end_ms;
+    enum finding_kind counted_kind;
+    uint32_t times;
+    int64_t since_wall_ms;
+};
+
+struct doctor {
+    struct fleet *fleet;
+    struct fleet_observer observer;
+};
+
+static const struct findings nothing;
+
+/* ---- facts ------------------------------------------------------------------------------- */
+
+static bool path_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static const char *ca_bundle(void)
+{
+    static const char *const variables[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+                                             "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE" };
+    static const char *const files[] = {
+        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        const char *path = getenv(variables[i]);
+        if (path && *path == '/' && path_exists(path))
+            return path;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (path_exists(files[i]))
+            return files[i];
+    return NULL;
+}
+
+static bool engine_is_down(const struct fleet *fl)
+{
+    struct engine *e = fleet_get_engine(fl);
+    return !e || engine_get_state(e) == ENGINE_DOWN;
+}
+
+static bool is_up(const struct server *s)
+{
+    return s->state == SERVER_READY || s->state == SERVER_SILENT;
+}
+
+static bool oom_is_news(const struct server *s)
+{
+    return s->last_end.oom && clock_wall_ms() - s->last_end.at_wall_ms < OOM_REMEMBERED_MS;
+}
+
+/* Is the last end still worth a word? Not one that was asked for, nor one by another plan; and once
+ * the server is up again only while that is young. */
+static bool end_counts(const struct server *s)
+{
+    const struct run_end *end = &s->last_end;
+    if (!end->at_wall_ms || s->past.asked || end->why.code == FAULT_ENGINE_DOWN ||
+        s->past.plan_hash != s->plan->hash || s->past.plan_live_hash != s->plan->live_hash)
+        return false;
+    if (is_up(s))
+        return s->failures > 0 || oom_is_news(s);
+    return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
+}
+
+static uint64_t stray_lines(const struct server *s)
+{
+    struct session_stats st;
+    session_get_stats(s->session, &st);
+    return st.stray_lines;
+}
+
+static void take_signature(const struct server *s, const struct diagnosis *d,
+                           struct signature *sig)
+{
+    const struct plan *p = s->plan;
+    memset(sig, 0, sizeof *sig);
+    sig->config = s->config;
+    sig->plan = p;
+    sig->hash = p->hash;
+    sig->live_hash = p->live_hash;
+    sig->end_ms = s->last_end.at_wall_ms;
+    sig->state = (int)s->state;
+    sig->wanted = s->wanted == WANTED_UP;
+    sig->failing = s->failures > 0;
+    sig->looping = s->failures > 3;
+    sig->strayed = is_up(s) && stray_lines(s) > 0;
+    sig->engine_down = engine_is_down(s->fleet);
+    sig->oom_is_news = oom_is_news(s);
+    sig->tight = p->memory_bytes > 0 && d->peak_bytes >= p->memory_bytes / 10 * 9;
+    sig->throttled = d->throttled_s >= THROTTLED_S;
+    sig->crowded = p->pids_limit > 0 && d->pids_peak >= p->pids_limit - p->pids_limit / 10;
+    sig->said_seq = d->said_seq;
+}
+
+/* ---- judging ----------------------------------------------------------------------------- */
+
+static void describe(const struct server *s, const struct diagnosis *d, struct symptoms *y)
+{
+    const struct ring *ring = logstore_get_ring(s->log);
+    const struct host_usage *host = fleet_get_host_usage(s->fleet);
+    bool ended = end_counts(s);
+    *y = (struct symptoms){
+        .name = s->name, .whole = fleet_get_config(s->fleet), .config = s->config,
+        .plan = s->plan, .state = s->state, .reason = s->reason,
+        .wanted = s->wanted == WANTED_UP, .failures = s->failures,
+        .end = ended ? &s->last_end : NULL, .was_ready = ended ? s->past.was_ready : is_up(s),
+        .ever_ready = ended ? s->past.ever_ready : is_up(s),
+        .trouble = ended ? s->past.trouble : TROUBLE_NONE, .ring = ring,
+        .first_seq = ended ? s->past.first_seq : server_run_first_seq(s),
+        .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
+        .stray_lines = stray_lines(s), .engine_down = engine_is_down(s->fleet),
+        .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
+        .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
+        .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
+        .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
+    };
+    if (!ended && d->said_seq) {
+        y->first_seq = d->said_seq;
+        y->next_seq = d->said_seq + 1;
+    }
+}
+
+/* How often in a row it has come to this. */
+static void count_end(const struct server *s, struct diagnosis *d)
+{
+    if (!d->list.n || !end_counts(s))
+        return;
+    struct finding *f = &d->list.v[0];
+    if (s->last_end.at_wall_ms != d->counted_end_ms) {
+        bool again = d->counted_end_ms && d->counted_kind == f->kind;
+        d->times = again ? d->times + 1 : 1;
+        d->since_wall_ms = again ? d->since_wall_ms : s->last_end.at_wall_ms;
+        d->counted_end_ms = s->last_end.at_wall_ms;
+        d->counted_kind = f->kind;
+    }
+    f->times = d->times;
+    f->since_wall_ms = d->since_wall_ms;
+}
+
+static bool judge(const struct server *s, struct diagnosis *d)
+{
+    struct signature sig;
+    struct symptoms y;
+    take_signature(s, d, &sig);
+    if (memcmp(&sig, &d->sig, sizeof sig) == 0)
+        return false;
+    bool same_plan = sig.hash == d->sig.hash && sig.live_hash == d->sig.live_hash;
+    if (!same_plan)
+        d->counted_end_ms = 0;
+    d->sig = sig;
+    struct findings before = d->list;
+    d->list = (struct findings){ 0 };
+    describe(s, d, &y);
+    diagnose(&y, &d->list);
+    count_end(s, d);
+    bool changed = !findings_same(&before, &d->list);
+    findings_fini(&before);
+    return changed;
+}
+
+const struct findings *doctor_findings(const struct server *s)
+{
+    if (!s->diagnosis || !s->config)
+        return &nothing;
+    judge(s, s->diagnosis);
+    return &s->diagnosis->list;
+}
+
+/* ---- watching ---------------------------------------------------------------------------- */
+
+static void diagnosis_free(struct diagnosis *d)
+{
+    findings_fini(&d->list);
+    free(d);
+}
+
+static struct diagnosis *diagnosis_of(struct server *s)
+{
+    if (!s->diagnosis) {
+        s->diagnosis = xcalloc(1, sizeof *s->diagnosis);
+        s->diagnosis_free = diagnosis_free;
+    }
+    return s->diagnosis;
+}
+
+static void on_server_changed(void *ctx, struct server *s)
+{
+    (void)ctx;
+    if (s->config)
+        judge(s, diagnosis_of(s));
+}
+
+static void begin_run(const struct server *s, struct diagnosis *d)
+{
+    memcpy(d->run_id, s->run_id, sizeof d->run_id);
+    d->peak_bytes = 0;
+    d->pids_peak = 0;
+    d->throttled_s = 0;
+    d->said_seq = 0;
+    d->words_seen = server_run_first_seq(s);
+}
+
+static void watch_figures(const struct server *s, struct diagnosis *d)
+{
+    const struct usage *u = &s->usage;
+    if (strcmp(d->run_id, s->run_id) != 0)
+        begin_run(s, d);
+    if (!u->known || !is_up(s))
+        return;
+    if (u->memory_bytes > d->peak_bytes)
+        d->peak_bytes = u->memory_bytes;
+    if (u->pids > d->pids_peak)
+        d->pids_peak = u->pids;
+    bool throttled = u->throttled_percent >= THROTTLED_PERCENT;
+    if (throttled && d->throttled_s < 2 * THROTTLED_S)
+        d->throttled_s++;
+    else if (!throttled && d->throttled_s > 0)
+        d->throttled_s--;
+    d->throttled_percent = u->throttled_percent;
+}
+
+/* New lines of a server that is up and isolated: does it complain of what its plan denies it? */
+static void watch_words(const struct server *s, struct diagnosis *d)
+{
+    enum { NEW_LINES_MAX = 50 };
+    struct findings found = { 0 };
+    struct symptoms y;
+    uint64_t next = ring_next_seq(logstore_get_ring(s->log));
+    if (!d->more_words || d->said_seq || s->state != SERVER_READY ||
+        s->plan->mode != PLAN_DOCKER || end_counts(s))
+        return;
+    d->more_words = false;
+    describe(s, d, &y);
+    y.first_seq = d->words_seen + NEW_LINES_MAX < next ? next - NEW_LINES_MAX : d->words_seen;
+    diagnose(&y, &found);
+    for (size_t i = 0; i < found.n && !d->said_seq; i++)
+        for (size_t k = 0; k < found.v[i].evidence_count && !d->said_seq; k++)
+            if (strcmp(found.v[i].evidence[k].what, "stderr") == 0)
+                d->said_seq = found.v[i].evidence[k].seq;
+    findings_fini(&found);
+    d->words_seen = next;
+}
+
+static void on_sampled(void *ctx)
+{
+    struct doctor *doc = ctx;
+    for (size_t i = 0; i < fleet_count(doc->fleet); i++) {
+        struct server *s = fleet_at(doc->fleet, i);
+        struct diagnosis *d = diagnosis_of(s);
+        if (!s->config)
+            continue;
+        watch_figures(s, d);
+        watch_words(s, d);
+        if (judge(s, d))
+            fleet_server_changed(doc->fleet, s);
+    }
+}
+
+static void on_log_more(void *ctx, struct server *s)
+{
+    (void)ctx;
+    diagnosis_of(s)->more_words = true;
+}
+
+struct doctor *doctor_new(struct fleet *fl)
+{
+    struct doctor *doc = xcalloc(1, sizeof *doc);
+    doc->fleet = fl;
+    doc->observer = (struct fleet_observer){
+        .server_changed = on_server_changed, .sampled = on_sampled, .log_more = on_log_more,
+        .ctx = doc,
+    };
+    fleet_observe(fl, &doc->observer);
+    for (size_t i = 0; i < fleet_count(fl); i++)
+        on_server_changed(doc, fleet_at(fl, i));
+    return doc;
+}
+
+void doctor_free(struct doctor *d)
+{
+    if (!d)
+        return;
+    fleet_unobserve(d->fleet, &d->observer);
+    free(d);
+}
+
+/* ---- fixing ------------------------------------------------------------------------------ */
+
+const struct fix *doctor_find_fix(const struct server *s, const char *id)
+{
+    const struct findings *fs = doctor_findings(s);
+    for (size_t i = 0; i < fs->n; i++)
+        for (size_t k = 0; k < fs->v[i].fix_count; k++)
+            if (!id || strcmp(fs->v[i].fixes[k].id, id) == 0)
+                return &fs->v[i].fixes[k];
+    return NULL;
+}
+
+/* A server that waits for its next try has not to wait once it is repaired. */
+static void try_again(struct fleet *fl, const char *name, const char *why)
+{
+    struct server *s = fleet_find(fl, name);
+    if (s && s->wanted == WANTED_UP &&
+        (s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED))
+        server_restart(s, why);
+}
+
+int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry_run,
+               struct fleet_change_result *ret, struct fault *f)
+{
+    AUTO_FREE char *name = xstrdup(s->name), *why = xasprintf("repaired: %s", x->title);
+    if (x->act == FIX_RETRY) {
+        strvec_add(&ret->sentences, "It is started again now; nothing in the file changes.");
+        ret->applied = CHANGE_RESTART;
+        if (!dry_run)
+            server_restart(s, why);
+        return 0;
+    }
+    struct fleet_change c = {
+        .isolation = x->isolation, .memory = x->memory, .cpus = x->cpus, .pids = x->pids,
+        .network = x->network, .enabled = TRI_UNSET, .keys = x->keys,
+        .key_count = x->key_count, .dry_run = dry_run,
+    };
+    /* x is gone once the server is judged anew: not used below. */
+    if (fleet_change(fl, s, &c, ret, f) < 0)
+        return -1;
+    if (!dry_run)
+        try_again(fl, name, why);
+    return 0;
+}

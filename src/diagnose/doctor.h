@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Keeps every server's findings current: an observer of the fleet that judges a server when
+ * something about it changed, and watches its figures once a second. What it finds hangs on the
+ * server (doctor_findings); a finding that comes or goes by figures alone is told as a change of
+ * the server. */
+#ifndef MCPTOP_DIAGNOSE_DOCTOR_H
+#define MCPTOP_DIAGNOSE_DOCTOR_H
+
+#include "diagnose/finding.h"
+#include "supervisor/fleet.h"
+
+struct doctor;
+/* After every other observer of the fleet, so that it is told first. */
+struct doctor *doctor_new(struct fleet *fl);
+void doctor_free(struct doctor *d);
+
+/* Borrowed, until the loop goes on; never NULL. The worst first. */
+const struct findings *doctor_findings(const struct server *s);
+
+/* What concerns no single server: the file, the listener, leftovers. Looked at now. out is filled
+ * anew. */
+struct doctor_place { const char *data_dir, *listen_error; };
+void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
+                          struct findings *out);
+
+/* A fix of one of the server's findings: by its id, or NULL = the first of the worst finding that
+ * has one. */
+const struct fix *doctor_find_fix(const struct server *s, const char *id);
+/* Makes it (or, with dry_run, only says what it would do). ret as of fleet_change; where nothing in
+ * the file changes its diff is empty. */
+int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry_run,
+               struct fleet_change_result *ret, struct fault *f);
+
+#endif

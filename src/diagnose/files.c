@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Paths of the host that a container lacks. That the argument exists on the host and is not mounted
+ * is known; whether the server fell over it, its words tell. */
+#include "diagnose/diagnose_internal.h"
+
+#include <string.h>
+#include "base/buf.h"
+#include "base/mem.h"
+
+static const char *const complaints[] = {
+    "no such file", "enoent", "does not exist", "not found", "cannot access", "can't open",
+    "cannot open", "unable to open", "permission denied", "eacces", "not a directory",
+    "not a git repository", "is not a valid", "none of the specified directories",
+};
+
+static bool is_mounted(const struct plan *p, const char *path)
+{
+    for (size_t i = 0; i < p->mount_count; i++) {
+        size_t n = strlen(p->mounts[i].target);
+        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* The path in a word: "/a/b", "--db=/a/b"; NULL when it holds none. */
+static const char *path_in(const char *word)
+{
+    const char *equals = strchr(word, '=');
+    const char *path = equals && word[0] == '-' ? equals + 1 : word;
+    return path[0] == '/' && path[1] && path[1] != '/' ? path : NULL;
+}
+
+/* exact: a line that names the path; else any that complains of a missing file. */
+static uint64_t complaint(const struct symptoms *s, const char *path, bool exact,
+                          struct buf *ret_line)
+{
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = exact ? words_find(s, RING_STDERR, path, &line) : 0;
+    for (size_t i = 0; seq && i < ARRAY_LEN(complaints); i++)
+        if (strcasestr(buf_str(&line), complaints[i])) {
+            buf_add(ret_line, line.data, line.len);
+            return seq;
+        }
+    for (size_t i = 0; !exact && i < ARRAY_LEN(complaints); i++)
+        if ((seq = words_find(s, RING_STDERR, complaints[i], ret_line)) != 0)
+            return seq;
+    return 0;
+}
+
+/* Mounted over these, the host's would take the image's own away. */
+static bool is_of_the_image(const char *path)
+{
+    static const char *const dirs[] = { "/bin", "/sbin", "/usr", "/lib", "/lib64", "/etc", "/dev",
+                                        "/proc", "/sys", "/tmp", "/var", "/run", "/root", "/opt" };
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (strcmp(path, dirs[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A new file in a directory that exists: the directory is what is missing inside. */
+static char *existing_part(const struct symptoms *s, const char *path)
+{
+    if (is_of_the_image(path))
+        return NULL;
+    if (s->exists(path))
+        return xstrdup(path);
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return NULL;
+    char *parent = xstrndup(path, (size_t)(slash - path));
+    if (s->exists(parent) && !is_of_the_image(parent))
+        return parent;
+    free(parent);
+    return NULL;
+}
+
+static bool argument_missing(const struct symptoms *s, struct findings *fs, const char *word,
+                             bool exact)
+{
+    const char *path = path_in(word);
+    if (!path || is_mounted(s->plan, path))
+        return false;
+    AUTO_FREE char *there = existing_part(s, path);
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = there ? complaint(s, path, exact, &line) : 0;
+    if (!seq)
+        return false;
+    struct finding *f = findings_add(fs, FIND_PATH_NOT_MOUNTED, s->name,
+                                     "%s is a path of the host, and its container does not have it",
+                                     path);
+    f->guess = !exact;
+    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", there);
+    fix_mount(f, s, there, strcmp(there, path) == 0);
+    if (strcmp(there, path) == 0)
+        fix_mount(f, s, there, false);
+    fix_to_host(f, s);
+    return true;
+}
+
+static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
+{
+    const char *dir = s->config->working_dir;
+    AUTO_BUF struct buf line = BUF_INIT;
+    if (!dir || dir[0] != '/' || is_mounted(s->plan, dir) || !s->exists(dir))
+        return false;
+    uint64_t seq = complaint(s, dir, false, &line);
+    if (!seq)
+        return false;
+    struct finding *f = findings_add(fs, FIND_WORKING_DIR, s->name,
+                                     "working_dir %s is a directory of the host, and its container "
+                                     "does not have it", dir);
+    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "config", 0, "working_dir is %s, and not mounted", dir);
+    fix_mount(f, s, dir, true);
+    fix_to_host(f, s);
+    return true;
+}
+
+/* The read-only mount that the line names; else the only one there is. NULL = which, is open. */
+static const struct plan_mount *blamed_mount(const struct plan *p, const char *line)
+{
+    const struct plan_mount *named = NULL, *any = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < p->mount_count; i++) {
+        const struct plan_mount *m = &p->mounts[i];
+        if (!m->read_only || m->is_volume)
+            continue;
+        any = m;
+        n++;
+        if (strstr(line, m->target) && (!named || strlen(m->target) > strlen(named->target)))
+            named = m;
+    }
+    return named ? named : n == 1 ? any : NULL;
+}
+
+/* It is there, but cannot be written. */
+static bool read_only(const struct symptoms *s, struct findings *fs)
+{
+    static const char *const words[] = { "read-only file system", "erofs",
+                                         "readonly database" };
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = 0;
+    for (size_t i = 0; i < ARRAY_LEN(words) && !seq; i++)
+        seq = words_find(s, RING_STDERR, words[i], &line);
+    const struct plan_mount *m = seq ? blamed_mount(s->plan, buf_str(&line)) : NULL;
+    if (!m)
+        return false;
+    struct finding *f = findings_add(fs, FIND_PATH_READ_ONLY, s->name,
+                                     "it writes to %s, which is mounted read-only", m->target);
+    f->guess = !strstr(buf_str(&line), m->target);
+    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "plan", 0, "%s:%s:ro", m->source, m->target);
+    fix_mount(f, s, m->source, false);
+    return true;
+}
+
+bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
+{
+    if (s->plan->mode != PLAN_DOCKER)
+        return false;
+    if (exact && read_only(s, fs))
+        return true;
+    for (size_t i = 0; i < s->config->args.n; i++)
+        if (argument_missing(s, fs, s->config->args.v[i], exact))
+            return true;
+    return !exact && working_dir_missing(s, fs);
+}

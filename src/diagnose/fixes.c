@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What each fix changes. A title is what the user reads before he says yes; where isolation gets
+ * weaker its first word says so. Applying one is fix_apply() in doctor.c. */
+#include "diagnose/diagnose_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/mem.h"
+
+#define WEAKENS "Weakens isolation: "
+
+static struct fix *add(struct finding *f, const char *id, char *title)
+{
+    if (f->fix_count == FINDING_FIXES_MAX) {
+        free(title);
+        return NULL;
+    }
+    struct fix *x = &f->fixes[f->fix_count++];
+    *x = (struct fix){ .id = id, .title = title, .act = FIX_CHANGE,
+                       .weakens = strncmp(title, WEAKENS, sizeof WEAKENS - 1) == 0 };
+    return x;
+}
+
+static char *json_text(const char *s)
+{
+    struct buf b = BUF_INIT;
+    buf_add_json(&b, s, strlen(s));
+    return buf_take(&b);
+}
+
+static void set_key(struct fix *x, enum fleet_key_op op, size_t index, const char *path,
+                    char *json)
+{
+    if (!x || x->key_count == FIX_KEYS_MAX) {
+        free(json);
+        return;
+    }
+    x->keys[x->key_count++] = (struct fleet_key){ .path = xstrdup(path), .json = json, .op = op,
+                                                  .index = index };
+    x->needs_socket = true;
+}
+
+/* ---- limits ------------------------------------------------------------------------------ */
+
+static char *size_words(int64_t bytes)
+{
+    int64_t gib = INT64_C(1) << 30, mib = 1 << 20;
+    return bytes % gib == 0 ? xasprintf("%lldg", (long long)(bytes / gib))
+        : xasprintf("%lldm", (long long)((bytes + mib - 1) / mib));
+}
+
+/* Twice the limit, or half as much again as the highest use seen, whichever is more; in steps of
+ * 64 MiB where that is little. */
+void fix_memory(struct finding *f, const struct symptoms *s)
+{
+    int64_t limit = s->plan->memory_bytes, step = 64 << 20, want = 2 * limit;
+    int64_t by_peak = s->peak_bytes > 0 ? s->peak_bytes + s->peak_bytes / 2 : 0;
+    if (by_peak > want)
+        want = (by_peak + step - 1) / step * step;
+    if (s->host_memory > 0 && want > s->host_memory)
+        return;
+    char *to = size_words(want);
+    struct fix *x = add(f, "memory", xasprintf("memory_limit %s → %s", s->plan->memory_text, to));
+    if (x)
+        x->memory = TAKE(to);
+    free(to);
+}
+
+void fix_cpus(struct finding *f, const struct symptoms *s)
+{
+    double now = (double)s->plan->nano_cpus / 1e9, want = 2 * now < .5 ? .5 : 2 * now;
+    if (s->host_cpus > 0 && want > s->host_cpus)
+        want = s->host_cpus;
+    if (want <= now) {
+        finding_step(f, "the machine has no more CPUs to give");
+        return;
+    }
+    char *to = xasprintf("%g", want);
+    struct fix *x = add(f, "cpus", xasprintf("cpu_limit %s → %s", s->plan->cpu_text, to));
+    if (x)
+        x->cpus = TAKE(to);
+    free(to);
+}
+
+void fix_pids(struct finding *f, const struct symptoms *s)
+{
+    long long to = 2 * (long long)s->plan->pids_limit;
+    struct fix *x = add(f, "pids", xasprintf("pids_limit %lld → %lld",
+                                             (long long)s->plan->pids_limit, to));
+    if (x)
+        x->pids = xasprintf("%lld", to);
+}
+
+/* ---- isolation --------------------------------------------------------------------------- */
+
+static bool is_wider(const char *from, const char *to)
+{
+    return strcmp(to, "host") == 0 || (strcmp(from, "none") == 0 && strcmp(to, "none") != 0);
+}
+
+void fix_network(struct finding *f, const struct symptoms *s, const char *mode)
+{
+    const char *from = s->plan->network_mode ? s->plan->network_mode : "default";
+    struct fix *x = add(f, strcmp(mode, "host") == 0 ? "network-host" : "network",
+                        xasprintf("%snetwork_mode %s → %s", is_wider(from, mode) ? WEAKENS : "",
+                                  from, mode));
+    if (x)
+        x->network = xstrdup(mode);
+}
+
+void fix_to_host(struct finding *f, const struct symptoms *s)
+{
+    (void)s;
+    struct fix *x = add(f, "host", xstrdup(WEAKENS "run it on the host, as you"));
+    if (x)
+        x->isolation = xstrdup("none");
+}
+
+void fix_isolate(struct finding *f, const struct symptoms *s)
+{
+    (void)s;
+    struct fix *x = add(f, "isolate", xstrdup("run it in a container"));
+    if (x)
+        x->isolation = xstrdup("docker");
+}
+
+/* An entry of isolation.volumes that mounts this source; -1 = none. */
+static ssize_t volume_of(const struct symptoms *s, const char *source)
+{
+    const struct strvec *v = &s->config->isolation.volumes;
+    size_t n = strlen(source);
+    for (size_t i = 0; i < v->n; i++)
+        if (strncmp(v->v[i], source, n) == 0 && v->v[i][n] == ':')
+            return (ssize_t)i;
+    return -1;
+}
+
+/* The whole line of volumes, as it will stand in the file. */
+void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only)
+{
+    ssize_t at = volume_of(s, path);
+    AUTO_FREE char *word = NULL;
+    if (at >= 0) {
+        const char *old = s->config->isolation.volumes.v[at], *end = strrchr(old, ':');
+        bool has_ro = end && strcmp(end, ":ro") == 0;
+        word = xstrndup(old, has_ro && !read_only ? (size_t)(end - old) : strlen(old));
+    } else {
+        word = xasprintf("%s:%s%s", path, path, read_only ? ":ro" : "");
+    }
+    struct fix *x = add(f, read_only ? "mount" : "mount-writable",
+                        xasprintf(WEAKENS "mount %s", word));
+    set_key(x, at >= 0 ? FLEET_KEY_ITEM : FLEET_KEY_APPEND, at >= 0 ? (size_t)at : 0,
+            "isolation.volumes", json_text(word));
+    const char *dir = s->config->working_dir;
+    if (x && dir && strcmp(dir, path) == 0)
+        set_key(x, FLEET_KEY_SET, 0, "isolation.working_dir", json_text(dir));
+}
+
+/* ---- what runs --------------------------------------------------------------------------- */
+
+void fix_image(struct finding *f, const struct symptoms *s, const char *image)
+{
+    struct fix *x = add(f, "image", xasprintf("image %s → %s", s->plan->image, image));
+    set_key(x, FLEET_KEY_SET, 0, "isolation.image", json_text(image));
+}
+
+/* Only the words that differ are written, so that the others stay as they stand in the file. */
+void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
+              const char *title)
+{
+    const struct strvec *old = &s->config->args;
+    struct fix *x = add(f, "args", xstrdup(title));
+    size_t more = args->n > old->n ? args->n - old->n : 0;
+    for (size_t i = more; i-- > 0;)
+        set_key(x, FLEET_KEY_PREPEND, 0, "args", json_text(args->v[i]));
+    for (size_t i = 0; !more && i < args->n; i++)
+        if (strcmp(args->v[i], old->v[i]) != 0)
+            set_key(x, FLEET_KEY_ITEM, i, "args", json_text(args->v[i]));
+}
+
+/* Where the common runtimes look for it: OpenSSL and uv, requests, node, pip. */
+void fix_ca(struct finding *f, const struct symptoms *s)
+{
+    static const char *const variables[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+                                             "NODE_EXTRA_CA_CERTS", "PIP_CERT" };
+    static const char inside[] = "/etc/ssl/certs/mcptop-host-ca.crt";
+    struct fix *x = add(f, "ca", xasprintf("mount the host's CA bundle %s read-only and point to "
+                                           "it", s->ca_bundle));
+    AUTO_FREE char *word = xasprintf("%s:%s:ro", s->ca_bundle, inside);
+    set_key(x, FLEET_KEY_APPEND, 0, "isolation.volumes", json_text(word));
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        AUTO_FREE char *path = xasprintf("isolation.env.%s", variables[i]);
+        set_key(x, FLEET_KEY_SET, 0, path, json_text(inside));
+    }
+}
+
+void fix_more_time(struct finding *f, const struct symptoms *s)
+{
+    int64_t ms = s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 30 * 1000;
+    if (s->plan->mode == PLAN_DOCKER && s->plan->start_timeout_ms > ms)
+        ms = s->plan->start_timeout_ms;
+    AUTO_FREE char *to = xasprintf("%llds", (long long)(ms * 4 / 1000 < 120 ? 120
+                                                        : ms * 4 / 1000));
+    struct fix *x = add(f, "time", xasprintf("init_timeout %gs → %s", (double)ms / 1e3, to));
+    set_key(x, FLEET_KEY_SET, 0, "init_timeout", json_text(to));
+    if (x)
+        x->needs_socket = false;
+}
+
+void fix_retry(struct finding *f, const char *title)
+{
+    struct fix *x = add(f, "retry", xstrdup(title));
+    if (x)
+        x->act = FIX_RETRY;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What concerns no single server. Looked at when somebody asks. */
+#include "diagnose/doctor.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "base/mem.h"
+
+static void of_the_file(const struct fleet *fl, struct findings *out)
+{
+    const struct problems *p = fleet_get_problems(fl);
+    for (size_t i = 0; i < p->n; i++) {
+        const struct problem *one = &p->v[i];
+        if (one->severity != PROBLEM_ERROR)
+            continue;
+        bool twice = strstr(one->text, "names must be unique") != NULL;
+        struct finding *f = findings_add(out, twice ? FIND_DUPLICATE_NAME : FIND_CONFIG_ERROR, "",
+                                         "%s:%d: %s%s%s", fleet_get_config_path(fl), one->line,
+                                         one->key, *one->key ? ": " : "", one->text);
+        finding_evidence(f, "config", 0, "line %d", one->line);
+        finding_step(f, "correct line %d; the file is read again at once", one->line);
+    }
+}
+
+/* Does somebody listen at the socket that MCPProxy makes in its data directory? */
+static bool other_answers(const char *data_dir)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    int n = snprintf(at.sun_path, sizeof at.sun_path, "%s/mcpproxy.sock", data_dir);
+    if (n < 0 || (size_t)n >= sizeof at.sun_path)
+        return false;
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
+}
+
+static void of_the_listener(const struct doctor_place *place, struct findings *out)
+{
+    bool other = other_answers(place->data_dir);
+    if (other) {
+        struct finding *f = findings_add(out, FIND_OTHER_MCPPROXY, "",
+                                         "a running MCPProxy uses %s too: it erases keys it does "
+                                         "not know when it saves", place->data_dir);
+        finding_evidence(f, "socket", 0, "%s/mcpproxy.sock answers", place->data_dir);
+        finding_step(f, "stop it: one of the two should supervise");
+    }
+    /* The port that it has is a consequence. */
+    if (*place->listen_error && !(other && strstr(place->listen_error, "mcpproxy"))) {
+        struct finding *f = findings_add(out, FIND_LISTEN_IN_USE, "", "%s", place->listen_error);
+        finding_evidence(f, "listen", 0, "%s", place->listen_error);
+        finding_step(f, "stop that program, or start the supervisor with another --listen");
+    }
+}
+
+static void of_the_logs(const struct fleet *fl, struct findings *out)
+{
+    unsigned long long lost = 0;
+    const struct server *first = NULL;
+    for (size_t i = 0; i < fleet_count(fl); i++) {
+        const struct server *s = fleet_at(fl, i);
+        if (logstore_get_lost(s->log) && !first)
+            first = s;
+        lost += logstore_get_lost(s->log);
+    }
+    if (!first)
+        return;
+    struct finding *f = findings_add(out, FIND_LOG_DISK, "",
+                                     "%llu lines could not be written to log files in %s", lost,
+                                     fleet_get_log_dir(fl));
+    finding_evidence(f, "file", 0, "%s", logstore_get_path(first->log));
+    finding_step(f, "free space there (df -h %s), or start with another --log-dir",
+                 fleet_get_log_dir(fl));
+}
+
+static void of_leftovers(const struct fleet *fl, struct findings *out)
+{
+    size_t n = 0;
+    const struct fleet_container *first = NULL;
+    for (size_t i = 0; i < fleet_container_count(fl); i++) {
+        const struct fleet_container *c = fleet_container_at(fl, i);
+        /* Other instances' may be in use there; an exited one of ours is kept to be looked at. */
+        if (!c->ours || c->in_use || strcmp(c->state, "running") != 0)
+            continue;
+        first = first ? first : c;
+        n++;
+    }
+    if (!first)
+        return;
+    struct finding *f = findings_add(out, FIND_ORPHANS, "",
+                                     "%zu running container%s of ours that no server uses: %s", n,
+                                     n == 1 ? "" : "s", first->name);
+    finding_step(f, "mcptop containers lists them; d in the view removes one");
+}
+
+void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
+                          struct findings *out)
+{
+    findings_fini(out);
+    of_the_file(fl, out);
+    of_the_listener(place, out);
+    of_the_logs(fl, out);
+    of_leftovers(fl, out);
+    findings_sort(out);
+}

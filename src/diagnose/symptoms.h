@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* All that is known about one server at one moment, as plain values: what diagnose() goes by. A
+ * test can make one by hand. Everything is borrowed. */
+#ifndef MCPTOP_DIAGNOSE_SYMPTOMS_H
+#define MCPTOP_DIAGNOSE_SYMPTOMS_H
+
+#include "base/ring.h"
+#include "config/mcp_config.h"
+#include "diagnose/finding.h"
+#include "isolation/plan.h"
+#include "supervisor/server.h"
+
+struct symptoms {
+    const char *name;
+    const struct config *whole;            /* the configuration that the server stands in */
+    const struct config_server *config;
+    const struct plan *plan;
+    enum server_state state;
+    const char *reason;
+    bool wanted;
+    uint32_t failures;                     /* ends in a row */
+
+    /* The last end that nobody asked for and that this plan is to blame for; NULL = none. */
+    const struct run_end *end;
+    bool was_ready, ever_ready;            /* in that run, in any by this plan */
+    enum server_trouble trouble;           /* that it was ended for */
+
+    /* its log, and which lines are of the run to be looked at: [first_seq, next_seq) */
+    const struct ring *ring;
+    uint64_t first_seq, next_seq;
+    uint64_t stray_lines;                  /* of stdout that were no MCP, in the present run */
+
+    bool engine_down;
+    const char *engine_error;
+
+    /* figures of the present run; -1 (0 for seconds) = not known */
+    int64_t peak_bytes;
+    int32_t pids_peak;
+    int throttled_s;                       /* for how long, up to now */
+    double throttled_percent;
+
+    int host_cpus;
+    int64_t host_memory;                   /* bytes; 0 = not known */
+    const char *ca_bundle;                 /* the host's; NULL = none known */
+    /* Is there such a file or directory on the host? */
+    bool (*exists)(const char *path);
+};
+
+/* Findings of this server, the worst first; one for a cause. fs is filled anew. */
+void diagnose(const struct symptoms *s, struct findings *fs);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a server wrote to stderr before it ended, read only where no cause speaks: a table of rules,
+ * the first that fits wins. Marked as a guess unless something that we know ourselves (a network
+ * mode of none, an empty variable) says the same. Lines count, not servers: a pattern must be some
+ * library's or shell's own wording. */
+#include "diagnose/diagnose_internal.h"
+
+#include <ctype.h>
+#include <string.h>
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "isolation/runtime.h"
+
+enum { LINES_MAX = 200, IN_CONTAINER = 1, ON_HOST = 2, ANYWHERE = 3 };
+
+/* ---- lines ------------------------------------------------------------------------------- */
+
+static bool clean_line(const struct ring_line *line, struct buf *out)
+{
+    enum { BYTES_MAX = 2000 };
+    buf_clear(out);
+    text_clean_plain(out, line->text, line->len < BYTES_MAX ? line->len : BYTES_MAX);
+    const char *text = buf_str(out);
+    return text[strspn(text, " ")] != '\0';
+}
+
+static uint64_t oldest(const struct symptoms *s)
+{
+    uint64_t first = s->next_seq > LINES_MAX ? s->next_seq - LINES_MAX : 1;
+    return s->first_seq > first ? s->first_seq : first;
+}
+
+uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const char *needle,
+                    struct buf *ret_line)
+{
+    struct ring_line line;
+    uint64_t first = oldest(s);
+    for (uint64_t seq = s->next_seq; seq-- > first;) {
+        if (ring_get(s->ring, seq, &line) < 0)
+            break;
+        if (line.stream == stream && clean_line(&line, ret_line) &&
+            (!*needle || strcasestr(buf_str(ret_line), needle)))
+            return seq;
+    }
+    buf_clear(ret_line);
+    return 0;
+}
+
+void words_last(const struct symptoms *s, struct finding *f, int lines)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct ring_line line;
+    uint64_t seqs[FINDING_EVIDENCE_MAX];
+    int n = 0;
+    uint64_t first = oldest(s);
+    for (uint64_t seq = s->next_seq; seq-- > first && n < lines && n < FINDING_EVIDENCE_MAX;) {
+        if (ring_get(s->ring, seq, &line) < 0)
+            break;
+        if (line.stream == RING_STDERR && clean_line(&line, &text))
+            seqs[n++] = seq;
+    }
+    while (n-- > 0) {
+        ring_get(s->ring, seqs[n], &line);
+        clean_line(&line, &text);
+        finding_evidence(f, "stderr", seqs[n], "%s", buf_str(&text));
+    }
+}
+
+/* The latest line that has one of the words; *ret_word which. */
+static uint64_t find_any(const struct symptoms *s, const char *const *words, struct buf *ret_line)
+{
+    struct ring_line line;
+    uint64_t first = oldest(s);
+    for (uint64_t seq = s->next_seq; seq-- > first;) {
+        if (ring_get(s->ring, seq, &line) < 0)
+            break;
+        if (line.stream != RING_STDERR || !clean_line(&line, ret_line))
+            continue;
+        for (const char *const *w = words; *w; w++)
+            if (strcasestr(buf_str(ret_line), *w))
+                return seq;
+    }
+    buf_clear(ret_line);
+    return 0;
+}
+
+/* ---- what a rule makes of its line ------------------------------------------------------- */
+
+struct match {
+    const struct symptoms *s;
+    struct findings *fs;
+    uint64_t seq;
+    const char *line;
+};
+
+static struct finding *told(const struct match *m, enum finding_kind kind, bool guess,
+                            const char *sentence)
+{
+    struct finding *f = findings_add(m->fs, kind, m->s->name, "%s", sentence);
+    f->guess = guess;
+    finding_evidence(f, "stderr", m->seq, "%s", m->line);
+    return f;
+}
+
+static bool on_docker_in_docker(const struct match *m)
+{
+    struct finding *f = told(m, FIND_DOCKER_IN_DOCKER, true, "it starts containers itself, and in "
+                             "its container there is no engine for that");
+    finding_evidence(f, "plan", 0, "it runs in a container of %s", m->s->plan->image);
+    fix_to_host(f, m->s);
+    return true;
+}
+
+/* "-it", "-ti", "-t", "--tty" among the words of docker run → without the t; NULL: not there. */
+static char *without_tty(const char *word)
+{
+    size_t n = strlen(word);
+    if (strcmp(word, "--tty") == 0 || strcmp(word, "-t") == 0)
+        return xstrdup("-i");
+    if (n < 3 || word[0] != '-' || word[1] == '-' || strspn(word + 1, "itdP") != n - 1 ||
+        !strchr(word, 't'))
+        return NULL;
+    struct buf b = BUF_INIT;
+    for (const char *c = word; *c; c++)
+        if (*c != 't')
+            buf_add_char(&b, *c);
+    return buf_take(&b);
+}
+
+static bool on_tty(const struct match *m)
+{
+    const struct strvec *args = &m->s->config->args;
+    struct finding *f = told(m, FIND_DOCKER_TTY, false,
+                             "its docker run asks for a terminal (-t), and MCP has none");
+    for (size_t i = 0; i < args->n; i++) {
+        AUTO_FREE char *word = without_tty(args->v[i]);
+        if (!word)
+            continue;
+        AUTO_STRVEC struct strvec to = { 0 };
+        strvec_copy(&to, args);
+        free(to.v[i]);
+        to.v[i] = TAKE(word);
+        AUTO_FREE char *title = xasprintf("args[%zu] %s → %s", i, args->v[i], to.v[i]);
+        fix_args(f, m->s, &to, title);
+        return true;
+    }
+    finding_step(f, "take -t (or --tty) out of its docker run");
+    return true;
+}
+
+static bool on_client_engine_down(const struct match *m)
+{
+    if (!runtime_container_client(m->s->config->command, &m->s->config->args))
+        return false;
+    bool denied = strcasestr(m->line, "permission denied") != NULL;
+    struct finding *f = told(m, denied ? FIND_NO_PERMISSION : FIND_DAEMON_DOWN, false, denied
+                             ? "its container client may not use the engine's socket"
+                             : "its container client finds no engine");
+    finding_step(f, denied ? "sudo usermod -aG docker \"$USER\", then log in again"
+                 : "start Docker");
+    return true;
+}
+
+static bool on_client_image(const struct match *m)
+{
+    if (!runtime_container_client(m->s->config->command, &m->s->config->args))
+        return false;
+    bool denied = strcasestr(m->line, "unauthorized") != NULL ||
+        strcasestr(m->line, "authentication required") != NULL;
+    struct finding *f = told(m, denied ? FIND_REGISTRY_DENIED : FIND_IMAGE_NOT_FOUND, false, denied
+                             ? "the registry wants a login for its image"
+                             : "its image is not there, and no registry has it");
+    finding_step(f, denied ? "docker login" : "correct the image's name in args");
+    return true;
+}
+
+static bool on_disk_full(const struct match *m)
+{
+    struct finding *f = told(m, FIND_DISK_FULL, false, "no space is left where it writes");
+    finding_step(f, "free space: df -h, docker system df");
+    return true;
+}
+
+static bool on_certificate(const struct match *m)
+{
+    bool boxed = m->s->plan->mode == PLAN_DOCKER;
+    struct finding *f = told(m, FIND_CUSTOM_CA, true, boxed
+                             ? "certificates are not accepted in the container: something on the "
+                               "way uses a CA of its own"
+                             : "certificates are not accepted: something on the way uses a CA of "
+                               "its own");
+    if (boxed && m->s->ca_bundle)
+        fix_ca(f, m->s);
+    else
+        finding_step(f, "point SSL_CERT_FILE and NODE_EXTRA_CA_CERTS in env to the CA's bundle");
+    return true;
+}
+
+static bool has_word(const char *line, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcasestr(line, *words))
+            return true;
+    return false;
+}
+
+static bool on_network(const struct match *m)
+{
+    static const char *const here[] = { "127.0.0.1", "localhost", "::1", NULL };
+    const char *mode = m->s->plan->network_mode ? m->s->plan->network_mode : "";
+    if (strcmp(mode, "none") == 0) {
+        struct finding *f = told(m, FIND_NETWORK_BLOCKED, false,
+                                 "it needs the network, and its container has none "
+                                 "(network_mode none)");
+        finding_evidence(f, "plan", 0, "network_mode is none");
+        fix_network(f, m->s, "bridge");
+        return true;
+    }
+    if (strcmp(mode, "host") == 0 || !m->s->end)
+        return false;                /* a server that goes on may have lost one of many peers */
+    if (has_word(m->line, here)) {
+        struct finding *f = told(m, FIND_NETWORK_BLOCKED, true,
+                                 "it looks for something on localhost, which in a container is the "
+                                 "container itself");
+        finding_step(f, "let it use host.docker.internal or the host's address");
+        fix_network(f, m->s, "host");
+        return true;
+    }
+    struct finding *f = told(m, FIND_NETWORK_BLOCKED, true,
+                             "it does not get through to the network");
+    finding_evidence(f, "plan", 0, "network_mode is %s", mode);
+    finding_step(f, "does the engine's machine reach it? its DNS, proxy and firewall decide");
+    if (strcmp(mode, "bridge") != 0)
+        fix_network(f, m->s, "bridge");
+    fix_network(f, m->s, "host");
+    return true;
+}
+
+/* ---- a program that is not there --------------------------------------------------------- */
+
+/* The last word before `end` (exclusive), without quotes and colons. */
+static char *word_before(const char *line, const char *end)
+{
+    while (end > line && strchr(" :'\"`", end[-1]))
+        end--;
+    const char *begin = end;
+    while (begin > line && !strchr(" :'\"`/", begin[-1]))
+        begin--;
+    return xstrndup(begin, (size_t)(end - begin));
+}
+
+static char *word_after(const char *p)
+{
+    while (*p && !isalnum((unsigned char)*p))
+        p++;
+    size_t n = 0;
+    while (p[n] && (isalnum((unsigned char)p[n]) || strchr("._+-", p[n])))
+        n++;
+    return xstrndup(p, n);
+}
+
+/* "sh: 1: git: not found", "bash: git: command not found", "spawn git ENOENT", "No such file or
+ * directory: 'git'", "exec: "git": executable file not found", "Cannot find command 'git'". */
+static char *missing_tool(const char *line)
+{
+    static const struct { const char *words; bool before; } forms[] = {
+        { ": not found", true }, { ": command not found", true },
+        { ": executable file not found", true }, { "cannot find command ", false },
+        { "no such file or directory: '", false }, { "spawn ", false },
+        { "/usr/bin/env: ", false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        const char *at = strcasestr(line, forms[i].words);
+        if (!at || (strcmp(forms[i].words, "spawn ") == 0 && !strstr(at, "ENOENT")))
+            continue;
+        char *word = forms[i].before ? word_before(line, at)
+            : word_after(at + strlen(forms[i].words));
+        if (*word && !strchr(word, '.') && strlen(word) < 40)
+            return word;
+        free(word);
+    }
+    return NULL;
+}
+
+static bool on_tool(const struct match *m)
+{
+    AUTO_FREE char *tool = missing_tool(m->line);
+    const struct symptoms *s = m->s;
+    if (!tool)
+        return false;
+    if (strstr(m->line, "'/") && strcasestr(m->line, "no such file"))
+        return false;                /* a path, not a program */
+    AUTO_STRVEC struct strvec none = { 0 };
+    bool boxed = s->plan->mode == PLAN_DOCKER;
+    if (boxed && runtime_container_client(tool, &none))
+        return on_docker_in_docker(m);
+    AUTO_FREE char *sentence = boxed
+        ? xasprintf("it needs %s, which image %s does not have", tool, s->plan->image)
+        : xasprintf("it needs %s, which is not installed here", tool);
+    struct finding *f = told(m, FIND_TOOL_MISSING, true, sentence);
+    const struct runtime *rt = runtime_detect(tool);
+    if (boxed && strcmp(rt->name, "other") != 0 && strcmp(rt->name, "shell") != 0 &&
+        strcmp(rt->default_image, s->plan->image) != 0)
+        fix_image(f, s, rt->default_image);
+    finding_step(f, boxed ? "choose an image that has %s: isolation.image" : "install %s", tool);
+    if (boxed)
+        fix_to_host(f, s);
+    return true;
+}
+
+static bool on_package(const struct match *m)
+{
+    struct finding *f = told(m, FIND_PACKAGE_NOT_FOUND, false,
+                             "the package index has no package of this name");
+    finding_step(f, "correct the package's name in args");
+    return true;
+}
+
+/* ---- variables --------------------------------------------------------------------------- */
+
+static bool is_secret_name(const char *word, size_t n)
+{
+    static const char *const parts[] = { "KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL" };
+    AUTO_FREE char *copy = xstrndup(word, n);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (strstr(copy, parts[i]))
+            return true;
+    return false;
+}
+
+/* The first VARIABLE_LIKE word of the line that the server's env has empty, or that is called like
+ * a secret and is not in its env at all. */
+static char *missing_variable(const struct symptoms *s, const char *line, bool *ret_known)
+{
+    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    for (const char *p = line; *p;) {
+        size_t n = strspn(p, upper);
+        if (n >= 5 && memchr(p, '_', n) && isupper((unsigned char)*p)) {
+            AUTO_FREE char *name = xstrndup(p, n);
+            const char *value = kvvec_get(&s->config->env, name);
+            *ret_known = value && !*value;
+            if (*ret_known || (!value && is_secret_name(p, n)))
+                return TAKE(name);
+        }
+        p += n ? n : 1;
+    }
+    return NULL;
+}
+
+static bool on_variable(const struct match *m)
+{
+    bool known;
+    AUTO_FREE char *name = missing_variable(m->s, m->line, &known);
+    if (!name)
+        return false;
+    AUTO_FREE char *sentence = known
+        ? xasprintf("it needs %s, and its env gives it empty", name)
+        : xasprintf("it needs %s, which its env does not have", name);
+    struct finding *f = told(m, FIND_ENV_MISSING, !known, sentence);
+    finding_evidence(f, "config", 0, "env of %s (line %d)", m->s->name, m->s->config->line);
+    finding_step(f, "give it in the server's env: \"%s\": \"${env:%s}\" takes it from where the "
+                    "supervisor was started", name, name);
+    return true;
+}
+
+static bool on_port(const struct match *m)
+{
+    struct finding *f = told(m, FIND_PORT_IN_USE, false,
+                             "it wants to listen on a port that somebody else has");
+    finding_step(f, "stop the other one, or give the server another port; a stdio server needs "
+                    "none");
+    return true;
+}
+
+static bool on_pids(const struct match *m)
+{
+    if (!m->s->plan->pids_limit)
+        return false;
+    struct finding *f = told(m, FIND_PIDS_EXHAUSTED, false,
+                             "it may start no more processes or threads");
+    finding_evidence(f, "plan", 0, "the limit is %lld", (long long)m->s->plan->pids_limit);
+    fix_pids(f, m->s);
+    return true;
+}
+
+/* ---- dependencies ------------------------------------------------------------------------ */
+
+static bool uses_uv(const struct symptoms *s)
+{
+    char scratch[64];
+    const char *base = runtime_base_name(s->config->command, scratch, sizeof scratch);
+    return strcmp(base, "uvx") == 0;
+}
+
+/* The last line of a traceback: what the server's code expects of a package is not there. */
+static bool on_dependency(const struct match *m)
+{
+    static const char *const trace[] = { "traceback (most recent call last)", NULL };
+    AUTO_BUF struct buf line = BUF_INIT;
+    const struct symptoms *s = m->s;
+    if (s->was_ready || !find_any(s, trace, &line) ||
+        m->line[strspn(m->line, " |")] == '\0')
+        return false;
+    struct finding *f = told(m, FIND_DEPENDENCY_BROKEN, true, "");
+    free(f->sentence);
+    f->sentence = xasprintf("a package that it builds on does not fit it any more: %.200s",
+                            m->line);
+    if (uses_uv(s) && s->config->args.n && strcmp(s->config->args.v[0], "--with") != 0) {
+        AUTO_STRVEC struct strvec to = { 0 };
+        strvec_add(&to, "--with");
+        strvec_add(&to, "mcp<2");
+        for (size_t i = 0; i < s->config->args.n; i++)
+            strvec_add(&to, s->config->args.v[i]);
+        fix_args(f, s, &to, "args + --with mcp<2 (the MCP library before its break)");
+    }
+    finding_step(f, "pin the versions that worked: uvx --with 'PACKAGE<VERSION', npx "
+                    "PACKAGE@VERSION");
+    return true;
+}
+
+static bool on_node_module(const struct match *m)
+{
+    struct finding *f = told(m, FIND_DEPENDENCY_BROKEN, true,
+                             "a module that it builds on is missing or does not fit it");
+    finding_step(f, "pin the version that worked: npx PACKAGE@VERSION; a stale cache is cleared "
+                    "with npm cache clean --force");
+    return true;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+struct rule {
+    unsigned where;
+    bool later;                  /* also of servers that were ready */
+    bool (*make)(const struct match *m);
+    const char *words[20];
+};
+
+static const struct rule rules[] = {
+    { IN_CONTAINER, true, on_docker_in_docker,
+      { "the input device is not a tty", "cannot connect to the docker daemon",
+        "connect to the docker daemon", "docker.sock" } },
+    { ON_HOST, true, on_tty, { "the input device is not a tty" } },
+    { ON_HOST, true, on_client_engine_down,
+      { "cannot connect to the docker daemon", "is the docker daemon running",
+        "permission denied while trying to connect to the docker" } },
+    { ON_HOST, false, on_client_image,
+      { "unable to find image", "pull access denied", "manifest unknown", "unauthorized" } },
+    { ANYWHERE, true, on_disk_full, { "no space left on device", "enospc" } },
+    { ANYWHERE, true, on_certificate,
+      { "certificate_verify_failed", "self_signed_cert_in_chain", "self-signed certificate",
+        "self signed certificate", "unable to get local issuer certificate",
+        "unable_to_verify_leaf_signature", "unable_to_get_issuer_cert",
+        "invalid peer certificate", "unknownissuer", "certificate signed by unknown authority",
+        "certificate verify failed", "unable to get issuer certificate" } },
+    { IN_CONTAINER, true, on_network,
+      { "temporary failure in name resolution", "name or service not known", " enotfound",
+        "'enotfound",
+        "eai_again", "could not resolve host", "network is unreachable", "enetunreach",
+        "failed to lookup address", "dns error", "nodename nor servname", "econnrefused",
+        "connection refused", "etimedout", "connection timed out",
+        "failed to establish a new connection", "bad address" } },
+    { ANYWHERE, false, on_package,
+      { "was not found in the package registry", "404 not found - get http",
+        "no matching distribution found", "is not in this registry" } },
+    { ANYWHERE, false, on_variable,
+      { "required", "missing", "not set", "must be set", "undefined", "not found", "not provided",
+        "no api key", "unset", "must provide", "please set", "please provide", "is empty",
+        "cannot be empty" } },
+    { ANYWHERE, true, on_port, { "address already in use", "eaddrinuse" } },
+    { IN_CONTAINER, true, on_pids,
+      { "can't start new thread", "resource temporarily unavailable", "pthread_create failed",
+        "cannot fork", "can't fork", "uv_thread_create" } },
+    { ANYWHERE, false, on_tool,
+      { ": not found", "command not found", "executable file not found", "cannot find command",
+        "no such file or directory: '", "spawn ", "/usr/bin/env: " } },
+    { ANYWHERE, false, on_dependency,
+      { "attributeerror: ", "importerror: ", "modulenotfounderror: ", "typeerror: " } },
+    { ANYWHERE, false, on_node_module,
+      { "cannot find module", "err_module_not_found", "does not provide an export named",
+        "err_package_path_not_exported" } },
+};
+
+bool words_say(const struct symptoms *s, struct findings *fs)
+{
+    AUTO_BUF struct buf line = BUF_INIT;
+    unsigned here = s->plan->mode == PLAN_DOCKER ? IN_CONTAINER : ON_HOST;
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (!(rules[i].where & here) || (s->was_ready && !rules[i].later))
+            continue;
+        uint64_t seq = find_any(s, rules[i].words, &line);
+        struct match m = { s, fs, seq, buf_str(&line) };
+        if (seq && rules[i].make(&m))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings of servers on the host, and of the supervisor: each cause is produced for real, gives
+exactly one finding with its code, and where there is a fix it leads to `ready`."""
+
+import json
+import os
+import socket
+
+from harness import echo, fixture, tap, wait_for
+from harness.find import codes, found, repaired, sh
+
+
+@tap.limit(60)
+def test_cannot_start(t):
+    script, plain, foreign = t.path("noexec.sh"), t.path("plain"), t.path("foreign")
+    for path, text, mode in ((script, "#!/bin/sh\nexit 0\n", 0o600), (plain, "no program", 0o700),
+                             (foreign, b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\0\xf3\0" +
+                              b"\1" * 40, 0o700)):
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        os.chmod(path, mode)
+    broken = t.path("broken.sh")
+    with open(broken, "w", encoding="ascii") as file:
+        file.write("#!/no/such/interpreter\n")
+    os.chmod(broken, 0o700)
+    m = t.mcptop({"mcpServers": {
+        "absent": {"command": "no-such-command-here"}, "denied": {"command": script},
+        "format": {"command": plain}, "foreign": {"command": foreign},
+        "interpreter": {"command": broken},
+        "workdir": echo(working_dir=t.path("nowhere")),
+        "client": {"command": "podman-remote", "args": ["run", "-i", "--weird", "x"]}}})
+    for name, code in (("absent", "MCPX_STDIO_SPAWN_ENOENT"), ("denied", "MCPX_STDIO_SPAWN_EACCES"),
+                       ("format", "MCPX_STDIO_SPAWN_EXEC_FORMAT"),
+                       ("foreign", "MCPX_STDIO_SPAWN_EXEC_FORMAT"),
+                       ("interpreter", "MCPX_STDIO_SPAWN_ENOENT"),
+                       ("workdir", "MCPX_STDIO_SPAWN_WORKDIR"),
+                       ("client", "MCPX_DOCKER_CLI_NOT_FOUND")):
+        one = found(t, m, name, code)
+        t.ok(not one["guess"] and one["severity"] == "error", f"{name}: known, not guessed", one)
+        t.ok(one["evidence"][0]["text"] and one["fix_steps"], f"{name}: evidence and a step", one)
+    t.has(found(t, m, "absent", "MCPX_STDIO_SPAWN_ENOENT")["user_message"], "is not in PATH",
+          "the sentence names the cause")
+    os.chmod(script, 0o700)
+    os.makedirs(t.path("nowhere"))
+    m.api.post("/servers/workdir/restart")
+    m.wait_server("workdir")
+    t.eq(codes(m, "workdir"), [], "gone when it is repaired by hand")
+
+
+@tap.limit(90)
+def test_ends_and_silence(t):
+    m = t.mcptop({"mcpServers": {
+        "early": fixture("exit", 3, "the flag --frobnicate is unknown"),
+        "mute": fixture("mute", init_timeout="1s"),
+        "invalid": fixture("invalid_initialize"),
+        "rubbish": sh("while :; do echo 'Listening on port 3000'; sleep 1; done",
+                      init_timeout="2s"),
+        "killed": sh("kill -SEGV $$"),
+        "noise": fixture("noise")}})
+    one = found(t, m, "early", "MCPX_STDIO_EXIT_BEFORE_INITIALIZE")
+    t.has(one["user_message"], "frobnicate", "what it said is in the sentence")
+    said = [e for e in one["evidence"] if e["what"] == "stderr"][-1]
+    lines = m.api.get(f"/servers/early/logs?since={said['seq'] - 1}&limit=1")["lines"]
+    t.has(lines[0]["text"], "frobnicate", "and its sequence number leads to the line")
+    t.has(str(one["evidence"]), "status 3", "the exit status is evidence")
+    one = found(t, m, "mute", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    t.has(one["user_message"], "no answer to initialize", "a handshake that takes too long")
+    found(t, m, "invalid", "MCPX_STDIO_HANDSHAKE_INVALID")
+    one = found(t, m, "rubbish", "MCPX_STDIO_HANDSHAKE_INVALID")
+    t.has(one["user_message"], "Listening on port 3000", "the line that is no MCP is shown")
+    found(t, m, "killed", "MCPX_STDIO_KILLED")
+    m.wait_server("noise")
+    one = found(t, m, "noise", "MCPX_STDIO_STDOUT_NOISE")
+    t.eq(one["severity"], "warning", "noise on stdout is a warning")
+
+
+@tap.limit(60)
+def test_more_time(t):
+    m = t.mcptop({"mcpServers": {"slow": fixture("slow_start", 3, init_timeout="1s")}})
+    one = found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    t.eq(one["fixes"][0]["id"], "time", "more time is the fix")
+    repaired(t, m, "slow", "time")
+    t.has(m.read_config(), '"init_timeout": "120s"', "written")
+    m.api.post("/servers/slow/undo")
+    t.has(m.read_config(), '"init_timeout": "1s"', "and taken back by undo")
+
+
+@tap.limit(60)
+def test_loops(t):
+    m = t.mcptop({"mcpServers": {"loop": fixture("die_after", 1, 7)}})
+    m.wait_server("loop")
+    client = m.mcp("loop")
+    client.initialize()
+    for _ in range(5):
+        try:
+            client.tool("echo", {"text": "x"}, timeout=30)
+        except Exception:
+            pass
+    one = found(t, m, "loop", "MCPX_STDIO_CRASH_LOOP")
+    t.ok(one["times"] >= 1 and one["since_wall_ms"] > 0, "counted", one)
+
+
+@tap.limit(60)
+def test_said_on_stderr(t):
+    script = ("import sys\nprint('Error: ACME_API_KEY is required', file=sys.stderr)\nsys.exit(1)")
+    port = socket.socket()
+    port.bind(("127.0.0.1", 0))
+    port.listen()
+    t.cleanup(port.close)
+    listen = (f"import socket; s = socket.socket(); s.bind(('127.0.0.1', {port.getsockname()[1]}))")
+    m = t.mcptop({"mcpServers": {
+        "empty": {"command": "python3", "args": ["-c", script], "env": {"ACME_API_KEY": ""}},
+        "none": {"command": "python3", "args": ["-c", script]},
+        "unset": echo(env={"TOKEN": "${env:MCPTOP_NO_SUCH_VARIABLE}"}),
+        "port": {"command": "python3", "args": ["-c", listen]},
+        "tool": sh("git-of-nowhere clone x"),
+        "module": {"command": "python3", "args": ["-c", "import no_such_module_here"]},
+        "full": {"command": "python3",
+                 "args": ["-c", "import os; os.write(os.open('/dev/full', 1), b'x')"]}}})
+    one = found(t, m, "empty", "MCPX_STDIO_ENV_MISSING")
+    t.ok(not one["guess"], "an empty value is known", one)
+    one = found(t, m, "none", "MCPX_STDIO_ENV_MISSING")
+    t.ok(one["guess"], "a name alone is a guess", one)
+    t.has(one["fix_steps"][-1], r"\$\{env:ACME_API_KEY\}", "the step can be pasted")
+    found(t, m, "unset", "MCPX_CONFIG_ENV_UNSET")
+    found(t, m, "port", "MCPX_STDIO_PORT_IN_USE")
+    one = found(t, m, "tool", "MCPX_STDIO_TOOL_MISSING")
+    t.has(one["user_message"], "git-of-nowhere", "the tool is named")
+    one = found(t, m, "module", "MCPX_STDIO_DEPENDENCY_BROKEN")
+    t.has(one["user_message"], "no_such_module_here", "the traceback's last line")
+    found(t, m, "full", "MCPX_DISK_FULL")
+
+
+def supervisor_codes(m):
+    return [f["code"] for f in m.api.get("/diagnostics")["findings"] if not f["server"]]
+
+
+@tap.limit(60)
+def test_supervisor(t):
+    m = t.mcptop({"mcpServers": {"one": echo()}}, listen=True)
+    m.wait_server("one")
+    t.eq(supervisor_codes(m), [], "nothing is wrong")
+    good = m.read_config()
+    m.write_config('{"mcpServers": [{"name":"a","command":"x"},{"name":"a","command":"y"}]}')
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_DUPLICATE_NAME"], 10,
+             "the duplicate name", saw=lambda: m.api.get("/diagnostics"))
+    m.write_config('{"mcpServers": {"one": {"command": 7}}}')
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10, "the error of the file",
+             saw=lambda: m.api.get("/diagnostics"))
+    m.write_config(good)
+    wait_for(lambda: supervisor_codes(m) == [], 10, "nothing")
+    other = socket.socket(socket.AF_UNIX)
+    other.bind(os.path.join(m.data_dir, "mcpproxy.sock"))
+    other.listen()
+    t.cleanup(other.close)
+    t.eq(supervisor_codes(m), ["MCPX_OTHER_MCPPROXY"], "a running MCPProxy is seen")
+    m.stop()
+    os.unlink(os.path.join(m.data_dir, "mcpproxy.sock"))
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", m.port))
+    taken.listen()
+    t.cleanup(taken.close)
+    m.start()
+    one = [f for f in m.api.get("/diagnostics")["findings"]]
+    t.eq([f["code"] for f in one], ["MCPX_LISTEN_IN_USE"], "a port that is taken")
+    t.has(one[0]["user_message"], "in use by", "names who has it")
+
+
+@tap.limit(60)
+def test_fix_api(t):
+    m = t.mcptop({"mcpServers": {"well": echo(),
+                                 "slow": fixture("slow_start", 3, init_timeout="1s"),
+                                 "early": fixture("exit", 3, "no")}}, listen=True)
+    m.wait_server("well")
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    text = m.read_config()
+    dry = m.api.post("/servers/slow/fix", {"dry_run": True})
+    t.has(dry["diff"], r'\+ .*"init_timeout": "120s"', "the diff is shown")
+    t.eq(dry["fix"]["id"], "time", "and which fix it is")
+    t.eq(m.read_config(), text, "nothing is written by a dry run")
+    for path, body, status, words in (
+            ("/servers/well/fix", None, 409, "nothing is wrong"),
+            ("/servers/slow/fix", {"fix": "magic"}, 409, 'no fix "magic"'),
+            ("/servers/slow/fix", {"fux": "time"}, 400, "the body may be"),
+            ("/servers/early/fix", None, 409, "only you can repair")):
+        if path.startswith("/servers/early"):
+            found(t, m, "early", "MCPX_STDIO_EXIT_BEFORE_INITIALIZE")
+        reply = m.api.raw("POST", path, body)
+        t.eq(reply.status, status, f"{path} {body}: {status}")
+        t.has(reply.json()["error"], words, "in words")
+    t.eq(m.tcp().raw("GET", "/diagnostics").status, 200, "over TCP too")
+    with m.api.events() as stream:
+        name, data, _ = stream.next()
+    t.eq((name, bool(json.loads(data)["servers"][1]["diagnostic"])), ("hello", True),
+         "the stream's servers carry it")
+
+
+@tap.limit(60)
+def test_no_alarm_on_the_host(t):
+    m = t.mcptop({"mcpServers": {"good": fixture("good"), "echo": echo()}})
+    for name in ("good", "echo"):
+        m.wait_server(name)
+        client = m.mcp(name)
+        client.initialize()
+        for n in range(50):
+            client.tool("echo", {"text": str(n)})
+    m.api.post("/servers/good/restart")
+    m.wait_server("good")
+    m.api.post("/servers/echo/stop")
+    m.wait_server("echo", "stopped")
+    t.eq(m.api.get("/diagnostics")["findings"], [], "nothing is found where nothing is wrong")
+
+
+if __name__ == "__main__":
+    tap.main(__name__)

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings of isolated servers, on a real engine: each of the guide's issues is produced for real,
+gives exactly one finding with its code, is repaired by its fix, and the server gets ready."""
+
+import json
+import os
+import time
+
+from harness import echo, fixture, paths, tap, wait_for
+from harness.find import codes, found, repaired
+
+BUSYBOX = "mcptop-test/busybox:latest"
+SERVER = paths.built("echo_server")
+
+
+def boxed(script=None, **isolation):
+    """The echo server in a container, or a line for its shell before it ("$S" is the server)."""
+    iso = {"image": BUSYBOX, "volumes": [f"{SERVER}:{SERVER}:ro"]}
+    iso.update(isolation)
+    entry = echo(isolation=iso)
+    if script:
+        entry["command"] = "sh"
+        entry["args"] = ["-c", script.replace("$S", SERVER)]
+    return entry
+
+
+def config(**servers):
+    return {"docker_isolation": {"enabled": True}, "mcpServers": servers}
+
+
+@tap.limit(120)
+def test_1_docker_in_docker(t):
+    engine = t.engine()
+    script = f"d=docker; [ -e {t.dir} ] && exec $S; $d run -i x"
+    m = t.mcptop(config(inside=boxed(script)), docker_host=engine)
+    one = found(t, m, "inside", "MCPX_DOCKER_IN_DOCKER")
+    t.has(one["fixes"][0]["title"], "^Weakens isolation: ", "its fix says what it costs first")
+    repaired(t, m, "inside")
+    t.eq(m.server("inside")["where"], "host", "isolation is off for this server")
+    done = m.api.post("/servers/inside/undo")
+    t.eq(done["server"]["where"], "docker", "and undo takes it back")
+
+
+@tap.limit(180)
+def test_2_files(t):
+    engine = t.engine()
+    os.makedirs(t.path("data"))
+    with open(t.path("data/one.txt"), "w", encoding="ascii") as file:
+        file.write("x\n")
+    reads = ["-c", f'cat "$1" >/dev/null || exit 1; exec {SERVER}', "sh", t.path("data/one.txt")]
+    writes = ["-c", f'touch "$1/new" || exit 1; exec {SERVER}', "sh", t.path("data")]
+    here = boxed()
+    here.update(command="sh", args=["-c", f"cat one.txt >/dev/null || exit 1; exec {SERVER}"],
+                working_dir=t.path("data"))
+    servers = {name: dict(boxed(), command="sh", args=args)
+               for name, args in (("reads", reads), ("writes", writes))}
+    m = t.mcptop(config(here=here, **servers), docker_host=engine)
+    one = found(t, m, "reads", "MCPX_DOCKER_PATH_NOT_MOUNTED")
+    t.ok(not one["guess"], "the line that names the path is no guess", one)
+    t.has(one["fixes"][0]["title"], f"mount {t.path('data/one.txt')}:{t.path('data/one.txt')}:ro",
+          "read-only first, as the volume's line")
+    repaired(t, m, "reads")
+    t.has(m.read_config(), "one.txt:ro", "written into volumes")
+    found(t, m, "writes", "MCPX_DOCKER_PATH_NOT_MOUNTED")
+    m.api.post("/servers/writes/fix", {"fix": "mount"})
+    one = found(t, m, "writes", "MCPX_DOCKER_PATH_READ_ONLY")
+    repaired(t, m, "writes")
+    t.ok(os.path.exists(t.path("data/new")), "it could write")
+    volumes = json.loads(m.read_config())["mcpServers"]["writes"]["isolation"]["volumes"]
+    t.eq(len(volumes), 2, "the volume was changed, not added again")
+    found(t, m, "here", "MCPX_DOCKER_WORKING_DIR")
+    repaired(t, m, "here")
+
+
+@tap.limit(120)
+def test_3_network(t):
+    engine = t.engine("python:3.11")
+    asks = ("import urllib.request as u\n"
+            "u.urlopen('http://mirror.invalid.example/')\n")
+    reach = ("import socket\n"
+             "socket.getaddrinfo('localhost', 80)\n"
+             "s = socket.socket(); s.settimeout(5); s.connect(('1.1.1.1', 9))")
+    wants = "[ -e /sys/class/net/eth0 ] || { wget -O- http://example.com/; exit 1; }; exec $S"
+    m = t.mcptop(config(
+        blocked=boxed(wants, network_mode="none"),
+        python={"command": "python3", "args": ["-c", asks],
+                "isolation": {"image": "python:3.11", "network_mode": "none"}},
+        far={"command": "python3", "args": ["-c", reach],
+             "isolation": {"image": "python:3.11", "network_mode": "none"}}), docker_host=engine)
+    one = found(t, m, "blocked", "MCPX_DOCKER_NETWORK_BLOCKED")
+    t.ok(not one["guess"], "network_mode none is a cause, not a guess", one)
+    t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode none → bridge", "bridge")
+    repaired(t, m, "blocked")
+    found(t, m, "python", "MCPX_DOCKER_NETWORK_BLOCKED")
+    found(t, m, "far", "MCPX_DOCKER_NETWORK_BLOCKED")
+
+
+@tap.limit(120)
+def test_4_images(t):
+    engine = t.engine()
+    m = t.mcptop(config(
+        nowhere=boxed(image="localhost:1/no/such:image"),
+        program=dict(boxed(image=BUSYBOX), command="no-such-program")), docker_host=engine)
+    one = found(t, m, "nowhere", "MCPX_DOCKER_REGISTRY_UNREACHABLE")
+    t.has(str(one["evidence"]), "connection refused", "the engine's reply is evidence")
+    one = found(t, m, "program", "MCPX_DOCKER_EXEC_NOT_FOUND")
+    t.has(one["user_message"], 'has no "no-such-program"', "the program is named")
+
+
+@tap.limit(150)
+def test_5_memory(t):
+    engine = t.engine()
+    m = t.mcptop(config(oom=boxed(memory_limit="32m"), tight=boxed(memory_limit="64m")),
+                 docker_host=engine)
+    m.wait_server("oom")
+    client = m.mcp("oom")
+    client.initialize()
+    try:
+        client.tool("alloc", {"mb": 60}, timeout=20)
+    except Exception:
+        pass
+    one = found(t, m, "oom", "MCPX_DOCKER_OOM_KILLED")
+    t.has(one["user_message"], r"OOM-killed at 32M \(exit 137\)", "the limit and the status")
+    t.eq(one["fixes"][0]["title"], "memory_limit 32m → 64m", "twice the limit")
+    m.wait_server("oom")
+    container = m.server("oom")["container"]["id"]
+    repaired(t, m, "oom")
+    t.eq(m.server("oom")["container"]["id"], container, "changed while it runs")
+    m.wait_server("tight")
+    client = m.mcp("tight")
+    client.initialize()
+    client.tool("alloc", {"mb": 58})
+    one = found(t, m, "tight", "MCPX_DOCKER_MEMORY_TIGHT")
+    t.eq(one["severity"], "warning", "close to it is a warning")
+    repaired(t, m, "tight")
+
+
+@tap.limit(150)
+def test_5_cpu_and_pids(t):
+    engine = t.engine("python:3.11")
+    server = paths.fixture("fixture_server.py")
+    burn = {"command": "python3", "args": [server, "burn"],
+            "isolation": {"image": "python:3.11", "cpu_limit": "0.1",
+                          "volumes": [f"{server}:{server}:ro"]}}
+    crowd = "i=0; while [ $i -lt 18 ]; do sleep 1000 & i=$((i+1)); done; exec $S"
+    m = t.mcptop(config(burn=burn, crowd=boxed(crowd, pids_limit=20)), docker_host=engine)
+    m.wait_server("burn", timeout=60)
+    m.wait_server("crowd")
+    one = found(t, m, "crowd", "MCPX_DOCKER_PIDS_EXHAUSTED")
+    t.eq(one["fixes"][0]["title"], "pids_limit 20 → 40", "twice as many")
+    repaired(t, m, "crowd")
+    one = found(t, m, "burn", "MCPX_DOCKER_CPU_THROTTLED", 60)
+    t.has(one["fixes"][0]["title"], "cpu_limit 0.1 → 0.5", "more CPU is the fix")
+
+
+@tap.limit(90)
+def test_6_weak_and_ignored(t):
+    engine = t.engine()
+    m = t.mcptop(config(weak=boxed(network_mode="host")), docker_host=engine)
+    m.wait_server("weak")
+    one = found(t, m, "weak", "MCPX_ISOLATION_WEAK")
+    t.has(one["user_message"], "network is the host's", "why")
+    repaired(t, m, "weak")
+    m.write_config({"mcpServers": {"asked": boxed(enabled=True)}})
+    m.wait_server("asked")
+    found(t, m, "asked", "MCPX_ISOLATION_IGNORED")
+    repaired(t, m, "asked")
+    t.eq(m.server("asked")["where"], "docker", "isolated then")
+
+
+@tap.limit(90)
+def test_6_engine_down(t):
+    m = t.mcptop(config(box=boxed(), other=boxed()))
+    one = found(t, m, "box", "MCPX_DOCKER_DAEMON_DOWN")
+    t.has(one["user_message"], "no-engine", "which engine")
+    repaired(t, m, "box", "host")
+
+
+@tap.limit(120)
+def test_6_certificates(t):
+    engine = t.engine("python:3.11")
+    code = ("import os, ssl, sys\n"
+            "bundle = os.environ.get('SSL_CERT_FILE', '')\n"
+            "if 'mcptop-host-ca' in bundle:\n"
+            "    ssl.create_default_context(cafile=bundle)\n"
+            "else:\n"
+            "    sys.exit('ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate "
+            "verify failed: self-signed certificate in certificate chain')\n"
+            f"os.execv('{SERVER}', ['{SERVER}'])\n")
+    entry = dict(boxed(image="python:3.11"), command="python3", args=["-c", code])
+    entry["isolation"]["env"] = {"KEEP": "me"}
+    entry["isolation"]["extra_args"] = []
+    m = t.mcptop(config(tls=entry), docker_host=engine,
+                 env={"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"})
+    one = found(t, m, "tls", "MCPX_DOCKER_CUSTOM_CA")
+    t.has(one["fixes"][0]["title"], "CA bundle", "the host's bundle is mounted")
+    repaired(t, m, "tls")
+    iso = json.loads(m.read_config())["mcpServers"]["tls"]["isolation"]
+    t.eq(iso["env"]["KEEP"], "me", "what stood there stays")
+
+
+@tap.limit(240)
+def test_6_dependency(t):
+    """mcp-server-sqlite without a pin: its newest dependency does not fit it."""
+    engine = t.engine("python:3.11")
+    m = t.mcptop(config(sqlite={"command": "uvx", "args": ["mcp-server-sqlite", "--db-path",
+                                                           "/tmp/x.db"]}), docker_host=engine)
+    one = found(t, m, "sqlite", "MCPX_STDIO_DEPENDENCY_BROKEN", 150)
+    t.has(one["user_message"], "Error: ", "the traceback's last line")
+    repaired(t, m, "sqlite", timeout=90)
+    t.has(m.read_config(), '"--with"', "a pin is written")
+    m.stop()
+    engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-sqlite", check=False)
+
+
+@tap.limit(150)
+def test_no_alarm(t):
+    """Isolated reference server with calls: nothing is found."""
+    engine = t.engine("python:3.11")
+    m = t.mcptop(config(
+        box=boxed(), time={"command": "uvx", "args": ["mcp-server-time"]}), docker_host=engine)
+    m.wait_server("box")
+    client = m.mcp("box")
+    client.initialize()
+    for n in range(100):
+        client.tool("echo", {"text": str(n)})
+    m.wait_server("time", timeout=100)
+    client = m.mcp("time")
+    client.initialize()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        client.tool("get_current_time", {"timezone": "UTC"})
+        t.eq(m.api.get("/diagnostics")["findings"], [], "nothing is found") \
+            if m.api.get("/diagnostics")["findings"] else None
+    t.eq(m.api.get("/diagnostics")["findings"], [], "nothing is found where nothing is wrong")
+    m.stop()
+    engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-time", check=False)
+
+
+if __name__ == "__main__":
+    tap.main(__name__)

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Findings from symptoms: which kind, the one fix on top, and that a cause hides its consequences.
+ * And the table of kinds: whole, its codes unique. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/mem.h"
+#include "diagnose/symptoms.h"
+#include "tap.h"
+
+#define DOCKER "{\"docker_isolation\":{\"enabled\":true},\"mcpServers\":{\"s\":{%s}}}"
+#define HOST "{\"mcpServers\":{\"s\":{%s}}}"
+#define UVX "\"command\":\"uvx\",\"args\":[\"mcp-server-x\"]"
+
+struct scenario {
+    const char *name;
+    const char *config, *server;
+    /* how it ended */
+    int code, signal;
+    bool oom, ready, ever_ready;
+    int why;
+    const char *why_text;
+    bool never_started;
+    enum server_trouble trouble;
+    const char *err, *out;           /* lines of stderr, of stdout */
+    bool running;                    /* it has not ended */
+    uint64_t stray;
+    int64_t peak;
+    int32_t pids;
+    int throttled_s;
+    bool engine_down;
+    const char *engine_error;
+    /* what must come of it */
+    const char *want;                /* "CODE" or "CODE CODE"; "" = nothing */
+    const char *fix;                 /* title of the first fix of the first; NULL = none */
+    bool guess;
+};
+
+static const struct scenario scenarios[] = {
+    { .name = "not in PATH", .config = HOST, .server = "\"command\":\"nothing-here\"",
+      .why = ENOENT, .never_started = true, .why_text = "command \"nothing-here\" is not in PATH",
+      .code = -1, .want = "MCPX_STDIO_SPAWN_ENOENT" },
+    { .name = "a runner not in PATH can run isolated", .config = HOST, .server = UVX,
+      .why = ENOENT, .never_started = true, .why_text = "command \"uvx\" is not in PATH",
+      .code = -1, .want = "MCPX_STDIO_SPAWN_ENOENT", .fix = "run it in a container" },
+    { .name = "no docker client", .config = HOST,
+      .server = "\"command\":\"podman\",\"args\":[\"run\",\"-i\",\"--weird\",\"x\"]",
+      .why = ENOENT, .never_started = true, .why_text = "x", .code = -1,
+      .want = "MCPX_DOCKER_CLI_NOT_FOUND" },
+    { .name = "not executable", .config = HOST, .server = "\"command\":\"/x\"", .why = EACCES,
+      .never_started = true, .why_text = "x", .code = -1, .want = "MCPX_STDIO_SPAWN_EACCES" },
+    { .name = "wrong architecture", .config = HOST, .server = "\"command\":\"/x\"", .why = ENOEXEC,
+      .never_started = true, .why_text = "x", .code = -1, .want = "MCPX_STDIO_SPAWN_EXEC_FORMAT" },
+    { .name = "working directory", .config = HOST, .server = "\"command\":\"/x\"",
+      .why = FAULT_CONFIG, .never_started = true, .why_text = "x", .code = -1,
+      .want = "MCPX_STDIO_SPAWN_WORKDIR" },
+    { .name = "too many processes", .config = HOST, .server = "\"command\":\"/x\"", .why = EAGAIN,
+      .never_started = true, .why_text = "x", .code = -1, .want = "MCPX_STDIO_SPAWN_FAILED" },
+
+    { .name = "no such image", .config = DOCKER, .never_started = true, .code = -1,
+      .server = UVX ",\"isolation\":{\"image\":\"pyhton:3.11\"}", .why = FAULT_NOT_FOUND,
+      .why_text = "image not found: pyhton:3.11: pull access denied, repository does not exist",
+      .want = "MCPX_DOCKER_IMAGE_NOT_FOUND", .fix = "image pyhton:3.11 → python:3.11" },
+    { .name = "registry refuses", .config = DOCKER, .never_started = true, .code = -1,
+      .server = UVX ",\"isolation\":{\"image\":\"ghcr.io/a/b\"}", .why = FAULT_DENIED,
+      .why_text = "pull of image ghcr.io/a/b: unauthorized",
+      .want = "MCPX_DOCKER_REGISTRY_DENIED" },
+    { .name = "registry out of reach", .config = DOCKER, .server = UVX, .never_started = true,
+      .code = -1, .why = FAULT_HTTP,
+      .why_text = "pull of image x: dial tcp: lookup registry-1.docker.io: no such host",
+      .want = "MCPX_DOCKER_REGISTRY_UNREACHABLE", .fix = "try the pull again" },
+    { .name = "disk full at the pull", .config = DOCKER, .server = UVX, .never_started = true,
+      .code = -1, .why = FAULT_HTTP,
+      .why_text = "pull of image x: write /var/lib/docker/tmp/x: no space left on device",
+      .want = "MCPX_DISK_FULL" },
+    { .name = "no manifest for this machine", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_NOT_FOUND,
+      .why_text = "image not found: x: no matching manifest for linux/riscv64 in the manifest list",
+      .want = "MCPX_DOCKER_IMAGE_ARCHITECTURE" },
+    { .name = "an engine's error of its own", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "pull of image x: something odd", .want = "MCPX_DOCKER_IMAGE_PULL_FAILED" },
+    { .name = "a program the image lacks", .config = DOCKER, .never_started = true, .code = 127,
+      .server = "\"command\":\"my-tool\"", .why = ENOENT,
+      .why_text = "image alpine:3.18 cannot run \"my-tool\": No such file or directory",
+      .want = "MCPX_DOCKER_EXEC_NOT_FOUND",
+      .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "the engine refuses the container", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "create a container from x: invalid mount config",
+      .want = "MCPX_DOCKER_OCI_RUNTIME" },
+    { .name = "engine down", .config = DOCKER, .server = UVX, .engine_down = true,
+      .engine_error = "no Docker engine at unix:///x", .running = true,
+      .want = "MCPX_DOCKER_DAEMON_DOWN", .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "engine's socket closed to us", .config = DOCKER, .server = UVX,
+      .engine_down = true, .engine_error = "permission denied on /var/run/docker.sock: add",
+      .running = true, .want = "MCPX_DOCKER_NO_PERMISSION",
+      .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "engine down is nothing to the host", .config = HOST, .server = UVX,
+      .engine_down = true, .engine_error = "no Docker engine", .running = true, .want = "" },
+
+    { .name = "out of memory, whatever it said", .config = DOCKER, .server = UVX, .code = 137,
+      .oom = true, .err = "ENOTFOUND example.com", .want = "MCPX_DOCKER_OOM_KILLED",
+      .fix = "memory_limit 512m → 1g" },
+    { .name = "its peak decides", .config = DOCKER, .code = 137, .oom = true,
+      .server = UVX ",\"isolation\":{\"memory_limit\":\"64m\"}", .peak = 150 << 20,
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 64m → 256m" },
+    { .name = "137 without the engine's word is no OOM", .config = DOCKER, .server = UVX,
+      .code = 137, .want = "MCPX_STDIO_KILLED" },
+    { .name = "a signal", .config = HOST, .server = UVX, .code = -1, .signal = 11,
+      .want = "MCPX_STDIO_KILLED" },
+    { .name = "ended early", .config = HOST, .server = UVX, .code = 2,
+      .err = "usage: x [--flag]", .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "ended later", .config = HOST, .server = UVX, .code = 2, .ready = true,
+      .ever_ready = true, .err = "panic", .want = "MCPX_STDIO_EXIT_NONZERO" },
+    { .name = "handshake timeout", .config = HOST, .server = UVX, .code = -1, .signal = 15,
+      .trouble = TROUBLE_START_TIMEOUT, .want = "MCPX_STDIO_HANDSHAKE_TIMEOUT",
+      .fix = "init_timeout 30s → 120s" },
+    { .name = "rubbish on stdout", .config = HOST, .server = UVX, .code = -1, .signal = 15,
+      .trouble = TROUBLE_START_TIMEOUT, .out = "Server started on port 3000",
+      .want = "MCPX_STDIO_HANDSHAKE_INVALID" },
+
+    { .name = "docker in a container", .config = DOCKER, .server = UVX, .code = 1,
+      .err = "the input device is not a TTY", .want = "MCPX_DOCKER_IN_DOCKER", .guess = true,
+      .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "docker behind a script", .config = DOCKER, .server = UVX, .code = 127,
+      .err = "/start.sh: line 3: docker: command not found", .want = "MCPX_DOCKER_IN_DOCKER",
+      .guess = true, .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "a terminal asked for on the host", .config = HOST, .code = 1,
+      .server = "\"command\":\"docker\",\"args\":[\"run\",\"-it\",\"--rm\",\"x\"]",
+      .err = "the input device is not a TTY", .want = "MCPX_DOCKER_TTY",
+      .fix = "args[1] -it → -i" },
+    { .name = "a path of the host", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/docs\"]",
+      .err = "Error: ENOENT: no such file or directory, stat '/home/u/docs'",
+      .want = "MCPX_DOCKER_PATH_NOT_MOUNTED",
+      .fix = "Weakens isolation: mount /home/u/docs:/home/u/docs:ro" },
+    { .name = "a file to be made", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"uvx\",\"args\":[\"db\",\"--path=/home/u/new.db\"]",
+      .err = "sqlite3.OperationalError: unable to open database file",
+      .want = "MCPX_DOCKER_PATH_NOT_MOUNTED", .guess = true,
+      .fix = "Weakens isolation: mount /home/u:/home/u" },
+    { .name = "a path nobody has", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/nowhere/x\"]",
+      .err = "Error: ENOENT: no such file or directory, stat '/nowhere/x'",
+      .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a mounted path is not missing", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/docs\"],"
+                "\"isolation\":{\"volumes\":[\"/home/u/docs:/home/u/docs\"]}",
+      .err = "Error: no such file or directory, '/home/u/docs/x'",
+      .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "mounted read-only", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/docs\"],"
+                "\"isolation\":{\"volumes\":[\"/home/u/docs:/home/u/docs:ro\"]}",
+      .err = "EROFS: read-only file system, open '/home/u/docs/x'",
+      .want = "MCPX_DOCKER_PATH_READ_ONLY",
+      .fix = "Weakens isolation: mount /home/u/docs:/home/u/docs" },
+    { .name = "the read-only mount that is named", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\"],\"isolation\":{\"volumes\":["
+                "\"/home/u/bin:/bin/x:ro\",\"/home/u/docs:/home/u/docs:ro\"]}",
+      .err = "EROFS: read-only file system, open '/home/u/docs/x'",
+      .want = "MCPX_DOCKER_PATH_READ_ONLY",
+      .fix = "Weakens isolation: mount /home/u/docs:/home/u/docs" },
+    { .name = "working_dir", .config = DOCKER, .code = 1,
+      .server = "\"command\":\"node\",\"args\":[\"index.js\"],\"working_dir\":\"/home/u/app\"",
+      .err = "Error: Cannot open index.js", .want = "MCPX_DOCKER_WORKING_DIR",
+      .fix = "Weakens isolation: mount /home/u/app:/home/u/app:ro" },
+    { .name = "no network", .config = DOCKER, .code = 1,
+      .server = UVX ",\"isolation\":{\"network_mode\":\"none\"}",
+      .err = "  ╰─▶ dns error: failed to lookup address information",
+      .want = "MCPX_DOCKER_NETWORK_BLOCKED",
+      .fix = "Weakens isolation: network_mode none → bridge" },
+    { .name = "no network, while it runs", .config = DOCKER, .running = true, .ready = true,
+      .server = UVX ",\"isolation\":{\"network_mode\":\"none\"}",
+      .err = "fetch failed: getaddrinfo EAI_AGAIN api.example.com",
+      .want = "MCPX_DOCKER_NETWORK_BLOCKED",
+      .fix = "Weakens isolation: network_mode none → bridge" },
+    { .name = "one peer lost, while it runs", .config = DOCKER, .server = UVX, .running = true,
+      .ready = true, .err = "connect ECONNREFUSED 10.0.0.7:80", .want = "" },
+    { .name = "a broken bridge", .config = DOCKER, .server = UVX, .code = 1,
+      .err = "Temporary failure in name resolution", .want = "MCPX_DOCKER_NETWORK_BLOCKED",
+      .guess = true, .fix = "Weakens isolation: network_mode bridge → host" },
+    { .name = "a network error on the host", .config = HOST, .server = UVX, .code = 1,
+      .err = "Temporary failure in name resolution", .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a CA of its own", .config = DOCKER, .server = UVX, .code = 1, .guess = true,
+      .err = "invalid peer certificate: UnknownIssuer", .want = "MCPX_DOCKER_CUSTOM_CA",
+      .fix = "mount the host's CA bundle /etc/ca.pem read-only and point to it" },
+    { .name = "git is missing", .config = DOCKER, .server = UVX, .code = 1, .guess = true,
+      .err = "FileNotFoundError: [Errno 2] No such file or directory: 'git'",
+      .want = "MCPX_STDIO_TOOL_MISSING", .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "npx is missing", .config = DOCKER, .server = UVX, .code = 127, .guess = true,
+      .err = "sh: 1: npx: not found", .want = "MCPX_STDIO_TOOL_MISSING",
+      .fix = "image python:3.11 → node:20" },
+    { .name = "no such package", .config = HOST, .server = UVX, .code = 1,
+      .err = "  × Because mcp-server-x was not found in the package registry",
+      .want = "MCPX_STDIO_PACKAGE_NOT_FOUND" },
+    { .name = "an empty key", .config = HOST, .code = 1,
+      .server = UVX ",\"env\":{\"BRAVE_API_KEY\":\"\"}",
+      .err = "Error: BRAVE_API_KEY environment variable is required",
+      .want = "MCPX_STDIO_ENV_MISSING" },
+    { .name = "a key that is given is not missing", .config = HOST, .code = 1,
+      .server = UVX ",\"env\":{\"BRAVE_API_KEY\":\"x\"}",
+      .err = "Error: BRAVE_API_KEY was not found on the server",
+      .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a broken dependency", .config = HOST, .server = UVX, .code = 1, .guess = true,
+      .err = "Traceback (most recent call last):\n  File \"x.py\", line 1\n"
+             "AttributeError: 'Server' object has no attribute 'list_resources'",
+      .want = "MCPX_STDIO_DEPENDENCY_BROKEN",
+      .fix = "args + --with mcp<2 (the MCP library before its break)" },
+    { .name = "no traceback, no broken dependency", .config = HOST, .server = UVX, .code = 1,
+      .err = "TypeError: x", .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a port in use", .config = HOST, .server = UVX, .code = 1,
+      .err = "Error: listen EADDRINUSE: address already in use :::3000",
+      .want = "MCPX_STDIO_PORT_IN_USE" },
+    { .name = "disk full", .config = HOST, .server = UVX, .code = 1,
+      .err = "OSError: [Errno 28] No space left on device", .want = "MCPX_DISK_FULL" },
+
+    { .name = "all is well", .config = DOCKER, .server = UVX, .running = true, .ready = true,
+      .peak = 100 << 20, .want = "" },
+    { .name = "close to the limit", .config = DOCKER, .server = UVX, .running = true,
+      .ready = true, .peak = 470 << 20, .want = "MCPX_DOCKER_MEMORY_TIGHT",
+      .fix = "memory_limit 512m → 1g" },
+    { .name = "throttled", .config = DOCKER, .server = UVX, .running = true, .ready = true,
+      .throttled_s = 30, .want = "MCPX_DOCKER_CPU_THROTTLED", .fix = "cpu_limit 1.0 → 2" },
+    { .name = "throttled for a moment", .config = DOCKER, .server = UVX, .running = true,
+      .ready = true, .throttled_s = 5, .want = "" },
+    { .name = "noise on stdout", .config = HOST, .server = UVX, .running = true, .ready = true,
+      .stray = 3, .out = "hello", .want = "MCPX_STDIO_STDOUT_NOISE" },
+    { .name = "weak, and out of memory", .config = DOCKER, .code = 137, .oom = true,
+      .server = UVX ",\"isolation\":{\"network_mode\":\"host\"}",
+      .want = "MCPX_DOCKER_OOM_KILLED MCPX_ISOLATION_WEAK", .fix = "memory_limit 512m → 1g" },
+    { .name = "enabled alone is ignored", .config = HOST, .running = true, .ready = true,
+      .server = UVX ",\"isolation\":{\"enabled\":true}", .want = "MCPX_ISOLATION_IGNORED",
+      .fix = "run it in a container" },
+    { .name = "a variable that is not set", .config = HOST, .running = true,
+      .server = UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOT_SET}\"}", .want = "MCPX_CONFIG_ENV_UNSET" },
+    { .name = "a remote server", .config = HOST, .server = "\"url\":\"https://x/mcp\"",
+      .running = true, .want = "MCPX_CONFIG_UNSUPPORTED" },
+};
+
+static const char *no_env(void *ctx, const char *name)
+{
+    (void)ctx, (void)name;
+    return NULL;
+}
+
+static bool exists(const char *path)
+{
+    return strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new");
+}
+
+static void push_lines(struct ring *ring, enum ring_stream stream, const char *text)
+{
+    for (const char *p = text; p && *p;) {
+        size_t n = strcspn(p, "\n");
+        ring_push(ring, 1, stream, 0, p, n);
+        p += n + (p[n] == '\n');
+    }
+}
+
+static void join_codes(const struct findings *fs, struct buf *out)
+{
+    buf_clear(out);
+    for (size_t i = 0; i < fs->n; i++)
+        buf_printf(out, "%s%s", i ? " " : "", finding_type(fs->v[i].kind)->code);
+}
+
+static void check(const struct scenario *c, const struct findings *fs)
+{
+    AUTO_BUF struct buf codes = BUF_INIT;
+    join_codes(fs, &codes);
+    is_str(buf_str(&codes), c->want, "%s", c->name);
+    if (!fs->n)
+        return;
+    const struct finding *f = &fs->v[0];
+    is_str(f->fix_count ? f->fixes[0].title : "(none)", c->fix ? c->fix : "(none)", "%s: its fix",
+           c->name);
+    ok(f->guess == c->guess, "%s: %s", c->name, c->guess ? "a guess" : "known");
+    ok(f->evidence_count > 0, "%s: has evidence", c->name);
+    ok(f->fix_count + f->steps.n > 0 || f->kind == FIND_UNSUPPORTED ||
+       f->kind == FIND_SPAWN_FAILED, "%s: says what helps", c->name);
+    for (size_t i = 0; i < f->fix_count; i++)
+        if (f->fixes[i].weakens != (strncmp(f->fixes[i].title, "Weakens ", 8) == 0))
+            ok(false, "%s: %s says what it costs", c->name, f->fixes[i].title);
+}
+
+static void run(const struct scenario *c)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    char *cut = strstr(c->config, "%s");
+    buf_printf(&text, "%.*s%s%s", (int)(cut - c->config), c->config, c->server, cut + 2);
+    struct problems problems = { 0 };
+    struct config *config = config_parse("x", buf_str(&text), text.len, no_env, NULL, &problems);
+    if (!config)
+        bail_out("%s: its configuration does not load: %s", c->name, buf_str(&text));
+    struct plan *plan = plan_make(config, &config->servers[0], RUNNER_UNKNOWN, NULL);
+    struct ring *ring = ring_new(64 * 1024);
+    push_lines(ring, RING_STDERR, c->err);
+    push_lines(ring, RING_STDOUT, c->out);
+    push_lines(ring, RING_SUPERVISOR, "ended: no such file, ENOTFOUND, not a TTY");
+    struct run_end end = { .code = c->code, .signal = c->signal, .oom = c->oom, .at_wall_ms = 1,
+                           .never_started = c->never_started };
+    if (c->why) {
+        end.why.code = c->why;
+        snprintf(end.why.text, sizeof end.why.text, "%s", c->why_text);
+    }
+    struct symptoms s = {
+        .name = "s", .whole = config, .config = &config->servers[0], .plan = plan,
+        .state = c->running && c->ready ? SERVER_READY : SERVER_BACKING_OFF, .reason = "why",
+        .wanted = true, .failures = c->running ? 0 : 1, .end = c->running ? NULL : &end,
+        .was_ready = c->ready, .ever_ready = c->ever_ready, .trouble = c->trouble, .ring = ring,
+        .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,
+        .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
+        .peak_bytes = c->peak, .pids_peak = c->pids, .throttled_s = c->throttled_s,
+        .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
+        .exists = exists,
+    };
+    struct findings fs = { 0 };
+    diagnose(&s, &fs);
+    check(c, &fs);
+    s.wanted = false;
+    diagnose(&s, &fs);
+    ok(fs.n == 0, "%s: nothing of a server that is not wanted", c->name);
+    findings_fini(&fs);
+    ring_free(ring);
+    plan_free(plan);
+    config_free(config);
+    problems_fini(&problems);
+}
+
+/* A kind's row of docs/troubleshooting.md. */
+static char *doc_row(const struct finding_type *t)
+{
+    return xasprintf("| `%s` | %s | %s | %s |\n", t->code, finding_severity_name(t->severity),
+                     t->cause, t->fix);
+}
+
+static void test_documented(void)
+{
+    const char *root = getenv("MCPTOP_SRCDIR");
+    AUTO_FREE char *path = xasprintf("%s/docs/troubleshooting.md", root ? root : ".");
+    AUTO_BUF struct buf doc = BUF_INIT;
+    char chunk[4096];
+    size_t n, rows = 0;
+    FILE *f = fopen(path, "re");
+    while (f && (n = fread(chunk, 1, sizeof chunk, f)))
+        buf_add(&doc, chunk, n);
+    if (f)
+        fclose(f);
+    for (int i = 0; i < FIND_KINDS; i++) {
+        AUTO_FREE char *row = doc_row(finding_type((enum finding_kind)i));
+        ok(strstr(buf_str(&doc), row) != NULL, "%s stands in docs/troubleshooting.md",
+           finding_type((enum finding_kind)i)->code);
+    }
+    for (const char *p = buf_str(&doc); (p = strstr(p, "| `MCPX_")); p++)
+        rows++;
+    is_int(rows, FIND_KINDS, "and no other");
+}
+
+static void print_table(void)
+{
+    for (int i = 0; i < FIND_KINDS; i++) {
+        AUTO_FREE char *row = doc_row(finding_type((enum finding_kind)i));
+        fputs(row, stdout);
+    }
+}
+
+static void test_table(void)
+{
+    for (int i = 0; i < FIND_KINDS; i++) {
+        const struct finding_type *t = finding_type((enum finding_kind)i);
+        ok(t->code && strncmp(t->code, "MCPX_", 5) == 0 && t->cause && t->fix,
+           "kind %d has a row: %s", i, t->code ? t->code : "?");
+        for (int k = 0; k < i; k++)
+            if (strcmp(t->code, finding_type((enum finding_kind)k)->code) == 0)
+                ok(false, "%s is there twice", t->code);
+    }
+}
+
+/* --table prints the rows, for whoever adds a kind. */
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--table") == 0) {
+        print_table();
+        return 0;
+    }
+    tap_deadline(30);
+    test_table();
+    test_documented();
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
+        run(&scenarios[i]);
+    return done_testing();
+}
