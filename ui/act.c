@@ -115,6 +115,39 @@ static void start_isolate(struct view *v, const struct strvec *targets, const ch
                   NULL);
 }
 
+/* Asked dry first: what y does is what the supervisor showed. `which` counts round the fixes there
+ * are. */
+static void start_fix(struct view *v, const struct feed_server *s, size_t which)
+{
+    const struct feed_finding *f = &s->finding;
+    AUTO_FREE char *title = xasprintf("repair %s?", s->label);
+
+    if (!f->known || !f->fix_count) {
+        view_toast(v, f->known, "%s: %s", s->label, !f->known ? "nothing is wrong"
+                   : *f->steps ? f->steps : f->message);
+        return;
+    }
+    which %= f->fix_count;
+    ask_open(v, ASK_WAIT, REQ_FIX, title, "apply");
+    strvec_add(&v->ask.targets, s->name);
+    v->ask.body = json_pack("{s:s}", "fix", f->fixes[which].id);
+    v->ask.plans_due = 1;
+    v->ask.which = which;
+    buf_printf(&v->ask.text, "%s\n%s%s\n", f->message, f->fixes[which].title,
+               f->fix_count > 1 ? "   (F: another way)" : "");
+    view_send(v, REPLY_PLAN, s->name, "fix", "POST", "/api/v1/servers/%s/fix",
+              json_pack("{s:s, s:b}", "fix", f->fixes[which].id, "dry_run", 1));
+}
+
+void act_other_fix(struct view *v)
+{
+    AUTO_FREE char *name = xstrdup(v->ask.targets.n ? v->ask.targets.v[0] : "");
+    const struct feed_server *s = feed_find(&v->feed, name);
+
+    if (s)
+        start_fix(v, s, v->ask.which + 1);
+}
+
 static void start_undo(struct view *v, const struct feed_server *s)
 {
     AUTO_FREE char *title = NULL;
@@ -188,6 +221,8 @@ void act_request(struct view *v, enum request req)
         start_isolate(v, &targets, other_mode(v, &targets));
     else if (req == REQ_LIMITS)
         limits_open(v, s);
+    else if (req == REQ_FIX)
+        start_fix(v, s, 0);
     else if (req == REQ_UNDO)
         start_undo(v, s);
     else if (req == REQ_COPY_COMMAND)
@@ -275,6 +310,8 @@ void act_simple(struct view *v, const char *name, const char *verb)
         }
     if (!strcmp(verb, "undo"))
         start_undo(v, s);
+    else if (!strcmp(verb, "fix"))
+        start_fix(v, s, 0);
     else if (!strcmp(verb, "command"))
         view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
     else
@@ -301,6 +338,8 @@ void act_commit(struct view *v)
         send_all(v, REPLY_CHANGE, "isolate", "PATCH", "/api/v1/servers/%s");
     else if (v->ask.req == REQ_UNDO && !v->ask.targets.n)
         view_send(v, REPLY_CHANGE, "", "undo", "POST", "/api/v1/docker_isolation/undo", NULL);
+    else if (v->ask.req == REQ_FIX)
+        send_all(v, REPLY_CHANGE, "fix", "POST", "/api/v1/servers/%s/fix");
     else if (v->ask.req == REQ_UNDO)
         send_all(v, REPLY_CHANGE, "undo", "POST", "/api/v1/servers/%s/undo");
     else if (v->ask.req == REQ_LIMITS)
@@ -343,12 +382,13 @@ void act_add_changes(struct view *v, json_t *data, const char *interrupts)
 
 static void on_plan(struct view *v, const struct view_call *call, json_t *data)
 {
+    const char *applied = json_string_value(json_object_get(data, "applied"));
     const struct feed_server *s = feed_find(&v->feed, call->name);
     AUTO_BUF struct buf traffic = BUF_INIT;
 
     if (v->ask.targets.n > 1)
         buf_printf(&v->ask.text, "%s:\n", s ? s->label : "?");
-    if (s)
+    if (s && strcmp(applied ? applied : "restart", "restart") == 0)
         traffic_words(s, &traffic);
     act_add_changes(v, data, buf_str(&traffic));
     if (v->ask.plans_due && --v->ask.plans_due == 0)

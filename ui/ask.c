@@ -49,6 +49,8 @@ bool ask_key(struct view *v, int key)
         limits_key(v, key);
     else if (v->ask.kind == ASK_CONFIRM && (key == 'y' || key == 'Y'))
         act_commit(v);
+    else if (v->ask.req == REQ_FIX && key == 'F')
+        act_other_fix(v);
     else if (key == K_ESC || key == K_ENTER || key == 'n' || key == 'N' || key == 'q')
         ask_close(v);
     else if (key == 'j' || key == K_DOWN || key == K_PGDN)

@@ -24,6 +24,21 @@ enum feed_state {
 struct feed_note { char *what, *value, *why; int line; bool warning; };
 struct feed_call { char *method, *name, *client; int64_t since_ms; bool held; };
 
+struct feed_fix { char *id, *title; };
+struct feed_evidence { char *what, *text; int64_t seq; };
+
+/* What is wrong, the worst of it. */
+struct feed_finding {
+    bool known, guess, error;       /* error: else a warning */
+    char *code, *message, *steps;   /* steps: what only the user can do */
+    int times;
+    int64_t since_ms;
+    struct feed_fix *fixes;
+    size_t fix_count;
+    struct feed_evidence *evidence;
+    size_t evidence_count;
+};
+
 struct feed_plan {
     bool known;
     char *mode, *image, *memory, *cpus, *network, *working_dir, *weak;
@@ -70,7 +85,7 @@ struct feed_server {
     char *protocol_version, *server_info;
     char *pull_text;                /* "" when no image is being pulled */
     int64_t pull_done, pull_total;
-    char *diag_code, *diag_message, *diag_steps;
+    struct feed_finding finding;
     char *limit_memory, *limit_cpus, *limit_network;   /* in force: own or default */
     char *log_file;
     int64_t log_lost;

@@ -326,18 +326,69 @@ static void parse_plan(struct feed_plan *p, json_t *o)
     }
 }
 
-static void parse_diagnostic(struct feed_server *s, json_t *o)
+static void finding_fini(struct feed_finding *f)
+{
+    for (size_t i = 0; i < f->fix_count; i++) {
+        free(f->fixes[i].id);
+        free(f->fixes[i].title);
+    }
+    for (size_t i = 0; i < f->evidence_count; i++) {
+        free(f->evidence[i].what);
+        free(f->evidence[i].text);
+    }
+    free(f->fixes);
+    free(f->evidence);
+    free(f->code);
+    free(f->message);
+    free(f->steps);
+    *f = (struct feed_finding){0};
+}
+
+static void parse_fixes(struct feed_finding *f, json_t *list)
+{
+    f->fix_count = json_array_size(list);
+    f->fixes = f->fix_count ? xcalloc(f->fix_count, sizeof(*f->fixes)) : NULL;
+    for (size_t i = 0; i < f->fix_count; i++) {
+        json_t *o = json_array_get(list, i);
+        take_raw(&f->fixes[i].id, o, "id");
+        feed_take_str(&f->fixes[i].title, o, "title");
+    }
+}
+
+static void parse_evidence(struct feed_finding *f, json_t *list)
+{
+    f->evidence_count = json_array_size(list);
+    f->evidence = f->evidence_count ? xcalloc(f->evidence_count, sizeof(*f->evidence)) : NULL;
+    for (size_t i = 0; i < f->evidence_count; i++) {
+        json_t *o = json_array_get(list, i);
+        feed_take_str(&f->evidence[i].what, o, "what");
+        feed_take_str(&f->evidence[i].text, o, "text");
+        f->evidence[i].seq = get_int(o, "seq", 0);
+    }
+}
+
+/* fix_steps begins with the fixes' titles: what comes after them is left. */
+static void parse_diagnostic(struct feed_finding *f, json_t *o)
 {
     json_t *steps = json_object_get(o, "fix_steps");
+    const char *severity = json_string_value(json_object_get(o, "severity"));
     struct buf b = BUF_INIT;
 
-    feed_take_str(&s->diag_code, o, "code");
-    feed_take_str(&s->diag_message, o, "user_message");
-    for (size_t i = 0; i < json_array_size(steps); i++) {
+    finding_fini(f);
+    f->known = json_is_object(o);
+    f->guess = get_bool(o, "guess", false);
+    f->error = severity && !strcmp(severity, "error");
+    feed_take_str(&f->code, o, "code");
+    feed_take_str(&f->message, o, "user_message");
+    f->times = get_int32(o, "times", 0);
+    f->since_ms = get_int(o, "since_wall_ms", 0);
+    parse_fixes(f, json_object_get(o, "fixes"));
+    parse_evidence(f, json_object_get(o, "evidence"));
+    for (size_t i = f->fix_count; i < json_array_size(steps); i++) {
         AUTO_FREE char *step = str_value(json_array_get(steps, i));
         buf_printf(&b, "%s%s", b.len ? "; " : "", step);
     }
-    set_str(&s->diag_steps, buf_take(&b));
+    f->steps = buf_take(&b);
 }
 
 static void parse_exit(struct feed_server *s, json_t *o)
@@ -378,7 +429,7 @@ static void parse_parts(struct feed_server *s, json_t *o)
     feed_take_str(&s->log_file, log, "file");
     s->log_lost = get_int(log, "lost", 0);
     parse_exit(s, json_object_get(o, "exit"));
-    parse_diagnostic(s, json_object_get(o, "diagnostic"));
+    parse_diagnostic(&s->finding, json_object_get(o, "diagnostic"));
     parse_usage(&s->usage, json_object_get(o, "usage"));
     parse_calls(&s->calls, json_object_get(o, "calls"));
     parse_plan(&s->plan, json_object_get(o, "plan"));
@@ -424,13 +475,14 @@ void feed_server_fini(struct feed_server *s)
     char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where,
                     &s->where_weak, &s->image, &s->command, &s->env, &s->undo, &s->container_id,
                     &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
-                    &s->diag_code, &s->diag_message, &s->diag_steps, &s->limit_memory,
+                    &s->limit_memory,
                     &s->limit_cpus, &s->limit_network, &s->log_file};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         set_str(all[i], NULL);
     drop_open(&s->calls);
     plan_fini(&s->plan);
+    finding_fini(&s->finding);
 }
 
 static void take_evidence(struct feed_container *c, json_t *list)

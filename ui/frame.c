@@ -250,6 +250,8 @@ static bool applies(const struct view *v, const struct binding *b)
 
     if (!b->bar || !(b->where & view_where(v)) || (b->changes && v->readonly))
         return false;
+    if (b->req == REQ_FIX)
+        return s && s->finding.fix_count;
     if (b->req == REQ_UNDO)
         return s && *s->undo;
     if (b->req == REQ_START)

@@ -43,6 +43,8 @@ static const struct binding table[] = {
     {REQ_ISOLATE, {'x'}, IN_SERVER, 1, 4, ACT, "isolate",
      "isolation on or off: shows what changes, then asks"},
     {REQ_LIMITS, {'L'}, IN_SERVER, 1, 5, ACT, "limits", "limits: memory, cpus, pids, network; with a suggestion"},
+    {REQ_FIX, {'F'}, IN_SERVER, 1, 3, ACT, "fix",
+     "repair what is wrong: shows what it does, then asks; F again: another way"},
     {REQ_UNDO, {'u'}, IN_SERVER, 1, 14, ACT, "undo",
      "take back the last isolation or limit change (asks)"},
     {REQ_KILL, {'K'}, IN_SERVER, 1, 15, ACT, "kill", "kill hard, without a goodbye (asks)"},

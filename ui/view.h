@@ -95,6 +95,7 @@ struct ask {
     int scroll;
     struct strvec targets;   /* raw names */
     json_t *body;            /* of what y sends; NULL: none */
+    size_t which;            /* of several ways to repair it */
     size_t plans_due;        /* ASK_WAIT: answers still to come before it asks */
     struct lineedit fields[ASK_FIELDS];   /* memory, cpus, pids, network */
     bool all;                /* limits: of what every isolated server inherits */
@@ -192,6 +193,7 @@ void act_isolate_to(struct view *v, const char *name, const char *mode);
 void act_set(struct view *v, const char *name, json_t *body);
 void act_simple(struct view *v, const char *name, const char *verb);
 void act_commit(struct view *v);             /* the open question was answered with yes */
+void act_other_fix(struct view *v);          /* F again while it asks */
 /* for limits.c: the sentences and the diff of an answer, and between them what it interrupts ("":
  * nothing); foreign text by lines; who is meant */
 void act_add_changes(struct view *v, json_t *data, const char *interrupts);

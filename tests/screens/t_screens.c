@@ -140,6 +140,23 @@ static const struct screen_case cases[] = {
      .script = "jk<event log log-later.json><Tab>g<Tab>jk<event log log-later.json>"
                "<reply page-empty.json><Tab>g"},
     {.name = "log-of-nobody", .w = 80, .h = 24, .script = ":log fly<Enter>"},
+    {.name = "finding", .w = 80, .h = 24, .script = "<event server finding.json>", .styles = true},
+    {.name = "finding-guess", .w = 80, .h = 24, .script = "<event server finding-guess.json>"},
+    {.name = "finding-detail", .w = 80, .h = 24, .script = "<event server finding.json>jjj<Enter>"},
+    {.name = "finding-wide", .w = 160, .h = 50, .script = "<event server finding.json>jjj"},
+    {.name = "fix-wait", .w = 80, .h = 24, .script = "<event server finding.json>jjjF"},
+    {.name = "fix-asks", .w = 80, .h = 24,
+     .script = "<event server finding.json>jjjF<reply fix-plan.json>"},
+    {.name = "fix-yes", .w = 80, .h = 24,
+     .script = "<event server finding.json>jjjF<reply fix-plan.json>y<reply change.json>"},
+    {.name = "fix-no", .w = 80, .h = 24,
+     .script = "<event server finding.json>jjjF<reply fix-plan.json><Enter>"},
+    {.name = "fix-another-way", .w = 80, .h = 24,
+     .script = "<event server finding-guess.json>F<reply fix-plan.json>F<reply fix-plan.json>y"},
+    {.name = "fix-by-hand", .w = 80, .h = 24, .script = "<event server finding-by-hand.json>F"},
+    {.name = "fix-nothing", .w = 80, .h = 24, .script = "F"},
+    {.name = "fix-readonly", .w = 80, .h = 24, .script = "<event server finding.json>jjjF",
+     .readonly = true},
     {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},
 };
 

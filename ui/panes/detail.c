@@ -208,10 +208,32 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
                    pane_clock(s->exit_ms, when, sizeof(when)),
                    s->exit_oom ? ", out of memory" : "");
     }
-    if (*s->diag_message)
-        fieldf(p, "finding", ST_WARN, "%s%s%s", s->diag_code, *s->diag_code ? ": " : "",
-               s->diag_message);
-    field(p, "to do", ST_NORMAL, s->diag_steps);
+}
+
+/* What is wrong, how it is known, and what helps. */
+static void put_finding(struct page *p, const struct feed_server *s, bool brief)
+{
+    const struct feed_finding *f = &s->finding;
+    char when[16];
+
+    if (!f->known)
+        return;
+    fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s: %s", f->code,
+           f->guess ? " (a guess)" : "", f->message);
+    if (f->times > 1)
+        fieldf(p, "", ST_NORMAL, "%d times since %s", f->times,
+               pane_ago(f->since_ms, when, sizeof(when)));
+    for (size_t i = 0; !brief && i < f->evidence_count; i++) {
+        const struct feed_evidence *e = &f->evidence[i];
+        if (e->seq > 0)
+            fieldf(p, i ? "" : "known by", ST_NORMAL, "%s, line %lld: %s", e->what,
+                   (long long)e->seq, e->text);
+        else
+            fieldf(p, i ? "" : "known by", ST_NORMAL, "%s: %s", e->what, e->text);
+    }
+    for (size_t i = 0; i < f->fix_count; i++)
+        fieldf(p, i ? "" : "F fix", ST_ACCENT, "%s", f->fixes[i].title);
+    field(p, "to do", ST_NORMAL, f->steps);
 }
 
 static void put_config(struct page *p, const struct feed_server *s)
@@ -234,6 +256,7 @@ static void put_all(struct page *p, const struct feed_server *s, bool brief)
 {
     put_head(p, s);
     put_end(p, s, brief);
+    put_finding(p, s, brief);
     put_runs(p, s, brief);
     put_limits(p, s);
     put_calls(p, s);

@@ -118,32 +118,55 @@ void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool m
     }
 }
 
-const char *pane_hint(const struct view *v, const struct feed_server *s)
+/* "a, 14 times since 09:12" */
+static void put_finding(const struct feed_finding *f, struct buf *out)
 {
-    if (v->readonly || !feed_is_bad(s))
-        return "";
-    if (s->exit_oom || !strncmp(s->reason, "OOM", 3))
-        return "L: more memory";
-    if (!strncmp(s->reason, "engine down", 11) || !*s->where)
-        return "";      /* it starts by itself once the engine is back, or cannot as configured */
-    if (!strncmp(s->reason, "image", 5))
-        return "Enter: see the image";
-    if (s->state == STATE_SILENT)
-        return "r: restart";
-    return s->wanted_up ? "r: try now" : "S: start";
+    char when[16];
+
+    buf_add_str(out, f->message);
+    if (f->times > 1)
+        buf_printf(out, ", %d times since %s", f->times,
+                   pane_ago(f->since_ms, when, sizeof(when)));
+    else if (f->guess)
+        buf_add_str(out, " (a guess)");
+}
+
+void pane_hint(const struct view *v, const struct feed_server *s, struct buf *out)
+{
+    const struct feed_finding *f = &s->finding;
+
+    if (v->readonly || !pane_has_why(s))
+        return;
+    if (f->fix_count)
+        buf_printf(out, "F fix: %s", f->fixes[0].title);
+    else if (!feed_is_bad(s))
+        buf_add_str(out, "Enter: what to do");
+    else if (!strncmp(s->reason, "engine down", 11) || !*s->where)
+        return;      /* it starts by itself once the engine is back, or cannot as configured */
+    else if (s->state == STATE_SILENT)
+        buf_add_str(out, "r: restart");
+    else
+        buf_add_str(out, s->wanted_up ? "r: try now" : "S: start");
+}
+
+bool pane_has_why(const struct feed_server *s)
+{
+    return feed_is_bad(s) || (s->finding.known && s->wanted_up);
 }
 
 void pane_why(const struct view *v, const struct feed_server *s, struct buf *out)
 {
-    const char *why = *s->reason ? s->reason : *s->last_error ? s->last_error : s->diag_message;
+    const char *why = *s->reason ? s->reason : s->last_error;
     char text[16];
 
-    if (!feed_is_bad(s))
-        return;
-    buf_add_str(out, *why ? why : s->state_word);
-    if (s->restarts > 0)
-        buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
-    if (s->retry_at_ms > clock_wall_ms() && view_is_live(v))
+    if (s->finding.known) {
+        put_finding(&s->finding, out);
+    } else if (feed_is_bad(s)) {
+        buf_add_str(out, *why ? why : s->state_word);
+        if (s->restarts > 0)
+            buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
+    }
+    if (feed_is_bad(s) && s->retry_at_ms > clock_wall_ms() && view_is_live(v))
         buf_printf(out, " · again in %s",
                    pane_span(s->retry_at_ms - clock_wall_ms() + 999, text, sizeof(text)));
 }

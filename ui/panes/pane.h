@@ -36,9 +36,11 @@ char *pane_ago(int64_t wall_ms, char *out, size_t n);     /* "10:02", or "Nov 21
 enum style pane_state_style(const struct feed_server *s);
 /* Marker, selection and mark of one row, after its text was drawn. */
 void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool marked);
-/* The key that helps a server that is not well; "" when none does or it is well. */
-const char *pane_hint(const struct view *v, const struct feed_server *s);
-/* One line that says why a server is not well; nothing when it is. */
+/* There is something to say about it: it is not well, or soon will not be. */
+bool pane_has_why(const struct feed_server *s);
+/* The key that helps then, and what it does; nothing where none does. */
+void pane_hint(const struct view *v, const struct feed_server *s, struct buf *out);
+/* One line that says what is wrong with a server; nothing when all is well. */
 void pane_why(const struct view *v, const struct feed_server *s, struct buf *out);
 
 #endif

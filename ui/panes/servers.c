@@ -46,7 +46,7 @@ static void layout(const struct view *v, struct table *t, struct rect r)
 
 static bool has_second_line(const struct feed_server *s)
 {
-    return feed_is_bad(s);
+    return pane_has_why(s);
 }
 
 static int pane_rows(const struct view *v, int width)
@@ -165,17 +165,22 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
     put_up(v, s, t, y);
 }
 
-/* The reason, and the key at the right end: of a long reason the end is cut, not the way out. */
+/* The reason, and the key at the right end. Neither takes more than its half from the other: of a
+ * long reason the end is cut, of a long way out too. */
 static void draw_why(struct view *v, const struct feed_server *s, struct rect r, int y)
 {
-    AUTO_BUF struct buf why = BUF_INIT;
-    const char *hint = pane_hint(v, s);
-    int room = r.w - 6 - (int)strlen(hint) - 2;
+    AUTO_BUF struct buf why = BUF_INIT, hint = BUF_INIT;
+    int room = r.w - 6, wide, said;
     enum style st = view_is_live(v) ? ST_WARN : ST_DIM;
 
+    pane_hint(v, s, &hint);
     pane_why(v, s, &why);
-    canvas_put_cut(&v->canvas, r.x + 4, y, room, st, buf_str(&why));
-    canvas_put(&v->canvas, r.x + 4 + room + 2, y, r.w - 6 - room, ST_ACCENT, hint);
+    wide = text_width(buf_str(&hint), hint.len);
+    said = text_width(buf_str(&why), why.len);
+    if (wide > room / 2 && said + 2 + wide > room)
+        wide = said < room / 2 - 2 ? room - said - 2 : room / 2;
+    canvas_put_cut(&v->canvas, r.x + 4, y, room - wide - 2, st, buf_str(&why));
+    canvas_put_cut(&v->canvas, r.x + 4 + room - wide, y, wide, ST_ACCENT, buf_str(&hint));
 }
 
 static int row_height(const struct view *v, int i, bool all_fit)
