@@ -35,6 +35,7 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_DRY_RUN] = { "dry-run", 0, NULL, "show what would change, and change nothing" },
     [OPT_RESTART] = { "restart", 0, NULL, "restart what the engine cannot change while it runs" },
     [OPT_ORPHANS] = { "orphans", 0, NULL, "those that nobody uses any more" },
+    [OPT_FIX] = { "fix", 0, NULL, "repair what can be repaired" },
     [OPT_YES] = { "yes", 'y', NULL, "do not ask" },
 };
 

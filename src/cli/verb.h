@@ -43,10 +43,8 @@ int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, j
 /* verbs_ask.c */
 int verb_ls(struct cli *c);
 int verb_status(struct cli *c);
-int verb_why(struct cli *c);
 int verb_command(struct cli *c);
 int verb_events(struct cli *c);
-int verb_doctor(struct cli *c);
 int verb_reload(struct cli *c);
 /* verbs_containers.c */
 int verb_containers(struct cli *c);
@@ -65,6 +63,9 @@ int verb_shutdown(struct cli *c);
 int verb_set(struct cli *c);
 int verb_undo(struct cli *c);
 void set_hint_restart(const struct cli *c);
+/* verbs_doctor.c, verbs_why.c */
+int verb_doctor(struct cli *c);
+int verb_why(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
 int verb_tools(struct cli *c);

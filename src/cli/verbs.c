@@ -80,7 +80,10 @@ static const struct verb verbs[] = {
       "  By name or id as `mcptop ps` shows them, or --orphans. One that is in use is refused." },
     { "events", "", "what the engine and the supervisor saw", 0, 0,
       JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES), ASKS, verb_events, NULL },
-    { "doctor", "", "what is wrong, and what to do about it", 0, 0, JSON, ASKS, verb_doctor, NULL },
+    { "doctor", "[NAME]", "what is wrong, how it is known, and what repairs it", 0, 1,
+      JSON | OPT_BIT(OPT_FIX) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_TIMEOUT), ASKS, verb_doctor,
+      "  Exit status: 0 nothing, 1 warnings, 2 errors. --fix shows each change and asks;\n"
+      "  `mcptop undo NAME` takes it back." },
     { "reload", "", "read the configuration again now", 0, 0, JSON, ASKS, verb_reload, NULL },
     { "shutdown", "", "stop all servers and the supervisor", 0, 0,
       OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT), ASKS, verb_shutdown, NULL },

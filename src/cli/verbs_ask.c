@@ -288,33 +288,6 @@ int verb_status(struct cli *c)
 
 /* ---- one server ---- */
 
-int verb_why(struct cli *c)
-{
-    static const struct grid_column columns[] = {
-        { "WHAT", false, 0 }, { "VALUE", false, 0 }, { "LINE", true, 0 }, { "BECAUSE", false, 0 },
-    };
-    json_t *data, *note;
-    size_t i;
-    int rc = ask_named(c, "/api/v1/servers/%s", &data);
-    if (rc || cli_has(c, OPT_JSON)) {
-        json_decref(data);
-        return rc;
-    }
-    struct grid *t = grid_new(columns, ARRAY_LEN(columns));
-    json_array_foreach(doc_get(data, "plan.notes"), i, note) {
-        int64_t at = doc_int(note, "line", 0);
-        grid_row(t);
-        grid_cell(t, doc_str(note, "what"));
-        grid_cell(t, doc_str(note, "value"));
-        count_cell(t, at > 0 ? at : -1);
-        grid_cellf(t, "%s%s", doc_true(note, "warning") ? "! " : "", doc_str(note, "why"));
-    }
-    grid_print(t);
-    grid_free(t);
-    json_decref(data);
-    return EXIT_OK;
-}
-
 int verb_command(struct cli *c)
 {
     json_t *data;
@@ -334,44 +307,6 @@ int verb_command(struct cli *c)
 }
 
 /* ---- the rest ---- */
-
-int verb_doctor(struct cli *c)
-{
-    json_t *data, *one, *step;
-    size_t i, k;
-    int rc = cli_ask(c, "GET", "/api/v1/diagnostics", NULL, &data);
-    if (rc)
-        return rc;
-    json_t *servers = doc_get(data, "servers"), *problems = doc_get(data, "problems");
-    bool json = cli_has(c, OPT_JSON), well = !json_array_size(problems);
-    if (!json)
-        print_problems(problems, "config");
-    json_array_foreach(servers, i, one) {
-        json_t *d = doc_get(one, "diagnostic");
-        well = false;
-        if (json)
-            continue;
-        /* Every server listed here is not well; a diagnostic says more than its state does. */
-        const char *code = doc_str(d, "code");
-        AUTO_FREE char *text =
-            json_is_object(d)
-                ? xasprintf("%s: %s%s%s%s", doc_str(one, "name"), doc_str(d, "user_message"),
-                            *code ? " [" : "", code, *code ? "]" : "")
-                : xasprintf("%s: %s: %s", doc_str(one, "name"), doc_str(one, "state"),
-                            doc_str(one, "reason"));
-        show_text(stdout, text);
-        putchar('\n');
-        json_array_foreach(doc_get(d, "fix_steps"), k, step) {
-            printf("  - ");
-            show_text(stdout, json_is_string(step) ? json_string_value(step) : "");
-            putchar('\n');
-        }
-    }
-    if (well && !json)
-        puts("all is well");
-    json_decref(data);
-    return well ? EXIT_OK : EXIT_REFUSED;
-}
 
 int verb_reload(struct cli *c)
 {

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* `mcptop doctor`: findings for people or as JSON, and their fixes: each is shown as the supervisor
+ * would make it, asked for, made, and watched until the server says what became of it. */
+#include "cli/verb.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/doc.h"
+#include "cli/show.h"
+
+enum { EXIT_WARNINGS = 1, EXIT_ERRORS = 2, SETTLE_S = 60, POLL_MS = 200 };
+
+static void say(const char *before, const char *text)
+{
+    fputs(before, stdout);
+    show_text(stdout, text);
+    putchar('\n');
+}
+
+/* ---- showing ---- */
+
+static void print_times(json_t *f)
+{
+    int64_t times = doc_int(f, "times", 0);
+    time_t since = (time_t)(doc_int(f, "since_wall_ms", 0) / 1000);
+    struct tm tm;
+    char when[16];
+    if (times < 2)
+        return;
+    strftime(when, sizeof when, "%H:%M", localtime_r(&since, &tm));
+    printf(", %lld times since %s", (long long)times, when);
+}
+
+static void print_evidence(json_t *f)
+{
+    size_t i;
+    json_t *e;
+    json_array_foreach(doc_get(f, "evidence"), i, e) {
+        int64_t seq = doc_int(e, "seq", 0);
+        AUTO_FREE char *left = seq ? xasprintf("%s %lld", doc_str(e, "what"), (long long)seq)
+            : xstrdup(doc_str(e, "what"));
+        printf("    %-12s ", left);
+        show_text(stdout, doc_str(e, "text"));
+        putchar('\n');
+    }
+}
+
+static void print_finding(json_t *f)
+{
+    size_t i;
+    json_t *x;
+    const char *server = doc_str(f, "server");
+    show_text(stdout, *server ? server : "mcptop");
+    printf(": %s %s%s\n  ", doc_str(f, "severity"), doc_str(f, "code"),
+           doc_true(f, "guess") ? " (a guess, by what it wrote)" : "");
+    show_text(stdout, doc_str(f, "user_message"));
+    print_times(f);
+    putchar('\n');
+    print_evidence(f);
+    size_t fixes = json_array_size(doc_get(f, "fixes"));
+    json_array_foreach(doc_get(f, "fix_steps"), i, x)
+        say(i == 0 && fixes ? "  fix:  " : i < fixes ? "  or:   " : "  do:   ",
+            json_is_string(x) ? json_string_value(x) : "");
+}
+
+static void print_warnings(json_t *problems, int *rc)
+{
+    size_t i;
+    json_t *p;
+    json_array_foreach(problems, i, p) {
+        if (!strcmp(doc_str(p, "severity"), "error"))
+            continue;                /* a finding already */
+        AUTO_FREE char *text = xasprintf("line %lld: %s: %s", (long long)doc_int(p, "line", 0),
+                                         doc_str(p, "key"), doc_str(p, "text"));
+        say("config: warning ", text);
+        *rc = *rc ? *rc : EXIT_WARNINGS;
+    }
+}
+
+static int severity_of(json_t *findings)
+{
+    int rc = EXIT_OK;
+    size_t i;
+    json_t *f;
+    json_array_foreach(findings, i, f) {
+        int one = strcmp(doc_str(f, "severity"), "error") ? EXIT_WARNINGS : EXIT_ERRORS;
+        rc = one > rc ? one : rc;
+    }
+    return rc;
+}
+
+/* ---- asking ---- */
+
+/* The findings wanted: all, or those of the named server. 0, or an exit code after saying why. */
+static int ask_findings(const struct cli *c, json_t **ret_data)
+{
+    struct fault f = FAULT_NONE;
+    const char *socket = c->paths.socket, *name = c->word_count ? c->words[0] : NULL;
+    json_t *server = NULL;
+    if (name) {
+        AUTO_FREE char *path = api_path("/api/v1/servers/%s", name);
+        if (api_ask(socket, "GET", path, NULL, &server, NULL, &f))
+            return cli_fail(&f);
+        json_decref(server);
+    }
+    if (api_ask(socket, "GET", "/api/v1/diagnostics", NULL, ret_data, NULL, &f))
+        return cli_fail(&f);
+    json_t *all = doc_get(*ret_data, "findings");
+    for (size_t i = json_array_size(all); name && i-- > 0;)
+        if (strcmp(doc_str(json_array_get(all, i), "server"), name) != 0)
+            json_array_remove(all, i);
+    if (name) {
+        json_object_del(*ret_data, "problems");
+        json_object_del(*ret_data, "servers");
+    }
+    return EXIT_OK;
+}
+
+/* ---- fixing ---- */
+
+static int ask_fix(const struct cli *c, const char *name, const char *id, bool dry_run,
+                   json_t **ret_data, struct fault *f)
+{
+    AUTO_FREE char *path = api_path("/api/v1/servers/%s/fix", name);
+    return api_ask(c->paths.socket, "POST", path,
+                   json_pack("{s:s, s:b}", "fix", id, "dry_run", dry_run), ret_data, NULL, f);
+}
+
+static void print_change(json_t *change)
+{
+    size_t i;
+    json_t *x;
+    json_array_foreach(doc_get(change, "changes"), i, x)
+        say("    ", json_is_string(x) ? json_string_value(x) : "");
+    for (const char *line = doc_str(change, "diff"); *line; line += strcspn(line, "\n")) {
+        line += *line == '\n';
+        printf("    ");
+        show_bytes(stdout, line, strcspn(line, "\n"));
+        putchar('\n');
+    }
+}
+
+static bool is_yes(void)
+{
+    char answer[16] = "";
+    printf("  apply it? [y/N] ");
+    fflush(stdout);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+/* Its next state that lasts is the verdict. */
+static void watch(const struct cli *c, const char *name, int64_t limit_s)
+{
+    AUTO_FREE char *path = api_path("/api/v1/servers/%s", name);
+    int64_t end = clock_mono_ms() + limit_s * 1000;
+    const struct timespec pause = { 0, POLL_MS * 1000000L };
+    for (;;) {
+        json_t *s = NULL;
+        struct fault f = FAULT_NONE;
+        if (api_ask(c->paths.socket, "GET", path, NULL, &s, NULL, &f)) {
+            show_error("%s", f.text);
+            return;
+        }
+        const char *state = doc_str(s, "state");
+        bool over = !strcmp(state, "ready") || !strcmp(state, "failed") ||
+            !strcmp(state, "backing-off") || !strcmp(state, "stopped");
+        if (over || clock_mono_ms() > end) {
+            AUTO_FREE char *text = xasprintf("%s is %s%s%s", name, state,
+                                             *doc_str(s, "reason") ? ": " : "",
+                                             doc_str(s, "reason"));
+            say("  ", text);
+            json_decref(s);
+            return;
+        }
+        json_decref(s);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static void fix_one(const struct cli *c, json_t *finding, int64_t limit_s)
+{
+    const char *name = doc_str(finding, "server");
+    json_t *fix = json_array_get(doc_get(finding, "fixes"), 0), *change = NULL;
+    struct fault f = FAULT_NONE;
+    print_finding(finding);
+    if (!fix || !*name) {
+        say("  ", "nothing here that mcptop can do by itself");
+        return;
+    }
+    if (ask_fix(c, name, doc_str(fix, "id"), true, &change, &f)) {
+        show_error("%s: %s", name, f.text);
+        return;
+    }
+    print_change(change);
+    json_decref(change);
+    change = NULL;
+    if (!cli_has(c, OPT_YES) && !is_yes())
+        return;
+    if (ask_fix(c, name, doc_str(fix, "id"), false, &change, &f))
+        show_error("%s: %s", name, f.text);
+    else
+        watch(c, name, limit_s);
+    json_decref(change);
+}
+
+/* Each server's worst one: the next may be gone with it. */
+static void fix_all(const struct cli *c, json_t *findings, int64_t limit_s)
+{
+    const char *last = "";
+    size_t i;
+    json_t *f;
+    json_array_foreach(findings, i, f) {
+        if (!*doc_str(f, "server") || strcmp(doc_str(f, "server"), last) != 0)
+            fix_one(c, f, limit_s);
+        last = doc_str(f, "server");
+    }
+}
+
+static int run_fixes(struct cli *c, json_t **data)
+{
+    struct fault f = FAULT_NONE;
+    int64_t limit_s;
+    if (args_number(&c->args, OPT_TIMEOUT, 1, 3600, SETTLE_S, &limit_s, &f))
+        return cli_usage(c, "%s", f.text);
+    if (!cli_has(c, OPT_YES) && !isatty(STDIN_FILENO))
+        return cli_usage(c, "--fix asks before each change, and there is no terminal: add --yes");
+    if (cli_has(c, OPT_JSON))
+        return cli_usage(c, "--fix or --json, not both");
+    fix_all(c, doc_get(*data, "findings"), limit_s);
+    json_decref(*data);
+    *data = NULL;
+    return ask_findings(c, data);
+}
+
+int verb_doctor(struct cli *c)
+{
+    json_t *data = NULL, *f;
+    size_t i;
+    int rc = ask_findings(c, &data);
+    bool fix = cli_has(c, OPT_FIX);
+    if (!rc && cli_has(c, OPT_YES) && !fix)
+        rc = cli_usage(c, "--yes goes with --fix");
+    if (!rc && fix && json_array_size(doc_get(data, "findings")))
+        rc = run_fixes(c, &data);
+    if (rc) {
+        json_decref(data);
+        return rc;
+    }
+    rc = severity_of(doc_get(data, "findings"));
+    if (cli_has(c, OPT_JSON)) {
+        show_json(data);
+    } else {
+        json_array_foreach(doc_get(data, "findings"), i, f)
+            if (!fix)
+                print_finding(f);
+        print_warnings(doc_get(data, "problems"), &rc);
+        if (rc == EXIT_OK)
+            puts("all is well");
+    }
+    json_decref(data);
+    return rc;
+}
