@@ -173,8 +173,9 @@ static const struct finding_type types[FIND_KINDS] = {
         "Lines of a log could not be written to its file.",
         "Free space where the logs are, or move them with `--log-dir`." },
     [FIND_ORPHANS] = { "MCPX_ORPHANS", W,
-        "Containers with our labels run that no server of ours uses.",
-        "`mcptop containers` lists them; `d` in the view removes one." },
+        "Containers run that nobody uses any more: left behind by a client that died.",
+        "`mcptop containers --orphans` lists them with the evidence; `d` in the view removes "
+        "one." },
 };
 
 const struct finding_type *finding_type(enum finding_kind kind)

@@ -81,8 +81,8 @@ static void of_leftovers(const struct fleet *fl, struct findings *out)
     const struct fleet_container *first = NULL;
     for (size_t i = 0; i < fleet_container_count(fl); i++) {
         const struct fleet_container *c = fleet_container_at(fl, i);
-        /* Other instances' may be in use there; an exited one of ours is kept to be looked at. */
-        if (!c->ours || c->in_use || strcmp(c->state, "running") != 0)
+        /* An exited one of ours is kept to be looked at. */
+        if (!c->orphan || strcmp(c->state, "running") != 0)
             continue;
         first = first ? first : c;
         n++;
@@ -90,9 +90,15 @@ static void of_leftovers(const struct fleet *fl, struct findings *out)
     if (!first)
         return;
     struct finding *f = findings_add(out, FIND_ORPHANS, "",
-                                     "%zu running container%s of ours that no server uses: %s", n,
+                                     "%zu running container%s that nobody uses any more: %s", n,
                                      n == 1 ? "" : "s", first->name);
-    finding_step(f, "mcptop containers lists them; d in the view removes one");
+    for (const char *p = first->evidence; p && *p; p += strcspn(p, "\n") + (strchr(p, '\n') != NULL))
+        finding_evidence(f, "container", 0, "%.*s", (int)strcspn(p, "\n"), p);
+    if (!f->evidence_count)
+        finding_evidence(f, "container", 0, "%s has our labels, and no server uses it",
+                         first->name);
+    finding_step(f, "mcptop containers --orphans lists them with the evidence; d in the view "
+                    "removes one");
 }
 
 void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
