@@ -78,7 +78,7 @@ def test_look(t):
     doctor = m.cli("doctor")
     t.eq(doctor.returncode, 2, "doctor tells of an error")
     t.has(doctor.stdout, "^dies: error MCPX_STDIO_EXIT_BEFORE_INITIALIZE\n  .*3", "and names it")
-    t.has(m.cli("why", "echo", check=0).stdout, r"^mode +host ", "why")
+    t.has(m.cli("why", "echo", check=0).stdout, r"^isolated +host: ", "why")
     t.has(m.cli("command", "dies", check=0).stdout, r"fixture_server.py exit 3 goodbye$", "command")
     t.has(m.cli("events", check=0).stdout, r" supervisor +server ", "events")
     t.has(m.cli("containers", check=0).stdout, "^ID +SERVER", "containers")
