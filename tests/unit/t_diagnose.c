@@ -128,7 +128,7 @@ static const struct scenario scenarios[] = {
       .err = "/start.sh: line 3: docker: command not found", .want = "MCPX_DOCKER_IN_DOCKER",
       .guess = true, .fix = "Weakens isolation: run it on the host, as you" },
     { .name = "a terminal asked for on the host", .config = HOST, .code = 1,
-      .server = "\"command\":\"docker\",\"args\":[\"run\",\"-it\",\"--rm\",\"x\"]",
+      .server = "\"command\":\"docker\",\"args\":[\"run\",\"-it\",\"--weird\",\"x\"]",
       .err = "the input device is not a TTY", .want = "MCPX_DOCKER_TTY",
       .fix = "args[1] -it → -i" },
     { .name = "a path of the host", .config = DOCKER, .code = 1,
