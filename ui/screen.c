@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ncurses.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -294,6 +295,19 @@ static void match_size(const struct canvas *c)
     scr.everything = true;
 }
 
+/* ncurses ignores SIGTSTP while it writes, so a Ctrl-Z of that moment would be lost. Held back, it
+ * comes behind the frame. */
+static void refresh_undisturbed(void)
+{
+    sigset_t tstp, before;
+
+    sigemptyset(&tstp);
+    sigaddset(&tstp, SIGTSTP);
+    sigprocmask(SIG_BLOCK, &tstp, &before);
+    refresh();
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 int screen_paint(const struct canvas *c)
 {
     int cost = 0, rows = 0;
@@ -317,7 +331,7 @@ int screen_paint(const struct canvas *c)
     set_cursor(c);
     if (scr.sync && rows > 3)
         write_all("\033[?2026h", 8);
-    refresh();
+    refresh_undisturbed();
     if (scr.sync && rows > 3)
         write_all("\033[?2026l", 8);
     return cost + 16;
