@@ -48,6 +48,18 @@ static int check_dir(const char *path, struct fault *f)
     return 0;
 }
 
+/* One that was killed a moment ago holds it until the kernel has taken it apart. */
+static int lock_soon(int fd)
+{
+    enum { TRIES = 50, BETWEEN_US = 10 * 1000 };
+    int rc = flock(fd, LOCK_EX | LOCK_NB);
+    for (int n = 0; rc < 0 && errno == EWOULDBLOCK && n < TRIES; n++) {
+        usleep(BETWEEN_US);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return rc;
+}
+
 static int take_lock(struct instance *i, struct fault *f)
 {
     AUTO_FREE char *path = xasprintf("%s/mcptop.lock", i->data_dir);
@@ -55,7 +67,7 @@ static int take_lock(struct instance *i, struct fault *f)
     if (fd < 0)
         return fault_set(f, errno, "open %s", path);
     char pid[32] = "";
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock_soon(fd) < 0) {
         int saved = errno;
         ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
         pid[n > 0 ? n : 0] = '\0';
