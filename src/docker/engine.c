@@ -5,6 +5,8 @@
  *                        --fails-> DOWN, back-off -----------------> probe
  *
  * A stream that ends does not mean DOWN: only a probe that fails does, because only that knows why.
+ * Nor does a probe that is answered on an old connection mean UP, when no new one can be made. A
+ * change of the socket's file leads to a probe at once: it was taken away, or is back.
  * It knows no server and no container; what the calls are is in engine_calls.c. */
 #include "docker/engine_internal.h"
 
@@ -20,6 +22,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/watch.h"
 
 enum {
     API_WANTED = 41,                /* 1.41: Docker 20.10, Podman 4 */
@@ -46,6 +49,7 @@ struct engine {
     struct http_request *stream;
     struct events_reader reader;
     int64_t stream_opened_ms;       /* monotonic */
+    struct watch *door;             /* its socket's file; NULL = cannot be watched */
     ev_timer retry;
     ev_tstamp retry_s;
     struct engine_request *requests;
@@ -269,6 +273,22 @@ static int read_version(struct engine *e, const struct http_reply *r, struct fau
     return result;
 }
 
+/* Whether it takes a new connection. */
+static int knock(const struct engine *e, struct fault *f)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct fault why = FAULT_NONE;
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || strlen(e->context.socket) >= sizeof(to.sun_path))
+        return 0;
+    strcpy(to.sun_path, e->context.socket);
+    /* A full backlog (EAGAIN) is somebody's, too. */
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EAGAIN)
+        return 0;
+    fault_set(&why, errno, "connect");
+    return engine_fault_connection(&e->context, &why, f);
+}
+
 static void on_probe_done(void *ctx, const struct http_reply *r, const struct fault *f)
 {
     struct engine *e = ctx;
@@ -276,7 +296,7 @@ static void on_probe_done(void *ctx, const struct http_reply *r, const struct fa
     e->probe = NULL;
     if (f)
         engine_fault_connection(&e->context, f, &why);
-    if (f || read_version(e, r, &why) < 0) {
+    if (f || read_version(e, r, &why) < 0 || knock(e, &why) < 0) {
         if (why.code == FAULT_TIMEOUT)
             why.code = FAULT_ENGINE_DOWN;
         engine_down(e, &why);
@@ -303,6 +323,13 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop, (void)revents;
     engine_probe(w->data);
+}
+
+static void on_door(void *ctx)
+{
+    struct engine *e = ctx;
+    e->retry_s = FIRST_RETRY_S;
+    engine_probe(e);
 }
 
 /* ---- requests ---- */
@@ -463,6 +490,7 @@ struct engine *engine_new(struct ev_loop *loop, struct http_client *http,
     e->reader.last_ns = clock_wall_ms() * 1000000;
     ev_timer_init(&e->retry, on_retry, 0., 0.);
     e->retry.data = e;
+    e->door = watch_new(loop, e->context.socket, on_door, e, NULL);
     engine_probe(e);
     return e;
 }
@@ -477,6 +505,7 @@ void engine_free(struct engine *e)
     }
     http_cancel(e->probe);
     http_cancel(e->stream);
+    watch_free(e->door);
     ev_timer_stop(e->loop, &e->retry);
     events_reader_fini(&e->reader);
     docker_context_fini(&e->context);
@@ -532,18 +561,10 @@ void engine_retry_now(struct engine *e)
 
 int engine_look(struct engine *e, struct fault *f)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    struct fault why = FAULT_NONE;
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || strlen(e->context.socket) >= sizeof(to.sun_path))
+    if (knock(e, f) == 0)
         return 0;
-    strcpy(to.sun_path, e->context.socket);
-    /* A full backlog (EAGAIN) is somebody's, too. */
-    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EAGAIN)
-        return 0;
-    fault_set(&why, errno, "connect");
     engine_probe(e);
-    return engine_fault_connection(&e->context, &why, f);
+    return -1;
 }
 
 void engine_check(struct engine *e)

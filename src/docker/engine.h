@@ -9,9 +9,10 @@
  * for 409, FAULT_HTTP for other error statuses, with the engine's own sentence.
  *
  * Up or down: the engine keeps one /events stream open; while that cannot be opened it is tried
- * again with back-off (0.5 … 10 s), for ever. A stream that ends is opened again from where it
- * ended, so an engine that only closed the connection is never seen as down and no event is lost or
- * told twice. A request that finds nobody, or no answer in time, makes the engine look at once.
+ * again with back-off (0.5 … 10 s), for ever; a change of the socket's file is followed at once. A
+ * stream that ends is opened again from where it ended, so an engine that only closed the
+ * connection is never seen as down and no event is lost or told twice. A request that finds nobody,
+ * or no answer in time, makes the engine look at once.
  *
  * engine_free is allowed in every callback but `event` and the progress of a pull; the http_client
  * must outlive the engine and its streams. */
