@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guide for Docker isolation, followed to the letter: its commands (guide-commands.txt) in a
 shell, its configuration snippets (guide-snippets.txt) on the program, its example from the package
-index. mcptop runs as at a user's: in his home, with its default places."""
+index; and the commands of our own docs/isolation.md and docs/moving.md. mcptop runs as at a user's:
+in his home, with its default places."""
 
 import json
 import os
@@ -49,11 +50,14 @@ class AtHome(Mcptop):
         return self.options
 
     def shell(self, command):
+        return self.shell_status(command)[1]
+
+    def shell_status(self, command):
         done = subprocess.run(["bash", "-c", command], env=self.env,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace", timeout=90,
                               cwd=self.env["HOME"], check=False)
-        return done.stdout
+        return done.returncode, done.stdout
 
 
 def make_images(t, engine):
@@ -272,6 +276,66 @@ def test_snippet_without_commas(t):
     t.eq(problem["line"], 6, "its line")
     t.has(problem["text"], "comma", "says what is missing")
     t.eq(m.server("host")["pid"], pid, "what ran goes on")
+
+
+# ---- contexts ----------------------------------------------------------------------
+
+@tap.limit(60)
+def test_context(t):
+    """For Colima users: mcptop uses whichever has the asterisk, after a restart."""
+    engine = t.engine()
+    server = paths.built("echo_server")
+    m = AtHome(t, engine, {"docker_isolation": {"enabled": True}, "mcpServers": [
+        {"name": "box", "command": server, "isolation": {
+            "image": "mcptop-test/busybox:latest", "volumes": [f"{server}:{server}:ro"]}}]},
+        ["--listen", "none"])
+    del m.env["DOCKER_HOST"]
+    m.shell(f"docker context create colima --description colima --docker host={engine.host}")
+    m.shell("docker context use colima")
+    t.has(m.shell("docker context ls"), r"^colima \* ", "docker context ls")
+    m.start()
+    m.wait_server("box")
+    t.eq(m.api.get("/status")["engine"]["context"], "colima", "the engine that is used")
+    t.has(m.shell("docker ps"), "mcpproxy-box-", "the guide's docker ps sees it there")
+
+
+# ---- our own pages -----------------------------------------------------------------
+
+def shell_lines(page):
+    """The lines of a page's ```sh blocks: commands that work as they stand."""
+    with open(os.path.join(paths.SRCDIR, "docs", page), encoding="utf-8") as file:
+        return [line for block in re.findall(r"^```sh\n(.*?)^```", file.read(), re.M | re.S)
+                for line in block.splitlines()]
+
+
+def run_page(t, m, page):
+    lines = shell_lines(page)
+    for line in lines:
+        status, out = m.shell_status(line)
+        t.ok(status == 0, f"{page}: {line}", out)
+    t.ok(len(lines) > 4, f"{page}: all of them", lines)
+
+
+@tap.limit(240)
+def test_isolation_page(t):
+    engine = t.own_engine()
+    make_images(t, engine)
+    m = AtHome(t, engine, {"listen": "none", "docker_isolation": {"enabled": True}, "mcpServers": [
+        {"name": "time", "command": "uvx", "args": ["mcp-server-time"]}]}).start()
+    t.cleanup(m.shell, "mcptop shutdown")
+    m.wait_server("time")
+    m.shell("mcptop call time stderr '{\"text\":\"hello\"}'")
+    run_page(t, m, "isolation.md")
+
+
+@tap.limit(60)
+def test_moving_page(t):
+    engine = t.engine()
+    m = AtHome(t, engine, {"listen": "none", "mcpServers": {}}).start()
+    t.write("home/.cursor/mcp.json", json.dumps({"listen": "none", "mcpServers": {"time": {
+        "command": "uvx", "args": ["mcp-server-time"]}}}))
+    t.cleanup(m.shell, "mcptop shutdown")
+    run_page(t, m, "moving.md")
 
 
 # ---- the example -------------------------------------------------------------------

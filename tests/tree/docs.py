@@ -286,6 +286,27 @@ def check_links(tap):
             tap.ok(anchor in heads, f"{name}: #{anchor} is a heading")
 
 
+def check_verbs(tap, tables):
+    """What a page tells its reader to type is there."""
+    verbs = {v["name"] for v in tables["verbs"]}
+    options = {o["name"] for o in tables["options"]} | {"no-warden"}
+    wrong = []
+    pages = [n for n in os.listdir(os.path.join(SRCDIR, "docs"))
+             if n.endswith(".md") and n != "troubleshooting.md"]
+    for name in ["README"] + [f"docs/{n}" for n in sorted(pages)]:
+        text = read(name)
+        fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
+        code = [body for language, body in fences if language in ("", "sh")]
+        code += re.findall(r"`[^`\n]+`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+        if name == "README":
+            code = re.findall(r"^ {4}\S.*$", text, re.M)
+        for verb, rest in re.findall(r"(?<![\w/.])mcptop ([a-z]+)\b([^`\n]*)", "\n".join(code)):
+            wrong += [f"{name}: mcptop {verb}"] if verb not in verbs else []
+            wrong += [f"{name}: mcptop {verb} --{o}" for o in re.findall(r"(?<=\s)--([a-z-]+)", rest)
+                      if o not in options]
+    tap.ok(not wrong, "every verb and option that a page tells to type is there", *wrong)
+
+
 def main():
     tap = Tap()
     tables = json.loads(subprocess.run([os.path.join(BUILDDIR, "tests/tree/doc_tables")], check=True,
@@ -296,6 +317,7 @@ def main():
     for page in PAGES:
         check_page(tap, page)
     check_links(tap)
+    check_verbs(tap, tables)
     print(f"1..{tap.count}")
     sys.exit(1 if tap.failed else 0)
 
