@@ -267,6 +267,7 @@ static const struct route routes[] = {
     {"POST", SERVERS "/{}/pull", 0, NULL, server_post_pull},
     {"DELETE", SERVERS "/{}/pull", 0, NULL, server_delete_pull},
     {"POST", SERVERS "/{}/fix", 0, NULL, server_post_fix},
+    {"POST", SERVERS "/{}/test", 0, NULL, server_post_test},
     {"GET", SERVERS "/{}/plan", 0, NULL, server_get_plan},
     {"GET", SERVERS "/{}/command", 0, NULL, server_get_command},
     {"GET", SERVERS "/{}/tools", 0, NULL, server_get_tools},

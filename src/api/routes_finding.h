@@ -8,6 +8,7 @@
 
 struct api_server;
 void get_diagnostics(struct api_server *a, struct request *r, const char *name);
+void server_post_test(struct api_server *a, struct request *r, struct server *s);
 void server_post_fix(struct api_server *a, struct request *r, struct server *s);
 
 #endif

@@ -65,6 +65,7 @@ int verb_undo(struct cli *c);
 void set_hint_restart(const struct cli *c);
 /* verbs_doctor.c, verbs_why.c */
 int verb_doctor(struct cli *c);
+int verb_test(struct cli *c);         /* verbs_test.c */
 int verb_why(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);

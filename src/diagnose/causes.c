@@ -122,6 +122,10 @@ static enum finding_kind pull_kind(const struct fault *why)
         return FIND_DISK_FULL;
     if (has_any(why->text, arch))
         return FIND_IMAGE_ARCHITECTURE;
+    if (why->code == ENETUNREACH)
+        return FIND_REGISTRY_UNREACHABLE;
+    if (why->code == FAULT_CONFIG)
+        return FIND_IMAGE_NOT_FOUND;             /* not here, and pull_policy is never */
     if (why->code == FAULT_DENIED)
         return FIND_REGISTRY_DENIED;
     if (why->code == FAULT_NOT_FOUND)
@@ -139,14 +143,23 @@ static void registry_of(const char *image, char *out, size_t n)
     snprintf(out, n, "%.*s", named ? (int)first : 0, image);
 }
 
+/* The one of its command; its own, where the command names it (docker run). */
+static const char *standard_image(const struct symptoms *s)
+{
+    return s->plan->adopted ? s->plan->image
+        : runtime_detect(s->config->command)->default_image;
+}
+
 static void advise_pull(const struct symptoms *s, struct finding *f)
 {
     const char *image = s->plan->image;
-    const char *standard = runtime_detect(s->config->command)->default_image;
+    const char *standard = standard_image(s);
     char registry[200];
     registry_of(image, registry, sizeof registry);
     switch (f->kind) {
     case FIND_IMAGE_NOT_FOUND:
+        if (s->end->why.code == FAULT_CONFIG)
+            fix_pull_policy(f, s);
         if (strcmp(image, standard) != 0)
             fix_image(f, s, standard);
         finding_step(f, "correct the image's name: docker pull %s shows the same", image);
@@ -171,10 +184,11 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
     }
 }
 
+/* Of bringing the image (supervisor/images.c), not of the container made from it. */
 static bool is_pull(const char *text)
 {
-    return strncmp(text, "image not found: ", 17) == 0 || strncmp(text, "pull ", 5) == 0 ||
-        strncmp(text, "image ", 6) == 0;
+    return strncmp(text, "image not found: ", 17) == 0 || strncmp(text, "pull of ", 8) == 0 ||
+        (strncmp(text, "image ", 6) == 0 && strstr(text, "forbids to pull it"));
 }
 
 static bool cause_of_pull(const struct symptoms *s, struct findings *fs)
@@ -193,7 +207,7 @@ static bool cause_of_pull(const struct symptoms *s, struct findings *fs)
 static bool cause_of_container_exec(const struct symptoms *s, struct findings *fs)
 {
     const struct fault *why = &s->end->why;
-    const char *standard = runtime_detect(s->config->command)->default_image;
+    const char *standard = standard_image(s);
     if (strcasestr(why->text, "exec format error")) {
         struct finding *f = findings_add(
             fs, FIND_IMAGE_ARCHITECTURE, s->name,

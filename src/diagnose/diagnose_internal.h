@@ -36,6 +36,7 @@ void fix_to_host(struct finding *f, const struct symptoms *s);
 void fix_isolate(struct finding *f, const struct symptoms *s);
 void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only);
 void fix_image(struct finding *f, const struct symptoms *s, const char *image);
+void fix_pull_policy(struct finding *f, const struct symptoms *s);
 void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
               const char *title);
 void fix_ca(struct finding *f, const struct symptoms *s);

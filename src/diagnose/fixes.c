@@ -112,7 +112,8 @@ void fix_network(struct finding *f, const struct symptoms *s, const char *mode)
 
 void fix_to_host(struct finding *f, const struct symptoms *s)
 {
-    (void)s;
+    if (s->plan->adopted)
+        return;                      /* its command starts a container anyway */
     struct fix *x = add(f, "host", xstrdup(WEAKENS "run it on the host, as you"));
     if (x)
         x->isolation = xstrdup("none");
@@ -140,6 +141,10 @@ static ssize_t volume_of(const struct symptoms *s, const char *source)
 /* The whole line of volumes, as it will stand in the file. */
 void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only)
 {
+    if (s->plan->adopted) {
+        finding_step(f, "add -v %s:%s%s to its docker run", path, path, read_only ? ":ro" : "");
+        return;
+    }
     ssize_t at = volume_of(s, path);
     AUTO_FREE char *word = NULL;
     if (at >= 0) {
@@ -162,8 +167,19 @@ void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bo
 
 void fix_image(struct finding *f, const struct symptoms *s, const char *image)
 {
+    if (s->plan->adopted)
+        return;                      /* its docker run names the image */
     struct fix *x = add(f, "image", xasprintf("image %s → %s", s->plan->image, image));
     set_key(x, FLEET_KEY_SET, 0, "isolation.image", json_text(image));
+}
+
+void fix_pull_policy(struct finding *f, const struct symptoms *s)
+{
+    (void)s;
+    struct fix *x = add(f, "pull", xstrdup("pull_policy never → missing: the image is pulled"));
+    set_key(x, FLEET_KEY_SET, 0, "isolation.pull_policy", json_text("missing"));
+    if (x)
+        x->needs_socket = false;
 }
 
 /* Only the words that differ are written, so that the others stay as they stand in the file. */
@@ -186,6 +202,11 @@ void fix_ca(struct finding *f, const struct symptoms *s)
     static const char *const variables[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
                                              "NODE_EXTRA_CA_CERTS", "PIP_CERT" };
     static const char inside[] = "/etc/ssl/certs/mcptop-host-ca.crt";
+    if (s->plan->adopted) {
+        finding_step(f, "give its docker run -v %s:%s:ro -e SSL_CERT_FILE=%s", s->ca_bundle,
+                     inside, inside);
+        return;
+    }
     struct fix *x = add(f, "ca", xasprintf("mount the host's CA bundle %s read-only and point to "
                                            "it", s->ca_bundle));
     AUTO_FREE char *word = xasprintf("%s:%s:ro", s->ca_bundle, inside);

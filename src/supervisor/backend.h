@@ -58,6 +58,8 @@ struct backend_spec {
     struct images *images;           /* docker: who brings the image */
     /* docker: a program the image may lack ("uvx"); NULL = nothing to find out. Borrowed as plan */
     const char *check_runner;
+    /* docker: nothing of it is kept for a look afterwards */
+    bool apart;
     struct backend_events events;
     void *ctx;
 };

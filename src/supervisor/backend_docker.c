@@ -59,6 +59,7 @@ struct backend_docker {
     bool update_late;                 /* the plan changed while the container was being created */
     struct stream *stream;
     bool started, stream_ended, died, examined, oom;
+    bool apart;                       /* as in the spec */
     bool spoke, init_failed;          /* see watch_init */
     ev_timer timer;
     struct run_end end;
@@ -116,7 +117,7 @@ static void tell_over(struct backend_docker *d)
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
     engine_cancel(TAKE(d->update));
-    if (*d->b.container_id && has_failed(d) && d->started && d->end.why.code != FAULT_ENGINE_DOWN) {
+    if (*d->b.container_id && has_failed(d) && d->started && !d->apart && d->end.why.code != FAULT_ENGINE_DOWN) {
         containers_keep(d->containers, d->plan->server, d->b.container_id);
     } else if (*d->b.container_id) {
         containers_remove(d->containers, d->b.container_id);
@@ -614,6 +615,7 @@ struct backend *backend_docker_new(const struct backend_spec *spec)
     d->containers = spec->containers;
     d->engine = containers_get_engine(spec->containers);
     d->plan = spec->plan;
+    d->apart = spec->apart;
     d->end.code = -1;
     d->runner = xstrdup(spec->check_runner);
     for (const char *p = spec->run_id; *p; p++)

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "io/child.h"
 #include "supervisor/instance.h"
+#include "supervisor/trial.h"
 
 enum { STOP_LIMIT_S = 20, STOP_LAST_S = 3 };
 
@@ -148,7 +149,7 @@ struct server *fleet_server_of_container(struct fleet *fl, const char *id)
 
 static bool on_in_use(void *ctx, const char *id)
 {
-    return fleet_server_of_container(ctx, id) != NULL;
+    return fleet_server_of_container(ctx, id) != NULL || trial_uses(ctx, id);
 }
 
 bool fleet_engine_is_podman(const struct fleet *fl)
@@ -203,6 +204,8 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
     }
     if (s && s->backend->ops->engine_event)
         s->backend->ops->engine_event(s->backend, e);
+    else if (!s)
+        trial_engine_event(fl, e);
 }
 
 size_t fleet_container_count(const struct fleet *fl)
@@ -414,6 +417,7 @@ void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx)
     fl->stopped = done;
     fl->stopped_ctx = ctx;
     fleet_change_abandon(fl);
+    trial_end_all(fl);
     fleet_config_stop(fl);
     ev_timer_stop(fl->loop, &fl->tick);
     while (fl->count)
@@ -481,6 +485,7 @@ void fleet_free(struct fleet *fl)
     ev_timer_stop(fl->loop, &fl->begin);
     ev_timer_stop(fl->loop, &fl->tick);
     ev_timer_stop(fl->loop, &fl->stop_limit);
+    trial_end_all(fl);
     for (size_t i = 0; i < fl->count; i++)
         server_free(fl->servers[i]);
     for (size_t i = 0; i < fl->retired_count; i++)

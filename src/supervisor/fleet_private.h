@@ -9,6 +9,7 @@
 
 enum { FLEET_EVENTS = 256 };
 
+struct trial;
 struct undo;
 struct change_wait;
 
@@ -32,6 +33,7 @@ struct fleet {
     /* starts waiting servers, one a turn; frees those that are gone */
     ev_timer begin;
 
+    struct trial *trials;              /* trial.c */
     struct containers *containers;
     struct images *images;
 

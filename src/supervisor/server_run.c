@@ -51,7 +51,7 @@ static bool fetches_first(const struct server *s)
 
 /* The user's word counts. Where he says nothing, a start that has to fetch first is given more;
  * and what we install ourselves does not count against the server, as a pull does not. */
-static int64_t init_timeout_ms(const struct server *s)
+int64_t server_init_timeout_ms(const struct server *s)
 {
     int64_t own = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
     bool docker = s->plan->mode == PLAN_DOCKER, said = own > 0;
@@ -72,7 +72,7 @@ static void on_handshake_failed(void *ctx, const struct fault *why)
     s->p->trouble = why->code == FAULT_TIMEOUT ? TROUBLE_START_TIMEOUT : TROUBLE_HANDSHAKE;
     if (why->code == FAULT_TIMEOUT)
         server_set_cause(s, "start timeout after %gs: no answer to initialize",
-                         (double)init_timeout_ms(s) / 1e3);
+                         (double)server_init_timeout_ms(s) / 1e3);
     else
         server_set_cause(s, "handshake failed: %s", why->text);
     server_fire(s, EV_UNWELL);
@@ -97,7 +97,7 @@ static struct session_config session_settings(const struct server *s)
     int64_t call = c && c->call_timeout_ms > 0 ? c->call_timeout_ms
         : s->fleet->config ? s->fleet->config->call_timeout_ms : 0;
     return (struct session_config){
-        .server = s->name, .init_timeout_ms = s->plan ? init_timeout_ms(s) : 0,
+        .server = s->name, .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
         .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call,
     };
 }
@@ -285,7 +285,7 @@ static void on_over(void *ctx, const struct run_end *end)
 
 /* A program that the image may lack and that we could install: then the plan for the lacking
  * image has a bootstrap. */
-static const char *runner_to_check(struct server *s)
+const char *server_runner_to_check(const struct server *s)
 {
     if (s->plan->mode != PLAN_DOCKER || s->runner != RUNNER_UNKNOWN || !s->plan->argv.n)
         return NULL;
@@ -334,7 +334,7 @@ enum run_begin server_run_begin(struct server *s)
     struct backend_spec spec = { .loop = s->fleet->loop, .plan = s->plan, .run_id = s->run_id,
                                  .containers = s->fleet->containers,
                                  .images = s->fleet->images,
-                                 .check_runner = runner_to_check(s),
+                                 .check_runner = server_runner_to_check(s),
                                  .events = events, .ctx = s };
     s->backend = s->fleet->backend(&spec);
     return RUN_BEGUN;

@@ -7,8 +7,9 @@ import json
 import os
 import time
 
-from harness import echo, fixture, paths, tap, wait_for
-from harness.find import codes, found, repaired
+from harness import echo, paths, tap
+from harness.find import found, repaired
+from harness.registry import Registry
 
 BUSYBOX = "mcptop-test/busybox:latest"
 SERVER = paths.built("echo_server")
@@ -96,14 +97,33 @@ def test_3_network(t):
     found(t, m, "far", "MCPX_DOCKER_NETWORK_BLOCKED")
 
 
-@tap.limit(120)
+@tap.limit(180)
 def test_4_images(t):
-    engine = t.engine()
+    engine = t.engine("python:3.11")
+    open_one, closed = Registry(t), Registry(t, name="closed", password=True)
+    server = paths.fixture("fixture_server.py")
+    good = {"command": "python3", "args": [server, "good"],
+            "env": {"MCPTOP_TEST_SERVER": "good"}}
+    iso = {"volumes": [f"{server}:{server}:ro"]}
     m = t.mcptop(config(
+        wrong=dict(good, isolation=dict(iso, image=f"{open_one.host}/no/such:1")),
+        locked=boxed(image=f"{closed.host}/some/image:1"),
         nowhere=boxed(image="localhost:1/no/such:image"),
+        never=boxed(image=f"{open_one.host}/absent:1", pull_policy="never"),
         program=dict(boxed(image=BUSYBOX), command="no-such-program")), docker_host=engine)
+    one = found(t, m, "wrong", "MCPX_DOCKER_IMAGE_NOT_FOUND")
+    t.has(str(one["evidence"]), "not found|unknown", "the engine's reply is evidence")
+    t.has(one["fixes"][0]["title"], "→ python:3.11$", "the default image is the fix")
+    repaired(t, m, "wrong")
+    one = found(t, m, "locked", "MCPX_DOCKER_REGISTRY_DENIED")
+    t.has(" ".join(one["fix_steps"]), f"docker login {closed.host}", "the line to log in")
     one = found(t, m, "nowhere", "MCPX_DOCKER_REGISTRY_UNREACHABLE")
     t.has(str(one["evidence"]), "connection refused", "the engine's reply is evidence")
+    t.eq(one["fixes"][0]["id"], "retry", "another try is offered")
+    one = found(t, m, "never", "MCPX_DOCKER_IMAGE_NOT_FOUND")
+    t.eq(one["fixes"][0]["id"], "pull", "pull_policy is what stands in the way")
+    m.api.post("/servers/never/fix")
+    t.has(m.read_config(), '"pull_policy": "missing"', "it is changed")
     one = found(t, m, "program", "MCPX_DOCKER_EXEC_NOT_FOUND")
     t.has(one["user_message"], 'has no "no-such-program"', "the program is named")
 

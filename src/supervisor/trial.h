@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A trial of a server: one run apart from the running one, by the same plan: image, start,
+ * initialize, list of tools, stop; each step with its time, and the first that fails with why.
+ * Nothing of it reaches clients, the server's log or its state; its process or container is gone
+ * at the end. */
+#ifndef MCPTOP_SUPERVISOR_TRIAL_H
+#define MCPTOP_SUPERVISOR_TRIAL_H
+
+#include "base/strvec.h"
+#include "supervisor/fleet.h"
+
+enum trial_step_id { TRIAL_IMAGE, TRIAL_START, TRIAL_INITIALIZE, TRIAL_TOOLS, TRIAL_STOP,
+                     TRIAL_STEPS };
+struct trial_step {
+    bool reached, ok;
+    int64_t ms;
+    char *text;                  /* what came of it: "pid 4711", "6 tools", the cause of a failure */
+};
+struct trial_result {
+    const char *server;
+    enum plan_mode mode;
+    bool ok;                     /* every step went well */
+    struct trial_step steps[TRIAL_STEPS];
+    struct strvec said;          /* its last lines of stderr */
+    struct strvec strays;        /* the first lines of stdout that are no MCP */
+};
+const char *trial_step_name(enum trial_step_id id);
+
+struct trial;
+/* Valid during the call; the trial is over then. */
+typedef void (*trial_done_fn)(void *ctx, const struct trial_result *r);
+/* Begins it; done comes once, from the loop, unless it is cancelled. NULL with *f set: the plan
+ * cannot be run (unsupported, no engine), one of this server is under way, or mcptop is stopping. */
+struct trial *trial_new(struct fleet *fl, const struct server *s, trial_done_fn done, void *ctx,
+                        struct fault *f);
+/* Nobody waits for it any more: what runs is ended in the background. */
+void trial_cancel(struct trial *t);
+
+/* For the fleet: does a trial run this container; what the engine says about one; the end of all. */
+bool trial_uses(const struct fleet *fl, const char *container_id);
+void trial_engine_event(struct fleet *fl, const struct engine_event *e);
+void trial_end_all(struct fleet *fl);
+
+#endif
