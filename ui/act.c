@@ -395,6 +395,37 @@ static void on_plan(struct view *v, const struct view_call *call, json_t *data)
         v->ask.kind = ASK_CONFIRM;
 }
 
+void act_ask_other_way(struct view *v)
+{
+    const struct feed_server *s = view_server(v);
+
+    if (s && *s->where && view_is_live(v))
+        view_send(v, REPLY_OTHER_WAY, s->name, NULL, "GET", !strcmp(s->where, "docker")
+                  ? "/api/v1/servers/%s/plan?isolation=none"
+                  : "/api/v1/servers/%s/plan?isolation=docker", NULL);
+}
+
+/* error: why it cannot be; that is an answer too. */
+static void on_other_way(struct view *v, const struct view_call *call, json_t *data,
+                         const char *error)
+{
+    json_t *changes = json_object_get(data, "changes");
+    struct feed_server *s = feed_find(&v->feed, call->name);
+    AUTO_BUF struct buf raw = BUF_INIT;
+    struct buf clean = BUF_INIT;
+
+    if (!s)
+        return;
+    buf_add_str(&raw, error ? error : "");
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const char *text = json_string_value(json_array_get(changes, i));
+        buf_printf(&raw, "%s%s", i ? " " : "", text ? text : "");
+    }
+    text_clean_plain(&clean, buf_str(&raw), raw.len);
+    free(s->other_way);
+    s->other_way = buf_take(&clean);
+}
+
 static void on_change(struct view *v, const struct view_call *call, json_t *data)
 {
     json_t *server = json_object_get(data, "server");
@@ -472,6 +503,10 @@ static void say_done(struct view *v, const struct view_call *call)
 
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error)
 {
+    if (call->kind == REPLY_OTHER_WAY) {
+        on_other_way(v, call, data, error);
+        return;
+    }
     if (error) {
         on_error(v, call, error);
         return;

@@ -86,6 +86,7 @@ struct feed_server {
     char *pull_text;                /* "" when no image is being pulled */
     int64_t pull_done, pull_total;
     struct feed_finding finding;
+    char *other_way;                /* what x would change; NULL: not asked yet */
     char *limit_memory, *limit_cpus, *limit_network;   /* in force: own or default */
     char *log_file;
     int64_t log_lost;

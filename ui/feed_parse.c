@@ -483,6 +483,7 @@ void feed_server_fini(struct feed_server *s)
     drop_open(&s->calls);
     plan_fini(&s->plan);
     finding_fini(&s->finding);
+    set_str(&s->other_way, NULL);
 }
 
 static void take_evidence(struct feed_container *c, json_t *list)

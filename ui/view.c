@@ -270,6 +270,8 @@ void view_show(struct view *v, enum top_pane pane)
     v->top = pane;
     if (pane == TOP_CONTAINERS && view_is_live(v))
         view_send(v, REPLY_SEARCH, "", NULL, "GET", "/api/v1/containers?orphans=1%s", NULL);
+    if (pane == TOP_DETAIL)
+        act_ask_other_way(v);
     v->focus_log = false;
     v->detail_asked_ms = 0;
     view_settle(v);

@@ -20,6 +20,7 @@ enum reply_kind {
     REPLY_DONE,          /* an action: say what became of it */
     REPLY_SERVER,        /* one server with its plan and open calls */
     REPLY_PLAN,          /* what isolation would change */
+    REPLY_OTHER_WAY,     /* the same, for the details */
     REPLY_CHANGE,        /* PATCH, undo */
     REPLY_PREVIEW,       /* PATCH that is only tried */
     REPLY_COMMAND,       /* the command line, to be copied */
@@ -193,6 +194,8 @@ void act_isolate_to(struct view *v, const char *name, const char *mode);
 void act_set(struct view *v, const char *name, json_t *body);
 void act_simple(struct view *v, const char *name, const char *verb);
 void act_commit(struct view *v);             /* the open question was answered with yes */
+/* What x would change, for the details that are shown. */
+void act_ask_other_way(struct view *v);
 void act_other_fix(struct view *v);          /* F again while it asks */
 /* for limits.c: the sentences and the diff of an answer, and between them what it interrupts ("":
  * nothing); foreign text by lines; who is meant */

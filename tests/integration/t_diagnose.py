@@ -197,6 +197,61 @@ def test_fix_api(t):
 
 
 @tap.limit(60)
+def test_two_keys(t):
+    """In a real terminal: what is wrong is on the row, F shows the repair, y makes it, u takes it
+    back."""
+    m = t.mcptop({"mcpServers": {"slow": fixture("slow_start", 2, init_timeout="1s")}})
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    view = m.view(80, 24)
+    view.wait_text("start timeout after 1s")
+    view.wait_text("F fix: init_timeout 1s → 120s")
+    view.send("F")
+    view.wait_text("repair slow?")
+    view.wait_text('"init_timeout": "120s"')
+    view.send("y")
+    m.wait_server("slow")
+    view.wait_text(r"\* ready")
+    t.ok("F fix" not in view.text(), "two keys: F and y, and nothing is left to say", view.text())
+    view.send("u")
+    view.wait_text("take back the last change")
+    view.send("y")
+    wait_for(lambda: '"init_timeout": "1s"' in m.read_config(), 10, "undo")
+    view.send("q")
+
+
+@tap.limit(60)
+def test_doctor_and_why(t):
+    m = t.mcptop({"mcpServers": {"good": fixture("good"), "noise": fixture("noise"),
+                                 "slow": fixture("slow_start", 2, init_timeout="1s")}})
+    m.wait_server("good")
+    m.wait_server("noise")
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    found(t, m, "noise", "MCPX_STDIO_STDOUT_NOISE")
+    for name, code in (("good", 0), ("noise", 1), ("slow", 2)):
+        t.eq(m.cli("doctor", name).returncode, code, f"doctor {name}: {code}")
+    t.eq(m.cli("doctor").returncode, 2, "the worst of all decides")
+    t.eq(m.cli("doctor", "nobody").returncode, 4, "no such server")
+    t.has(m.cli("doctor", "good").stdout, "all is well", "where nothing is wrong")
+    told = m.cli("doctor", "slow").stdout
+    t.has(told, r"^slow: error MCPX_STDIO_HANDSHAKE_TIMEOUT", "code and severity")
+    t.has(told, r"  fix:  init_timeout 1s → 120s", "the fix")
+    listed = json.loads(m.cli("doctor", "noise", "--json").stdout)["findings"]
+    t.eq([f["code"] for f in listed], ["MCPX_STDIO_STDOUT_NOISE"], "--json, of one server")
+    text = m.read_config()
+    t.eq(m.cli("doctor", "--fix").returncode, 2, "--fix without a terminal wants --yes")
+    t.eq(m.read_config(), text, "and does nothing")
+    done = m.cli("doctor", "slow", "--fix", "--yes", timeout=60)
+    t.eq(done.returncode, 0, "repaired", )
+    t.has(done.stdout, r'\+ .*"init_timeout": "120s"', "it shows what it changes")
+    t.has(done.stdout, "slow is ready", "and what became of it")
+    why = m.cli("why", "slow", check=0).stdout
+    for words in (r"^state +ready", r"^isolated +host: docker_isolation is not set",
+                  r"^reach +all your files", r"^env +MCPTOP_TEST_SERVER", r"^if on +It will run in a",
+                  r"^lately +\d\d:\d\d:\d\d "):
+        t.has(why, words, "why")
+
+
+@tap.limit(60)
 def test_no_alarm_on_the_host(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good"), "echo": echo()}})
     for name in ("good", "echo"):

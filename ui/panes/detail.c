@@ -252,7 +252,24 @@ static void put_config(struct page *p, const struct feed_server *s)
                s->log_lost > 0 ? " (old lines were dropped)" : "");
 }
 
-static void put_all(struct page *p, const struct feed_server *s, bool brief)
+/* What was seen of it, the latest first. */
+static void put_lately(struct page *p, const struct view *v, const struct feed_server *s)
+{
+    enum { LATELY = 6 };
+    char when[16];
+    int n = 0;
+
+    for (size_t i = 0; i < v->feed.event_count && n < LATELY; i++) {
+        const struct feed_event *e = feed_event_at(&v->feed, i);
+        if (strcmp(e->server, s->label) != 0)
+            continue;
+        fieldf(p, n++ ? "" : "lately", ST_NORMAL, "%s %s %s%s%s",
+               pane_clock(e->wall_ms, when, sizeof(when)), e->type, e->action,
+               *e->detail ? ": " : "", e->detail);
+    }
+}
+
+static void put_all(struct page *p, const struct view *v, const struct feed_server *s, bool brief)
 {
     put_head(p, s);
     put_end(p, s, brief);
@@ -260,8 +277,11 @@ static void put_all(struct page *p, const struct feed_server *s, bool brief)
     put_runs(p, s, brief);
     put_limits(p, s);
     put_calls(p, s);
-    if (!brief)
-        put_config(p, s);
+    if (brief)
+        return;
+    put_config(p, s);
+    field(p, "x would", ST_NORMAL, s->other_way ? s->other_way : "");
+    put_lately(p, v, s);
 }
 
 static int detail_rows(const struct view *v, int width)
@@ -269,7 +289,7 @@ static int detail_rows(const struct view *v, int width)
     struct page p = {.r = {0, 0, width, 0}};
 
     if (view_server(v))
-        put_all(&p, view_server(v), false);
+        put_all(&p, v, view_server(v), false);
     return p.row + 1;
 }
 
@@ -284,7 +304,7 @@ static void draw(struct view *v, struct rect r)
         v->detail_scroll = 0;
     p.scroll = v->detail_scroll;
     if (view_server(v))
-        put_all(&p, view_server(v), false);
+        put_all(&p, v, view_server(v), false);
     else
         canvas_put(&v->canvas, r.x + 1, r.y, r.w - 2, ST_DIM,
                    "this server is gone; Esc leads back");
@@ -319,6 +339,6 @@ void pane_side_draw(struct view *v, struct rect r)
 
     canvas_fill(&v->canvas, (struct rect){r.x, r.y, 1, r.h}, 0x2502, ST_RULE);
     if (view_server(v))
-        put_all(&p, view_server(v), true);
+        put_all(&p, v, view_server(v), true);
     side_containers(v, p.r, r.y + p.row);
 }
