@@ -11,8 +11,8 @@
 enum { SLACK_MS = 5000 };       /* clocks: the engine may live in a virtual machine */
 #define BUSY_PERCENT 1.0
 
-const char *const orphans_programs[] = { "docker", "podman", "nerdctl", "finch", "docker.exe",
-                                         NULL };
+const char *const orphans_programs[] = { "docker", "podman", "podman-remote", "nerdctl",
+                                         "finch", NULL };
 
 static const char *base_name(const char *word)
 {

@@ -339,7 +339,8 @@ def test_warden_and_supervisor_at_once(t):
     # It kills them before it serves; a busy kernel may take a moment to bury them.
     gone(t, old, "what was left is gone when the next one answers", 2)
     if left:
-        t.has(m.log(), f"killed {len(left)} processes of servers that an earlier supervisor left", "and main.log says so")
+        # Some of those seen may have ended by themselves, as the end of their input told them.
+        t.has(m.log(), r"killed \d+ process(es)? of servers that an earlier supervisor left", "and main.log says so")
     all_back(t, engine, m, containers, sessions)
     t.ok(all(proc.same(i) for i in theirs), "another instance's server of the same name lives")
     end(t, engine, m, made)
