@@ -8,6 +8,7 @@
  *   tick         once a second: figures of all
  *   stop_limit   bounds the orderly end */
 #include "supervisor/fleet_private.h"
+#include "supervisor/server_private.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -202,6 +203,8 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
             snprintf(detail, sizeof detail, "exit %d", e->exit_code);
         fleet_add_event(fl, true, e->type, e->action, e->server, e->name, detail);
     }
+    if (s && strcmp(e->action, "update") == 0)
+        usage_probe_refresh(s->p->probe);      /* also where somebody else changed its limits */
     if (s && s->backend->ops->engine_event)
         s->backend->ops->engine_event(s->backend, e);
     else if (!s)
@@ -279,14 +282,27 @@ const char *fleet_get_instance(const struct fleet *fl)
     return fl->instance;
 }
 
+static void read_figures(struct fleet_figures *fi)
+{
+    enum { LEAST_MS = 900 };
+    int64_t now_ms = clock_mono_ms();
+    if (fi->read_ms && now_ms - fi->read_ms < LEAST_MS)
+        return;
+    fi->read_ms = now_ms;
+    usage_host(&fi->host);
+    usage_self(&fi->self);
+}
+
 const struct host_usage *fleet_get_host_usage(const struct fleet *fl)
 {
-    return &fl->host;
+    read_figures(fl->figures);
+    return &fl->figures->host;
 }
 
 const struct self_usage *fleet_get_self_usage(const struct fleet *fl)
 {
-    return &fl->self;
+    read_figures(fl->figures);
+    return &fl->figures->self;
 }
 
 /* ---- beginning and ending ----------------------------------------------------------------- */
@@ -440,9 +456,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     for (size_t i = 0; i < fl->count; i++)
         server_sample(fl->servers[i], now_ms);
     fl->stats_count = fl->stats_asked;
-    fl->self.sampling_us = (clock_mono_ns() - began_ns) / 1000;
-    usage_host(&fl->host);
-    usage_self(&fl->self);
+    fl->figures->self.sampling_us = (clock_mono_ns() - began_ns) / 1000;
     TELL(fl, sampled);
 }
 
@@ -467,8 +481,8 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     ev_timer_init(&fl->tick, on_tick, 1., 1.);
     ev_timer_init(&fl->stop_limit, on_stop_limit, 0., 0.);
     fl->begin.data = fl->tick.data = fl->stop_limit.data = fl;
-    usage_host(&fl->host);
-    usage_self(&fl->self);
+    fl->figures = xcalloc(1, sizeof *fl->figures);
+    read_figures(fl->figures);
     fl->containers = containers_new(loop, fl->instance, &events, fl);
     fl->images = images_new(loop, containers_get_engine(fl->containers), fl->instance,
                             on_pull_changed, fl);
@@ -501,6 +515,7 @@ void fleet_free(struct fleet *fl)
     free(fl->text);
     free(fl->servers);
     free(fl->retired);
+    free(fl->figures);
     free(fl->config_path);
     free(fl->log_dir);
     free(fl->instance);

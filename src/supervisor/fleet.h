@@ -74,6 +74,8 @@ const char *fleet_get_instance(const struct fleet *fl);
 struct engine *fleet_get_engine(const struct fleet *fl);
 const char *fleet_get_engine_error(const struct fleet *fl);
 void fleet_reload(struct fleet *fl);
+/* Read when asked for, at most once a second: a supervisor that nobody watches does not watch the
+ * machine. Rates are since the reading before. */
 const struct host_usage *fleet_get_host_usage(const struct fleet *fl);
 const struct self_usage *fleet_get_self_usage(const struct fleet *fl);
 

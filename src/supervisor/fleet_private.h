@@ -42,8 +42,8 @@ struct fleet {
     struct fleet_observer *observers;
 
     ev_timer tick;                     /* 1 Hz */
-    struct host_usage host;
-    struct self_usage self;
+    struct fleet_figures { struct host_usage host; struct self_usage self; int64_t read_ms; }
+        *figures;                      /* of the machine and our own */
     /* how many containers the engine itself is asked about: in the last round, in this one */
     size_t stats_count, stats_asked;
 

@@ -27,6 +27,7 @@ static void on_updated(void *ctx, const struct fault *f)
     struct server *s = ctx;
     bool putting_back = s->p->putting_back;
     s->p->updating = s->p->putting_back = false;
+    usage_probe_refresh(s->p->probe);
     if (!f && !putting_back) {
         char pids[24] = "no limit";
         if (s->plan->pids_limit)

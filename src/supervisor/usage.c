@@ -46,6 +46,12 @@ bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u)
     return u->known;
 }
 
+void usage_probe_refresh(struct usage_probe *p)
+{
+    if (p && p->cgroup)
+        usage_cgroup_refresh(p->cgroup);
+}
+
 /* ---- the engine's stats ------------------------------------------------------------ */
 
 void usage_from_stats(json_t *reply, int64_t now_ms, struct usage_last *last, struct usage *u)

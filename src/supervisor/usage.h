@@ -42,6 +42,8 @@ void usage_probe_free(struct usage_probe *p);
 /* Fills *u; false when the run is gone or cannot be read (then u->known = false and the engine's
  * stats are the way). */
 bool usage_probe_sample(struct usage_probe *p, int64_t now_ms, struct usage *u);
+/* Something else than the run itself changed its figures (a limit): the next sample reads all. */
+void usage_probe_refresh(struct usage_probe *p);
 
 /* The engine's own figures (GET /containers/ID/stats), where the cgroup cannot be read. `last`
  * carries the totals from one call to the next; zeroed at the start of a run. */

@@ -51,14 +51,16 @@ static const struct file_name v2_files[] = {
 struct usage_cgroup {
     int fd[FILES];
     int64_t sampled_ms, cpu_ns, periods, throttled, high_bytes;
-    /* what is read rarely, as it was read last */
-    struct usage slow;
-    int64_t slow_ms;
+    struct usage last, slow;     /* as they were read last: all at once; what is read rarely */
+    int64_t full_due_ms, slow_ms, stagger_ms;
 };
 
-/* Network, disk and pressure are totals and averages over 10 s: reading them every second would
- * double the cost and tell nothing more. */
-enum { SLOW_MS = 5000 };
+/* Watching must cost nothing that shows: of a container that used no CPU since the last look (but
+ * what its init needs to wait) nothing else is read, for at most CALM_MS; the CPU time it may have
+ * had is too short to fill more than a few MiB. Network, disk and pressure, totals and averages
+ * over 10 s, are read rarely from all. */
+enum { CALM_MS = 20000, SLOW_MS = 10000 };
+#define CALM_PERCENT .01
 
 /* ---- finding it ---------------------------------------------------------------------- */
 
@@ -182,7 +184,8 @@ struct usage_cgroup *usage_cgroup_new(const char *root, pid_t pid, const char *c
     struct usage_cgroup *c = xcalloc(1, sizeof *c);
     for (size_t i = 0; i < FILES; i++)
         c->fd[i] = -1;
-    c->cpu_ns = -1;
+    c->cpu_ns = c->periods = -1;
+    c->stagger_ms = 1000 * (1 + pid % (CALM_MS / 1000));    /* not all in the same turn */
     open_files(c, root, mounts, cgroups, id, v1_files, ARRAY_LEN(v1_files));
     open_files(c, root, mounts, cgroups, id, v2_files, ARRAY_LEN(v2_files));
     c->fd[FILE_NET] = usage_open(root, "/proc/%d/net/dev", (int)pid);
@@ -213,11 +216,14 @@ static int64_t read_number(const struct usage_cgroup *c, enum file file)
     return (int64_t)strtoull(text, NULL, 10);
 }
 
-static void read_memory(struct usage_cgroup *c, struct usage *u)
+/* False: the container is gone. */
+static bool read_memory(struct usage_cgroup *c, struct usage *u)
 {
     enum { UNLIMITED_SHIFT = 60 };    /* version 1 says "no limit" by a very large number */
     char text[8192];
     int64_t used = read_number(c, FILE_MEMORY), cache = 0, peak = read_number(c, FILE_MEMORY_PEAK);
+    if (used < 0)
+        return false;
     if (usage_pread(c->fd[FILE_MEMORY_STAT], text, sizeof text) > 0) {
         cache = usage_field(text, "total_inactive_file");
         if (cache < 0)
@@ -232,28 +238,30 @@ static void read_memory(struct usage_cgroup *c, struct usage *u)
     u->memory_limit_bytes = limit > 0 && limit < (int64_t)1 << UNLIMITED_SHIFT ? limit : 0;
     u->ooms = usage_pread(c->fd[FILE_MEMORY_EVENTS], text, sizeof text) > 0
         ? usage_field(text, "oom_kill") : -1;
+    return true;
 }
 
-static void read_cpu(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
+/* Since the container's start; -1 = unknown. Version 2 has it in cpu.stat, which is left in text
+ * then. */
+static int64_t read_cpu_ns(const struct usage_cgroup *c, char *text, size_t n)
 {
-    char text[1024];
-    int64_t cpu_ns = read_number(c, FILE_CPU_USAGE), periods = -1, throttled = -1;
-    if (usage_pread(c->fd[FILE_CPU_STAT], text, sizeof text) > 0) {
-        periods = usage_field(text, "nr_periods");
-        throttled = usage_field(text, "nr_throttled");
-        int64_t usec = usage_field(text, "usage_usec");
-        if (cpu_ns < 0 && usec >= 0)
-            cpu_ns = usec * 1000;
-    }
-    int64_t passed = now_ms - c->sampled_ms;
-    bool again = c->sampled_ms && passed > 0;
-    if (again && cpu_ns >= c->cpu_ns && c->cpu_ns >= 0)
-        u->cpu_percent = (double)(cpu_ns - c->cpu_ns) / 1e6 / (double)passed * 100.;
-    if (again && periods >= 0 && c->periods >= 0)
+    int64_t ns = read_number(c, FILE_CPU_USAGE), usec = -1;
+    *text = '\0';
+    if (ns < 0 && usage_pread(c->fd[FILE_CPU_STAT], text, n) > 0)
+        usec = usage_field(text, "usage_usec");
+    return ns >= 0 ? ns : usec >= 0 ? usec * 1000 : -1;
+}
+
+/* text: cpu.stat, or "" where it was not read yet. */
+static void read_throttling(struct usage_cgroup *c, char *text, size_t n, struct usage *u)
+{
+    if (!*text && usage_pread(c->fd[FILE_CPU_STAT], text, n) <= 0)
+        return;
+    int64_t periods = usage_field(text, "nr_periods");
+    int64_t throttled = usage_field(text, "nr_throttled");
+    if (periods >= 0 && c->periods >= 0)
         u->throttled_percent = periods > c->periods
             ? (double)(throttled - c->throttled) * 100. / (double)(periods - c->periods) : 0.;
-    c->sampled_ms = now_ms;
-    c->cpu_ns = cpu_ns;
     c->periods = periods;
     c->throttled = throttled;
 }
@@ -323,15 +331,44 @@ static void read_slow(struct usage_cgroup *c, int64_t now_ms)
     c->slow.pressure_io = read_pressure(c, FILE_PRESSURE_IO);
 }
 
+/* All that a container that has not run can have changed is what others did to it. */
+static bool is_calm(const struct usage_cgroup *c, double cpu_percent, int64_t now_ms)
+{
+    return c->last.known && cpu_percent >= 0 && cpu_percent < CALM_PERCENT &&
+        now_ms < c->full_due_ms;
+}
+
 bool usage_cgroup_sample(struct usage_cgroup *c, int64_t now_ms, struct usage *u)
 {
-    *u = USAGE_UNKNOWN;
-    if (read_number(c, FILE_MEMORY) < 0)
-        return false;
-    read_slow(c, now_ms);
-    *u = c->slow;
-    read_memory(c, u);
-    read_cpu(c, now_ms, u);
-    u->pids = (int32_t)read_number(c, FILE_PIDS);
-    return true;
+    char stat[1024];
+    int64_t cpu_ns = read_cpu_ns(c, stat, sizeof stat), passed = now_ms - c->sampled_ms;
+    double cpu_percent = -1;
+    if (c->sampled_ms && passed > 0 && c->cpu_ns >= 0 && cpu_ns >= c->cpu_ns)
+        cpu_percent = (double)(cpu_ns - c->cpu_ns) / 1e6 / (double)passed * 100.;
+    c->sampled_ms = now_ms;
+    c->cpu_ns = cpu_ns;
+    if (!is_calm(c, cpu_percent, now_ms)) {
+        c->last = USAGE_UNKNOWN;
+        c->last.known = read_memory(c, &c->last);
+        read_throttling(c, stat, sizeof stat, &c->last);
+        c->last.pids = (int32_t)read_number(c, FILE_PIDS);
+        c->full_due_ms = now_ms + (c->full_due_ms ? CALM_MS : c->stagger_ms);
+        read_slow(c, now_ms);
+    }
+    *u = c->last;
+    u->cpu_percent = cpu_percent;
+    u->net_rx_bytes = c->slow.net_rx_bytes;
+    u->net_tx_bytes = c->slow.net_tx_bytes;
+    u->io_read_bytes = c->slow.io_read_bytes;
+    u->io_write_bytes = c->slow.io_write_bytes;
+    u->pressure_cpu = c->slow.pressure_cpu;
+    u->pressure_memory = c->slow.pressure_memory;
+    u->pressure_io = c->slow.pressure_io;
+    return u->known;
+}
+
+void usage_cgroup_refresh(struct usage_cgroup *c)
+{
+    c->last.known = false;
+    c->slow_ms = 0;
 }

@@ -15,6 +15,7 @@ struct usage_cgroup;
 struct usage_cgroup *usage_cgroup_new(const char *root, pid_t pid, const char *container_id);
 void usage_cgroup_free(struct usage_cgroup *c);
 bool usage_cgroup_sample(struct usage_cgroup *c, int64_t now_ms, struct usage *u);
+void usage_cgroup_refresh(struct usage_cgroup *c);
 
 /* The whole of a small file that is kept open, read again from its start; NUL-terminated. -1
  * when it cannot be read. */

@@ -19,7 +19,8 @@ void usage_host(struct host_usage *ret)
     static int stat_fd, meminfo_fd;
     static unsigned long long last_busy, last_total;
     char text[2048];
-    ret->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (!ret->cpus)      /* costs an open, a read and a close */
+        ret->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (usage_pread(open_once(&stat_fd, "/proc/stat"), text, sizeof text) > 0) {
         unsigned long long user, nice, sys, idle, wait, irq, soft, steal;
         if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle,

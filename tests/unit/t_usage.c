@@ -95,7 +95,18 @@ static void test_v1(void)
     ok(u.throttled_percent > 49.9 && u.throttled_percent < 50.1,
        "half of the periods throttled (%g)", u.throttled_percent);
     put("/sys/fs/cgroup/memory" V1 "/memory.limit_in_bytes", "9223372036854771712\n");
-    ok(usage_probe_sample(p, 3000, &u) && u.memory_limit_bytes == 0, "no limit is 0");
+    ok(usage_probe_sample(p, 3000, &u) && u.memory_limit_bytes == 536870912 && u.cpu_percent == 0.,
+       "of one that did not run only that is looked at");
+    usage_probe_refresh(p);
+    ok(usage_probe_sample(p, 4000, &u) && u.memory_limit_bytes == 0, "but when asked to; no limit is 0");
+    put("/sys/fs/cgroup/memory" V1 "/memory.usage_in_bytes", "204857600\n");
+    ok(usage_probe_sample(p, 5000, &u) && u.memory_bytes == 104857600 - 20971520, "calm again");
+    ok(usage_probe_sample(p, 24000, &u) && u.memory_bytes == 204857600 - 20971520,
+       "and after a while all is read");
+    put("/sys/fs/cgroup/memory" V1 "/memory.usage_in_bytes", "104857600\n");
+    record_v1("1501000000\n", "nr_periods 120\nnr_throttled 15\nthrottled_time 5\n");
+    ok(usage_probe_sample(p, 25000, &u) && u.memory_bytes == 104857600 - 20971520 &&
+       u.throttled_percent == 0., "so it is when it ran");
     usage_probe_free(p);
     ok(!usage_probe_new(root, 77, "0123456789ab"), "a process of another container is refused");
     ok(!usage_probe_new(root, 78, ID), "a process that is not there too");
@@ -146,7 +157,7 @@ static void test_v2(void)
     ok(u.throttled_percent == 0., "no period, no throttling");
     put("/sys/fs/cgroup" V2 "/io.stat", "8:0 rbytes=9000 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n");
     ok(usage_probe_sample(p, 3000, &u) && u.io_read_bytes == 4100, "disks are read rarely");
-    ok(usage_probe_sample(p, 7000, &u) && u.io_read_bytes == 9000, "but read");
+    ok(usage_probe_sample(p, 32000, &u) && u.io_read_bytes == 9000, "but read");
     usage_probe_free(p);
     put("/sys/fs/cgroup" V2 "/memory.peak", "90000000\n");
     p = usage_probe_new(root, 88, ID);
@@ -224,7 +235,7 @@ static void test_stats(void)
 static void test_self(void)
 {
     struct self_usage self;
-    struct host_usage host;
+    struct host_usage host = { 0 };
     usage_self(&self);
     ok(self.rss_anon_bytes > 0 && self.rss_anon_bytes < 100 << 20, "our own memory: %lld",
        (long long)self.rss_anon_bytes);
