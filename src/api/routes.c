@@ -254,6 +254,7 @@ static const struct route routes[] = {
     {"GET", "/events", 0, get_event_stream, NULL},
     {"GET", "/api/v1/status", 0, get_status, NULL},
     {"GET", SERVERS, 0, get_servers, NULL},
+    {"POST", SERVERS, SOCKET_ONLY, servers_post, NULL},
     {"POST", SERVERS "/restart_all", 0, post_restart_all, NULL},
     {"GET", SERVERS "/{}", 0, NULL, server_get},
     {"PATCH", SERVERS "/{}", 0, NULL, server_patch},

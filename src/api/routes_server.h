@@ -30,6 +30,9 @@ void server_get_command(struct api_server *a, struct request *r, struct server *
 void server_get_tools(struct api_server *a, struct request *r, struct server *s);
 void server_get_logs(struct api_server *a, struct request *r, struct server *s);
 
+/* New servers (routes_add.c). */
+void servers_post(struct api_server *a, struct request *r, const char *name);
+
 /* What all isolated servers inherit. */
 void isolation_get(struct api_server *a, struct request *r, const char *name);
 void isolation_patch(struct api_server *a, struct request *r, const char *name);

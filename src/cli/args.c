@@ -37,6 +37,9 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_ORPHANS] = { "orphans", 0, NULL, "those that nobody uses any more" },
     [OPT_FIX] = { "fix", 0, NULL, "repair what can be repaired" },
     [OPT_YES] = { "yes", 'y', NULL, "do not ask" },
+    [OPT_EACH] = { "each", 0, NULL, "an entry for every server instead of one for all" },
+    [OPT_UNDO] = { "undo", 0, NULL, "take mcptop out again" },
+    [OPT_AS] = { "as", 0, "NAME", "what the server is called here" },
 };
 
 /* The row of --NAME[=VALUE] or -X; OPTIONS when there is none. */

@@ -40,6 +40,9 @@ int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(p
  * after saying why. */
 int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret_data);
 
+/* Asks "QUESTION [y/N] " unless --yes was given. */
+bool cli_confirm(const struct cli *c, const char *question);
+
 /* verbs_ask.c */
 int verb_ls(struct cli *c);
 int verb_status(struct cli *c);
@@ -57,6 +60,7 @@ int verb_act(struct cli *c);          /* start stop restart kill enable disable 
 int act_change(struct cli *c, const char *method, const char *route, const char *name,
                json_t *body);
 void act_print_change(json_t *change);
+void act_print_diff(const char *diff);   /* lines cut where they are too long to read */
 enum { HTTP_ENGINE_REFUSED = 502 };
 int verb_shutdown(struct cli *c);
 /* verbs_set.c */
@@ -70,6 +74,9 @@ int verb_why(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
 int verb_tools(struct cli *c);
+/* verbs_connect.c, verbs_import.c */
+int verb_connect(struct cli *c);
+int verb_import(struct cli *c);
 int verb_logs(struct cli *c);
 
 #endif

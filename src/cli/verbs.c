@@ -73,6 +73,14 @@ static const struct verb verbs[] = {
     { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON, ASKS, verb_tools, NULL },
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
       2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
+    { "connect", "[CLIENT]", "write mcptop into an AI client's configuration; shows it and asks", 0, 1,
+      JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_EACH) | OPT_BIT(OPT_UNDO), ALONE,
+      verb_connect,
+      "  Clients: claude-code, claude-desktop, cursor, vscode, gemini, codex. Without one it lists"
+      "\n  which are here and connected. A copy of the file is kept as FILE.mcptop-backup." },
+    { "import", "FILE|CLIENT [NAME…]", "take servers over from an AI client; shows them and asks", 1,
+      ANY_WORDS, JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_AS), STARTS, verb_import,
+      "  All of the file's, or those named. --as gives one that is named another name here." },
     { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON,
       ASKS, verb_containers, NULL },
     { "ps", "", "containers: ours, other instances', and what `docker run -i` made; whose, and why",
@@ -138,6 +146,19 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
     show_error("%s%s%s\n(`mcptop %s%s--help` tells how it is used)", verb, *verb ? ": " : "",
                buf_str(&text), verb, *verb ? " " : "");
     return EXIT_USAGE;
+}
+
+bool cli_confirm(const struct cli *c, const char *question)
+{
+    char answer[16] = "";
+    if (cli_has(c, OPT_YES))
+        return true;
+    show_text(stdout, question);
+    fputs(" [y/N] ", stdout);
+    fflush(stdout);
+    if (!fgets(answer, sizeof answer, stdin))
+        puts("(no answer; --yes does not ask)");
+    return answer[0] == 'y' || answer[0] == 'Y';
 }
 
 int cli_ask(struct cli *c, const char *method, const char *path, json_t *body, json_t **ret_data)

@@ -72,6 +72,20 @@ static void settle(struct target *t)
 
 /* ---- what is said at the end ---- */
 
+void act_print_diff(const char *diff)
+{
+    enum { LONGEST = 300 };     /* of a file that is all one line */
+    for (const char *p = diff; *p;) {
+        size_t n = strcspn(p, "\n");
+        AUTO_FREE char *one = xasprintf("%.*s%s", (int)(n < LONGEST ? n : LONGEST), p,
+                                        n < LONGEST ? "" : "…");
+        fputs("  ", stdout);
+        show_text(stdout, one);
+        putchar('\n');
+        p += n + (p[n] == '\n');
+    }
+}
+
 void act_print_change(json_t *change)
 {
     size_t i;
@@ -81,14 +95,7 @@ void act_print_change(json_t *change)
         show_text(stdout, json_is_string(sentence) ? json_string_value(sentence) : "");
         putchar('\n');
     }
-    for (const char *p = diff; *p;) {
-        size_t n = strcspn(p, "\n");
-        AUTO_FREE char *one = xstrndup(p, n);
-        fputs("  ", stdout);
-        show_text(stdout, one);
-        putchar('\n');
-        p += n + (p[n] == '\n');
-    }
+    act_print_diff(diff);
 }
 
 static void print_server(const struct target *t)

@@ -3,7 +3,6 @@
  * removal, which shows what would go and asks. */
 #include "cli/verb.h"
 
-#include <ctype.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -150,14 +149,11 @@ static json_t *named_ones(struct cli *c, json_t *list)
 
 static bool asked_and_agreed(struct cli *c, json_t *list)
 {
-    char answer[16] = "";
     if (cli_has(c, OPT_YES))
         return true;
     print_table(list, true);
-    printf("remove %s by force? [y/N] ", json_array_size(list) > 1 ? "these containers"
-           : "this container");
-    fflush(stdout);
-    return fgets(answer, sizeof answer, stdin) && tolower((unsigned char)answer[0]) == 'y';
+    return cli_confirm(c, json_array_size(list) > 1 ? "remove these containers by force?"
+                                                    : "remove this container by force?");
 }
 
 static int remove_all(struct cli *c, json_t *list)

@@ -22,6 +22,7 @@ struct paths {
 /* Fills what is NULL: data_dir and socket always, config where ./mcp_config.json exists. */
 int paths_resolve(struct paths *p, struct fault *f);
 void paths_fini(struct paths *p);
+const char *paths_home(void);                            /* the user's; NULL: there is none */
 bool paths_data_dir_is_default(const struct paths *p);   /* ~/.mcpproxy */
 
 /* Is a supervisor there? 0 = it answers on the socket. Otherwise -1: FAULT_NOT_FOUND = none runs.

@@ -24,7 +24,7 @@ static int make_absolute(char **path, struct fault *f)
     return 0;
 }
 
-static const char *home_dir(void)
+const char *paths_home(void)
 {
     const char *home = getenv("HOME");
     if (home && *home == '/')
@@ -35,7 +35,7 @@ static const char *home_dir(void)
 
 static int default_data_dir(struct paths *p, struct fault *f)
 {
-    const char *home = home_dir();
+    const char *home = paths_home();
     if (!home)
         return fault_set(f, FAULT_NOT_FOUND,
                          "HOME is not set and user %d has no home directory: use --data-dir DIR",

@@ -4,9 +4,11 @@
 #ifndef MCPTOP_CONFIG_EDIT_H
 #define MCPTOP_CONFIG_EDIT_H
 
+#include <jansson.h>
 #include <stddef.h>
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/strvec.h"
 
 /* Paths are split at ".", so a key that contains one cannot be named.
  *
@@ -18,6 +20,18 @@
  * equals the text. */
 int edit_text(const char *text, size_t len, const char *server, const char *path,
               const char *json_value, struct buf *out, struct fault *f);
+
+/* The same by whole keys, which may hold any character. */
+int edit_text_keys(const char *text, size_t len, const char *server, const struct strvec *keys,
+                   const char *json_value, struct buf *out, struct fault *f);
+/* Appends {"key": json_value} to the array `list` of the root, in the form of its neighbours. */
+int edit_text_append(const char *text, size_t len, const char *list, const char *key,
+                     const char *json_value, struct buf *out, struct fault *f);
+/* Adds the server `spec`, member by member, to mcpServers in the form that it has there (an array
+ * or an object; an object where it is missing, or where the whole text is empty). FAULT_CONFLICT
+ * where there is one of that name. */
+int edit_add_server(const char *text, size_t len, const char *name, json_t *spec, struct buf *out,
+                    struct fault *f);
 
 /* The value at path as it stands there, replaced in out. 1 = there, 0 = absent, -1 with *f set. */
 int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out,
@@ -33,5 +47,12 @@ int edit_get(const char *text, size_t len, const char *server, const char *path,
 struct edit_change { const char *path; const char *json_value; };
 int edit_file(const char *file, const char *server, const struct edit_change *changes,
               size_t n_changes, struct buf *old_text, struct buf *new_text, struct fault *f);
+/* Adds every server of `servers` ({name: spec}) as edit_add_server does, to the file, as edit_file
+ * does; one that is missing is made, 0600. */
+int edit_file_add(const char *file, json_t *servers, struct buf *old_text, struct buf *new_text,
+                  struct fault *f);
+/* The same on a text, with the check that it loads. */
+int edit_text_add(const char *file, const struct buf *text, json_t *servers, struct buf *out,
+                  struct fault *f);
 
 #endif

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Changes the configuration's file: read, edit, check, write beside, fsync, rename, fsync the
- * directory. A reader sees the old file or the new one, a crash leaves one of them, and who changed
- * it in between is not overwritten. */
+/* Changes the configuration's file (file.h) and never makes one that would not load. */
 #include "config/edit.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "base/mem.h"
-#include "config/mcp_config.h"
 #include "config/file.h"
-
-enum { TRIES = 3 };
-
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, p, n);
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return -1;
-        p += w;
-        n -= (size_t)w;
-    }
-    return 0;
-}
+#include "config/mcp_config.h"
 
 /* The first error of a text that does not load; 0 when it loads. */
 static int check_loads(const char *file, const struct buf *text, const char *what, struct fault *f)
@@ -66,99 +42,78 @@ static int apply_changes(const struct buf *old, const char *server,
     return 0;
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
+static bool same(const struct buf *a, const struct buf *b)
 {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    return a->len == b->len && !memcmp(buf_str(a), buf_str(b), a->len);
 }
 
-static void sync_directory(const char *dir)
+/* An empty file, or none, is no error of the user's. */
+static int check_both(const char *file, const struct buf *old, const struct buf *new,
+                      struct fault *f)
 {
-    AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0)
-        /* the content is safe already; where a directory cannot be synced, the rename is as safe as
-         * it gets */
-        fsync(fd);
-}
-
-static int fill_temporary(int fd, const struct buf *text, const struct stat *st)
-{
-    /* Only root can give a file away; for others it is theirs already, or a group that they may not
-     * set. */
-    if (fchown(fd, st->st_uid, st->st_gid) < 0 && errno != EPERM)
-        return -1;
-    if (fchmod(fd, st->st_mode & 07777) < 0 || write_all(fd, text->data, text->len) < 0)
-        return -1;
-    return fsync(fd);
-}
-
-/* *ret_raced: target is no longer the file that was read, and nothing was done. */
-static int replace_file(const char *target, const struct buf *text, const struct stat *read_st,
-                        bool *ret_raced, struct fault *f)
-{
-    const char *slash = strrchr(target, '/');
-    AUTO_FREE char *dir = slash == target ? xstrdup("/")
-                                          : xstrndup(target, (size_t)(slash - target));
-    AUTO_FREE char *temporary = xasprintf("%s/.%s.XXXXXX", slash == target ? "" : dir, slash + 1);
-    AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return fault_set(f, errno, "cannot create a file in %s", dir);
-    struct stat now;
-    if (fill_temporary(fd, text, read_st) < 0) {
-        fault_set(f, errno, "cannot write %s", temporary);
-        unlink(temporary);
-        return -1;
-    }
-    *ret_raced = stat(target, &now) < 0 || !same_file(&now, read_st);
-    if (*ret_raced) {
-        unlink(temporary);
+    if (same(old, new))
         return 0;
-    }
-    if (rename(temporary, target) < 0) {
-        fault_set(f, errno, "cannot replace %s", target);
-        unlink(temporary);
+    if (old->len &&
+        check_loads(file, old, "the configuration has an error that must be mended first", f) < 0)
         return -1;
-    }
-    sync_directory(dir);
-    return 0;
+    return check_loads(file, new, "this would not load", f);
 }
 
-static void give(struct buf *to, struct buf *from)
+struct editing {
+    const char *file, *server;
+    const struct edit_change *changes;
+    size_t n;
+};
+
+static int edit_values(void *ctx, const struct buf *old, struct buf *new, struct fault *f)
 {
-    if (!to)
-        return;
-    buf_fini(to);
-    *to = *from;
-    *from = BUF_INIT;
+    const struct editing *e = ctx;
+    if (apply_changes(old, e->server, e->changes, e->n, new, f) < 0)
+        return -1;
+    return check_both(e->file, old, new, f);
 }
 
 int edit_file(const char *file, const char *server, const struct edit_change *changes,
               size_t n_changes, struct buf *old_text, struct buf *new_text, struct fault *f)
 {
-    AUTO_FREE char *target = realpath(file, NULL);
-    if (!target)
-        return fault_set(f, errno, "cannot find %s", file);
-    for (int i = 0; i < TRIES; i++) {
-        AUTO_BUF struct buf old = BUF_INIT;
-        AUTO_BUF struct buf new = BUF_INIT;
-        struct stat st;
-        bool raced = false;
-        if (file_read(target, &old, &st, f) < 0 ||
-            apply_changes(&old, server, changes, n_changes, &new, f) < 0)
+    struct editing e = {.file = file, .server = server, .changes = changes, .n = n_changes};
+    return file_edit(file, 0, edit_values, &e, old_text, new_text, f);
+}
+
+/* ---- servers ---- */
+
+int edit_text_add(const char *file, const struct buf *text, json_t *servers, struct buf *out,
+                  struct fault *f)
+{
+    const char *name;
+    json_t *spec;
+    buf_clear(out);
+    buf_add(out, text->data, text->len);
+    json_object_foreach(servers, name, spec) {
+        AUTO_BUF struct buf next = BUF_INIT;
+        if (edit_add_server(buf_str(out), out->len, name, spec, &next, f) < 0)
             return -1;
-        bool equal = old.len == new.len && memcmp(buf_str(&old), buf_str(&new), old.len) == 0;
-        if (!equal &&
-            (check_loads(file, &old, "the configuration has an error that must be mended first",
-                         f) < 0 ||
-             check_loads(file, &new, "this would not load", f) < 0))
-            return -1;
-        if (!equal && replace_file(target, &new, &st, &raced, f) < 0)
-            return -1;
-        if (raced)
-            continue;
-        give(old_text, &old);
-        give(new_text, &new);
-        return 0;
+        struct buf swap = *out;
+        *out = next;
+        next = swap;
     }
-    return fault_set(f, FAULT_CONFLICT, "%s is being changed by another program: try again", file);
+    return check_both(file, text, out, f);
+}
+
+struct adding {
+    const char *file;
+    json_t *servers;
+};
+
+static int edit_servers(void *ctx, const struct buf *old, struct buf *new, struct fault *f)
+{
+    const struct adding *a = ctx;
+    return edit_text_add(a->file, old, a->servers, new, f);
+}
+
+int edit_file_add(const char *file, json_t *servers, struct buf *old_text, struct buf *new_text,
+                  struct fault *f)
+{
+    struct adding a = {.file = file, .servers = servers};
+    return file_edit(file, 0600, edit_servers, &a, old_text, new_text, f);
 }

@@ -160,38 +160,6 @@ const struct config_server *config_find(const struct config *c, const char *name
 
 /* ---- the file ---- */
 
-int file_read(const char *path, struct buf *out, struct stat *ret_st, struct fault *f)
-{
-    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return fault_set(f, errno, "cannot open %s", path);
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return fault_set(f, errno, "cannot stat %s", path);
-    if (!S_ISREG(st.st_mode))
-        return fault_set(f, FAULT_INVALID, "%s is not a regular file", path);
-
-    buf_clear(out);
-    for (;;) {
-        /* One byte more than allowed tells "full" from "too big". */
-        buf_reserve(out, 64 * 1024);
-        ssize_t n = read(fd, out->data + out->len, 64 * 1024);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fault_set(f, errno, "cannot read %s", path);
-        if (n == 0)
-            break;
-        out->len += (size_t)n;
-        out->data[out->len] = '\0';
-        if (out->len > CONFIG_FILE_MAX_BYTES)
-            return fault_set(f, FAULT_TOO_BIG, "%s is over 16 MiB: this is no configuration", path);
-    }
-    if (ret_st)
-        *ret_st = st;
-    return 0;
-}
-
 struct config *config_load(const char *path, struct problems *problems, char **ret_text,
                            size_t *ret_len)
 {

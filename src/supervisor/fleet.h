@@ -168,4 +168,9 @@ char *fleet_budget_warning(const struct fleet *fl);
 /* "memory_limit 512m → 1g" or ""; s NULL: of docker_isolation */
 const char *fleet_undo_text(const struct fleet *fl, const struct server *s);
 
+/* Adds servers ({name: object as in mcp_config.json}) to the file, which is made where it is missing,
+ * and applies it. diff (appended) is of the file. dry_run: writes nothing. FAULT_CONFLICT for a name
+ * that is taken, or a file with errors. */
+int fleet_add(struct fleet *fl, json_t *servers, bool dry_run, struct buf *diff, struct fault *f);
+
 #endif

@@ -358,11 +358,64 @@ static void test_file(void)
     rmdir(dir);
 }
 
+/* ---- servers that are added ---- */
+
+#define SPEC "{\"command\":\"npx\",\"args\":[\"-y\",\"x\"],\"env\":{\"A\":\"1\"}}"
+
+static const struct { const char *what, *text, *want; } additions[] = {
+    {"an empty text", "",
+     "{\n  \"mcpServers\": {\n    \"n.w\": {\n      \"command\": \"npx\",\n      \"args\": [\"-y\", "
+     "\"x\"],\n      \"env\": {\n        \"A\": \"1\"\n      }\n    }\n  }\n}\n"},
+    {"no mcpServers", "{\n\t\"listen\": \"none\" // l\n}\n",
+     "{\n\t\"listen\": \"none\", // l\n\t\"mcpServers\": {\n\t\t\"n.w\": {\n\t\t\t\"command\": "
+     "\"npx\",\n\t\t\t\"args\": [\"-y\", \"x\"],\n\t\t\t\"env\": {\n\t\t\t\t\"A\": \"1\"\n\t\t\t}"
+     "\n\t\t}\n\t}\n}\n"},
+    {"an object on one line", "{\"mcpServers\":{\"a\":{\"command\":\"x\"}}}",
+     "{\"mcpServers\":{\"a\":{\"command\":\"x\"},\"n.w\":{\"command\":\"npx\",\"args\":[\"-y\", "
+     "\"x\"],\"env\":{\"A\":\"1\"}}}}"},
+    {"an array over lines",
+     "{\r\n  \"mcpServers\": [\r\n    {\r\n      \"name\": \"a\",\r\n      \"command\": \"x\"\r\n    }, "
+     "// a\r\n  ]\r\n}\r\n",
+     "{\r\n  \"mcpServers\": [\r\n    {\r\n      \"name\": \"a\",\r\n      \"command\": \"x\"\r\n    }, "
+     "// a\r\n    {\r\n      \"name\": \"n.w\",\r\n      \"command\": \"npx\",\r\n      \"args\": "
+     "[\"-y\", \"x\"],\r\n      \"env\": {\r\n        \"A\": \"1\"\r\n      }\r\n    },\r\n  ]\r\n}\r\n"},
+    {"an array of lines", "{\n\"mcpServers\": [\n  { \"name\": \"a\", \"command\": \"x\" }\n]\n}\n",
+     "{\n\"mcpServers\": [\n  { \"name\": \"a\", \"command\": \"x\" },\n  { \"name\": \"n.w\", "
+     "\"command\": \"npx\", \"args\": [\"-y\", \"x\"], \"env\": {\"A\": \"1\"} }\n]\n}\n"},
+    {"an array on one line", "{\"mcpServers\": [{\"name\": \"a\", \"command\": \"x\"}]}",
+     "{\"mcpServers\": [{\"name\": \"a\", \"command\": \"x\"}, {\"name\": \"n.w\", \"command\": "
+     "\"npx\", \"args\": [\"-y\", \"x\"], \"env\": {\"A\": \"1\"}}]}"},
+    {"an empty array", "{\n  \"mcpServers\": []\n}\n",
+     "{\n  \"mcpServers\": [\n    {\n      \"name\": \"n.w\",\n      \"command\": \"npx\",\n      "
+     "\"args\": [\"-y\", \"x\"],\n      \"env\": {\n        \"A\": \"1\"\n      }\n    }\n  ]\n}\n"},
+};
+
+static void test_additions(void)
+{
+    json_t *spec = json_loads(SPEC, 0, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(additions); i++) {
+        AUTO_BUF struct buf out = BUF_INIT, again = BUF_INIT;
+        struct fault f = FAULT_NONE;
+        int rc = edit_add_server(additions[i].text, strlen(additions[i].text), "n.w", spec, &out, &f);
+        is_str(rc == 0 ? buf_str(&out) : f.text, additions[i].want, "added to %s", additions[i].what);
+        ok(rc == 0 && loads(&out), "added to %s: it loads", additions[i].what);
+        ok(edit_add_server(buf_str(&out), out.len, "n.w", spec, &again, &f) == -1 &&
+               f.code == FAULT_CONFLICT && strstr(f.text, "on line"),
+           "added to %s: not twice: %s", additions[i].what, f.text);
+    }
+    AUTO_BUF struct buf out = BUF_INIT;
+    struct fault f = FAULT_NONE;
+    ok(edit_add_server("{\n\"mcpServers\": 1}", 19, "a", spec, &out, &f) == -1 &&
+           strstr(f.text, "line 2"), "no list of servers: %s", f.text);
+    json_decref(spec);
+}
+
 int main(void)
 {
     tap_deadline(60);
     test_cases();
     test_faults();
+    test_additions();
     test_properties();
     test_prefixes();
     test_file();
