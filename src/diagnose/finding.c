@@ -174,7 +174,7 @@ static const struct finding_type types[FIND_KINDS] = {
         "Free space where the logs are, or move them with `--log-dir`." },
     [FIND_ORPHANS] = { "MCPX_ORPHANS", W,
         "Containers run that nobody uses any more: left behind by a client that died.",
-        "`mcptop containers --orphans` lists them with the evidence; `d` in the view removes "
+        "`mcptop ps --orphans` lists them with the evidence; `d` in the view removes "
         "one." },
 };
 

@@ -97,7 +97,7 @@ static void of_leftovers(const struct fleet *fl, struct findings *out)
     if (!f->evidence_count)
         finding_evidence(f, "container", 0, "%s has our labels, and no server uses it",
                          first->name);
-    finding_step(f, "mcptop containers --orphans lists them with the evidence; d in the view "
+    finding_step(f, "mcptop ps --orphans lists them with the evidence; d in the view "
                     "removes one");
 }
 
