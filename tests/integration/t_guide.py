@@ -14,6 +14,7 @@ import subprocess
 from harness import Mcptop, paths, tap, wait_for
 from harness.docker import docker_cli
 from harness.mcptop import Api, free_port
+from harness.registry import Registry
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVER_PROGRAMS = ("uvx", "npx", "python", "node", "mcp-server")
@@ -276,6 +277,25 @@ def test_snippet_without_commas(t):
     t.eq(problem["line"], 6, "its line")
     t.has(problem["text"], "comma", "says what is missing")
     t.eq(m.server("host")["pid"], pid, "what ran goes on")
+
+
+# ---- an image pulled by hand -------------------------------------------------------
+
+@tap.limit(120)
+def test_pull_by_hand(t):
+    """Issue 4: the log tells, `docker pull` repairs it."""
+    engine = t.engine()
+    image = Registry(t).publish(engine, "guide/python:3.11")
+    server = paths.built("echo_server")
+    m = AtHome(t, engine, {"docker_isolation": {"enabled": True}, "mcpServers": [
+        {"name": "box", "command": server, "isolation": {
+            "image": image, "pull_policy": "never", "volumes": [f"{server}:{server}:ro"]}}]},
+        ["--listen", "none"]).start()
+    m.wait_server("box", lambda s: s["last_error"])
+    t.has(m.shell('grep -i "pull\\|not found" ~/.local/state/mcpproxy/logs/server-box.log'), re.escape(image),
+          "the guide's grep finds the cause")
+    t.has(m.shell(f"docker pull {image}"), "Downloaded newer image", "docker pull")
+    t.has(m.shell("mcptop restart box"), r"^box: \* ready", "and the server starts")
 
 
 # ---- contexts ----------------------------------------------------------------------
