@@ -291,8 +291,7 @@ def check_verbs(tap, tables):
     verbs = {v["name"] for v in tables["verbs"]}
     options = {o["name"] for o in tables["options"]} | {"no-warden"}
     wrong = []
-    pages = [n for n in os.listdir(os.path.join(SRCDIR, "docs"))
-             if n.endswith(".md") and n != "troubleshooting.md"]
+    pages = [n for n in os.listdir(os.path.join(SRCDIR, "docs")) if n.endswith(".md")]
     for name in ["README"] + [f"docs/{n}" for n in sorted(pages)]:
         text = read(name)
         fences = re.findall(r"^```(\w*)\n(.*?)^```", text, re.M | re.S)
