@@ -208,7 +208,9 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
 {
     const struct fault *why = &s->end->why;
     const char *standard = standard_image(s);
-    if (strcasestr(why->text, "exec format error")) {
+    AUTO_BUF struct buf init = BUF_INIT;       /* the engine's init says it on stderr */
+    if (strcasestr(why->text, "exec format error") ||
+        (why->code == EACCES && words_find(s, RING_STDERR, "exec format error", &init))) {
         struct finding *f = findings_add(
             fs, FIND_IMAGE_ARCHITECTURE, s->name,
             "%s in %s is a program for another processor than this machine has", program(s),

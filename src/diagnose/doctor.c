@@ -101,13 +101,6 @@ static bool end_counts(const struct server *s)
     return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
 }
 
-static uint64_t stray_lines(const struct server *s)
-{
-    struct session_stats st;
-    session_get_stats(s->session, &st);
-    return st.stray_lines;
-}
-
 static void take_signature(const struct server *s, const struct diagnosis *d,
                            struct signature *sig)
 {
@@ -122,7 +115,7 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->wanted = s->wanted == WANTED_UP;
     sig->failing = s->failures > 0;
     sig->looping = s->failures > 3;
-    sig->strayed = is_up(s) && stray_lines(s) > 0;
+    sig->strayed = is_up(s) && session_get_run_stray(s->session) > 0;
     sig->engine_down = engine_is_down(s->fleet);
     sig->oom_is_news = oom_is_news(s);
     sig->tight = p->memory_bytes > 0 && d->peak_bytes >= p->memory_bytes / 10 * 9;
@@ -147,7 +140,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .trouble = ended ? s->past.trouble : TROUBLE_NONE, .ring = ring,
         .first_seq = ended ? s->past.first_seq : server_run_first_seq(s),
         .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
-        .stray_lines = stray_lines(s), .engine_down = engine_is_down(s->fleet),
+        .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
         .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,

@@ -175,6 +175,20 @@ static bool on_client_image(const struct match *m)
     return true;
 }
 
+/* A shell, or an init that falls back to one, was given a program of another machine to read. */
+static bool on_foreign_program(const struct match *m)
+{
+    bool boxed = m->s->plan->mode == PLAN_DOCKER;
+    struct finding *f = boxed
+        ? told(m, FIND_IMAGE_ARCHITECTURE, false,
+               "what it runs is a program for another processor than this machine has")
+        : told(m, FIND_SPAWN_EXEC_FORMAT, false,
+               "what it runs is a program for another processor than this machine has");
+    finding_step(f, boxed ? "choose an image for this machine's architecture"
+                 : "install the build for this machine");
+    return true;
+}
+
 static bool on_disk_full(const struct match *m)
 {
     struct finding *f = told(m, FIND_DISK_FULL, false, "no space is left where it writes");
@@ -434,7 +448,7 @@ struct rule {
     unsigned where;
     bool later;                  /* also of servers that were ready */
     bool (*make)(const struct match *m);
-    const char *words[20];
+    const char *words[22];
 };
 
 static const struct rule rules[] = {
@@ -447,6 +461,8 @@ static const struct rule rules[] = {
         "permission denied while trying to connect to the docker" } },
     { ON_HOST, false, on_client_image,
       { "unable to find image", "pull access denied", "manifest unknown", "unauthorized" } },
+    { ANYWHERE, false, on_foreign_program,
+      { "exec format error", "cannot execute binary file", "^?ELF" } },
     { ANYWHERE, true, on_disk_full, { "no space left on device", "enospc" } },
     { ANYWHERE, true, on_certificate,
       { "certificate_verify_failed", "self_signed_cert_in_chain", "self-signed certificate",
@@ -460,7 +476,8 @@ static const struct rule rules[] = {
         "eai_again", "could not resolve host", "network is unreachable", "enetunreach",
         "failed to lookup address", "dns error", "nodename nor servname", "econnrefused",
         "connection refused", "etimedout", "connection timed out",
-        "failed to establish a new connection", "bad address" } },
+        "failed to establish a new connection", "bad address",
+        "download timed out" } },
     { ANYWHERE, false, on_package,
       { "was not found in the package registry", "404 not found - get http",
         "no matching distribution found", "is not in this registry" } },

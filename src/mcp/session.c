@@ -228,6 +228,11 @@ void session_refuse(struct session *s, const char *why)
 
 /* ---- bytes from the server ---- */
 
+uint64_t session_get_run_stray(const struct session *s)
+{
+    return s->run_stray;
+}
+
 static void keep_first_stray(struct session *s, const char *p, size_t n)
 {
     if (!s->run_first_stray)

@@ -95,6 +95,8 @@ struct session_stats {
     uint64_t oversize;               /* messages over the size limit */
 };
 void session_get_stats(const struct session *s, struct session_stats *ret);
+/* Stray lines of the present process alone. */
+uint64_t session_get_run_stray(const struct session *s);
 
 /* ---- clients (router.c) ---- */
 struct client_events {

@@ -73,6 +73,9 @@ def test_ends_and_silence(t):
     m.wait_server("noise")
     one = found(t, m, "noise", "MCPX_STDIO_STDOUT_NOISE")
     t.eq(one["severity"], "warning", "noise on stdout is a warning")
+    m.write_config(m.read_config().replace('"noise"\n', '"good"\n'))
+    m.wait_server("noise", lambda s: s["restarts"] and s["state"] == "ready")
+    t.eq(codes(m, "noise"), [], "of a run without it nothing is said")
 
 
 @tap.limit(60)

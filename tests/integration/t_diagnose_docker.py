@@ -97,6 +97,27 @@ def test_3_network(t):
     found(t, m, "far", "MCPX_DOCKER_NETWORK_BLOCKED")
 
 
+@tap.limit(90)
+def test_3_a_network_without_a_way_out(t):
+    engine = t.engine("python:3.11")
+    engine.docker.cli("network", "create", "--internal",
+                      "--subnet", "10.213.7.0/24", "mcptop-inside")
+    t.cleanup(engine.docker.cli, "network", "rm", "mcptop-inside")
+    wants = ("import os, socket, urllib.request\n"
+             "if socket.gethostbyname(socket.gethostname()).startswith('10.213.7.'):\n"
+             "    urllib.request.urlopen('http://example.com/', timeout=5)\n"
+             f"os.execv('{SERVER}', ['{SERVER}'])\n")
+    kept = dict(boxed(image="python:3.11", network_mode="mcptop-inside"), command="python3",
+                args=["-c", wants])
+    m = t.mcptop(config(kept=kept), docker_host=engine)
+    one = found(t, m, "kept", "MCPX_DOCKER_NETWORK_BLOCKED")
+    t.ok(one["guess"], "only its words tell", one)
+    t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode mcptop-inside → bridge",
+         "bridge before host")
+    repaired(t, m, "kept")
+    m.stop()
+
+
 @tap.limit(180)
 def test_4_images(t):
     engine = t.engine("python:3.11")
@@ -172,6 +193,28 @@ def test_5_cpu_and_pids(t):
     repaired(t, m, "crowd")
     one = found(t, m, "burn", "MCPX_DOCKER_CPU_THROTTLED", 60)
     t.has(one["fixes"][0]["title"], "cpu_limit 0.1 → 0.5", "more CPU is the fix")
+
+
+@tap.limit(90)
+def test_6_programs(t):
+    engine = t.engine()
+    foreign = t.path("foreign")
+    with open(foreign, "wb") as file:
+        file.write(b"\x7fELF\x02\x01\x01" + b"\0" * 9 + b"\x02\0\xf3\0" + b"\1" * 40)
+    os.chmod(foreign, 0o755)
+    alien = boxed()
+    alien["command"] = "/alien"
+    alien["isolation"]["volumes"] = [f"{foreign}:/alien:ro"]
+    m = t.mcptop(config(
+        tool=boxed("python3 --version >/dev/null || exit 1; exec $S"), alien=alien,
+        npx=dict(boxed(), command="npx", args=["-y", "x"])), docker_host=engine)
+    one = found(t, m, "tool", "MCPX_STDIO_TOOL_MISSING")
+    t.has(one["user_message"], "it needs python3, which image .*busybox.* does not have", "which")
+    repaired(t, m, "tool", "host")
+    one = found(t, m, "alien", "MCPX_DOCKER_IMAGE_ARCHITECTURE")
+    t.has(one["user_message"], "another processor", "a program of another architecture")
+    one = found(t, m, "npx", "MCPX_DOCKER_EXEC_NOT_FOUND")
+    t.has(one["fixes"][0]["title"], "→ node:20$", "the image of its command is the fix")
 
 
 @tap.limit(90)

@@ -213,6 +213,8 @@ static const struct scenario scenarios[] = {
     { .name = "a port in use", .config = HOST, .server = UVX, .code = 1,
       .err = "Error: listen EADDRINUSE: address already in use :::3000",
       .want = "MCPX_STDIO_PORT_IN_USE" },
+    { .name = "an ELF file read by a shell", .config = DOCKER, .server = UVX, .code = 127,
+      .err = "/x: line 1: \177ELF\002\001: not found", .want = "MCPX_DOCKER_IMAGE_ARCHITECTURE" },
     { .name = "disk full", .config = HOST, .server = UVX, .code = 1,
       .err = "OSError: [Errno 28] No space left on device", .want = "MCPX_DISK_FULL" },
 
