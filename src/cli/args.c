@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-#include "cli/near.h"
+#include "base/near.h"
 
 const struct option_row args_options[OPTIONS] = {
     [OPT_SOCKET] = { "socket", 0, "PATH",

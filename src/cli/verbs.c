@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "cli/bridge.h"
-#include "cli/near.h"
 #include "cli/show.h"
 
 static int verb_serve(struct cli *c);

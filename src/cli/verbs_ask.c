@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "cli/doc.h"
 #include "cli/grid.h"
-#include "cli/near.h"
 #include "cli/show.h"
 
 /* GET of a route with the first word in it. */

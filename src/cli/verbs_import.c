@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "cli/doc.h"
-#include "cli/near.h"
 #include "cli/show.h"
 #include "config/file.h"
 #include "config/foreign.h"

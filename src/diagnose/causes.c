@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/near.h"
 #include "base/text.h"
 #include "isolation/runtime.h"
 
@@ -150,9 +151,29 @@ static const char *standard_image(const struct symptoms *s)
         : runtime_detect(s->config->command)->default_image;
 }
 
+/* One that is here and whose name is nearly this one's; NULL = none. */
+static const char *near_image(const struct symptoms *s)
+{
+    struct near near;
+    const char *image = s->plan->image, *best = NULL;
+    char registry[200];
+    registry_of(image, registry, sizeof registry);
+    size_t same = strlen(registry);            /* would make all of its images look alike */
+    near_init(&near, image + same);
+    for (size_t i = 0; s->local_images && i < s->local_images->n; i++) {
+        const char *other = s->local_images->v[i];
+        size_t before = near.distance;
+        if (strcmp(other, image) == 0 || strncmp(other, image, same) != 0)
+            continue;
+        near_try(&near, other + same);
+        best = near.distance < before ? other : best;
+    }
+    return best;
+}
+
 static void advise_pull(const struct symptoms *s, struct finding *f)
 {
-    const char *image = s->plan->image;
+    const char *image = s->plan->image, *near = near_image(s);
     const char *standard = standard_image(s);
     char registry[200];
     registry_of(image, registry, sizeof registry);
@@ -160,7 +181,9 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
     case FIND_IMAGE_NOT_FOUND:
         if (s->end->why.code == FAULT_CONFIG)
             fix_pull_policy(f, s);
-        if (strcmp(image, standard) != 0)
+        if (near)
+            fix_image(f, s, near);
+        if (strcmp(image, standard) != 0 && (!near || strcmp(near, standard) != 0))
             fix_image(f, s, standard);
         finding_step(f, "correct the image's name: docker pull %s shows the same", image);
         break;
@@ -168,6 +191,8 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         finding_step(f, "docker login%s%s", *registry ? " " : "", registry);
         break;
     case FIND_REGISTRY_UNREACHABLE:
+        if (near)
+            fix_image(f, s, near);
         finding_step(f, "check the network of the engine's machine, then docker pull %s", image);
         fix_retry(f, "try the pull again");
         break;

@@ -21,9 +21,11 @@ struct signature {
     bool wanted, failing, looping, strayed, engine_down, oom_is_news;
     bool tight, throttled, crowded;
     uint64_t said_seq;
+    unsigned images;                 /* which list of local images was known */
 };
 
 struct diagnosis {
+    struct doctor *doctor;
     struct findings list;
     struct signature sig;
     char run_id[80];                 /* the run that the figures are of */
@@ -39,9 +41,14 @@ struct diagnosis {
     int64_t since_wall_ms;
 };
 
+/* What is in the engine is asked only when an image was not found. */
 struct doctor {
     struct fleet *fleet;
     struct fleet_observer observer;
+    struct engine_request *listing;
+    struct strvec images;
+    unsigned images_known;           /* grows with every list */
+    int64_t images_ms;               /* monotonic; when it was asked for */
 };
 
 static const struct findings nothing;
@@ -122,6 +129,8 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->throttled = d->throttled_s >= THROTTLED_S;
     sig->crowded = p->pids_limit > 0 && d->pids_peak >= p->pids_limit - p->pids_limit / 10;
     sig->said_seq = d->said_seq;
+    if (s->last_end.never_started)
+        sig->images = d->doctor->images_known;
 }
 
 /* ---- judging ----------------------------------------------------------------------------- */
@@ -142,6 +151,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
         .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
+        .local_images = d->doctor->images_known ? &d->doctor->images : NULL,
         .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
         .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
@@ -206,20 +216,52 @@ static void diagnosis_free(struct diagnosis *d)
     free(d);
 }
 
-static struct diagnosis *diagnosis_of(struct server *s)
+static struct diagnosis *diagnosis_of(struct doctor *doc, struct server *s)
 {
     if (!s->diagnosis) {
         s->diagnosis = xcalloc(1, sizeof *s->diagnosis);
+        s->diagnosis->doctor = doc;
         s->diagnosis_free = diagnosis_free;
     }
     return s->diagnosis;
 }
 
+static void on_images(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct doctor *doc = ctx;
+    size_t i, k;
+    json_t *image, *tag;
+    doc->listing = NULL;
+    if (f)
+        return;
+    strvec_fini(&doc->images);
+    json_array_foreach(reply, i, image)
+        json_array_foreach(json_object_get(image, "RepoTags"), k, tag)
+            if (json_is_string(tag))
+                strvec_add(&doc->images, json_string_value(tag));
+    doc->images_known++;             /* the next sample judges anew whom it concerns */
+}
+
+static void list_images(struct doctor *doc)
+{
+    enum { AGAIN_MS = 10 * 1000 };
+    struct engine *e = fleet_get_engine(doc->fleet);
+    int64_t now = clock_mono_ms();
+    if (!e || doc->listing || (doc->images_ms && now - doc->images_ms < AGAIN_MS))
+        return;
+    doc->images_ms = now;
+    doc->listing = engine_images(e, on_images, doc);
+}
+
 static void on_server_changed(void *ctx, struct server *s)
 {
-    (void)ctx;
-    if (s->config)
-        judge(s, diagnosis_of(s));
+    struct doctor *doc = ctx;
+    if (!s->config)
+        return;
+    judge(s, diagnosis_of(doc, s));
+    enum finding_kind kind = s->diagnosis->list.n ? s->diagnosis->list.v[0].kind : FIND_KINDS;
+    if (kind == FIND_IMAGE_NOT_FOUND || kind == FIND_REGISTRY_UNREACHABLE)
+        list_images(doc);            /* maybe one that is here was meant */
 }
 
 static void begin_run(const struct server *s, struct diagnosis *d)
@@ -278,7 +320,7 @@ static void on_sampled(void *ctx)
     struct doctor *doc = ctx;
     for (size_t i = 0; i < fleet_count(doc->fleet); i++) {
         struct server *s = fleet_at(doc->fleet, i);
-        struct diagnosis *d = diagnosis_of(s);
+        struct diagnosis *d = diagnosis_of(doc, s);
         if (!s->config)
             continue;
         watch_figures(s, d);
@@ -290,8 +332,7 @@ static void on_sampled(void *ctx)
 
 static void on_log_more(void *ctx, struct server *s)
 {
-    (void)ctx;
-    diagnosis_of(s)->more_words = true;
+    diagnosis_of(ctx, s)->more_words = true;
 }
 
 struct doctor *doctor_new(struct fleet *fl)
@@ -313,6 +354,8 @@ void doctor_free(struct doctor *d)
     if (!d)
         return;
     fleet_unobserve(d->fleet, &d->observer);
+    engine_cancel(d->listing);
+    strvec_fini(&d->images);
     free(d);
 }
 

@@ -270,10 +270,19 @@ void findings_sort(struct findings *fs)
         }
 }
 
+static const char *first_title(const struct finding *f)
+{
+    return f->fix_count ? f->fixes[0].title : NULL;
+}
+
 bool findings_same(const struct findings *a, const struct findings *b)
 {
     if (a->n != b->n)
         return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (first_title(&a->v[i]) != NULL && first_title(&b->v[i]) != NULL &&
+            strcmp(first_title(&a->v[i]), first_title(&b->v[i])) != 0)
+            return false;
     for (size_t i = 0; i < a->n; i++)
         if (a->v[i].kind != b->v[i].kind || strcmp(a->v[i].sentence, b->v[i].sentence) != 0 ||
             a->v[i].fix_count != b->v[i].fix_count)

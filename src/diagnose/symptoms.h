@@ -39,6 +39,7 @@ struct symptoms {
     int throttled_s;                       /* for how long, up to now */
     double throttled_percent;
 
+    const struct strvec *local_images;     /* names with tags; NULL = not known */
     int host_cpus;
     int64_t host_memory;                   /* bytes; 0 = not known */
     const char *ca_bundle;                 /* the host's; NULL = none known */

@@ -91,6 +91,8 @@ struct engine_request *engine_list(struct engine *e, engine_reply_fn fn, void *c
 struct engine_request *engine_list_running(struct engine *e, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_image_inspect(struct engine *e, const char *image,
                                             engine_reply_fn fn, void *ctx);
+/* All images that are here: an array of {RepoTags: ["python:3.11", …], …}. */
+struct engine_request *engine_images(struct engine *e, engine_reply_fn fn, void *ctx);
 /* Read the reply with engine_stats_read (stats.h). */
 struct engine_request *engine_stats_once(struct engine *e, const char *id, engine_reply_fn fn,
                                          void *ctx);

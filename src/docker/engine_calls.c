@@ -96,6 +96,11 @@ struct engine_request *engine_image_inspect(struct engine *e, const char *image,
     return call_on(e, "GET", "/images/", image, "/json", 0, fn, ctx);
 }
 
+struct engine_request *engine_images(struct engine *e, engine_reply_fn fn, void *ctx)
+{
+    return engine_call(e, &(struct engine_call){.method = "GET", .path = "/images/json"}, fn, ctx);
+}
+
 struct engine_request *engine_info(struct engine *e, engine_reply_fn fn, void *ctx)
 {
     return engine_call(e, &(struct engine_call){.method = "GET", .path = "/info"}, fn, ctx);

@@ -3,12 +3,16 @@
 """Findings of isolated servers, on a real engine: each of the guide's issues is produced for real,
 gives exactly one finding with its code, is repaired by its fix, and the server gets ready."""
 
+import http.server
 import json
 import os
+import ssl
+import subprocess
+import threading
 import time
 
-from harness import echo, paths, tap
-from harness.find import found, repaired
+from harness import echo, paths, tap, wait_for
+from harness.find import findings, found, repaired
 from harness.registry import Registry
 
 BUSYBOX = "mcptop-test/busybox:latest"
@@ -122,12 +126,16 @@ def test_3_a_network_without_a_way_out(t):
 def test_4_images(t):
     engine = t.engine("python:3.11")
     open_one, closed = Registry(t), Registry(t, name="closed", password=True)
+    here = f"{open_one.host}/acme/tools:1"
+    engine.docker.cli("tag", BUSYBOX, here)
+    t.cleanup(engine.docker.cli, "rmi", here)
     server = paths.fixture("fixture_server.py")
     good = {"command": "python3", "args": [server, "good"],
             "env": {"MCPTOP_TEST_SERVER": "good"}}
     iso = {"volumes": [f"{server}:{server}:ro"]}
     m = t.mcptop(config(
         wrong=dict(good, isolation=dict(iso, image=f"{open_one.host}/no/such:1")),
+        near=boxed(image=f"{open_one.host}/acme/tool:1"),
         locked=boxed(image=f"{closed.host}/some/image:1"),
         nowhere=boxed(image="localhost:1/no/such:image"),
         never=boxed(image=f"{open_one.host}/absent:1", pull_policy="never"),
@@ -136,6 +144,11 @@ def test_4_images(t):
     t.has(str(one["evidence"]), "not found|unknown", "the engine's reply is evidence")
     t.has(one["fixes"][0]["title"], "→ python:3.11$", "the default image is the fix")
     repaired(t, m, "wrong")
+    one = wait_for(lambda: next((f for f in findings(m, "near") if f["fixes"] and
+                                 here in f["fixes"][0]["title"]), None), 20,
+                   "the image that is here to be offered", saw=lambda: findings(m, "near"))
+    t.has(one["fixes"][0]["title"], f"→ {here}$", "the nearest local image is the first fix")
+    repaired(t, m, "near")
     one = found(t, m, "locked", "MCPX_DOCKER_REGISTRY_DENIED")
     t.has(" ".join(one["fix_steps"]), f"docker login {closed.host}", "the line to log in")
     one = found(t, m, "nowhere", "MCPX_DOCKER_REGISTRY_UNREACHABLE")
@@ -240,24 +253,35 @@ def test_6_engine_down(t):
     repaired(t, m, "box", "host")
 
 
+def tls_server(t, address):
+    """An HTTPS server on an address of this machine, by a CA that nobody knows: (port, the CA)."""
+    key, cert = t.path("ca.key"), t.path("ca.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-subj", "/CN=test CA of a company", "-addext", f"subjectAltName=IP:{address}",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = http.server.HTTPServer((address, 0), http.server.SimpleHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.RequestHandlerClass.log_message = lambda *_: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    t.cleanup(server.shutdown)
+    return server.server_address[1], cert
+
+
 @tap.limit(120)
 def test_6_certificates(t):
     engine = t.engine("python:3.11")
-    code = ("import os, ssl, sys\n"
-            "bundle = os.environ.get('SSL_CERT_FILE', '')\n"
-            "if 'mcptop-host-ca' in bundle:\n"
-            "    ssl.create_default_context(cafile=bundle)\n"
-            "else:\n"
-            "    sys.exit('ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate "
-            "verify failed: self-signed certificate in certificate chain')\n"
+    gateway = engine.docker.api("GET", "/networks/bridge")["IPAM"]["Config"][0]["Gateway"]
+    port, ca = tls_server(t, gateway)
+    code = (f"import os, urllib.request\nurllib.request.urlopen('https://{gateway}:{port}/').read()\n"
             f"os.execv('{SERVER}', ['{SERVER}'])\n")
     entry = dict(boxed(image="python:3.11"), command="python3", args=["-c", code])
     entry["isolation"]["env"] = {"KEEP": "me"}
-    entry["isolation"]["extra_args"] = []
-    m = t.mcptop(config(tls=entry), docker_host=engine,
-                 env={"SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"})
+    m = t.mcptop(config(tls=entry), docker_host=engine, env={"SSL_CERT_FILE": ca})
     one = found(t, m, "tls", "MCPX_DOCKER_CUSTOM_CA")
-    t.has(one["fixes"][0]["title"], "CA bundle", "the host's bundle is mounted")
+    t.has(str(one["evidence"]), "CERTIFICATE_VERIFY_FAILED", "what the server said")
+    t.has(one["fixes"][0]["title"], f"mount the host's CA bundle {ca}", "the host's is mounted")
     repaired(t, m, "tls")
     iso = json.loads(m.read_config())["mcpServers"]["tls"]["isolation"]
     t.eq(iso["env"]["KEEP"], "me", "what stood there stays")

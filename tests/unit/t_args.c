@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* cli/args.c and cli/near.c. */
+/* cli/args.c and base/near.c. */
 #include "cli/args.h"
-#include "cli/near.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "tap.h"
 
 static struct args a;

@@ -62,6 +62,11 @@ static const struct scenario scenarios[] = {
       .server = UVX ",\"isolation\":{\"image\":\"pyhton:3.11\"}", .why = FAULT_NOT_FOUND,
       .why_text = "image not found: pyhton:3.11: pull access denied, repository does not exist",
       .want = "MCPX_DOCKER_IMAGE_NOT_FOUND", .fix = "image pyhton:3.11 → python:3.11" },
+    { .name = "nearly an image that is here", .config = DOCKER, .never_started = true, .code = -1,
+      .server = UVX ",\"isolation\":{\"image\":\"ghcr.io/acme/tool:1\"}", .why = FAULT_NOT_FOUND,
+      .why_text = "image not found: ghcr.io/acme/tool:1: manifest unknown",
+      .want = "MCPX_DOCKER_IMAGE_NOT_FOUND",
+      .fix = "image ghcr.io/acme/tool:1 → ghcr.io/acme/tools:1" },
     { .name = "registry refuses", .config = DOCKER, .never_started = true, .code = -1,
       .server = UVX ",\"isolation\":{\"image\":\"ghcr.io/a/b\"}", .why = FAULT_DENIED,
       .why_text = "pull of image ghcr.io/a/b: unauthorized",
@@ -247,6 +252,8 @@ static const char *no_env(void *ctx, const char *name)
     return NULL;
 }
 
+static char *images[] = { (char[]){ "alpine:3.18" }, (char[]){ "ghcr.io/acme/tools:1" } };
+
 static bool exists(const char *path)
 {
     return strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new");
@@ -315,7 +322,7 @@ static void run(const struct scenario *c)
         .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .throttled_s = c->throttled_s,
-        .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
+        .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
         .exists = exists,
     };
     struct findings fs = { 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What somebody meant who typed a word that does not exist. */
-#ifndef MCPTOP_CLI_NEAR_H
-#define MCPTOP_CLI_NEAR_H
+#ifndef MCPTOP_BASE_NEAR_H
+#define MCPTOP_BASE_NEAR_H
 
 #include <stddef.h>
 

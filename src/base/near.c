@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Nearness of words: insertions, deletions, substitutions and swapped neighbours, case ignored; a
  * candidate that begins with the word is near, too. Pure. */
-#include "cli/near.h"
+#include "base/near.h"
 
 #include <string.h>
 #include <strings.h>
