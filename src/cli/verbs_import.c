@@ -208,6 +208,11 @@ static int add(struct import *im)
         printf("%zu server%s %s ", n, n == 1 ? "" : "s", dry ? "would be added to" : "added to");
         show_text(stdout, doc_str(data, "file"));
         puts(dry ? "" : "; `mcptop ls` shows them");
+        if (!dry) {
+            fputs("they are still in ", stdout);
+            show_text(stdout, im->path);
+            puts(" too: remove them there once the client asks mcptop, or they run twice");
+        }
     }
     json_decref(data);
     return EXIT_OK;

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from harness import echo, fixture, paths, tap, wait_for
+from harness import echo, fixture, limit, paths, tap, wait_for
 from harness.http import Http
 
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -165,6 +165,7 @@ def test_counters_only_grow(t):
     t.ok(0 <= dropped < lines, "what fell out of memory is counted", (lines, dropped))
 
 
+@limit(180)
 def test_limits(t):
     engine = t.engine("mcptop-test/busybox")
     server = dict(echo(), isolation={"enabled": True, "image": "mcptop-test/busybox", "memory_limit": "64m",
