@@ -36,7 +36,8 @@ void mcp_http_refuse(struct request *r, int status, int code, const char *fmt, .
 }
 
 /* The header that tells a client its session, where this answers its initialize. */
-static const struct reply_header *session_header(const struct waiting *w, struct reply_header out[2])
+static const struct reply_header *session_header(const struct waiting *w,
+                                                 struct reply_header out[2])
 {
     if (!w->initialize || !w->session->id[0])
         return NULL;
@@ -78,7 +79,7 @@ static void keepalive_start(struct mcp_http *m)
         ev_timer_again(m->api->loop, &m->keepalive);
 }
 
-static struct waiting *waiting_new(struct request *r, const struct envelope *e)
+struct waiting *waiting_new(struct request *r, const struct envelope *e)
 {
     struct waiting *w = xcalloc(1, sizeof *w + e->id.n);
 
@@ -88,14 +89,14 @@ static struct waiting *waiting_new(struct request *r, const struct envelope *e)
     return w;
 }
 
-static void waiting_join(struct waiting *w, struct http_session *hs)
+void waiting_join(struct mcp_http *m, struct waiting *w, struct waiting **list)
 {
-    w->session = hs;
-    w->next = hs->waits;
+    w->list = list;
+    w->next = *list;
     if (w->next)
         w->next->prev = w;
-    hs->waits = w;
-    keepalive_start(hs->m);
+    *list = w;
+    keepalive_start(m);
 }
 
 static void waiting_free(struct waiting *w)
@@ -104,9 +105,11 @@ static void waiting_free(struct waiting *w)
         w->next->prev = w->prev;
     if (w->prev)
         w->prev->next = w->next;
-    else if (w->session)
-        w->session->waits = w->next;
+    else if (w->list)
+        *w->list = w->next;
     client_close(w->own_client);
+    if (w->modern)
+        mcp_stream_free(w->stream);
     free(w);
 }
 
@@ -142,6 +145,8 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
         mcp_stream_end(w->stream);
     } else if (w->envelope) {
         answer_enveloped(w, iov, count);
+    } else if (w->modern) {
+        mcp_modern_answer(w, iov, count, is_error);
     } else {
         answer_plain(w, iov, count);
     }
@@ -151,23 +156,26 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
 }
 
 /* Before anything was said to it: an answer could not be asked for again, so nobody waits for it
- * any more. The server goes on. */
+ * any more. In the legacy era the server goes on, in the modern one this cancels. */
 static void on_request_gone(void *ctx, struct request *r)
 {
     struct waiting *w = ctx;
 
     (void)r;
-    call_abandon(w->call);
+    if (w->modern)
+        call_cancel(w->call);
+    else
+        call_abandon(w->call);
     waiting_end(w);
 }
 
 /* Sends and waits. Frees w here when the answer came at once. */
-static void begin(struct waiting *w, struct client *client, const struct envelope *e)
+void waiting_begin(struct waiting *w, struct client *client, const struct envelope *e)
 {
     w->call = client_send(client, e, on_reply, w);
     if (w->answered)
         waiting_end(w);
-    else
+    else if (w->request)
         request_set_gone(w->request, on_request_gone, w);
 }
 
@@ -214,6 +222,16 @@ static void keep_alive(struct http_session *hs, int64_t now, bool *ret_any)
     http_session_sweep(hs, now);
 }
 
+static void keep_modern_alive(struct mcp_http *m, int64_t now)
+{
+    for (struct waiting *w = m->modern; w; w = w->next) {
+        if (!w->stream && now - w->begun_ms > 1000 * (int64_t)KEEPALIVE_S)
+            mcp_modern_open_stream(w);
+        if (w->stream)
+            mcp_stream_comment(w->stream, "");
+    }
+}
+
 static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct mcp_http *m = timer->data;
@@ -224,7 +242,8 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
     for (size_t i = 0; i < SESSION_BUCKETS; i++)
         for (struct http_session *hs = m->bucket[i]; hs; hs = hs->next)
             keep_alive(hs, now, &any);
-    if (!any)
+    keep_modern_alive(m, now);
+    if (!any && !m->modern)
         ev_timer_stop(loop, timer);
 }
 
@@ -232,7 +251,8 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
 
 static bool version_is_known(const char *v)
 {
-    static const char *const known[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+    static const char *const known[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
+                                        PROTOCOL_MODERN};
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (strcmp(v, known[i]) == 0)
@@ -268,14 +288,18 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     size_t n;
     const char *msg = request_get_body(r, &n);
 
-    if (!check_version(r))
-        return;
     if (envelope_scan(msg, n, &e, &f) < 0) {
         AUTO_BUF struct buf b = BUF_INIT;
         envelope_error(&b, e.id, -32700, f.text);
         request_reply(r, 400, "application/json", NULL, &(struct iovec){b.data, b.len}, 1);
         return;
     }
+    if (mcp_is_modern(r, &e)) {
+        mcp_modern_post(m, r, s, &e);
+        return;
+    }
+    if (!check_version(r))
+        return;
     bool initialize = e.kind == ENVELOPE_REQUEST && span_is(e.method, "initialize");
     struct http_session *hs = initialize ? http_session_begin(m, s) : http_session_of(m, r, s);
     if (!hs)
@@ -288,8 +312,9 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     struct waiting *w = waiting_new(r, &e);
     w->initialize = initialize;
     w->accepts_stream = accepts_stream(r);
-    waiting_join(w, hs);
-    begin(w, hs->client, &e);
+    w->session = hs;
+    waiting_join(m, w, &hs->waits);
+    waiting_begin(w, hs->client, &e);
 }
 
 /* The stream of a call that an earlier supervisor had, or that was kept no longer. */
@@ -388,7 +413,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
     struct waiting *w = waiting_new(r, &e);
     w->envelope = true;
     w->own_client = client_open(s->session, "api", NULL, NULL);
-    begin(w, w->own_client, &e);
+    waiting_begin(w, w->own_client, &e);
 }
 
 size_t mcp_http_get_sessions(const struct mcp_http *m)

@@ -9,7 +9,7 @@
 #include "mcp/session.h"
 
 enum {
-    ID_RANDOM = 32,                 /* hex digits: 2 of what initialize said, the rest random; then … */
+    ID_RANDOM = 32,                 /* hex digits: 2 of what initialize said, then random … */
     ID_LEN = ID_RANDOM + 16,        /* … 16 of the check */
     SESSION_BUCKETS = 256,
     SESSIONS_MAX = 4096,            /* then the one unused for longest is closed */
@@ -34,6 +34,7 @@ struct mcp_http {
     struct api_server *api;
     uint8_t key[16];
     uint32_t life;
+    struct waiting *modern;         /* requests of the modern era, each a client of its own */
     struct http_session *bucket[SESSION_BUCKETS];
     size_t count;
     char ended[REMEMBERED_ENDS][ID_LEN + 1];
@@ -52,7 +53,9 @@ struct waiting {
     int64_t begun_ms;
     struct span id;                 /* of the call; behind this struct */
     struct client *own_client;      /* closed with the answer */
-    struct http_session *session;   /* whose list it is in; NULL = none */
+    struct http_session *session;   /* NULL: of the modern era, or the API's */
+    struct waiting **list;          /* it is in; NULL = none */
+    bool modern;
     bool answered;
     struct waiting *next, *prev;
 };
@@ -71,7 +74,18 @@ void http_session_delete(struct mcp_http *m, struct request *r);
 struct mcp_stream *http_session_stream(struct http_session *hs, struct span call);
 void http_session_sweep(struct http_session *hs, int64_t now_ms);
 
+/* mcp_modern.c */
+bool mcp_is_modern(const struct request *r, const struct envelope *e);
+void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
+                     const struct envelope *e);
+/* Answers with the HTTP status that goes with the JSON-RPC error. */
+void mcp_modern_answer(struct waiting *w, const struct iovec *iov, int count, bool is_error);
+bool mcp_modern_open_stream(struct waiting *w);
+
 /* mcp_http.c */
+struct waiting *waiting_new(struct request *r, const struct envelope *e);
+void waiting_join(struct mcp_http *m, struct waiting *w, struct waiting **list);
+void waiting_begin(struct waiting *w, struct client *client, const struct envelope *e);
 bool mcp_http_on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks);
 void mcp_http_refuse(struct request *r, int status, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -76,11 +76,21 @@ struct mcp_stream *mcp_stream_new(uint32_t life, unsigned number_, struct span c
 {
     struct mcp_stream *st = xcalloc(1, sizeof(*st));
 
+    st->numbered = true;
     st->life = life;
     st->number = number_;
     st->call_id = can_tell(call) ? xstrndup(call.p, call.n) : NULL;
     st->primes = primes;
     st->idle_ms = clock_mono_ms();
+    return st;
+}
+
+struct mcp_stream *mcp_stream_new_plain(void (*gone)(void *ctx), void *ctx)
+{
+    struct mcp_stream *st = xcalloc(1, sizeof(*st));
+
+    st->gone = gone;
+    st->gone_ctx = ctx;
     return st;
 }
 
@@ -124,6 +134,7 @@ static void write_out(struct mcp_stream *st, const char *p, size_t n)
     if (http_stream_queued(st->http) > STREAM_SLOW_BYTES) {
         log_info("mcp", "a client that does not read its event stream was cut");
         http_stream_drop(TAKE(st->http));
+        st->slow = true;
         st->idle_ms = clock_mono_ms();
         return;
     }
@@ -151,13 +162,15 @@ void mcp_stream_send(struct mcp_stream *st, const struct iovec *iov, int count)
     AUTO_BUF struct buf text = BUF_INIT;
 
     st->seq++;
-    add_id(&text, st, st->seq);
+    if (st->numbered)
+        add_id(&text, st, st->seq);
     buf_add_str(&text, "data: ");
     for (int i = 0; i < count; i++)
         buf_add(&text, iov[i].iov_base, iov[i].iov_len);
     buf_add_str(&text, "\n\n");
     write_out(st, text.data, text.len);
-    keep(st, &text);
+    if (st->numbered)
+        keep(st, &text);
 }
 
 void mcp_stream_comment(struct mcp_stream *st, const char *text)
@@ -181,6 +194,8 @@ static void on_closed(void *ctx)
 
     st->http = NULL;
     st->idle_ms = clock_mono_ms();
+    if (st->gone)
+        st->gone(st->gone_ctx);
 }
 
 /* The answer was in what is not kept: without this its client would wait for ever. */

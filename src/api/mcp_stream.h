@@ -26,7 +26,11 @@ struct mcp_stream {
     uint32_t life;
     unsigned number;
     char *call_id;                    /* token; NULL: it answers no request */
+    bool numbered;                    /* has ids and keeps events; else what is missed is lost */
     bool primes;                      /* the reader knows events without data (2025-11-25) */
+    void (*gone)(void *ctx);          /* the reader has gone by itself; may be NULL */
+    void *gone_ctx;
+    bool slow;                        /* … and was to be cut */
     struct http_stream *http;         /* its reader; NULL while there is none */
     bool was_read;
     bool ended;                       /* no event follows; a reader is let go */
@@ -39,6 +43,8 @@ struct mcp_stream {
 
 /* call: of the request it answers (n == 0: none); copied. */
 struct mcp_stream *mcp_stream_new(uint32_t life, unsigned number, struct span call, bool primes);
+/* One without ids, for the modern era. gone: it has lost its reader. */
+struct mcp_stream *mcp_stream_new_plain(void (*gone)(void *ctx), void *ctx);
 void mcp_stream_free(struct mcp_stream *st);      /* its reader is let go */
 /* Answers the request with the stream: what follows the event `after`, then what comes. headers as
  * for request_reply. */
@@ -46,7 +52,8 @@ void mcp_stream_attach(struct mcp_stream *st, struct request *r, const struct re
                        uint64_t after);
 /* One JSON-RPC message without a newline. */
 void mcp_stream_send(struct mcp_stream *st, const struct iovec *iov, int count);
-void mcp_stream_comment(struct mcp_stream *st, const char *text);  /* to the reader; "" keeps alive */
+/* To the reader; "" keeps the connection alive. */
+void mcp_stream_comment(struct mcp_stream *st, const char *text);
 void mcp_stream_end(struct mcp_stream *st);       /* after what was sent */
 
 /* What a Last-Event-ID names. call points into the text; n == 0: none. False: none of ours. */

@@ -270,6 +270,27 @@ static void read_protocol(struct reader *r, int32_t node, void *object)
                    meant ? meant : "streamable-http");
 }
 
+static void read_mcp_protocol(struct reader *r, int32_t node, void *object)
+{
+    static const char *const names[] = {
+        [MCP_PROTOCOL_AUTO] = "auto", [MCP_PROTOCOL_LEGACY] = "legacy",
+        [MCP_PROTOCOL_MODERN] = "modern",
+    };
+    struct config_server *s = object;
+    AUTO_FREE char *p = reader_string(r, node);
+    if (!p || !*p)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(p, names[i]) == 0) {
+            s->mcp_protocol = (enum mcp_protocol)i;
+            return;
+        }
+    }
+    reader_problem(r, PROBLEM_ERROR, node,
+                   "\"%.40s\" is none of \"auto\", \"legacy\" (initialize) and \"modern\" "
+                   "(2026-07-28)", p);
+}
+
 static void read_quarantined(struct reader *r, int32_t node, void *object)
 {
     struct config_server *s = object;
@@ -303,6 +324,7 @@ static const struct field server_fields[] = {
     {.key = "disabled", .kind = FIELD_CALL, .call = read_disabled, .other_name_of = "enabled"},
     {.key = "quarantined", .kind = FIELD_CALL, .call = read_quarantined},
     {.key = "isolation", .kind = FIELD_CALL, .call = read_server_isolation},
+    {.key = "mcp_protocol", .kind = FIELD_CALL, .call = read_mcp_protocol},
     {.key = "init_timeout", .kind = FIELD_DURATION, .offset = SRV(init_timeout_ms)},
     {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = SRV(health_interval_ms)},
     {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = SRV(call_timeout_ms)},

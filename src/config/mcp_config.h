@@ -64,6 +64,9 @@ const char *hardening_name(enum hardening h);       /* "standard" (also where un
 const char *pull_policy_name(enum pull_policy p);   /* "missing" (also where unset) … */
 void iso_settings_fini(struct iso_settings *iso);
 
+/* Of MCP, not of the transport: "mcp_protocol". */
+enum mcp_protocol { MCP_PROTOCOL_AUTO, MCP_PROTOCOL_LEGACY, MCP_PROTOCOL_MODERN };
+
 struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
@@ -83,6 +86,7 @@ struct config_server {
     int64_t init_timeout_ms;     /* 0 = default (30 s) */
     int64_t health_interval_ms;  /* 0 = default (30 s) */
     int64_t call_timeout_ms;     /* 0 = default (2 min) */
+    enum mcp_protocol mcp_protocol;
     struct strvec enabled_tools, disabled_tools;
 };
 

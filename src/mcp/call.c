@@ -79,6 +79,13 @@ void call_number(struct session *s, struct call *k)
     table_put(&s->table, k);
 }
 
+void call_unnumber(struct session *s, struct call *k)
+{
+    if (k->id)
+        table_remove(&s->table, k->id);
+    k->id = 0;
+}
+
 /* ---- lists ---- */
 
 void call_move(struct call *k, struct call_list *to)
@@ -102,7 +109,7 @@ void call_detach(struct call *k)
 {
     if (!k->client)
         return;
-    if (k->client->session->asks)
+    if (k->client->session->asks && !k->parked)
         asks_call_over(k->client->session, k);
     *(k->sibling_prev ? &k->sibling_prev->sibling_next : &k->client->calls) = k->sibling_next;
     if (k->sibling_next)
@@ -140,6 +147,17 @@ static struct span keep_shown(char **at, struct span inside, size_t max)
     return keep(at, span_of(text));
 }
 
+static void call_attach(struct call *k, struct client *c)
+{
+    k->client = c;
+    k->owner = c->number;
+    k->sibling_prev = NULL;
+    k->sibling_next = c->calls;
+    if (c->calls)
+        c->calls->sibling_prev = k;
+    c->calls = k;
+}
+
 /* One allocation holds the call and its texts. */
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
@@ -157,13 +175,20 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
     k->progress = keep(&at, e->progress_token);
     k->method = keep_shown(&at, e->method, SHOWN_METHOD);
     k->name = keep_shown(&at, name, SHOWN_NAME);
-    k->client = c;
-    k->owner = c->number;
-    k->sibling_next = c->calls;
-    if (c->calls)
-        c->calls->sibling_prev = k;
-    c->calls = k;
+    call_attach(k, c);
     return k;
+}
+
+void call_adopt(struct call *k, struct client *c, const struct envelope *e, call_reply_fn fn,
+                void *ctx)
+{
+    char *at = k->adopted = xrealloc(k->adopted, e->id.n + e->progress_token.n + 1);
+
+    k->fn = fn;
+    k->ctx = ctx;
+    k->token = keep(&at, e->id);
+    k->progress = keep(&at, e->progress_token);
+    call_attach(k, c);
 }
 
 static void copy_message(struct session *s, struct call *k, const struct envelope *e)
@@ -176,7 +201,7 @@ static void copy_message(struct session *s, struct call *k, const struct envelop
     s->copied_bytes += k->copy_n;
 }
 
-static void forget_copy(struct session *s, struct call *k)
+void call_forget_copy(struct session *s, struct call *k)
 {
     if (!k->copy)
         return;
@@ -203,10 +228,13 @@ void call_wait_turn(struct session *s, struct call *k, const struct envelope *e)
 void call_keep(struct session *s, struct call *k, const struct envelope *e)
 {
     bool had = k->copy;
+    /* A modern server may ask, and then the call is made again. */
+    bool may_ask = s->modern && !k->client->modern;
+    size_t max = may_ask ? SESSION_MAX_HELD_BYTES : SESSION_MAX_KEPT_BYTES;
 
-    if (e->body.n > SESSION_MAX_KEPT_CALL ||
-        s->copied_bytes + (had ? 0 : e->body.n) > SESSION_MAX_KEPT_BYTES)
-        forget_copy(s, k);
+    if ((!may_ask && e->body.n > SESSION_MAX_KEPT_CALL) ||
+        s->copied_bytes + (had ? 0 : e->body.n) > max)
+        call_forget_copy(s, k);
     else if (!had)
         copy_message(s, k, e);
 }
@@ -223,8 +251,13 @@ int session_request(struct session *s, const char *method, const char *params, o
     k->written_ns = clock_mono_ns();
     buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"",
                (unsigned long long)k->id, method);
-    if (params)
+    if (s->modern) {
+        buf_add_str(&text, ",\"params\":{\"_meta\":");
+        modern_meta(NULL, &text);
+        buf_printf(&text, "%s%s", params && params[1] != '}' ? "," : "", params ? params + 1 : "}");
+    } else if (params) {
         buf_printf(&text, ",\"params\":%s", params);
+    }
     buf_add_char(&text, '}');
     if (!session_write_text(s, buf_str(&text), text.len, f))
         return 0;
@@ -238,11 +271,17 @@ void call_drop(struct session *s, struct call *k)
 {
     if (k->list == &s->flight && !k->client)
         s->abandoned--;
-    forget_copy(s, k);
+    call_forget_copy(s, k);
+    listen_free(s, k);
+    rounds_free(k);
+    if (k->parked && s->asks)
+        asks_refuse_parked(s, k, "the client did not come back with an answer");
     if (k->id)
         table_remove(&s->table, k->id);
     call_move(k, NULL);
     call_detach(k);
+    free(k->late);
+    free(k->adopted);
     free(k);
 }
 
@@ -333,6 +372,7 @@ void calls_fail_held(struct session *s, const char *why)
 {
     fail_all(s, &s->held, why);
     fail_all(s, &s->queued, why);
+    fail_all(s, &s->asking, why);
 }
 
 void calls_fail_flight(struct session *s, const char *cause)
@@ -341,6 +381,7 @@ void calls_fail_flight(struct session *s, const char *cause)
         "server \"%s\" ended (%s) before it answered; whether the call took effect is not known",
         s->cfg.server, cause);
     fail_all(s, &s->flight, why);
+    fail_all(s, &s->parked, why);
 }
 
 /* Those of flight come before what was held since, in the order they were written. */
@@ -386,6 +427,13 @@ static int64_t next_deadline(const struct session *s)
         at = s->held.head->held_ms + s->cfg.hold_timeout_ms;
     if (s->queued.head && s->queued.head->held_ms + s->cfg.call_timeout_ms < at)
         at = s->queued.head->held_ms + s->cfg.call_timeout_ms;
+    if (s->parked.head && s->parked.head->active_ms + s->cfg.call_timeout_ms < at)
+        at = s->parked.head->active_ms + s->cfg.call_timeout_ms;
+    if (s->queued.n && rounds_may_ask_more(s) &&
+        s->parked.tail->active_ms + SESSION_PARK_GRACE_MS < at)
+        at = s->parked.tail->active_ms + SESSION_PARK_GRACE_MS;
+    if (s->asking.head && s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms < at)
+        at = s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms;
     if (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms < at)
         at = s->flight.head->active_ms + s->cfg.call_timeout_ms;
     return at;
@@ -470,6 +518,11 @@ void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)
         expire_held(s, s->held.head);
     while (s->queued.head && s->queued.head->held_ms + s->cfg.call_timeout_ms <= now)
         expire_queued(s, s->queued.head);
+    while (s->parked.head && s->parked.head->active_ms + s->cfg.call_timeout_ms <= now)
+        expire_written(s, s->parked.head);
+    while (s->asking.head && s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms <= now)
+        call_fail(s, s->asking.head, SESSION_ERROR, "the client did not answer what server \"%s\" "
+                  "asked for", s->cfg.server);
     while (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms <= now) {
         if (!asks_its_client(s, s->flight.head, now))
             expire_written(s, s->flight.head);

@@ -305,6 +305,8 @@ static int classify_params(struct scan *sc, struct envelope *e)
     if (e->params.n && *e->params.p != '{' && !is_null(e->params))
         return fault_set(sc->f, FAULT_INVALID, "\"params\" must be an object");
     e->version = sc->meta[META_VERSION];
+    if (sc->par[PAR_META].n && *sc->par[PAR_META].p == '{')
+        e->meta = sc->par[PAR_META];
     if (e->kind == ENVELOPE_REQUEST) {
         if (sc->name_variant &&
             (span_is(e->method, "tools/call") || span_is(e->method, "prompts/get")))
@@ -445,6 +447,24 @@ int envelope_rewrite(const struct envelope *e, struct span new_id, struct span n
     return count;
 }
 
+int envelope_insert(struct iovec *iov, int count, const char *at, struct span text)
+{
+    int i = 0;
+
+    while (i < count && (at < (char *)iov[i].iov_base ||
+                         at > (char *)iov[i].iov_base + iov[i].iov_len))
+        i++;
+    if (i == count || !text.n)
+        return count;
+    size_t before = (size_t)(at - (char *)iov[i].iov_base);
+    memmove(iov + i + 2, iov + i, (size_t)(count - i) * sizeof(*iov));
+    iov[i].iov_len = before;
+    iov[i + 1] = (struct iovec){(void *)(uintptr_t)text.p, text.n};
+    iov[i + 2].iov_base = (char *)iov[i + 2].iov_base + before;
+    iov[i + 2].iov_len -= before;
+    return count + 2;
+}
+
 bool envelope_has_newline(const struct envelope *e)
 {
     return memchr(e->body.p, '\n', e->body.n) || memchr(e->body.p, '\r', e->body.n);
@@ -454,7 +474,7 @@ void envelope_flatten(struct envelope *e, char *out)
 {
     struct span *const spans[] = {&e->id, &e->method, &e->params, &e->result, &e->error,
                                   &e->name, &e->progress_token, &e->cancels,
-                                  &e->version, &e->subscription};
+                                  &e->version, &e->subscription, &e->meta};
 
     /* The scan refuses raw control characters inside strings, so each of these stands between
      * tokens. */

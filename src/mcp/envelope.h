@@ -36,6 +36,7 @@ struct envelope {
     /* of params._meta, the tokens: the version that a request of the modern era names, and the
      * request that a notification of it answers (io.modelcontextprotocol/…) */
     struct span version, subscription;
+    struct span meta;            /* params._meta, where it is an object */
 };
 
 enum { ENVELOPE_MAX_TOKEN = 1024 };              /* bytes of an id or a progress token */
@@ -53,6 +54,10 @@ int envelope_scan(const char *msg, size_t n, struct envelope *ret, struct fault 
 enum { ENVELOPE_IOV = 8 };
 int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token,
                      bool newline, struct iovec iov[ENVELOPE_IOV]);
+
+/* Splits the piece that holds `at`, an address inside the message, and puts text there. iov has room
+ * for two more; returns the new count. */
+int envelope_insert(struct iovec *iov, int count, const char *at, struct span text);
 
 /* Whether the message has a raw CR or LF (legal between tokens), which would break a framing by
  * lines. */
@@ -73,9 +78,14 @@ bool span_is(struct span s, const char *text);
 /* The value of the first member with this key in an object that was scanned already; absent when
  * there is none or `object` is no object. */
 struct span span_member(struct span object, const char *key);
+/* The members of a scanned object one by one: *at begins behind its '{'. key: a token. */
+struct member { struct span key, value; };
+bool span_next_member(const char **at, const char *end, struct member *ret);
 /* The text of a string token, cut at max bytes (never inside a character); "" when it is no string.
  * Caller frees. */
 char *span_decode(struct span token, size_t max);
+/* Whether an object or array token has nothing in it. */
+bool span_is_empty(struct span token);
 /* A token of plain digits as a number; false for anything else (also 1.0, 01, "1", above 10^18). */
 bool span_to_id(struct span token, uint64_t *ret);
 

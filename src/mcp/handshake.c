@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
+const char modern_version[] = PROTOCOL_MODERN;
 static const char latest[] = PROTOCOL_LATEST;
 static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", latest};
 
@@ -96,14 +97,11 @@ void handshake_done(struct session *s)
     session_set_phase(s, SESSION_READY, NULL);
 }
 
-static void cache_result(struct session *s, struct span result, struct span version)
+void handshake_cache(struct session *s, const struct envelope *e, struct span info)
 {
-    struct span info = span_member(result, "serverInfo");
-
     free(s->init);
-    s->init = xstrndup(result.p, result.n);
-    s->init_n = result.n;
-    s->init_version = (struct span){s->init + (version.p - result.p), version.n};
+    s->init = xstrndup(e->result.p, e->result.n);
+    s->init_n = e->result.n;
     free(s->server_name);
     free(s->server_version);
     s->server_name = span_decode(span_member(info, "name"), 200);
@@ -112,13 +110,14 @@ static void cache_result(struct session *s, struct span result, struct span vers
 
 static void answer_held(struct session *s);
 
-static void go_on(struct session *s)
+void handshake_go_on(struct session *s)
 {
     static const char done[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
     unsigned epoch = s->epoch;
 
     /* A failed write means that the server is ending; session_down will say so. */
-    session_write_text(s, done, sizeof(done) - 1, NULL);
+    if (!s->modern)
+        session_write_text(s, done, sizeof(done) - 1, NULL);
     s->open = true;
     handshake_expect(s, "tools/list");
     logging_update(s);
@@ -139,6 +138,12 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
     if (e->kind == ENVELOPE_ERROR) {
         AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
         struct span code = span_member(e->error, "code");
+        if (s->cfg.era == ERA_AUTO) {
+            session_note(s, e->body.p, e->body.n,
+                         "initialize was refused: the modern protocol is tried");
+            modern_discover(s);
+            return;
+        }
         handshake_fail(s, FAULT_DENIED, "initialize was refused: %s (code %.*s)", message,
                        (int)code.n, code.p);
         return;
@@ -157,8 +162,10 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
         return;
     }
     s->protocol = known;
-    cache_result(s, e->result, version);
-    go_on(s);
+    s->modern = false;
+    handshake_cache(s, e, span_member(e->result, "serverInfo"));
+    s->init_version = (struct span){s->init + (version.p - e->result.p), version.n};
+    handshake_go_on(s);
 }
 
 /* What clients can be asked for is announced for all of them: which ones can is looked at when the
@@ -170,6 +177,10 @@ void handshake_begin(struct session *s)
         "\"elicitation\":{\"form\":{},\"url\":{}},\"roots\":{\"listChanged\":true}},"
         "\"clientInfo\":{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}}";
 
+    if (s->cfg.era == ERA_MODERN || (s->cfg.era == ERA_AUTO && s->found_modern)) {
+        modern_discover(s);
+        return;
+    }
     handshake_expect(s, "initialize");
     /* When it cannot be written the process is about to be reported as ended; if it is not, the
      * timeout reports it. */
@@ -179,8 +190,8 @@ void handshake_begin(struct session *s)
 /* ---- towards clients ---- */
 
 /* The server's own result with another version in it. */
-static int compose(struct session *s, struct span id, const char *version,
-                   struct iovec iov[ENVELOPE_IOV])
+static int compose_legacy(struct session *s, struct span id, const char *version,
+                          struct iovec iov[ENVELOPE_IOV])
 {
     const char *after = s->init_version.p + s->init_version.n;
     const struct iovec pieces[] = {
@@ -198,19 +209,36 @@ static int compose(struct session *s, struct span id, const char *version,
     return ARRAY_LEN(pieces);
 }
 
-static void name_client(struct client *c, struct span params)
+/* What a client is welcomed with, in either era. text holds what is composed. */
+static int compose(struct session *s, struct span id, const char *version, struct buf *text,
+                   struct iovec iov[ENVELOPE_IOV])
 {
-    struct span info = span_member(params, "clientInfo");
+    if (version != modern_version && !s->modern)
+        return compose_legacy(s, id, version, iov);
+    if (version == modern_version)
+        modern_compose_discover(s, id, text);
+    else
+        modern_compose_initialize(s, id, version, text);
+    iov[0] = iov_of(text->data, text->len);
+    return 1;
+}
+
+void handshake_name_client(struct client *c, struct span info)
+{
+    enum { MAX_INFO = 1024 };
     AUTO_FREE char *name = span_decode(span_member(info, "name"), 80);
     AUTO_FREE char *version = span_decode(span_member(info, "version"), 40);
 
+    free(TAKE(c->info));
+    if (info.n <= MAX_INFO && info.n && *info.p == '{')
+        c->info = xstrndup(info.p, info.n);
     if (!*name)
         return;
     AUTO_FREE char *label = xasprintf("%s%s%s", name, *version ? " " : "", version);
     client_set_label(c, label);
 }
 
-static unsigned features_of(struct span capabilities)
+unsigned handshake_features(struct span capabilities)
 {
     struct span elicitation = span_member(capabilities, "elicitation");
     unsigned features = 0;
@@ -226,29 +254,44 @@ static unsigned features_of(struct span capabilities)
     return features;
 }
 
-struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
-                              void *ctx)
+/* Answers at once, or holds the request until the server has said what it is. */
+static struct call *welcome(struct client *c, const struct envelope *e, const char *version,
+                            call_reply_fn fn, void *ctx)
 {
+    AUTO_BUF struct buf text = BUF_INIT;
     struct session *s = c->session;
-    const char *version = protocol_known(span_member(e->params, "protocolVersion"));
+    struct iovec iov[ENVELOPE_IOV];
 
-    if (!version)
-        version = latest;
-    c->wanted = version;
-    name_client(c, e->params);
-    c->features = features_of(span_member(e->params, "capabilities"));
     if (!s->init) {
         struct call *k = router_hold(c, e, fn, ctx);
         if (k)
             k->initialize = version;
         return k;
     }
-    struct iovec iov[ENVELOPE_IOV];
-    int n = compose(s, e->id, version, iov);
+    int n = compose(s, e->id, version, &text, iov);
     c->protocol = version;
     s->stats.calls++;
     fn(ctx, iov, n, false);
     return NULL;
+}
+
+struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
+                              void *ctx)
+{
+    const char *version = protocol_known(span_member(e->params, "protocolVersion"));
+
+    if (!version)
+        version = latest;
+    c->wanted = version;
+    handshake_name_client(c, span_member(e->params, "clientInfo"));
+    c->features = handshake_features(span_member(e->params, "capabilities"));
+    return welcome(c, e, version, fn, ctx);
+}
+
+struct call *handshake_discover(struct client *c, const struct envelope *e, call_reply_fn fn,
+                                void *ctx)
+{
+    return welcome(c, e, modern_version, fn, ctx);
 }
 
 static void answer_held(struct session *s)
@@ -261,9 +304,10 @@ static void answer_held(struct session *s)
             call_move(k, &waiting);
     }
     while (waiting.head) {
+        AUTO_BUF struct buf text = BUF_INIT;
         struct call *k = waiting.head;
         struct iovec iov[ENVELOPE_IOV];
         k->client->protocol = k->initialize;
-        call_answer(s, k, iov, compose(s, k->token, k->initialize, iov), false);
+        call_answer(s, k, iov, compose(s, k->token, k->initialize, &text, iov), false);
     }
 }

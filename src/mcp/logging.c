@@ -10,8 +10,12 @@ static const char *const levels[] = {"",        "debug", "info",     "notice", "
                                      "error", "critical", "alert", "emergency"};
 enum { LEVEL_INFO = 2, LEVELS = ARRAY_LEN(levels) };
 
-/* 0: none of them. token: a string. */
-static int level_of(struct span token)
+const char *logging_name(int level)
+{
+    return levels[level];
+}
+
+int logging_level(struct span token)
 {
     if (token.n < 2 || *token.p != '"')
         return 0;
@@ -40,7 +44,8 @@ void logging_update(struct session *s)
 {
     int wanted = 0;
 
-    if (!s->open || !server_logs(s))
+    /* A modern server is told with each request. */
+    if (!s->open || s->modern || !server_logs(s))
         return;
     for (const struct client *c = s->clients; c; c = c->next) {
         if (c->log_level && (!wanted || c->log_level < wanted))
@@ -60,7 +65,7 @@ void logging_update(struct session *s)
 bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct session *s = c->session;
-    int level = level_of(span_member(e->params, "level"));
+    int level = logging_level(span_member(e->params, "level"));
 
     if (!s->init || !server_logs(s))
         return false;
@@ -80,8 +85,10 @@ bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, 
  * another client wanted. */
 bool logging_wants(const struct client *c, const struct envelope *e)
 {
-    int level = level_of(span_member(e->params, "level"));
+    int level = logging_level(span_member(e->params, "level"));
     int wanted = c->log_level ? c->log_level : c->session->log_level ? LEVEL_INFO : 0;
 
+    if (c->modern && !c->log_level)
+        return false;       /* it did not ask for any */
     return !level || level >= wanted;
 }

@@ -30,8 +30,18 @@ static void take_reply(struct session *s, const struct envelope *e)
         call_drop(s, k);
         return;
     }
-    call_answer(s, k, iov, envelope_rewrite(e, k->token, (struct span){0}, false, iov),
-                e->kind == ENVELOPE_ERROR);
+    if (k->list == &s->parked) {
+        rounds_keep_late(k, e);
+        return;
+    }
+    if (s->modern && k->client && !k->client->modern && rounds_is_question(e)) {
+        rounds_question(s, k, e);
+        return;
+    }
+    int n = envelope_rewrite(e, k->token, (struct span){0}, false, iov);
+    if (!s->modern && k->client && k->client->modern)
+        n = modern_dress(k, e, iov, n);
+    call_answer(s, k, iov, n, e->kind == ENVELOPE_ERROR);
 }
 
 /* ---- to whom ---- */
@@ -70,6 +80,9 @@ struct client *relay_owner(struct session *s, struct call **ret_call)
         if (k->client)
             mine = k;
     }
+    /* A parked call's client comes back as another one. */
+    if (rounds_may_ask_more(s) || (s->parked.n && !mine))
+        return NULL;
     *ret_call = mine;
     if (mine)
         return mine->client;
@@ -107,13 +120,23 @@ static bool is_list_change(const struct envelope *e)
  * next one anew. */
 static void tell_all(struct session *s, const struct envelope *e)
 {
+    AUTO_BUF struct buf plain = BUF_INIT;
+    struct envelope own = *e;
+
+    /* That of a modern server names our own subscription. */
+    if (e->subscription.n) {
+        buf_printf(&plain, "{\"jsonrpc\":\"2.0\",\"method\":\"%.*s\"}", (int)e->method.n,
+                   e->method.p);
+        own.body = (struct span){plain.data, plain.len};
+    }
+    listen_tell_lists(s, e);
     uint32_t round = ++s->round;
     struct client *c = s->clients;
 
     while (c) {
-        if (c->protocol && c->round != round) {
+        if (c->protocol && !c->modern && c->round != round) {
             c->round = round;
-            relay_tell(c, NULL, e, (struct span){0});
+            relay_tell(c, NULL, &own, (struct span){0});
             c = s->clients;
         } else {
             c = c->next;
@@ -145,7 +168,7 @@ static void take_notification(struct session *s, const struct envelope *e)
         asks_cancel(s, e);
     } else if (span_is(e->method, "notifications/resources/updated")) {
         subscriptions_tell(s, e);
-    } else {
+    } else if (!span_is(e->method, "notifications/subscriptions/acknowledged")) {
         tell_owner(s, e);
     }
 }

@@ -38,13 +38,14 @@ void client_close(struct client *c)
     while (c->calls)
         call_abandon(c->calls);
     asks_client_gone(c);
-    subscriptions_client_gone(c);
+    subscriptions_unwatch(s, c->number);
     *(c->prev ? &c->prev->next : &c->session->clients) = c->next;
     if (c->next)
         c->next->prev = c->prev;
     s->client_count--;
     logging_update(s);
     free(c->label);
+    free(c->info);
     free(c);
     session_leave(s);
 }
@@ -76,6 +77,11 @@ void client_restore(struct client *c, unsigned version, unsigned features)
     c->features = features;
 }
 
+void client_set_modern(struct client *c)
+{
+    c->modern = true;
+}
+
 unsigned client_get_version(const struct client *c)
 {
     return protocol_index(c->protocol ? c->protocol : c->wanted);
@@ -91,6 +97,23 @@ void call_abandon(struct call *k)
     } else {
         call_drop(s, k);
     }
+}
+
+void call_cancel(struct call *k)
+{
+    struct session *s = k->client->session;
+
+    session_enter(s);
+    if (k->list == &s->flight) {
+        AUTO_FREE char *text = xasprintf(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":"
+            "{\"requestId\":%llu,\"reason\":\"the client has gone\"}}",
+            (unsigned long long)k->id);
+        session_write_text(s, text, strlen(text), NULL);
+        k->cancelled_ms = clock_mono_ms();
+    }
+    call_abandon(k);
+    session_leave(s);
 }
 
 /* ---- answers of our own ---- */
@@ -123,11 +146,13 @@ void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, vo
 
 /* ---- to the server ---- */
 
-/* Writes a message with our id for the client's and for its progress token, on one line. */
-static int write_rewritten(struct session *s, const struct envelope *e, uint64_t id,
-                           struct fault *f)
+/* Writes a message with our id for the client's and for its progress token, on one line. c: its
+ * client, where it is a request. */
+static int write_rewritten(struct session *s, const struct client *c, const struct envelope *e,
+                           uint64_t id, struct fault *f)
 {
     AUTO_FREE char *flat = NULL;
+    AUTO_BUF struct buf meta = BUF_INIT;
     struct envelope copy;
     struct iovec iov[ENVELOPE_IOV];
     char text[24];
@@ -140,7 +165,22 @@ static int write_rewritten(struct session *s, const struct envelope *e, uint64_t
         envelope_flatten(&copy, flat);
         e = &copy;
     }
-    return session_write(s, iov, envelope_rewrite(e, token, token, true, iov), f);
+    struct span second = token;
+    if (!s->modern && c && c->modern) {
+        /* The whole _meta in place of the token in it. */
+        if (e != &copy)
+            copy = *e;
+        modern_strip_meta(e, token, &meta);
+        copy.progress_token = e->meta;
+        second = (struct span){meta.data, meta.len};
+        e = &copy;
+    }
+    int n = envelope_rewrite(e, token, second, true, iov);
+    if (s->modern && c && !c->modern) {
+        const char *at = modern_meta_place(c, e, &meta);
+        n = envelope_insert(iov, n, at, (struct span){meta.data, meta.len});
+    }
+    return session_write(s, iov, n, f);
 }
 
 static int write_call(struct session *s, struct call *k, const struct envelope *e, struct fault *f)
@@ -148,7 +188,7 @@ static int write_call(struct session *s, struct call *k, const struct envelope *
     k->written_ns = clock_mono_ns();
     k->active_ms = k->written_ns / 1000000;
     k->written_at = s->stats.bytes_out;
-    if (write_rewritten(s, e, s->next_id, f))
+    if (write_rewritten(s, k->client, e, s->next_id, f))
         return -1;
     call_keep(s, k, e);
     call_number(s, k);
@@ -172,6 +212,8 @@ void router_flush(struct session *s)
         struct envelope e;
         if (envelope_scan(k->copy, k->copy_n, &e, &f))
             call_fail(s, k, SESSION_INVALID, "%s", f.text);
+        else if (k->client->modern && span_is(e.method, "subscriptions/listen"))
+            listen_begin(s, k, &e);
         else if (!write_call(s, k, &e, &f))
             continue;
         else if (f.code == EPIPE)
@@ -179,6 +221,19 @@ void router_flush(struct session *s)
         else
             fail_unwritten(s, k, &f);
     }
+}
+
+void router_again(struct session *s, struct call *k, const struct envelope *e)
+{
+    struct fault f = FAULT_NONE;
+
+    call_forget_copy(s, k);
+    if (s->open && !write_call(s, k, e, &f))
+        return;
+    if (!s->open || f.code == EPIPE)
+        call_hold(s, k, e);
+    else
+        fail_unwritten(s, k, &f);
 }
 
 /* Those at the head go first, so that nobody waits for ever. */
@@ -256,7 +311,15 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
                                  void *ctx)
 {
     struct session *s = c->session;
+    bool discovers = span_is(e->method, "server/discover");
 
+    bool initializes = span_is(e->method, "initialize");
+
+    /* Each message says its era; what says nothing is of the one before it, but for initialize. */
+    if (initializes && !e->version.n)
+        c->modern = false;
+    if ((e->version.n || discovers || c->modern) && !modern_admit(c, e, fn, ctx))
+        return NULL;
     if (span_is(e->method, "ping")) {
         router_answer_empty(s, e->id, fn, ctx);
         return NULL;
@@ -265,12 +328,22 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
         router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "%s", s->refused);
         return NULL;
     }
-    if (span_is(e->method, "initialize"))
+    if (initializes)
         return handshake_client(c, e, fn, ctx);
+    if (discovers)
+        return handshake_discover(c, e, fn, ctx);
+    if (c->modern && span_is(e->method, "subscriptions/listen"))
+        return listen_take(c, e, fn, ctx);
     if (span_is(e->method, "logging/setLevel") && logging_take(c, e, fn, ctx))
         return NULL;
     if (span_is(e->method, "resources/unsubscribe") && subscriptions_leave(c, e, fn, ctx))
         return NULL;
+    if (c->modern && !s->modern && s->parked.n) {
+        bool refused;
+        struct call *resumed = rounds_resume(c, e, fn, ctx, &refused);
+        if (resumed || refused)
+            return resumed;
+    }
     uint32_t subscription = 0;
     if (span_is(e->method, "resources/subscribe") &&
         subscriptions_take(c, e, fn, ctx, &subscription))
@@ -300,9 +373,13 @@ static void take_cancel(struct client *c, const struct envelope *e)
         call_fail(s, k, SESSION_ERROR, "cancelled by the client");
         return;
     }
+    if (k->list == &s->listening) {
+        call_drop(s, k);
+        return;
+    }
     if (k->list != &s->flight)
         return;
-    write_rewritten(s, e, k->id, NULL);
+    write_rewritten(s, NULL, e, k->id, NULL);
     call_give_up(s, k, "cancelled by the client");
 }
 
@@ -319,7 +396,7 @@ static void take_notification(struct client *c, const struct envelope *e)
              (c->session->client_count > 1 || !(c->features & CLIENT_ROOTS)))
         return;
     else if (c->session->open)
-        write_rewritten(c->session, e, 0, NULL);
+        write_rewritten(c->session, NULL, e, 0, NULL);
 }
 
 struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
@@ -363,4 +440,6 @@ void session_each_call(const struct session *s, call_info_fn fn, void *ctx)
     tell(&s->flight, now, false, fn, ctx);
     tell(&s->held, now, true, fn, ctx);
     tell(&s->queued, now, true, fn, ctx);
+    tell(&s->listening, now, false, fn, ctx);
+    tell(&s->asking, now, false, fn, ctx);
 }

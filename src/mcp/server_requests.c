@@ -19,6 +19,11 @@ struct ask {
     uint64_t id;                 /* towards the client, also as its progress token */
     int64_t asked_ms;
     struct span token, progress; /* the server's own; behind this struct */
+    /* Of a modern server's question: no token, but the call (`call`, never NULL) and the key of the
+     * answer. Of a legacy server's to a modern client: the request, for who comes back. */
+    struct span key;
+    struct span method, params;
+    bool parked;
 };
 
 static const struct { const char *method; unsigned feature; const char *capability; } kinds[] = {
@@ -26,6 +31,18 @@ static const struct { const char *method; unsigned feature; const char *capabili
     {"elicitation/create", CLIENT_ELICITATION, "elicitation"},
     {"roots/list", CLIENT_ROOTS, "roots"},
 };
+
+enum { KINDS = ARRAY_LEN(kinds) };
+
+/* KINDS: none of them. */
+static size_t kind_of(struct span method)
+{
+    size_t i = 0;
+
+    while (i < KINDS && !span_is(method, kinds[i].method))
+        i++;
+    return i;
+}
 
 static void drop(struct session *s, struct ask **at)
 {
@@ -82,10 +99,13 @@ static void tell_cancelled(struct client *c, const struct call *k, uint64_t id, 
     c->events->message(c->ctx, k ? k->ctx : NULL, text, strlen(text), false);
 }
 
+/* c NULL: a modern client's, whose call is parked. */
 static struct ask *ask_new(struct session *s, struct client *c, const struct call *k,
                            const struct envelope *e)
 {
-    struct ask *a = xcalloc(1, sizeof(*a) + e->id.n + e->progress_token.n);
+    bool modern = !c || c->modern;
+    size_t request = modern ? e->method.n + 2 + e->params.n : 0;
+    struct ask *a = xcalloc(1, sizeof(*a) + e->id.n + e->progress_token.n + request);
     char *at = (char *)(a + 1);
 
     a->client = c;
@@ -97,6 +117,16 @@ static struct ask *ask_new(struct session *s, struct client *c, const struct cal
     a->progress = (struct span){at, e->progress_token.n};
     if (e->progress_token.n)
         memcpy(at, e->progress_token.p, e->progress_token.n);
+    if (modern) {
+        at += e->progress_token.n;
+        a->parked = true;
+        a->client = NULL;
+        a->method = (struct span){memcpy(at, e->method.p - 1, e->method.n + 2), e->method.n + 2};
+        at += e->method.n + 2;
+        a->params = (struct span){at, e->params.n};
+        if (e->params.n)
+            memcpy(at, e->params.p, e->params.n);
+    }
     a->next = s->asks;
     s->asks = a;
     s->ask_count++;
@@ -119,28 +149,47 @@ static const char *unable(const struct client *c, const struct envelope *e, unsi
 /* A client that never answers must not fill the table. */
 static void forget_oldest(struct session *s)
 {
-    struct ask **oldest = &s->asks;
+    struct ask **oldest = NULL;
 
     for (struct ask **at = &s->asks; *at; at = &(*at)->next) {
-        if ((*at)->asked_ms <= (*oldest)->asked_ms)
+        if ((*at)->token.n && (!oldest || (*at)->asked_ms <= (*oldest)->asked_ms))
             oldest = at;
     }
+    if (!oldest)
+        return;
     refuse(s, (*oldest)->token, SESSION_ERROR, "the client did not answer");
     drop(s, oldest);
+}
+
+/* A modern client is asked by the answer to its call. */
+static void ask_parked(struct session *s, struct client *c, struct call *k,
+                       const struct envelope *e)
+{
+    if (!k) {
+        refuse_and_note(s, e, SESSION_ERROR, "the client has no call that could be answered by it");
+        return;
+    }
+    ask_new(s, c, k, e);
+    if (!rounds_park(s, k)) {
+        drop(s, &s->asks);
+        refuse_and_note(s, e, SESSION_ERROR, "too many calls wait for answers of their clients");
+    }
 }
 
 void asks_take(struct session *s, const struct envelope *e)
 {
     struct call *k;
-    size_t i = 0;
+    size_t i = kind_of(e->method);
 
-    while (i < ARRAY_LEN(kinds) && !span_is(e->method, kinds[i].method))
-        i++;
-    if (i == ARRAY_LEN(kinds)) {
+    if (i == KINDS) {
         refuse_and_note(s, e, SESSION_NO_METHOD, "no client can be asked for this");
         return;
     }
     struct client *c = relay_owner(s, &k);
+    if (!c && (k = rounds_parked_owner(s)) != NULL) {
+        ask_parked(s, NULL, k, e);
+        return;
+    }
     /* Roots are asked for once and at any time; they make no server one that asks. */
     if (kinds[i].feature != CLIENT_ROOTS)
         s->one_at_a_time = true;
@@ -152,6 +201,10 @@ void asks_take(struct session *s, const struct envelope *e)
     }
     if (s->ask_count >= SESSION_MAX_ASKS)
         forget_oldest(s);
+    if (c->modern) {
+        ask_parked(s, c, k, e);
+        return;
+    }
     unsigned epoch = s->epoch;
     uint64_t id = ask_new(s, c, k, e)->id;
     if (send_request(c, k, e, s->asks) || s->epoch != epoch)
@@ -201,10 +254,132 @@ void asks_answer(struct client *c, const struct envelope *e)
 
     if (!at)
         return;
+    if ((*at)->key.n) {
+        struct ask *a = *at;
+        struct call *k = (struct call *)a->call;
+        *at = a->next;
+        s->ask_count--;
+        rounds_answer(s, k, a->key, e);
+        free(a);
+        return;
+    }
     write_with(s, e, (*at)->token, (struct span){0});
     if (at == find(c, e->id))
         drop(s, at);
 }
+
+/* ---- questions of a modern server to a legacy client ---- */
+
+bool asks_question(struct session *s, struct call *k, struct span key, struct span method,
+                   struct span params)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct client *c = k->client;
+    struct envelope e = {.method = method, .params = params};
+    if (method.n > 2)
+        e.method = (struct span){method.p + 1, method.n - 2};
+    size_t i = kind_of(e.method);
+    const char *why = i == KINDS ? "no client can be asked for this"
+                                 : unable(c, &e, kinds[i].feature);
+
+    if (why || s->ask_count >= SESSION_MAX_ASKS) {
+        call_fail(s, k, SESSION_ERROR, "server \"%s\" asks for %.*s: %s", s->cfg.server,
+                  (int)e.method.n, e.method.p, why ? why : "too many questions are open");
+        return false;
+    }
+    struct ask *a = xcalloc(1, sizeof(*a) + key.n);
+    a->client = c;
+    a->call = k;
+    a->id = ++s->next_ask;
+    a->asked_ms = clock_mono_ms();
+    a->key = (struct span){memcpy(a + 1, key.p, key.n), key.n};
+    a->next = s->asks;
+    s->asks = a;
+    s->ask_count++;
+    buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%.*s\"",
+               (unsigned long long)a->id, (int)e.method.n, e.method.p);
+    if (params.n)
+        buf_add_str(&text, ",\"params\":");
+    buf_add(&text, params.p, params.n);
+    buf_add_char(&text, '}');
+    if (c->events->message(c->ctx, k->ctx, text.data, text.len, true))
+        return true;
+    call_fail(s, k, SESSION_ERROR,
+              "server \"%s\" asks for %.*s: the client has no stream open for it", s->cfg.server,
+              (int)e.method.n, e.method.p);
+    return false;
+}
+
+/* ---- questions of a legacy server to a modern client ---- */
+
+static void add_key(const struct ask *a, struct buf *out)
+{
+    buf_printf(out, "\"q%llu\"", (unsigned long long)a->id);
+}
+
+void asks_list_parked(const struct session *s, const struct call *k, struct buf *out)
+{
+    const char *comma = "";
+
+    for (const struct ask *a = s->asks; a; a = a->next) {
+        if (a->call != k || !a->parked)
+            continue;
+        buf_add_str(out, comma);
+        add_key(a, out);
+        buf_add_str(out, ":{\"method\":");
+        buf_add(out, a->method.p, a->method.n);
+        buf_add_str(out, ",\"params\":");
+        if (a->params.n)
+            buf_add(out, a->params.p, a->params.n);
+        else
+            buf_add_str(out, "{}");
+        buf_add_char(out, '}');
+        comma = ",";
+    }
+}
+
+static void write_result(struct session *s, struct span id, struct span result)
+{
+    const struct iovec pieces[] = {iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n),
+                                   iov_text(",\"result\":"), iov_of(result.p, result.n),
+                                   iov_text("}\n")};
+
+    session_write(s, pieces, ARRAY_LEN(pieces), NULL);
+}
+
+void asks_answer_parked(struct session *s, const struct call *k, struct span responses)
+{
+    for (struct ask **at = &s->asks; *at;) {
+        AUTO_BUF struct buf key = BUF_INIT;
+        add_key(*at, &key);
+        AUTO_FREE char *name = span_decode((struct span){key.data, key.len}, key.len);
+        struct span value = (*at)->call == k && (*at)->parked ? span_member(responses, name)
+                                                              : (struct span){0};
+        AUTO_FREE char *flat = value.n ? xstrndup(value.p, value.n) : NULL;
+        for (char *p = flat; p && *p; p++)
+            *p = *p == '\n' || *p == '\r' ? ' ' : *p;
+        if (value.n && *value.p == '{') {
+            write_result(s, (*at)->token, (struct span){flat, value.n});
+            drop(s, at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
+void asks_refuse_parked(struct session *s, const struct call *k, const char *why)
+{
+    for (struct ask **at = &s->asks; *at;) {
+        if ((*at)->call != k || !(*at)->parked) {
+            at = &(*at)->next;
+            continue;
+        }
+        if (s->open)
+            refuse(s, (*at)->token, SESSION_ERROR, why);
+        drop(s, at);
+    }
+}
+
 
 void asks_progress(struct client *c, const struct envelope *e)
 {
@@ -222,6 +397,10 @@ bool asks_cancel(struct session *s, const struct envelope *e)
         if (!span_equal((*at)->token, e->cancels))
             continue;
         struct client *c = (*at)->client;
+        if (!c) {           /* who comes back for it is not asked any more */
+            drop(s, at);
+            return true;
+        }
         const struct call *k = (*at)->call;
         uint64_t id = (*at)->id;
         drop(s, at);
@@ -240,7 +419,7 @@ void asks_client_gone(struct client *c)
             at = &(*at)->next;
             continue;
         }
-        if (s->open)
+        if (s->open && (*at)->token.n)
             refuse(s, (*at)->token, SESSION_ERROR, "the client has gone before it answered");
         drop(s, at);
     }
@@ -248,10 +427,18 @@ void asks_client_gone(struct client *c)
 
 void asks_forget(struct session *s)
 {
-    while (s->asks) {
-        struct ask a = *s->asks;
-        drop(s, &s->asks);
-        tell_cancelled(a.client, a.call, a.id, "the server has ended");
+    struct ask **at = &s->asks;
+
+    while (*at) {
+        struct ask a = **at;
+        if (a.key.n) {      /* the call can be made again with the next run */
+            at = &(*at)->next;
+            continue;
+        }
+        drop(s, at);
+        if (a.client)
+            tell_cancelled(a.client, a.call, a.id, "the server has ended");
+        at = &s->asks;
     }
 }
 
@@ -266,9 +453,15 @@ bool asks_pending(const struct session *s, const struct call *k)
 
 void asks_call_over(struct session *s, const struct call *k)
 {
-    for (struct ask *a = s->asks; a; a = a->next) {
+    for (struct ask **at = &s->asks; *at;) {
+        struct ask *a = *at;
+        if (a->call == k && a->key.n) {
+            drop(s, at);
+            continue;
+        }
         if (a->call == k)
             a->call = NULL;
+        at = &a->next;
     }
 }
 
@@ -291,5 +484,5 @@ bool asks_must_wait(const struct client *c, const struct envelope *e)
         if (k->owner != c->number && may_ask(k->method))
             return true;
     }
-    return false;
+    return rounds_may_ask_more(s);
 }

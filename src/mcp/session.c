@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mcp/session_internal.h"
@@ -108,6 +109,8 @@ struct session *session_new(struct ev_loop *loop, const struct session_config *c
     s->stats.last_ping_us = -1;
     fill_config(s, cfg);
     frame_init(&s->frame, s->cfg.max_message_bytes);
+    while (getrandom(s->park_key, sizeof(s->park_key), 0) != (ssize_t)sizeof(s->park_key))
+        ;
     ev_timer_init(&s->handshake_timer, on_handshake_timeout, 0., 0.);
     ev_timer_init(&s->ping_timer, on_ping_timer, 0., 0.);
     ev_timer_init(&s->deadline, on_calls_deadline, 0., 0.);
@@ -135,6 +138,7 @@ static void end_run(struct session *s)
     calls_forget_own(s);
     asks_forget(s);
     s->log_level = 0;
+    s->listen_id = 0;
 }
 
 void session_free(struct session *s)
@@ -147,6 +151,7 @@ void session_free(struct session *s)
     replace(&s->refused, xasprintf("server \"%s\" was removed", s->cfg.server));
     calls_fail_held(s, s->refused);
     calls_fail_flight(s, "removed");
+    listen_end(s);
     while (s->clients) {
         struct client *c = s->clients;
         if (c->events && c->events->gone)
@@ -382,7 +387,8 @@ static void ping_send(struct session *s)
     s->heard_at_ping = heard(s);
     s->ping_due = true;
     s->pings++;
-    if (session_request(s, "ping", NULL, on_ping_reply, NULL))
+    /* The modern era has no ping, but every server answers this one at once. */
+    if (session_request(s, s->modern ? "server/discover" : "ping", NULL, on_ping_reply, NULL))
         s->pings--;
     ping_after(s, ping_patience_ms(s));
 }

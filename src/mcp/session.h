@@ -23,6 +23,11 @@ struct session;
 struct client;
 struct call;
 
+#define PROTOCOL_MODERN "2026-07-28"
+
+/* Which protocol is spoken with the server. AUTO: initialize, and where that is refused the modern
+ * one; the verdict is remembered. */
+enum session_era { ERA_AUTO, ERA_LEGACY, ERA_MODERN };
 enum session_phase { SESSION_DOWN, SESSION_HANDSHAKE, SESSION_READY, SESSION_SILENT };
 
 struct session_config {
@@ -34,6 +39,7 @@ struct session_config {
     /* 0 = 30 s: how long a call waits for a server that is not ready */
     int64_t hold_timeout_ms;
     size_t max_message_bytes;       /* 0 = 64 MiB */
+    enum session_era era;
 };
 
 struct session_events {
@@ -126,6 +132,9 @@ unsigned client_get_features(const struct client *c);
 /* What an initialize said that an earlier supervisor answered: the client goes on as if it had been
  * this session's. version: of client_get_version; out of range = the latest. */
 void client_restore(struct client *c, unsigned version, unsigned features);
+/* It speaks the modern era only: what does not say so is refused. (Others may speak it, too: each
+ * request says its era.) */
+void client_set_modern(struct client *c);
 /* The place of its version among those known. */
 unsigned client_get_version(const struct client *c);
 
@@ -143,6 +152,8 @@ typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, boo
 struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* nobody waits for the reply any more; the server is not told */
 void call_abandon(struct call *k);
+/* the same, and the server is told to stop */
+void call_cancel(struct call *k);
 
 /* For the traffic view: every call in flight or held. */
 struct call_info { struct span method, name; const char *client; int64_t age_ms; bool held; };

@@ -10,10 +10,14 @@
  *   server_requests.c   what the server asks of clients: to whom, and the way back of the answer
  *   subscriptions.c     who is told of which resource; the server is asked once for each
  *   logging.c    how much of the server's log each client wants
+ *   modern.c     the modern era (2026-07-28) at either side: what is added to requests and replies
+ *   rounds.c     multi-round-trip requests between the eras
+ *   listen.c     subscriptions/listen of clients, and ours with a modern server
  *
  * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one
  * list: held (waits for the server, has no id), queued (waits for its turn, see server_requests.c),
- * flight (written, of a client, maybe abandoned) or own. held is in order of arrival, flight in order of last activity, so the head of each is the
+ * flight (written, of a client, maybe abandoned), listening (listen.c), asking or parked (rounds.c)
+ * or own. held is in order of arrival, flight in order of last activity, so the head of each is the
  * next to expire and one timer serves all.
  *
  * Callbacks may call back into the session, even free it. So every entry from outside is between
@@ -33,8 +37,10 @@ enum {
     SESSION_INVALID = -32600,
     SESSION_NO_METHOD = -32601,
     SESSION_BAD_PARAMS = -32602,
+    SESSION_BAD_VERSION = -32022,
     SESSION_MAX_ASKS = 256,              /* requests of the server that clients have to answer */
     SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
+    SESSION_PARK_GRACE_MS = 200,         /* how long a parked call may still ask more */
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,
@@ -87,6 +93,12 @@ struct call {
     const char *initialize;              /* a held initialize: the version for this client */
     uint32_t owner;                      /* the client's number, also once it is abandoned */
     int64_t cancelled_ms;                /* the server was told so; 0 = no */
+    struct round *round;                 /* its questions to a legacy client; or NULL */
+    uint64_t parked;                     /* its name, once it was parked */
+    char *late;                          /* the reply that came meanwhile */
+    size_t late_n;
+    char *adopted;                       /* token and progress of the request that resumed it */
+    struct listener *listener;           /* a subscriptions/listen: what it is told of */
     uint32_t subscription;               /* the one that a resources/subscribe began; 0 = none */
     /* the message on one line: while it waits, and for a second try; or NULL */
     char *copy;
@@ -100,6 +112,7 @@ struct call_table { struct call **slots; size_t cap, n; };
 
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void call_hold(struct session *s, struct call *k, const struct envelope *e);
+void call_forget_copy(struct session *s, struct call *k);
 /* a written one: a copy, within bounds */
 void call_keep(struct session *s, struct call *k, const struct envelope *e);
 /* to its tail; NULL = out of every list */
@@ -109,6 +122,10 @@ void call_detach(struct call *k);
 /* gives it an id and a place in the table */
 void call_number(struct session *s, struct call *k);
 void call_drop(struct session *s, struct call *k);           /* out of table and lists, and freed */
+void call_unnumber(struct session *s, struct call *k);       /* its id is used up */
+/* from now on it is answered to this request */
+void call_adopt(struct call *k, struct client *c, const struct envelope *e, call_reply_fn fn,
+                void *ctx);
 struct call *call_find(const struct session *s, uint64_t id);
 /* Ends the call with this reply, or with an error of ours. */
 void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count,
@@ -150,6 +167,8 @@ struct client {
     uint32_t number;                     /* never given to another client of the session */
     unsigned features;                   /* CLIENT_* */
     int log_level;                       /* its own wish: 1 = debug … 8 = emergency; 0 = none yet */
+    bool modern;                         /* speaks the modern era */
+    char *info;                          /* its clientInfo as JSON; NULL = unknown, or too long */
 };
 
 struct catalogue {
@@ -194,6 +213,8 @@ struct session {
     struct span init_version;            /* the token of protocolVersion in it */
     char *server_name, *server_version;
     const char *protocol;
+    bool modern;                         /* the server is: of the handshake that `init` is from */
+    bool found_modern;                   /* ERA_AUTO: its verdict */
     struct catalogue catalogue;
 
     /* ping */
@@ -205,7 +226,8 @@ struct session {
 
     /* calls and clients */
     struct call_table table;
-    struct call_list held, queued, flight, own;
+    struct call_list held, queued, flight, listening, asking, parked, own;
+    uint8_t park_key[16];
     size_t copied_bytes;
     size_t undelivered;                  /* of the run that is about to end */
     uint32_t abandoned;                  /* of flight */
@@ -224,6 +246,7 @@ struct session {
     struct subscription *subscriptions;
     uint32_t subscription_count;
     int log_level;                       /* what the server was told; 0 = nothing */
+    uint64_t listen_id;                  /* our subscriptions/listen with a modern server; 0 */
     struct latencies *latencies;         /* NULL before the first call */
     /* the counters of it; the rest is filled in when asked for */
     struct session_stats stats;
@@ -253,9 +276,17 @@ void handshake_done(struct session *s);                      /* the catalogue is
 /* starts the timer anew for this step */
 void handshake_expect(struct session *s, const char *step);
 void on_handshake_timeout(struct ev_loop *loop, ev_timer *w, int revents);
-/* A client's initialize: answered (NULL) or held. */
+/* A client's initialize, or server/discover: answered (NULL) or held. */
 struct call *handshake_client(struct client *c, const struct envelope *e, call_reply_fn fn,
                               void *ctx);
+struct call *handshake_discover(struct client *c, const struct envelope *e, call_reply_fn fn,
+                                void *ctx);
+/* The server has said what it is: kept for clients; it is open for calls. */
+void handshake_cache(struct session *s, const struct envelope *e, struct span info);
+void handshake_go_on(struct session *s);
+void handshake_name_client(struct client *c, struct span info);
+unsigned handshake_features(struct span capabilities);
+extern const char modern_version[];                          /* PROTOCOL_MODERN */
 
 void catalogue_init(struct session *s);
 void catalogue_fini(struct session *s);
@@ -269,6 +300,8 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
 void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn, void *ctx,
                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 void router_flush(struct session *s);                        /* writes what is held */
+/* Writes a call of the list `asking` again, or holds it. */
+void router_again(struct session *s, struct call *k, const struct envelope *e);
 /* Writes the queued calls whose turn it is. */
 void router_next_turn(struct session *s);
 /* Answers {} */
@@ -298,21 +331,75 @@ void asks_call_over(struct session *s, const struct call *k);
 /* Whether this request may have to wait because calls of another client are in flight. */
 bool asks_must_wait(const struct client *c, const struct envelope *e);
 
+/* Asks the legacy client of k one question of a modern server; false: k was failed. */
+bool asks_question(struct session *s, struct call *k, struct span key, struct span method,
+                   struct span params);
+/* Open questions of a parked call: as members of inputRequests; answered from inputResponses. */
+void asks_list_parked(const struct session *s, const struct call *k, struct buf *out);
+void asks_answer_parked(struct session *s, const struct call *k, struct span responses);
+void asks_refuse_parked(struct session *s, const struct call *k, const char *why);
+
+/* ---- multi-round-trip requests (rounds.c) ---- */
+bool rounds_is_question(const struct envelope *e);
+void rounds_question(struct session *s, struct call *k, const struct envelope *e);
+void rounds_answer(struct session *s, struct call *k, struct span key, const struct envelope *e);
+void rounds_free(struct call *k);
+bool rounds_park(struct session *s, struct call *k);
+/* A call was parked just now: what asked one question may have asked another beside it. */
+bool rounds_may_ask_more(const struct session *s);
+struct call *rounds_parked_owner(const struct session *s);
+struct call *rounds_resume(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
+                           bool *ret_refused);
+void rounds_keep_late(struct call *k, const struct envelope *e);
+
 /* ---- resources/subscribe (subscriptions.c) ---- */
 /* true: answered here. false: it goes to the server; *ret is then the subscription that hangs on
  * the answer (0: none). */
+void subscriptions_watch(struct session *s, const char *uri, uint32_t watcher);
+void subscriptions_unwatch(struct session *s, uint32_t watcher);
+/* Appends "uri","uri" of all that is watched. */
+void subscriptions_list(const struct session *s, struct buf *out);
 bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                         uint32_t *ret);
 bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void subscriptions_failed(struct session *s, uint32_t number);
 void subscriptions_tell(struct session *s, const struct envelope *e);
-void subscriptions_client_gone(struct client *c);
 void subscriptions_again(struct session *s);                 /* to a server that was started anew */
 void subscriptions_fini(struct session *s);
 
+/* ---- the modern era (modern.c) ---- */
+/* What a request says of its client; NULL, or the answer why it cannot be served. */
+bool modern_admit(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* server/discover with the server, and for clients from its answer or from that to initialize. */
+void modern_discover(struct session *s);
+void modern_compose_discover(const struct session *s, struct span id, struct buf *out);
+void modern_compose_initialize(const struct session *s, struct span id, const char *version,
+                               struct buf *out);
+/* {…} of a request of our own, or of this client. In out. */
+void modern_meta(const struct client *c, struct buf *out);
+/* A legacy client's request on its way to a modern server: the place of `text` in it. */
+const char *modern_meta_place(const struct client *c, const struct envelope *e, struct buf *text);
+/* A modern client's _meta on its way to a legacy server, which would not understand what the era
+ * put there; token stands for its progress token. */
+void modern_strip_meta(const struct envelope *e, struct span token, struct buf *out);
+/* A legacy server's reply on its way to a modern client. */
+int modern_dress(const struct call *k, const struct envelope *e, struct iovec *iov, int count);
+
+/* ---- subscriptions/listen (listen.c) ---- */
+struct call *listen_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+void listen_begin(struct session *s, struct call *k, const struct envelope *e);
+void listen_free(struct session *s, struct call *k);
+void listen_end(struct session *s);          /* the server goes for good */
+void listen_upstream(struct session *s);     /* to a modern server, from what is watched now */
+void listen_tell_lists(struct session *s, const struct envelope *e);
+void listen_tell_updated(struct session *s, struct span uri, bool (*wants)(const struct session *s,
+                         uint32_t watcher, const char *uri), const char *text);
+
 /* ---- logging (logging.c) ---- */
+int logging_level(struct span token);        /* 0 = none */
+const char *logging_name(int level);
 bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 bool logging_wants(const struct client *c, const struct envelope *e);
-void logging_update(struct session *s);      /* tells the server the most verbose wish, if it changed */
+void logging_update(struct session *s);      /* tells the server the most verbose wish */
 
 #endif

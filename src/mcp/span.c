@@ -58,6 +58,24 @@ struct span span_member(struct span object, const char *key)
     return (struct span){0};
 }
 
+bool span_next_member(const char **at, const char *end, struct member *ret)
+{
+    const char *p = jscan_space(*at, end);
+
+    if (p < end && *p == ',')
+        p = jscan_space(p + 1, end);
+    if (p == end || *p != '"')
+        return false;
+    const char *after = jscan_value(p, end, NULL);
+    const char *from = after ? jscan_space(jscan_space(after, end) + 1, end) : NULL;
+    const char *to = from && from < end ? jscan_value(from, end, NULL) : NULL;
+    if (!to)
+        return false;
+    *ret = (struct member){{p, (size_t)(after - p)}, {from, (size_t)(to - from)}};
+    *at = to;
+    return true;
+}
+
 char *span_decode(struct span token, size_t max)
 {
     AUTO_BUF struct buf text = BUF_INIT;
@@ -71,6 +89,11 @@ char *span_decode(struct span token, size_t max)
             n--;
     }
     return xstrndup(buf_str(&text), n);
+}
+
+bool span_is_empty(struct span token)
+{
+    return token.n < 2 || jscan_space(token.p + 1, token.p + token.n) == token.p + token.n - 1;
 }
 
 bool span_to_id(struct span token, uint64_t *ret)

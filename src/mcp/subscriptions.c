@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* resources/subscribe of many clients on one server: the server hears of a resource once, however
- * many clients watch it, and again when it was started anew. A notification about it reaches those
- * who watch it and nobody else. */
+ * many watch it, and again when it was started anew. A notification about it reaches those who watch
+ * it and nobody else. Who watches is a number: of a legacy client, or of a subscriptions/listen. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -10,9 +10,8 @@
 struct subscription {
     struct subscription *next;
     uint32_t number;
-    uint32_t *watchers;              /* numbers of clients */
+    uint32_t *watchers;
     uint32_t count;
-    uint32_t round;                  /* of session.round */
     char *uri;                       /* escapes undone */
     struct buf token;                /* as JSON */
 };
@@ -38,27 +37,27 @@ static void drop(struct session *s, struct subscription **at)
     free(sub);
 }
 
-static bool watches(const struct subscription *sub, const struct client *c)
+static bool watches(const struct subscription *sub, uint32_t watcher)
 {
     for (uint32_t i = 0; i < sub->count; i++) {
-        if (sub->watchers[i] == c->number)
+        if (sub->watchers[i] == watcher)
             return true;
     }
     return false;
 }
 
-static void add(struct subscription *sub, const struct client *c)
+static void add(struct subscription *sub, uint32_t watcher)
 {
-    if (watches(sub, c))
+    if (watches(sub, watcher))
         return;
     sub->watchers = xrealloc(sub->watchers, (sub->count + 1) * sizeof(*sub->watchers));
-    sub->watchers[sub->count++] = c->number;
+    sub->watchers[sub->count++] = watcher;
 }
 
-static bool leave(struct subscription *sub, const struct client *c)
+static bool leave(struct subscription *sub, uint32_t watcher)
 {
     for (uint32_t i = 0; i < sub->count; i++) {
-        if (sub->watchers[i] == c->number) {
+        if (sub->watchers[i] == watcher) {
             sub->watchers[i] = sub->watchers[--sub->count];
             return true;
         }
@@ -77,7 +76,9 @@ static void ask(struct session *s, const char *method, const struct subscription
 {
     AUTO_FREE char *params = xasprintf("{\"uri\":%s}", sub->token.data);
 
-    if (s->open)
+    if (s->modern)
+        listen_upstream(s);
+    else if (s->open)
         session_request(s, method, params, on_answer, NULL);
 }
 
@@ -88,6 +89,33 @@ static char *uri_of(const struct envelope *e)
     struct span token = span_member(e->params, "uri");
 
     return token.n > MAX_URI ? xstrdup("") : span_decode(token, MAX_URI);
+}
+
+static struct subscription *subscription_new(struct session *s, const char *uri)
+{
+    struct subscription *sub = xcalloc(1, sizeof(*sub));
+
+    sub->uri = xstrdup(uri);
+    sub->number = ++s->next_client;      /* any number that is used once */
+    buf_add_json(&sub->token, uri, strlen(uri));
+    buf_str(&sub->token);
+    sub->next = s->subscriptions;
+    s->subscriptions = sub;
+    s->subscription_count++;
+    return sub;
+}
+
+void subscriptions_watch(struct session *s, const char *uri, uint32_t watcher)
+{
+    struct subscription *sub = *uri ? *find(s, uri) : NULL;
+
+    if (!sub && *uri && s->subscription_count < SESSION_MAX_SUBSCRIPTIONS) {
+        sub = subscription_new(s, uri);
+        add(sub, watcher);
+        ask(s, "resources/subscribe", sub);
+    } else if (sub) {
+        add(sub, watcher);
+    }
 }
 
 bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
@@ -101,7 +129,7 @@ bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_f
         return false;       /* the server says what is wrong with it */
     struct subscription *sub = *find(s, uri);
     if (sub) {
-        add(sub, c);
+        add(sub, c->number);
         router_answer_empty(s, e->id, fn, ctx);
         return true;
     }
@@ -111,15 +139,14 @@ bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_f
                       SESSION_MAX_SUBSCRIPTIONS, s->cfg.server);
         return true;
     }
-    sub = xcalloc(1, sizeof(*sub));
-    sub->uri = TAKE(uri);
-    sub->number = *ret = ++s->next_client;      /* any number that is used once */
-    buf_add_json(&sub->token, sub->uri, strlen(sub->uri));
-    buf_str(&sub->token);
-    add(sub, c);
-    sub->next = s->subscriptions;
-    s->subscriptions = sub;
-    s->subscription_count++;
+    sub = subscription_new(s, uri);
+    add(sub, c->number);
+    if (s->modern) {
+        listen_upstream(s);
+        router_answer_empty(s, e->id, fn, ctx);
+        return true;
+    }
+    *ret = sub->number;
     return false;
 }
 
@@ -139,33 +166,48 @@ bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_
     AUTO_FREE char *uri = uri_of(e);
     struct subscription **at = find(s, uri);
 
-    if (!*at || !leave(*at, c))
+    if (!*at || !leave(*at, c->number))
         return false;
     if (!(*at)->count) {
         drop(s, at);
-        return false;       /* nobody watches any more: the server is told by this request */
+        if (!s->modern)
+            return false;   /* nobody watches any more: the server is told by this request */
+        listen_upstream(s);
     }
     router_answer_empty(s, e->id, fn, ctx);
     return true;
 }
 
-void subscriptions_client_gone(struct client *c)
+void subscriptions_unwatch(struct session *s, uint32_t watcher)
 {
-    struct session *s = c->session;
+    bool dropped = false;
 
     for (struct subscription **at = &s->subscriptions; *at;) {
-        if (leave(*at, c) && !(*at)->count) {
-            ask(s, "resources/unsubscribe", *at);
+        if (leave(*at, watcher) && !(*at)->count) {
+            if (!s->modern)
+                ask(s, "resources/unsubscribe", *at);
             drop(s, at);
+            dropped = true;
         } else {
             at = &(*at)->next;
         }
+    }
+    if (dropped)
+        listen_upstream(s);
+}
+
+void subscriptions_list(const struct session *s, struct buf *out)
+{
+    for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next) {
+        buf_add(out, sub->token.data, sub->token.len);
+        buf_add_str(out, sub->next ? "," : "");
     }
 }
 
 void subscriptions_again(struct session *s)
 {
-    for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next)
+    listen_upstream(s);
+    for (const struct subscription *sub = s->subscriptions; sub && !s->modern; sub = sub->next)
         ask(s, "resources/subscribe", sub);
 }
 
@@ -178,10 +220,10 @@ static bool concerns(const struct subscription *sub, const char *uri)
            (!uri[n] || uri[n] == '/' || (n && sub->uri[n - 1] == '/'));
 }
 
-static bool wants(const struct session *s, const struct client *c, const char *uri)
+static bool wants(const struct session *s, uint32_t watcher, const char *uri)
 {
     for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next) {
-        if (concerns(sub, uri) && watches(sub, c))
+        if (concerns(sub, uri) && watches(sub, watcher))
             return true;
     }
     return false;
@@ -192,14 +234,26 @@ static bool wants(const struct session *s, const struct client *c, const char *u
 void subscriptions_tell(struct session *s, const struct envelope *e)
 {
     AUTO_FREE char *uri = uri_of(e);
+    AUTO_BUF struct buf plain = BUF_INIT;
+    struct envelope own = *e;
+    struct span token = span_member(e->params, "uri");
+
+    /* That of a modern server names our own subscription. */
+    if (e->subscription.n) {
+        buf_add_str(&plain, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","
+                            "\"params\":{\"uri\":");
+        buf_add(&plain, token.p, token.n);
+        buf_add_str(&plain, "}}");
+        own.body = (struct span){plain.data, plain.len};
+    }
+    listen_tell_updated(s, token, wants, uri);
     uint32_t round = ++s->round;
     struct client *c = s->clients;
-
     while (c) {
         bool told = c->round == round;
         c->round = round;
-        if (!told && wants(s, c, uri)) {
-            relay_tell(c, NULL, e, (struct span){0});
+        if (!told && wants(s, c->number, uri)) {
+            relay_tell(c, NULL, &own, (struct span){0});
             c = s->clients;
         } else {
             c = c->next;

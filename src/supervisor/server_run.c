@@ -91,6 +91,13 @@ static void on_catalogue(void *ctx)
     fleet_server_changed(s->fleet, s);
 }
 
+static enum session_era era_of(enum mcp_protocol protocol)
+{
+    return protocol == MCP_PROTOCOL_LEGACY   ? ERA_LEGACY
+           : protocol == MCP_PROTOCOL_MODERN ? ERA_MODERN
+                                             : ERA_AUTO;
+}
+
 static struct session_config session_settings(const struct server *s)
 {
     const struct config_server *c = s->config;
@@ -99,6 +106,7 @@ static struct session_config session_settings(const struct server *s)
     return (struct session_config){
         .server = s->name, .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
         .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call,
+        .era = c ? era_of(c->mcp_protocol) : ERA_AUTO,
     };
 }
 

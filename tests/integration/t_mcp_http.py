@@ -204,6 +204,70 @@ def test_who_leaves_and_who_does_not_read(t):
     t.ok("cancelled" not in json.dumps(m.api.get("/servers/good/logs?tail=100")), "the server was not told to stop")
 
 
+MODERN = "2026-07-28"
+IO = "io.modelcontextprotocol/"
+
+
+def modern(http, method, params=None, ident=1, **headers):
+    """A request of the modern era: (path, body, headers) for Http.post and Http.events."""
+    params = dict(params or {})
+    params["_meta"] = dict({IO + "protocolVersion": MODERN, IO + "clientCapabilities": {}}, **params.get("_meta", {}))
+    sent = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+    if "name" in params:
+        sent["Mcp-Name"] = params["name"]
+    sent.update(headers)
+    return json.dumps({"jsonrpc": "2.0", "id": ident, "method": method, "params": params}), sent
+
+
+def test_modern_requests(t):
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    m.wait_server("good")
+    http = m.api.http
+
+    def post(*args, **headers):
+        body, sent = modern(http, *args, **headers)
+        return http.post("/mcp/good", body, headers=sent)
+
+    reply = post("tools/call", call("echo", {"text": "x"}))
+    t.eq((reply.status, text(reply.json()["result"]), reply.json()["result"]["resultType"]), (200, "x", "complete"), "a call")
+    t.eq(reply.headers.get("Mcp-Session-Id"), None, "there are no sessions")
+    reply = post("tools/call", call("echo"), **{"Mcp-Name": "add"})
+    t.eq((reply.status, reply.json()["error"]["code"], reply.json()["id"]), (400, -32020, 1), "a header that says something else")
+    reply = post("no/such")
+    t.eq((reply.status, reply.json()["error"]["code"]), (404, -32601), "an unknown method")
+    reply = post("initialize", {"protocolVersion": MODERN})
+    t.eq((reply.status, reply.json()["error"]["code"]), (404, -32601), "no initialize")
+    body, sent = modern(http, "subscriptions/listen", {"notifications": {"toolsListChanged": True}}, "sub")
+    with http.events("/mcp/good", 30, sent, body) as stream:
+        acknowledged, ident = message(stream)
+        t.eq((acknowledged["params"]["notifications"], ident), ({"toolsListChanged": True}, None), "a subscription")
+        post("tools/call", call("announce"))
+        changed, _ = message(stream)
+        t.eq((changed["method"], changed["params"]["_meta"][IO + "subscriptionId"]),
+             ("notifications/tools/list_changed", "sub"), "is told of changes")
+        m.api.post("/servers/good/restart")
+        m.wait_server("good")
+        wait_for(lambda: post("tools/call", call("announce")).status == 200, 10, "a call")
+        t.eq(message(stream)[0]["method"], "notifications/tools/list_changed", "also by the server's next run")
+    wait_for(lambda: m.server("good")["calls"]["clients"] == 0, 10, "the client to be gone with its stream")
+
+
+def test_modern_clients_cancel_by_leaving(t):
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    m.wait_server("good")
+    http = m.api.http
+    body, sent = modern(http, "tools/call", call("progress", {"steps": 1000, "ms": 20}, token=1))
+    with http.events("/mcp/good", 30, sent, body) as stream:
+        t.eq(message(stream)[0]["method"], "notifications/progress", "a call is under way")
+    wait_for(lambda: m.server("good")["calls"]["clients"] == 0, 10, "its client to be gone")
+    body, sent = modern(http, "tools/call", call("sleep", {"ms": 30000}))
+    connection = http.connect()
+    connection.request("POST", "/mcp/good", body, sent)
+    wait_for(lambda: m.server("good")["calls"]["clients"] == 1, 10, "a call")
+    connection.close()
+    wait_for(lambda: "cancelled" in json.dumps(m.api.get("/servers/good/logs?tail=100")), 10, "the server to be told")
+
+
 @limit(90)
 def test_long_calls_are_kept_alive(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good")}})

@@ -93,6 +93,9 @@ static const struct {
      "{\"mcpServers\": {\"a\":{\"url\":\"https://x/mcp\",\"type\":\"http\"}}}", ""},
     {"an unknown protocol", SERVER("\"protocol\":\"stdo\""),
      "E1 mcpServers[0].protocol: \"stdo\" is no protocol: did you mean \"stdio\"\n"},
+    {"an unknown era", SERVER("\"mcp_protocol\":\"2026\""),
+     "E1 mcpServers[0].mcp_protocol: \"2026\" is none of \"auto\", \"legacy\" (initialize) and "
+     "\"modern\" (2026-07-28)\n"},
     {"misspelt keys",
      ISOLATION("\"memory_limt\":\"1g\",\"networkmode\":\"none\",\n\"memory\":1,\"zzz\":2"),
      "W2 mcpServers[0].isolation.memory_limt: unknown key, it has no effect: did you mean \"memory_limit\"?\n"
@@ -331,7 +334,8 @@ static void test_values(void)
         "\"logging\": {\"level\": \"debug\", \"log_dir\": \"~/l\", \"max_size\": 10}, \"mcp_auth\": \"none\",\r\n"
         "\"call_tool_timeout\": \"1h30m\",\r\n"
         "\"mcpServers\": {\"g\": {\"command\": \"~/bin/x\", \"cwd\": \"~/w\", \"env\": {\"T\": \"a${env:TOKEN}b\", "
-        "\"E\": \"\"}, \"disabled\": true, \"quarantined\": true, \"init_timeout\": \"5s\", \"type\": \"stdio\",\r\n"
+        "\"E\": \"\"}, \"disabled\": true, \"quarantined\": true, \"init_timeout\": \"5s\", \"type\": \"stdio\", "
+        "\"mcp_protocol\": \"modern\",\r\n"
         "\"args\": [\"\", \"${env:TOKEN}\", \"${other}\", \"$\"], \"isolation\": {\"memory_limit\": \"0\", \"cpu_limit\": 1.5,"
         "\r\n\"enable_cache_volume\": \"shared\", \"mode\": \"none\", \"log_max_files\": 2, \"pids_limit\": \"100\"}}},\n"
         "\"docker_isolation\": {\"total_memory\": \"4g\", \"pids_limit\": -1}}";
@@ -360,6 +364,7 @@ static void test_values(void)
     is_str(kvvec_get(&s->env, "E"), "", "an empty value stays");
     is_int(s->enabled, TRI_NO, "disabled is enabled: false");
     ok(s->quarantined, "quarantined");
+    is_int(s->mcp_protocol, MCP_PROTOCOL_MODERN, "mcp_protocol");
     is_int(s->init_timeout_ms, 5000, "init_timeout");
     is_str(s->protocol, "stdio", "type is protocol");
     is_int(s->args.n, 4, "empty arguments stay");

@@ -110,7 +110,7 @@ static void test_initialize_before_ready(void)
 
 static void test_handshake_failures(void)
 {
-    struct session_config cfg = {.init_timeout_ms = 30};
+    struct session_config cfg = {.init_timeout_ms = 30, .era = ERA_LEGACY};
     struct rig r;
 
     rig_open(&r, &cfg);

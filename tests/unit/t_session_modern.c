@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The modern era (2026-07-28) at either side of a session: handshakes, what is added to and taken
+ * from messages between the eras, multi-round-trip requests both ways, subscriptions. */
+#include "session_rig.h"
+
+#define IO "io.modelcontextprotocol/"
+#define META(more) \
+    "\"_meta\":{\"" IO "protocolVersion\":\"2026-07-28\",\"" IO "clientInfo\":{\"name\":\"new\"," \
+    "\"version\":\"2\"},\"" IO "clientCapabilities\":{\"elicitation\":{}}" more "}"
+#define MODERN(id, method, more) \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":{" META("") more "}}"
+#define LEGACY(id, method, params) \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\"" params "}"
+#define HELLO "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{" \
+    "\"protocolVersion\":\"2025-06-18\",\"capabilities\":{\"elicitation\":{}},"       \
+    "\"clientInfo\":{\"name\":\"old\",\"version\":\"1\"}}}"
+#define DISCOVERED "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"]," \
+    "\"capabilities\":{\"tools\":{\"listChanged\":true},\"resources\":{\"subscribe\":true}}," \
+    "\"instructions\":\"be kind\",\"ttlMs\":5,\"_meta\":{\"" IO "serverInfo\":{\"name\":\"srv\"," \
+    "\"version\":\"3\"}}}"
+
+static void start_modern(struct rig *r, const struct session_config *cfg)
+{
+    rig_open(r, cfg);
+    up(r);
+    const char *line = next_line(r);
+    ok(line && strstr(line, "\"method\":\"server/discover\",\"params\":{\"_meta\":{\"" IO
+                            "protocolVersion\":\"2026-07-28\""), "the server is discovered: %s", line);
+    says_result(r, "1", DISCOVERED);
+    line = next_line(r);
+    ok(line && strstr(line, "\"subscriptions/listen\"") && strstr(line, "\"toolsListChanged\":true"),
+       "its changes are listened to: %s", line);
+    line = next_line(r);
+    ok(line && strstr(line, "\"tools/list\",\"params\":{\"_meta\":{"), "and its tools read: %s", line);
+    says_result(r, "3", "{\"tools\":[],\"resultType\":\"complete\"}");
+    is_int(session_get_phase(r->s), SESSION_READY, "it is ready");
+    is_str(session_get_server_version(r->s), "3", "it is known");
+}
+
+static void start_legacy(struct rig *r, const struct session_config *cfg)
+{
+    rig_open(r, cfg);
+    up(r);
+    AUTO_FREE char *id = xstrdup(next_id(r));
+    says_result(r, id, "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"logging\":{},"
+                       "\"prompts\":{\"listChanged\":true},\"resources\":{\"subscribe\":true}},"
+                       "\"serverInfo\":{\"name\":\"srv\",\"version\":\"3\"}}");
+    next_line(r);
+}
+
+static void is_line(struct rig *r, const char *want, const char *what)
+{
+    is_str(next_line(r), want, "%s", what);
+}
+
+static void test_auto(void)
+{
+    struct rig r;
+
+    rig_open(&r, NULL);
+    up(&r);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32022,\"message\":\"no\"}}",
+         next_id(&r));
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "server/discover"), "initialize refused: the other era is tried");
+    says_result(&r, "2", DISCOVERED);
+    is_str(session_get_protocol(r.s), "2026-07-28", "and spoken");
+    session_down(r.s, "stopped");
+    up(&r);
+    line = next_line(&r);
+    ok(line && strstr(line, "server/discover"), "the verdict is remembered: %s", line);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32601,\"message\":\"no\"}}");
+    ok(strstr(r.failed.text, "server/discover was refused: no"), "a failure: %s", r.failed.text);
+    session_down(r.s, "stopped");
+    up(&r);
+    line = next_line(&r);
+    ok(line && strstr(line, "\"initialize\""), "forgets it");
+    rig_close(&r);
+}
+
+static void test_modern_both(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    sends(c, &p, MODERN("\"a\"", "server/discover", ""));
+    ok(has(&p.text, "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"result\":{\"resultType\":\"complete\","
+                    "\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{\"tools\"") &&
+           has(&p.text, "\"ttlMs\":5") && has(&p.text, "\"instructions\":\"be kind\""),
+       "discover is answered here");
+    is_str(client_get_label(c), "new 2", "the client is known");
+    sends(c, &p, MODERN("7", "tools/call", ",\"name\":\"t\""));
+    is_line(&r, MODERN("4", "tools/call", ",\"name\":\"t\""), "a call passes as it is");
+    says_result(&r, "4", "{\"resultType\":\"input_required\",\"requestState\":\"s\"}");
+    is_str(buf_str(&p.text), "{\"result\":{\"resultType\":\"input_required\",\"requestState\":\"s\"},"
+                             "\"jsonrpc\":\"2.0\",\"id\":7}", "and so does its answer");
+    static const struct { const char *message, *want; } refused[] = {
+        {MODERN("1", "initialize", ""), "-32601"}, {MODERN("1", "ping", ""), "-32601"},
+        {MODERN("1", "logging/setLevel", ""), "-32601"},
+        {MODERN("1", "resources/subscribe", ""), "-32601"},
+        {LEGACY("1", "tools/list", ""), "-32602,\"message\":\"params._meta must have "},
+        {LEGACY("1", "tools/list", ",\"params\":{\"_meta\":{\"" IO
+                "protocolVersion\":\"2026-07-28\"}}"), "clientCapabilities"},
+        {LEGACY("1", "tools/list", ",\"params\":{\"_meta\":{\"" IO "protocolVersion\":\"v9\",\"" IO
+                "clientCapabilities\":{}}}"),
+         "-32022,\"message\":\"this protocol version is not supported\",\"data\":{\"supported\":["
+         "\"2026-07-28\"],\"requested\":\"v9\"}}}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        sends(c, &p, refused[i].message);
+        ok(has(&p.text, refused[i].want), "refused: %s", refused[i].message);
+        is_line(&r, NULL, "and not passed on");
+    }
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+#define OLD_META "\"" IO "protocolVersion\":\"2026-07-28\",\"" IO "clientInfo\":{\"name\":\"old\"," \
+    "\"version\":\"1\"},\"" IO "clientCapabilities\":{\"elicitation\":{\"form\":{}}},\"" IO     \
+    "logLevel\":\"info\""
+
+static void test_legacy_client_modern_server(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    sends(c, &p, HELLO);
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":"
+           "\"2025-06-18\",\"capabilities\":{\"tools\":{\"listChanged\":true},\"resources\":"
+           "{\"subscribe\":true}},\"serverInfo\":{\"name\":\"srv\",\"version\":\"3\"},"
+           "\"instructions\":\"be kind\"}}", "it is welcomed in its own era");
+    sends(c, &p, LEGACY("1", "tools/list", ""));
+    is_line(&r, LEGACY("4", "tools/list", ",\"params\":{\"_meta\":{" OLD_META "}}"),
+            "a request without parameters says who asks");
+    sends(c, &p, LEGACY("2", "tools/list", ",\"params\":{}"));
+    is_line(&r, LEGACY("5", "tools/list", ",\"params\":{\"_meta\":{" OLD_META "}}"), "with none");
+    sends(c, &p, LEGACY("3", "tools/call", ",\"params\":{\"_meta\":{\"progressToken\":\"x\"},"
+                        "\"name\":\"t\"}"));
+    is_line(&r, LEGACY("6", "tools/call", ",\"params\":{\"_meta\":{" OLD_META ",\"progressToken\":6},"
+                       "\"name\":\"t\"}"), "beside its own _meta");
+    sends(c, &p, LEGACY("4", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    is_line(&r, LEGACY("7", "tools/call", ",\"params\":{\"_meta\":{" OLD_META "},\"name\":\"t\"}"),
+            "before the rest");
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\",\"params\":"
+             "{\"_meta\":{\"" IO "subscriptionId\":2}}}");
+    is_str(buf_str(&got), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"};",
+           "changes come without our subscription");
+    buf_clear(&got);
+    sends(c, &p, LEGACY("5", "resources/subscribe", ",\"params\":{\"uri\":\"a:b\"}"));
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}", "a resource is watched");
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"resourceSubscriptions\":[\"a:b\"]"), "by listening anew: %s", line);
+    is_line(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":2}}",
+            "and not as before");
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":"
+             "{\"_meta\":{\"" IO "subscriptionId\":8},\"uri\":\"a:b\"}}");
+    is_str(buf_str(&got), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","
+                          "\"params\":{\"uri\":\"a:b\"}};", "it is told");
+    client_close(c);
+    line = next_line(&r);
+    ok(line && strstr(line, "cancelled") == NULL && !strstr(line, "resourceSubscriptions"),
+       "nobody watches any more: %s", line);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+static void test_rounds_for_a_legacy_client(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    sends(c, &p, HELLO);
+    sends(c, &p, LEGACY("1", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    next_line(&r);
+    says_result(&r, "4", "{\"resultType\":\"input_required\",\"requestState\":\"s1\",\"inputRequests\":{"
+                "\"who\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"?\"}},"
+                "\"why\":{\"method\":\"elicitation/create\",\"params\":{\"message\":\"!\"}}}}");
+    is_str(buf_str(&got),
+           "asks of a call:{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\","
+           "\"params\":{\"message\":\"?\"}};asks of a call:{\"jsonrpc\":\"2.0\",\"id\":2,"
+           "\"method\":\"elicitation/create\",\"params\":{\"message\":\"!\"}};", "it is asked");
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"action\":\"decline\"}}");
+    is_line(&r, NULL, "one answer is not enough");
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"action\":\n\"accept\"}}");
+    is_line(&r, LEGACY("5", "tools/call", ",\"params\":{\"_meta\":{" OLD_META "},\"inputResponses\":{"
+            "\"why\":{\"action\":\"decline\"},\"who\":{\"action\": \"accept\"}},\"requestState\":\"s1\","
+            "\"name\":\"t\"}"), "the call is made again with both");
+    says_result(&r, "5", "{\"resultType\":\"input_required\",\"inputRequests\":{\"more\":{\"method\":"
+                "\"elicitation/create\",\"params\":{}}}}");
+    session_down(r.s, "exited 3");
+    is_int(p.count, 1, "the end of the server does not matter meanwhile");
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"action\":\"cancel\"}}");
+    up(&r);
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says_result(&r, id, DISCOVERED);
+    next_line(&r);
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"inputResponses\":{\"more\":{\"action\":\"cancel\"}},\"name\":\"t\"}"),
+       "the next one is asked: %s", line);
+    AUTO_BUF struct buf text = BUF_INIT;
+    buf_add_str(&text, line);
+    struct envelope e;
+    envelope_scan(text.data, text.len, &e, NULL);
+    AUTO_FREE char *again = xstrndup(e.id.p, e.id.n);
+    says_result(&r, again, "{\"content\":[],\"resultType\":\"complete\"}");
+    ok(has(&p.text, "\"content\":[]") && has(&p.text, "\"id\":1}"), "the client gets its answer");
+
+    buf_clear(&r.out);
+    sends(c, &p, LEGACY("2", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    AUTO_FREE char *third = xstrdup(next_id(&r));
+    says_result(&r, third, "{\"resultType\":\"input_required\",\"inputRequests\":{\"a\":{\"method\":"
+                "\"sampling/createMessage\",\"params\":{}}}}");
+    ok(has(&p.text, "\"error\"") && has(&p.text, "does not have this capability"),
+       "what it cannot be asked fails the call");
+    sends(c, &p, LEGACY("3", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    AUTO_FREE char *fourth = xstrdup(next_id(&r));
+    says_result(&r, fourth, "{\"resultType\":\"input_required\",\"inputRequests\":{\"a\":{\"method\":"
+                "\"elicitation/create\",\"params\":{}}}}");
+    client_close(c);
+    is_line(&r, NULL, "a client that leaves takes its call along");
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+static void test_modern_client_legacy_server(void)
+{
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    sends(c, &p, MODERN("1", "server/discover", ""));
+    ok(has(&p.text, "\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],"
+                    "\"capabilities\":{\"logging\":{},") &&
+           has(&p.text, "\"_meta\":{\"" IO "serverInfo\":{\"name\":\"srv\",\"version\":\"3\"}}"),
+       "it is welcomed in its own era");
+    sends(c, &p, LEGACY("\"x\"", "tools/call", ",\"params\":{\"name\":\"t\",\"arguments\":{},"
+                        META(",\"progressToken\":\"x\",\"org.example/a\":1") "}"));
+    AUTO_FREE char *id = NULL;
+    const char *line = next_line(&r);
+    AUTO_FREE char *call = xstrdup(line ? line : "");
+    ok(strstr(call, "\"arguments\":{},\"_meta\":{\"progressToken\":") &&
+           strstr(call, ",\"org.example/a\":1}}}") && !strstr(call, IO),
+       "what is of the era is taken out of _meta: %s", call);
+    struct envelope e;
+    envelope_scan(call, strlen(call), &e, NULL);
+    id = xstrndup(e.id.p, e.id.n);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"error\"}}");
+    is_int((long)got.len, 0, "no log without a level");
+    says_result(&r, id, "{\"content\":[]}");
+    is_str(buf_str(&p.text), "{\"result\":{\"resultType\":\"complete\",\"content\":[]},"
+                             "\"jsonrpc\":\"2.0\",\"id\":\"x\"}", "its result says what it is");
+    sends(c, &p, MODERN("2", "resources/list", ""));
+    AUTO_FREE char *list = xstrdup(next_id(&r));
+    says_result(&r, list, "{ }");
+    is_str(buf_str(&p.text), "{\"result\":{\"resultType\":\"complete\",\"ttlMs\":0,"
+           "\"cacheScope\":\"private\" },\"jsonrpc\":\"2.0\",\"id\":2}", "a list how long it lasts");
+    sends(c, &p, MODERN("3", "resources/read", ",\"uri\":\"a\""));
+    AUTO_FREE char *read = xstrdup(next_id(&r));
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32002,\"message\":\"m\"}}", read);
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":-32602,"
+                             "\"message\":\"m\"}}", "an error has the era's code");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+/* The value of "requestState" in a reply. */
+static char *state_in(const struct buf *text)
+{
+    const char *at = strstr(buf_str(text), "\"requestState\":\"");
+
+    return at ? xstrndup(at + 16, strcspn(at + 16, "\"")) : xstrdup("none");
+}
+
+static struct call *comes_back(struct client *c, struct reply *p, const char *state,
+                               const char *responses)
+{
+    AUTO_FREE char *text = xasprintf(
+        MODERN("9", "tools/call", ",\"name\":\"t\",\"requestState\":\"%s\",\"inputResponses\":{%s}"),
+        state, responses);
+
+    return sends(c, p, text);
+}
+
+static void test_rounds_for_a_modern_client(void)
+{
+    struct session_config cfg = {.call_timeout_ms = 300};
+    struct reply p[3] = {{{0}, 0, 0}};
+    struct client *c[3];
+    struct rig r;
+
+    start_legacy(&r, &cfg);
+    for (int i = 0; i < 3; i++)
+        c[i] = client_open(r.s, "http", &notified, NULL);
+    sends(c[0], &p[0], MODERN("1", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"m\":1}}");
+    ok(has(&p[0].text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\","
+                       "\"inputRequests\":{\"q1\":{\"method\":\"elicitation/create\",\"params\":{"
+                       "\"m\":1}}},\"requestState\":\"mcptop-"), "its call is answered by the question");
+    client_close(TAKE(c[0]));
+    is_line(&r, NULL, "to go away does not cancel");
+    AUTO_FREE char *state = state_in(&p[0].text);
+    comes_back(c[1], &p[1], "mcptop-00000000000000000000000000000000", "");
+    ok(has(&p[1].text, "-32602"), "a state that is not ours");
+    AUTO_FREE char *tampered = xstrdup(state);
+    tampered[10] = tampered[10] == 'a' ? 'b' : 'a';
+    comes_back(c[1], &p[1], tampered, "");
+    ok(has(&p[1].text, "unknown or has expired"), "or was changed");
+    comes_back(c[1], &p[1], state, "\"other\":{}");
+    ok(has(&p[1].text, "\"input_required\"") && has(&p[1].text, "\"q1\""), "an answer is missing");
+    AUTO_FREE char *second = state_in(&p[1].text);
+    ok(strcmp(state, second) != 0, "each state is new");
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q2\",\"method\":\"elicitation/create\"}");
+    is_line(&r, NULL, "a second question beside it waits");
+    ok(comes_back(c[2], &p[2], second, "\"q1\":{\"action\":\n\"accept\"}") == NULL, "it is asked then");
+    is_line(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"result\":{\"action\": \"accept\"}}",
+            "the server has its first answer");
+    ok(has(&p[2].text, "\"q2\":{\"method\":\"elicitation/create\",\"params\":{}}"), "the second question");
+    AUTO_FREE char *third = state_in(&p[2].text);
+    ok(comes_back(c[2], &p[2], third, "\"q2\":{\"action\":\"decline\"}") != NULL, "answered, it goes on");
+    is_line(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q2\",\"result\":{\"action\":\"decline\"}}", "as the server asked");
+    says_result(&r, id, "{\"content\":[]}");
+    ok(has(&p[2].text, "\"resultType\":\"complete\",\"content\":[]") && has(&p[2].text, "\"id\":9}"),
+       "the answer goes to who came back last");
+
+    sends(c[1], &p[1], MODERN("1", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *late = xstrdup(next_id(&r));
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q3\",\"method\":\"elicitation/create\"}");
+    AUTO_FREE char *fourth = state_in(&p[1].text);
+    says_result(&r, late, "{\"content\":[1]}");
+    comes_back(c[2], &p[2], fourth, "");
+    ok(has(&p[2].text, "\"content\":[1]"), "a server that did not wait has answered all the same");
+    sends(c[1], &p[1], MODERN("1", "tools/call", ",\"name\":\"t\""));
+    buf_clear(&r.out);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q4\",\"method\":\"elicitation/create\"}");
+    ok(run_until(r.loop, r.out.len > 150, 5), "who does not come back is given up");
+    ok(has(&r.out, "notifications/cancelled") && has(&r.out, "\"id\":\"q4\",\"error\""),
+       "and the server told");
+    client_close(c[1]);
+    client_close(c[2]);
+    for (int i = 0; i < 3; i++)
+        buf_fini(&p[i].text);
+    rig_close(&r);
+}
+
+static void test_listen(void)
+{
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    struct call *k = sends(c, &p, MODERN("\"L\"", "subscriptions/listen", ",\"notifications\":{"
+        "\"toolsListChanged\":true,\"promptsListChanged\":true,\"resourceSubscriptions\":[\"a:1\", \"b\"]}"));
+    is_str(buf_str(&got), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\","
+           "\"params\":{\"_meta\":{\"" IO "subscriptionId\":\"L\"},\"notifications\":{"
+           "\"promptsListChanged\":true,\"resourceSubscriptions\":[\"a:1\",\"b\"]}}};",
+           "what the server can tell is acknowledged");
+    ok(k && !p.count, "it stays open");
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"resources/subscribe\",\"params\":{\"uri\":\"a:1\"}"), "watched: %s", line);
+    next_line(&r);
+    buf_clear(&got);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}");
+    is_int((long)got.len, 0, "nothing that was not acknowledged");
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/prompts/list_changed\"}");
+    is_str(buf_str(&got), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/prompts/list_changed\","
+           "\"params\":{\"_meta\":{\"" IO "subscriptionId\":\"L\"}}};", "a change, with its subscription");
+    buf_clear(&got);
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"b\"}}");
+    is_str(buf_str(&got), "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","
+           "\"params\":{\"_meta\":{\"" IO "subscriptionId\":\"L\"},\"uri\":\"b\"}};", "a resource");
+    session_down(r.s, "exited 3");
+    is_int(p.count, 0, "it outlives the server");
+    call_cancel(k);
+    k = sends(c, &p, MODERN("8", "subscriptions/listen", ",\"notifications\":{}"));
+    buf_clear(&got);
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":8}}");
+    is_int(p.count, 0, "who cancels it gets no answer");
+    sends(c, &p, MODERN("9", "subscriptions/listen", ",\"notifications\":{}"));
+    session_free(TAKE(r.s));
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{\"resultType\":\"complete\","
+           "\"_meta\":{\"" IO "subscriptionId\":9}}}", "the end of all is told");
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+int main(void)
+{
+    test_auto();
+    test_modern_both();
+    test_legacy_client_modern_server();
+    test_rounds_for_a_legacy_client();
+    test_modern_client_legacy_server();
+    test_rounds_for_a_modern_client();
+    test_listen();
+    return done_testing();
+}
