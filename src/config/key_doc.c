@@ -52,6 +52,11 @@ static const struct key_doc table[] = {
      "it runs and is shown, but no client gets its tools"},
     {SERVER, "isolation", "object", NULL, "as `docker_isolation` says", "{\"enabled\": false}",
      "isolation of this server, see below"},
+    {SERVER, "mcp_protocol", "`\"auto\"`, `\"legacy\"` or `\"modern\"`", "\"auto\"",
+     NULL, "\"modern\"",
+     "which MCP is spoken with it: `initialize` (2024-11-05 to 2025-11-25) or the stateless "
+     "2026-07-28; auto begins with the first and takes the second where that is refused; clients "
+     "of both are served either way"},
     {SERVER, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"",
      "from its start to its answer to `initialize`"},
     {SERVER, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"", "between pings"},
