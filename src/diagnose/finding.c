@@ -188,6 +188,7 @@ const char *finding_severity_name(enum finding_severity s)
     return s == SEVERITY_ERROR ? "error" : "warning";
 }
 
+__attribute__((format(printf, 1, 0)))
 static char *format(const char *fmt, va_list ap)
 {
     struct buf b = BUF_INIT;

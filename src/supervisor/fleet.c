@@ -203,6 +203,8 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
             snprintf(detail, sizeof detail, "exit %d", e->exit_code);
         fleet_add_event(fl, true, e->type, e->action, e->server, e->name, detail);
     }
+    if (strcmp(e->type, "image") == 0)
+        fleet_image_came(fl, e);
     if (s && strcmp(e->action, "update") == 0)
         usage_probe_refresh(s->p->probe);      /* also where somebody else changed its limits */
     if (s && s->backend->ops->engine_event)

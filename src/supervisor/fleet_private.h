@@ -96,4 +96,8 @@ void fleet_budget_watch(struct fleet *fl);
 /* As far as it was asked: false while no engine answered. */
 bool fleet_engine_is_podman(const struct fleet *fl);
 
+/* fleet_pull.c: an event about images. Who could not start for want of this one tries again now:
+ * somebody ran `docker pull`. */
+void fleet_image_came(struct fleet *fl, const struct engine_event *e);
+
 #endif

@@ -74,3 +74,40 @@ int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *r
     images_cancel(fl->images, image);     /* for those who asked by key or verb */
     return 0;
 }
+
+/* "python" in a plan is the engine's "python:latest". */
+static bool is_same_image(const char *planned, const char *told)
+{
+    size_t n = strlen(planned);
+    const char *last = strrchr(planned, '/');
+    if (strcmp(planned, told) == 0)
+        return true;
+    return !strchr(last ? last : planned, ':') && strncmp(planned, told, n) == 0 &&
+        strcmp(told + n, ":latest") == 0;
+}
+
+/* Where the policy is `always` a try pulls by itself, and its pull would be news in turn. */
+static bool waits_for_image(const struct server *s, const char *image)
+{
+    return (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF) &&
+        s->last_end.never_started && s->plan->mode == PLAN_DOCKER &&
+        s->plan->pull_policy != PULL_ALWAYS && is_same_image(s->plan->image, image);
+}
+
+void fleet_image_came(struct fleet *fl, const struct engine_event *e)
+{
+    const char *image;
+    if (strcmp(e->action, "pull") == 0)
+        image = e->id;
+    else if (strcmp(e->action, "tag") == 0 || strcmp(e->action, "load") == 0)
+        image = e->name;
+    else
+        return;
+    for (size_t i = 0; i < fl->count; i++) {
+        struct server *s = fl->servers[i];
+        if (s->wanted != WANTED_UP || !waits_for_image(s, image))
+            continue;
+        logstore_say(s->log, "image %s is here now: started again", s->plan->image);
+        server_restart(s, "its image is here now");
+    }
+}

@@ -283,7 +283,7 @@ def test_snippet_without_commas(t):
 
 @tap.limit(120)
 def test_pull_by_hand(t):
-    """Issue 4: the log tells, `docker pull` repairs it."""
+    """Issue 4: the log tells, `docker pull` repairs it, and the server notices by itself."""
     engine = t.engine()
     image = Registry(t).publish(engine, "guide/python:3.11")
     server = paths.built("echo_server")
@@ -295,7 +295,8 @@ def test_pull_by_hand(t):
     t.has(m.shell('grep -i "pull\\|not found" ~/.local/state/mcpproxy/logs/server-box.log'), re.escape(image),
           "the guide's grep finds the cause")
     t.has(m.shell(f"docker pull {image}"), "Downloaded newer image", "docker pull")
-    t.has(m.shell("mcptop restart box"), r"^box: \* ready", "and the server starts")
+    m.wait_server("box", timeout=15)    # its own next try would be a minute later
+    t.has(m.log("box"), f"image {re.escape(image)} is here now: started again", "the server notices")
 
 
 # ---- contexts ----------------------------------------------------------------------
