@@ -107,8 +107,9 @@ struct engine_request *engine_path_exists(struct engine *e, const char *id, cons
  * that changed it. The end comes through fn; the engine's refusal is f's text, and its
  * code is pull_classify's. A cancelled request ends the pull in the engine too. */
 typedef void (*engine_pull_fn)(void *ctx, const struct pull_progress *p);
-struct engine_request *engine_pull(struct engine *e, const char *image, const char *auth,
-                                   engine_pull_fn progress, engine_reply_fn fn, void *ctx);
+struct engine_request *engine_pull(struct engine *e, const char *image, const char *platform,
+                                   const char *auth, engine_pull_fn progress, engine_reply_fn fn,
+                                   void *ctx);
 
 /* Attach (stdin, stdout, stderr) to a created container, before it is started. The stream is usable
  * when `open` came; a refusal comes as stream `end` with why. Never NULL. The stream's owner frees

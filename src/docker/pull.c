@@ -179,8 +179,9 @@ static void verdict(const void *state, struct fault *f)
         f->code = pull_classify(f->text);
 }
 
-struct engine_request *engine_pull(struct engine *e, const char *image, const char *auth,
-                                   engine_pull_fn progress, engine_reply_fn fn, void *ctx)
+struct engine_request *engine_pull(struct engine *e, const char *image, const char *platform,
+                                   const char *auth, engine_pull_fn progress, engine_reply_fn fn,
+                                   void *ctx)
 {
     static const struct engine_line_ops ops = {
         .line = on_line, .verdict = verdict, .free_state = free};
@@ -193,6 +194,8 @@ struct engine_request *engine_pull(struct engine *e, const char *image, const ch
     p->ctx = ctx;
     engine_add_path(&path, "/images/create?fromImage=", name, "&tag=");
     engine_add_path(&path, "", tag, "");
+    if (platform)
+        engine_add_path(&path, "&platform=", platform, "");
     struct engine_call call = {
         .method = "POST", .path = buf_str(&path), .timeout_ms = SILENCE_MS,
         .headers = auth && *auth ? (const char *const[]){header, NULL} : NULL,

@@ -480,7 +480,8 @@ static void want_image(struct backend_docker *d, struct images *images)
 {
     static const struct image_want_events events = {
         .pulling = on_image_pulling, .note = on_image_note, .done = on_image };
-    struct image_spec spec = { d->plan->image, d->plan->pull_policy, d->plan->pull_key };
+    struct image_spec spec = { d->plan->image, plan_option(d->plan, "platform"),
+                               d->plan->pull_policy, d->plan->pull_key };
     d->step = STEP_IMAGE;
     d->want = images_want(images, &spec, &events, d);
 }

@@ -24,7 +24,7 @@
 struct pull {
     struct images *images;
     struct pull *next;
-    char *image;
+    char *image, *platform;
     struct credentials *credentials;
     struct engine_request *request;
     struct image_pull_status status;
@@ -38,7 +38,7 @@ struct pull {
 struct image_want {
     struct images *images;
     struct image_want *next;
-    char *image, *policy_key;
+    char *image, *platform, *policy_key;
     enum pull_policy policy;
     bool pulled;
     struct engine_request *request;
@@ -67,6 +67,7 @@ static void want_free(struct image_want *w)
     *at = w->next;
     engine_cancel(w->request);
     free(w->image);
+    free(w->platform);
     free(w->policy_key);
     free(w);
 }
@@ -93,11 +94,31 @@ static void want_note(struct image_want *w, const char *fmt, ...)
 static void want_inspect(struct image_want *w);
 static void want_pull(struct image_want *w);
 
+static bool is_word(const char *s, size_t n, const char *word)
+{
+    return word && strlen(word) == n && strncmp(s, word, n) == 0;
+}
+
+/* Is the image of that platform ("linux/arm64", "linux/arm/v7", "arm64")? */
+static bool is_for(json_t *image, const char *platform)
+{
+    const char *os = json_string_value(json_object_get(image, "Os"));
+    const char *arch = json_string_value(json_object_get(image, "Architecture"));
+    size_t n = strcspn(platform, "/");
+    if (!platform[n])
+        return is_word(platform, n, os) || is_word(platform, n, arch);
+    const char *second = platform + n + 1;
+    return is_word(platform, n, os) && is_word(second, strcspn(second, "/"), arch);
+}
+
 static void on_image(void *ctx, json_t *reply, const struct fault *f)
 {
     struct image_want *w = ctx;
     struct fault why = FAULT_NONE;
     bool missing = f && f->code == FAULT_NOT_FOUND;
+    /* As docker run does: one of another platform is as good as none. */
+    if (!f && w->platform && !w->pulled && !is_for(reply, w->platform))
+        missing = true;
     w->request = NULL;
     if (w->policy == PULL_ALWAYS && !w->pulled && (!f || missing)) {
         want_pull(w);
@@ -108,9 +129,10 @@ static void on_image(void *ctx, json_t *reply, const struct fault *f)
         want_done(w, NULL, f);
     } else if (w->policy == PULL_NEVER) {
         fault_set(&why, FAULT_CONFIG,
-                  "image %s is not here, and %s forbids to pull it: run `docker pull %s`, or set "
+                  "image %s%s%s is not here, and %s forbids to pull it: run `docker pull %s`, or set "
                   "pull_policy to \"missing\"",
-                  w->image, w->policy_key ? w->policy_key : "pull_policy \"never\"", w->image);
+                  w->image, w->platform ? " for " : "", w->platform ? w->platform : "",
+                  w->policy_key ? w->policy_key : "pull_policy \"never\"", w->image);
         want_done(w, NULL, &why);
     } else {
         want_pull(w);
@@ -128,6 +150,16 @@ static struct pull *find_pull(const struct images *im, const char *image)
 {
     for (struct pull *p = im->pulls; p; p = p->next)
         if (strcmp(p->image, image) == 0)
+            return p;
+    return NULL;
+}
+
+static struct pull *find_pull_for(const struct image_want *w)
+{
+    const char *platform = w->platform ? w->platform : "";
+    for (struct pull *p = w->images->pulls; p; p = p->next)
+        if (strcmp(p->image, w->image) == 0 &&
+            strcmp(p->platform ? p->platform : "", platform) == 0)
             return p;
     return NULL;
 }
@@ -153,6 +185,7 @@ static void pull_unlist(struct pull *p)
 static void pull_free(struct pull *p)
 {
     free(p->image);
+    free(p->platform);
     free(p);
 }
 
@@ -312,15 +345,17 @@ static void on_credentials(void *ctx, const char *auth, const struct fault *f)
     p->counted_ms = clock_mono_ms();
     ev_timer_set(&p->tell, TELL_EVERY_S, 0.);
     ev_timer_start(p->images->loop, &p->tell);
-    p->request = engine_pull(p->images->engine, p->image, auth, on_progress, on_pulled, p);
+    p->request = engine_pull(p->images->engine, p->image, p->platform, auth, on_progress,
+                             on_pulled, p);
 }
 
-static struct pull *pull_begin(struct images *im, const char *image)
+static struct pull *pull_begin(struct images *im, const char *image, const char *platform)
 {
     struct pull *p = xcalloc(1, sizeof *p);
     AUTO_FREE char *run_id = xasprintf("%s.credentials", im->instance);
     p->images = im;
     p->image = xstrdup(image);
+    p->platform = xstrdup(platform);
     p->status.image = p->image;
     p->status.progress = &p->progress;
     p->status.since_wall_ms = clock_wall_ms();
@@ -336,10 +371,10 @@ static struct pull *pull_begin(struct images *im, const char *image)
 static void want_pull(struct image_want *w)
 {
     struct images *im = w->images;
-    struct pull *p = find_pull(im, w->image);
+    struct pull *p = find_pull_for(w);
     bool joins = p != NULL;
     if (!joins)
-        p = pull_begin(im, w->image);
+        p = pull_begin(im, w->image, w->platform);
     w->pull = p;
     if (!joins)
         im->changed(im->ctx, p->image);
@@ -381,6 +416,7 @@ struct image_want *images_want(struct images *im, const struct image_spec *spec,
     struct image_want *w = xcalloc(1, sizeof *w);
     *w = (struct image_want){
         .images = im, .next = im->wants, .image = xstrdup(spec->image),
+        .platform = xstrdup(spec->platform),
         .policy_key = xstrdup(spec->policy_key), .policy = spec->policy, .events = *events,
         .ctx = ctx,
     };

@@ -38,6 +38,7 @@ void images_free(struct images *im);        /* wants end without events; before 
 
 struct image_spec {
     const char *image;
+    const char *platform;                   /* "linux/arm64"; NULL = the engine's */
     enum pull_policy policy;
     const char *policy_key;                 /* who said so, for the refusal of `never`; or NULL */
 };

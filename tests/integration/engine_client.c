@@ -300,20 +300,20 @@ static void test_images(void)
     struct reply r = {0};
     call("inspect an image", 0, engine_image_inspect, IMAGE);
     call("inspect none", FAULT_NOT_FOUND, engine_image_inspect, "no/such:1");
-    engine_pull(engine, "127.0.0.1:1/no/image:1", NULL, on_progress, on_reply, &r);
+    engine_pull(engine, "127.0.0.1:1/no/image:1", NULL, NULL, on_progress, on_reply, &r);
     wait_reply(&r, "pull from a registry that is not there", ENETUNREACH);
     ok(strstr(r.fault.text, "refused") != NULL, "the engine's own words");
     reply_fini(&r);
     const char *image = getenv("PULL_IMAGE");
     if (!image)
         return;
-    engine_pull(engine, image, NULL, on_progress, on_reply, &r);
+    engine_pull(engine, image, NULL, NULL, on_progress, on_reply, &r);
     wait_reply(&r, "pull", 0);
     ok(r.progressed > 0, "with progress");
     reply_fini(&r);
     call("the pulled image is there", 0, engine_image_inspect, image);
     AUTO_FREE char *wrong = xasprintf("%s-none", image);
-    engine_pull(engine, wrong, NULL, NULL, on_reply, &r);
+    engine_pull(engine, wrong, NULL, NULL, NULL, on_reply, &r);
     wait_reply(&r, "pull a tag that is not there", FAULT_NOT_FOUND);
     reply_fini(&r);
 }

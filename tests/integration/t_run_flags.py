@@ -368,6 +368,24 @@ def test_real_ones_run(t):
     check_changes(t, m, engine)
 
 
+@tap.limit(60)
+def test_platform(t):
+    """An image of another platform is as good as none; the platform goes with the container."""
+    engine = t.engine()
+    stand_in(engine, "mcp/here")
+    arch = engine.docker.image("mcp/here")["Architecture"]
+    other = "arm64" if arch == "amd64" else "amd64"
+    m = t.mcptop({"mcpServers": {
+        "same": {"command": "docker", "args": ["run", f"--platform=linux/{arch}", "mcp/here"]},
+        "other": {"command": "docker", "args": ["run", "--pull=never", "--platform", f"linux/{other}",
+                                                "mcp/here"]}}}, docker_host=engine)
+    m.wait_server("same")
+    t.ok(True, "the machine's platform runs")
+    t.has(m.wait_server("other", "failed")["reason"],
+          f"image mcp/here for linux/{other} is not here, and --pull of args",
+          "another one is not taken for it")
+
+
 def check_changes(t, m, engine):
     before = m.server("sqlite")["container"]["id"]
     change = m.api.patch("/servers/sqlite", {"memory": "96m"})

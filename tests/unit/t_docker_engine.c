@@ -304,20 +304,21 @@ static void on_progress(void *ctx, const struct pull_progress *p)
 static void test_pull(void)
 {
     struct reply r = {0};
-    engine_pull(engine, "good:1", NULL, on_progress, on_reply, &r);
+    engine_pull(engine, "good:1", "linux/a", NULL, on_progress, on_reply, &r);
     expect(&r, 0, "", "pull");
     is_int(r.progressed, 3, "progress, line by line");
-    ok(strstr(script_path, "/images/create?fromImage=good&tag=1") != NULL, "name and tag: %s",
+    ok(strstr(script_path, "/images/create?fromImage=good&tag=1&platform=linux%2Fa"),
+       "name, tag and platform: %s",
        script_path);
     r = (struct reply){0};
-    engine_pull(engine, "missing", NULL, on_progress, on_reply, &r);
+    engine_pull(engine, "missing", NULL, NULL, on_progress, on_reply, &r);
     expect(&r, FAULT_NOT_FOUND, "manifest unknown",
            "a failure as the last line, without a newline");
     r = (struct reply){0};
-    engine_pull(engine, "cut", NULL, on_progress, on_reply, &r);
+    engine_pull(engine, "cut", NULL, NULL, on_progress, on_reply, &r);
     expect(&r, FAULT_ENGINE_DOWN, "closed the connection", "an engine that hangs up");
     r = (struct reply){.cancel = true};
-    r.request = engine_pull(engine, "good", NULL, on_progress, on_reply, &r);
+    r.request = engine_pull(engine, "good", NULL, NULL, on_progress, on_reply, &r);
     run_for(loop, 0.1);
     ok(r.progressed == 1 && r.count == 0, "cancelled in its progress");
 }
