@@ -90,9 +90,12 @@ struct config_server {
     struct strvec enabled_tools, disabled_tools;
 };
 
+/* Whose engine plans are made for; NONE: docker's context is one that mcptop cannot use. */
+enum engine_kind { ENGINE_KIND_DOCKER, ENGINE_KIND_PODMAN, ENGINE_KIND_NONE };
+
 struct config {
-    /* Not of the file: the engine that plans are made for is Podman's. Set by who knows it. */
-    bool podman;
+    /* Not of the file: set by who knows it; DOCKER while nobody does. */
+    enum engine_kind engine;
     char *path;                  /* the file, symlinks not resolved */
     struct iso_settings docker_isolation;
     bool has_docker_isolation;

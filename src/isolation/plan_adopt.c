@@ -62,6 +62,9 @@ static char *another_way(const struct maker *m)
     for (size_t i = 0; i < ARRAY_LEN(steering); i++)
         if (kvvec_get(&m->server->env, steering[i]))
             return xasprintf("its env has %s, which leads %s elsewhere", steering[i], base);
+    if (m->config->engine == ENGINE_KIND_NONE)
+        return xstrdup("docker's context is one that mcptop cannot use itself (over TCP or ssh, "
+                       "or broken)");
     return NULL;
 }
 
@@ -70,7 +73,7 @@ static bool is_of_another_engine(const struct maker *m)
 {
     char scratch[64];
     const char *base = runtime_base_name(m->server->command, scratch, sizeof(scratch));
-    return strcmp(base, "podman") == 0 && !m->config->podman;
+    return strcmp(base, "podman") == 0 && m->config->engine != ENGINE_KIND_PODMAN;
 }
 
 enum adoption plan_adopt(struct maker *m, char **ret_why)

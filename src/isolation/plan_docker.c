@@ -175,7 +175,7 @@ void plan_take_log(struct maker *m)
     const struct iso_settings *size = plan_level(m, ISO_LOG_MAX_SIZE, NULL);
     const struct iso_settings *files = plan_level(m, ISO_LOG_MAX_FILES, NULL);
     /* Podman knows no local driver, and its own knows no number of files. */
-    bool podman = m->config->podman && !driver;
+    bool podman = m->config->engine == ENGINE_KIND_PODMAN && !driver;
     p->log_driver = xstrdup(driver ? driver->log_driver : podman ? "k8s-file" : "local");
     /* Ours is small: the log store has the lines already. The other drivers have no such
      * options. */

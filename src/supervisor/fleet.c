@@ -153,17 +153,18 @@ static bool on_in_use(void *ctx, const char *id)
     return fleet_server_of_container(ctx, id) != NULL || trial_uses(ctx, id);
 }
 
-bool fleet_engine_is_podman(const struct fleet *fl)
+enum engine_kind fleet_engine_kind(const struct fleet *fl)
 {
-    return fl->containers && engine_is_podman(containers_get_engine(fl->containers));
+    const struct engine *e = containers_get_engine(fl->containers);
+    return !e ? ENGINE_KIND_NONE : engine_is_podman(e) ? ENGINE_KIND_PODMAN : ENGINE_KIND_DOCKER;
 }
 
 static void on_engine_state(void *ctx)
 {
     struct fleet *fl = ctx;
-    bool other = fl->config && fl->config->podman != fleet_engine_is_podman(fl);
+    bool other = fl->config && fl->config->engine != fleet_engine_kind(fl);
     if (other)
-        fl->config->podman = !fl->config->podman;
+        fl->config->engine = fleet_engine_kind(fl);
     for (size_t i = 0; i < fl->count; i++)
         server_engine_changed(fl->servers[i]);
     /* What a plan is depends on whose engine it is. */

@@ -98,7 +98,7 @@ void fleet_reload(struct fleet *fl)
     problems_fini(&fl->problems);
     struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
     if (c) {
-        c->podman = fleet_engine_is_podman(fl);
+        c->engine = fleet_engine_kind(fl);
         add_plan_problems(fl, c);
     }
     if (!c) {

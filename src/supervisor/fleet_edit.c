@@ -136,7 +136,7 @@ struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, 
     if (!c)
         first_error(fl, &problems, f);
     else
-        c->podman = fleet_engine_is_podman(fl);
+        c->engine = fleet_engine_kind(fl);
     problems_fini(&problems);
     return c;
 }

@@ -93,8 +93,8 @@ void fleet_change_abandon(struct fleet *fl);
 /* fleet_defaults.c: tells once when the budget is passed, and when it is kept again. */
 void fleet_budget_watch(struct fleet *fl);
 
-/* As far as it was asked: false while no engine answered. */
-bool fleet_engine_is_podman(const struct fleet *fl);
+/* As far as it was asked. */
+enum engine_kind fleet_engine_kind(const struct fleet *fl);
 
 /* fleet_pull.c: an event about images. Who could not start for want of this one tries again now:
  * somebody ran `docker pull`. */

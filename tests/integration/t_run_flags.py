@@ -368,6 +368,16 @@ def test_real_ones_run(t):
     check_changes(t, m, engine)
 
 
+def test_context_out_of_reach(t):
+    """An engine that docker reaches and mcptop does not: docker runs its own."""
+    m = t.mcptop({"mcpServers": {"one": {"command": "docker", "args": ["run", "-i", "x"],
+                                         "enabled": False}}}, env={"DOCKER_HOST": "ssh://nowhere"})
+    one = m.server("one")
+    t.eq(one["where"], "host", "as written")
+    t.ok(any("mcptop cannot use itself" in note["why"] for note in one["plan"]["notes"]),
+         "and the plan says why", one["plan"]["notes"])
+
+
 @tap.limit(60)
 def test_platform(t):
     """An image of another platform is as good as none; the platform goes with the container."""

@@ -533,10 +533,18 @@ static void test_podman(void)
     is_str(note_of(p, "mode", false)->why,
            "podman is not taken over, it runs as written: the engine is not Podman's", "  and why");
     plan_free(p);
-    c->podman = true;
+    c->engine = ENGINE_KIND_PODMAN;
     p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
     ok(p->adopted && !p->awaits_engine, "with Podman's");
     ok(strstr(note_of(p, "mode", false)->why, "the command is podman run"), "  and why");
+    plan_free(p);
+    config_free(c);
+    AUTO_FREE char *docker = config_text("", DOCKER);
+    c = load(docker);
+    c->engine = ENGINE_KIND_NONE;
+    p = plan_make(c, &c->servers[0], RUNNER_UNKNOWN, NULL);
+    ok(p->mode == PLAN_HOST && strstr(note_of(p, "mode", false)->why, "mcptop cannot use itself"),
+       "where docker's engine is out of our reach, docker runs it");
     plan_free(p);
     config_free(c);
 }
