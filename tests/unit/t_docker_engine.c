@@ -236,6 +236,7 @@ static void test_streams(void)
     ok(run_until(loop, script_streams == 3, 8.), "a stream that ends is opened again");
     script_stream_ends = 0;
     run_until(loop, script_streams == 4, 8.);
+    run_until(loop, strstr(buf_str(&told), "die:4;") != NULL, 8.);
     run_for(loop, 0.1);
     is_int(downs, 0, "the engine was never down");
     is_str(buf_str(&told), "start:a;die:2;die:3;die:4;", "no event is told twice, none is lost");
