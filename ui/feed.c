@@ -139,6 +139,19 @@ static int on_server_removed(struct feed *f, json_t *o)
     return FEED_NOTHING;
 }
 
+static int on_pull(struct feed *f, json_t *o)
+{
+    json_t *names = json_object_get(o, "servers");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        struct feed_server *s = name ? feed_find(f, name) : NULL;
+        if (s)
+            feed_parse_pull(s, json_object_get(o, "pull"));
+    }
+    return FEED_FIGURES;
+}
+
 static struct feed_container *take_container(struct feed *f, json_t *o)
 {
     const char *id = get_str(o, "id");
@@ -430,7 +443,7 @@ int feed_apply(struct feed *f, const char *event, const char *json, size_t n)
         {"hello", on_hello}, {"server", feed_apply_server}, {"server_removed", on_server_removed},
         {"usage", on_usage},
         {"container", on_container}, {"container_removed", on_container_removed},
-        {"docker", on_docker},
+        {"docker", on_docker}, {"pull", on_pull},
         {"status", on_status}, {"log", on_log}, {"gap", on_gap},
     };
     json_t *o;

@@ -84,7 +84,8 @@ struct feed_server {
     struct feed_calls calls;
     char *protocol_version, *server_info;
     char *pull_text;                /* "" when no image is being pulled */
-    int64_t pull_done, pull_total;
+    int pull_layer, pull_layers;    /* complete, of all; 0 of 0 = not known yet */
+    int64_t pull_done, pull_total, pull_rate;
     struct feed_finding finding;
     char *other_way;                /* what x would change; NULL: not asked yet */
     char *limit_memory, *limit_cpus, *limit_network;   /* in force: own or default */
@@ -174,6 +175,7 @@ bool feed_is_starting(const struct feed_server *s);
 /* feed_parse.c: JSON into the structs. */
 void feed_parse_status(struct feed_status *st, json_t *o);
 void feed_parse_server(struct feed_server *s, json_t *o);
+void feed_parse_pull(struct feed_server *s, json_t *pull);    /* null: none is under way */
 void feed_parse_container(struct feed_container *c, json_t *o);
 void feed_parse_event(struct feed_event *e, json_t *o);
 void feed_server_fini(struct feed_server *s);

@@ -410,6 +410,18 @@ static void take_limit(char **dst, json_t *o, const char *key)
     set_str(dst, str_value(v));
 }
 
+void feed_parse_pull(struct feed_server *s, json_t *pull)
+{
+    feed_take_str(&s->pull_text, pull, "text");
+    if (json_is_object(pull) && !*s->pull_text)
+        set_str(&s->pull_text, xstrdup("pulling"));
+    s->pull_layer = get_int32(pull, "layer", 0);
+    s->pull_layers = get_int32(pull, "layers", 0);
+    s->pull_done = get_int(pull, "done", 0);
+    s->pull_total = get_int(pull, "total", 0);
+    s->pull_rate = get_int(pull, "rate", 0);
+}
+
 static void parse_parts(struct feed_server *s, json_t *o)
 {
     json_t *container = json_object_get(o, "container"), *pull = json_object_get(o, "pull");
@@ -419,11 +431,7 @@ static void parse_parts(struct feed_server *s, json_t *o)
 
     feed_take_str(&s->container_id, container, "id");
     feed_take_str(&s->container_name, container, "name");
-    feed_take_str(&s->pull_text, pull, "text");
-    if (json_is_object(pull) && !*s->pull_text)
-        set_str(&s->pull_text, xstrdup("pulling"));
-    s->pull_done = get_int(pull, "done", 0);
-    s->pull_total = get_int(pull, "total", 0);
+    feed_parse_pull(s, pull);
     set_str(&s->server_info,
             *info_version ? xasprintf("%s %s", info_name, info_version) : TAKE(info_name));
     feed_take_str(&s->log_file, log, "file");

@@ -71,6 +71,9 @@ void set_hint_restart(const struct cli *c);
 int verb_doctor(struct cli *c);
 int verb_test(struct cli *c);         /* verbs_test.c */
 int verb_why(struct cli *c);
+/* verbs_pull.c, verbs_context.c */
+int verb_pull(struct cli *c);
+int verb_context(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
 int verb_tools(struct cli *c);

@@ -11,10 +11,11 @@
 
 enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NO_SUPERVISOR = 3, EXIT_NO_SERVER = 4 };
 
-/* The two roles that main.c wires, because cli may include neither ui nor the supervisor. */
+/* What main.c wires, because cli may include neither ui nor docker nor the supervisor. */
 struct cli_roles {
     int (*serve)(int argc, char **argv); /* `mcptop serve …`, foreground, with its warden */
     int (*view)(const struct paths *p, int argc, char **argv);   /* `mcptop` */
+    json_t *(*contexts)(void);   /* GET /docker/contexts, where no supervisor runs */
 };
 int cli_main(int argc, char **argv, const struct cli_roles *roles);
 

@@ -287,6 +287,7 @@ static void on_over(void *ctx, const struct child_exit *x)
     struct fault f = FAULT_NONE;
     const char *said = buf_str(&c->out);
     if (x->code == 0) {
+        wipe(TAKE(c->auth));
         if (credentials_from_helper(said, c->out.len, c->server, &c->auth, &f) == 0)
             answer(c);
         else

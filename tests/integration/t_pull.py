@@ -88,9 +88,11 @@ def test_progress_and_sharing(t):
 @tap.limit(120)
 def test_cancel(t):
     engine = t.engine()
-    registry, image = registry_of(t, engine, (8 * MIB,))
-    gate = Gate(t, registry, budget=4 * MIB)
+    registry, image = registry_of(t, engine, (24 * MIB,))
+    gate = Gate(t, registry, budget=MIB)
+    gate.slow(2 * MIB)
     image = through(gate, registry, image)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
     m = t.mcptop(config(a=boxed(image), b=boxed(image),
                         host=echo(isolation={"enabled": False})), docker_host=engine)
 
@@ -104,7 +106,6 @@ def test_cancel(t):
     m.wait_server("b", "stopped")
     t.eq(m.server("b")["pull"], None, "the last one takes the pull with him")
     t.has(m.log(), "pull of image .* cancelled: nobody waits", "main.log says so")
-    gate.allow(4 * MIB)
     m.api.post("/servers/a/start")
     pulling("a")
     m.api.post("/servers/b/start")
@@ -125,8 +126,9 @@ def test_cancel(t):
 @tap.limit(120)
 def test_asked_for(t):
     engine = t.engine()
-    registry, image = registry_of(t, engine, (6 * MIB,))
-    gate = Gate(t, registry, budget=3 * MIB)
+    registry, image = registry_of(t, engine, (24 * MIB,))
+    gate = Gate(t, registry, budget=MIB)
+    gate.slow(2 * MIB)
     image = through(gate, registry, image)
     t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
     off = dict(boxed(image), enabled=False)
@@ -139,7 +141,6 @@ def test_asked_for(t):
     connection.close()
     m.wait_server("a", lambda s: not s["pull"])
     t.ok(True, "gone with its client")
-    gate.allow(3 * MIB)
     answers = []
 
     def ask():
@@ -153,8 +154,76 @@ def test_asked_for(t):
     t.has(answers[0].json()["error"], "was cancelled", "in words")
     gate.open()
     data = m.api.post("/servers/a/pull", timeout=60)
-    t.eq((data["image"], data["id"][:7], data["size"] > 6 * MIB), (image, "sha256:", True), "pulled")
+    t.eq((data["image"], data["id"][:7], data["size"] > 24 * MIB), (image, "sha256:", True), "pulled")
     t.ok(has_image(engine, image), "it is there")
+
+
+@tap.limit(120)
+def test_verb(t):
+    engine = t.engine()
+    registry, image = registry_of(t, engine, (2 * MIB, 2 * MIB))
+    off = dict(boxed(image), enabled=False)
+    m = t.mcptop(config(a=off, b=dict(off), host=echo(isolation={"enabled": False}),
+                        none=dict(boxed(image + "-none"), enabled=False)), docker_host=engine)
+    done = m.cli("pull", "a", "b", check=0, timeout=60)
+    t.has(done.stdout, rf"^{image}: layer \d/3", "lines off a terminal")
+    t.eq(done.stdout.splitlines()[-1], f"{image}: pulled", "and its end")
+    t.eq(pulls_of(engine, image), 1, "two servers, one pull")
+    done = m.cli("pull", "--all", "--json", timeout=60)
+    t.eq(done.returncode, 1, "one of them failed")
+    first, second = json.loads(done.stdout)
+    t.eq((first["image"], first["servers"], first["pulled"]), (image, ["a", "b"], True), "as JSON, by image")
+    t.ok(first["id"].startswith("sha256:") and first["size"] > 4 * MIB, "with id and size", first)
+    t.has(second["error"], "manifest .*unknown.*check the name", "and why not")
+    t.has(done.stderr, "mcptop: image not found: ", "which people are told on stderr")
+    refused = m.cli("pull", "host")
+    t.eq(refused.returncode, 1, "a server on the host")
+    t.has(refused.stderr, "runs on the host: it has no image", "has none")
+    t.eq(m.cli("pull", "nobody").returncode, 4, "no such server")
+    t.eq(m.cli("pull").returncode, 2, "no name")
+
+
+@tap.limit(120)
+def test_verb_on_a_terminal(t):
+    engine = t.engine()
+    registry, image = registry_of(t, engine, (4 * MIB, 4 * MIB))
+    gate = Gate(t, registry, budget=MIB)
+    image = through(gate, registry, image)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
+    m = t.mcptop(config(a=dict(boxed(image), enabled=False)), docker_host=engine)
+    gate.slow(MIB)
+    keep = {k: v for k, v in m.env.items() if k in ("HOME", "MCPTOP_SOCKET", "PATH")}
+    terminal = t.tmux(width=100, height=10)
+    script = f"trap : INT; {paths.MCPTOP} pull a; echo it ended: $?; {paths.MCPTOP} pull a; echo then: $?; read x"
+    terminal.start(["sh", "-c", script], env=keep)
+    terminal.wait_text(r"layer \d/3 +\d+% \[=*> *\] [\d.]+[KM]/s")
+    t.ok(True, "a bar with layers, share and rate")
+    terminal.send("C-c")
+    terminal.wait_text("it ended: 1")
+    terminal.wait_text("cancelled, unless a server waits for it")
+    m.wait_server("a", lambda s: not s["pull"] or s["pull"]["done"] == 0)
+    t.ok(True, "Ctrl-C cancels it, and says so")
+    gate.open()
+    terminal.wait_text("then: 0", 60)
+    t.has(terminal.text(), rf"{image} +pulled", "the bar ends as a word")
+
+
+@tap.limit(120)
+def test_view(t):
+    engine = t.engine()
+    registry, image = registry_of(t, engine, (4 * MIB, 4 * MIB))
+    gate = Gate(t, registry, budget=MIB)
+    image = through(gate, registry, image)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
+    m = t.mcptop(config(a=boxed(image)), docker_host=engine)
+    view = m.view(100, 24)
+    gate.slow(MIB)
+    view.wait_text(r"a +~ pulling +docker.*layer \d/3 +\d+% .* [\d.]+[KM]/s")
+    t.ok(True, "the row shows layers, share, bar and rate")
+    gate.open()
+    view.wait_text(r"a +\* ready +docker", 60)
+    t.ok(True, "and then the server")
+    view.send("q")
 
 
 @tap.limit(120)

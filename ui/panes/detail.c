@@ -169,6 +169,19 @@ static void put_limits(struct page *p, const struct feed_server *s)
                u->wait_cpu, u->wait_memory, u->wait_disk);
 }
 
+static void put_pull(struct page *p, const struct feed_server *s)
+{
+    char done[16], total[16], rate[16];
+
+    if (s->pull_total <= 0)
+        field(p, "pull", ST_BUSY, s->pull_text);
+    else
+        fieldf(p, "pull", ST_BUSY, "%s, %s of %s, %s/s", s->pull_text,
+               pane_size(s->pull_done, done, sizeof(done)),
+               pane_size(s->pull_total, total, sizeof(total)),
+               pane_size(s->pull_rate, rate, sizeof(rate)));
+}
+
 static void put_calls(struct page *p, const struct feed_server *s)
 {
     const struct feed_calls *k = &s->calls;
@@ -272,6 +285,7 @@ static void put_lately(struct page *p, const struct view *v, const struct feed_s
 static void put_all(struct page *p, const struct view *v, const struct feed_server *s, bool brief)
 {
     put_head(p, s);
+    put_pull(p, s);
     put_end(p, s, brief);
     put_finding(p, s, brief);
     put_runs(p, s, brief);

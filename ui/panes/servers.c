@@ -62,16 +62,26 @@ static int pane_rows(const struct view *v, int width)
 static void draw_pull(struct view *v, const struct feed_server *s, const struct table *t,
                       struct rect r, int y)
 {
+    struct canvas *c = &v->canvas;
     int x = t->x[C_CPU], end = r.x + r.w - 1;
     double share = s->pull_total > 0 ? (double)s->pull_done / (double)s->pull_total : 0;
+    char rate[16];
 
-    canvas_fill(&v->canvas, (struct rect){x, y, end - x, 1}, ' ', ST_NORMAL);
-    if (s->pull_total > 0) {
-        x += canvas_putf(&v->canvas, x + 1, y, 6, ST_BUSY, "%3.0f%% ", share * 100) + 1;
-        graph_meter(&v->canvas, x, y, 12, ST_BUSY, share);
-        x += 13;
+    canvas_fill(c, (struct rect){x, y, end - x, 1}, ' ', ST_NORMAL);
+    if (s->pull_total <= 0 || s->pull_layers <= 0) {
+        canvas_put_cut(c, x + 1, y, end - x - 1, ST_DIM, s->pull_text);
+        return;
     }
-    canvas_put_cut(&v->canvas, x + 1, y, end - x - 1, ST_DIM, s->pull_text);
+    x += canvas_putf(c, x + 1, y, end - x - 1, ST_DIM, "layer %d/%d ", s->pull_layer,
+                     s->pull_layers) + 1;
+    x += canvas_putf(c, x, y, 6, ST_BUSY, "%3.0f%% ", share * 100);
+    if (end - x < 12)
+        return;
+    graph_meter(c, x, y, 12, ST_BUSY, share);
+    x += 13;
+    if (s->pull_rate > 0)
+        canvas_putf(c, x, y, end - x, ST_DIM, "%s/s",
+                    pane_size(s->pull_rate, rate, sizeof(rate)));
 }
 
 static void put_figures(struct view *v, const struct feed_server *s, const struct table *t, int y)

@@ -74,7 +74,7 @@ class Registry:
 
 class Gate:
     """Forwards connections to a registry; holds what it answers after `budget` bytes, until
-    allow() adds some or open() lets everything through. `blobs` are the layers that were asked for."""
+    slow() lets some through or open() all. `blobs` are the layers that were asked for."""
 
     def __init__(self, case, registry, budget=None):
         self._upstream = registry.port
@@ -91,11 +91,6 @@ class Gate:
     def open(self):
         with self._more:
             self._budget = None
-            self._more.notify_all()
-
-    def allow(self, more):
-        with self._more:
-            self._budget += more
             self._more.notify_all()
 
     def slow(self, bytes_per_s):
