@@ -12,15 +12,16 @@
 #include "base/text.h"
 #include "isolation/runtime.h"
 
-enum { LINES_MAX = 200, IN_CONTAINER = 1, ON_HOST = 2, ANYWHERE = 3 };
+/* What is read of a run: the latest lines, and of these as much as takes no time worth counting. */
+enum { LINES_MAX = 100, LINE_BYTES_MAX = 2000, READ_BYTES_MAX = 32 * 1024 };
+enum { IN_CONTAINER = 1, ON_HOST = 2, ANYWHERE = 3 };
 
 /* ---- lines ------------------------------------------------------------------------------- */
 
 static bool clean_line(const struct ring_line *line, struct buf *out)
 {
-    enum { BYTES_MAX = 2000 };
     buf_clear(out);
-    text_clean_plain(out, line->text, line->len < BYTES_MAX ? line->len : BYTES_MAX);
+    text_clean_plain(out, line->text, line->len < LINE_BYTES_MAX ? line->len : LINE_BYTES_MAX);
     const char *text = buf_str(out);
     return text[strspn(text, " ")] != '\0';
 }
@@ -67,22 +68,46 @@ void words_last(const struct symptoms *s, struct finding *f, int lines)
     }
 }
 
-/* The latest line that has one of the words; *ret_word which. */
-static uint64_t find_any(const struct symptoms *s, const char *const *words, struct buf *ret_line)
+/* The last lines of stderr, the latest first; lower: the same without capitals, to look into. */
+struct said {
+    struct strvec lines, lower;
+    uint64_t seqs[LINES_MAX];
+};
+
+static void read_said(const struct symptoms *s, struct said *said)
 {
+    AUTO_BUF struct buf text = BUF_INIT;
     struct ring_line line;
+    size_t bytes = 0;
     uint64_t first = oldest(s);
-    for (uint64_t seq = s->next_seq; seq-- > first;) {
+    for (uint64_t seq = s->next_seq; seq-- > first && bytes < READ_BYTES_MAX;) {
         if (ring_get(s->ring, seq, &line) < 0)
             break;
-        if (line.stream != RING_STDERR || !clean_line(&line, ret_line))
+        if (line.stream != RING_STDERR || !clean_line(&line, &text))
             continue;
-        for (const char *const *w = words; *w; w++)
-            if (strcasestr(buf_str(ret_line), *w))
-                return seq;
+        said->seqs[said->lines.n] = seq;
+        strvec_add(&said->lines, buf_str(&text));
+        for (char *c = text.data; *c; c++)
+            *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+        strvec_add(&said->lower, buf_str(&text));
+        bytes += text.len;
     }
-    buf_clear(ret_line);
-    return 0;
+}
+
+static void said_fini(struct said *said)
+{
+    strvec_fini(&said->lines);
+    strvec_fini(&said->lower);
+}
+
+/* The latest line that has one of the words; said->lines.n: none has. */
+static size_t find_any(const struct said *said, const char *const *words)
+{
+    for (size_t i = 0; i < said->lines.n; i++)
+        for (const char *const *w = words; *w; w++)
+            if (strstr(said->lower.v[i], *w))
+                return i;
+    return said->lines.n;
 }
 
 /* ---- what a rule makes of its line ------------------------------------------------------- */
@@ -410,10 +435,10 @@ static bool uses_uv(const struct symptoms *s)
 /* The last line of a traceback: what the server's code expects of a package is not there. */
 static bool on_dependency(const struct match *m)
 {
-    static const char *const trace[] = { "traceback (most recent call last)", NULL };
+    static const char trace[] = "traceback (most recent call last)";
     AUTO_BUF struct buf line = BUF_INIT;
     const struct symptoms *s = m->s;
-    if (s->was_ready || !find_any(s, trace, &line) ||
+    if (s->was_ready || !words_find(s, RING_STDERR, trace, &line) ||
         m->line[strspn(m->line, " |")] == '\0')
         return false;
     struct finding *f = told(m, FIND_DEPENDENCY_BROKEN, true, "");
@@ -444,6 +469,7 @@ static bool on_node_module(const struct match *m)
 
 /* ---- the table --------------------------------------------------------------------------- */
 
+/* words: in lower case. */
 struct rule {
     unsigned where;
     bool later;                  /* also of servers that were ready */
@@ -462,7 +488,7 @@ static const struct rule rules[] = {
     { ON_HOST, false, on_client_image,
       { "unable to find image", "pull access denied", "manifest unknown", "unauthorized" } },
     { ANYWHERE, false, on_foreign_program,
-      { "exec format error", "cannot execute binary file", "^?ELF" } },
+      { "exec format error", "cannot execute binary file", "^?elf" } },
     { ANYWHERE, true, on_disk_full, { "no space left on device", "enospc" } },
     { ANYWHERE, true, on_certificate,
       { "certificate_verify_failed", "self_signed_cert_in_chain", "self-signed certificate",
@@ -501,15 +527,17 @@ static const struct rule rules[] = {
 
 bool words_say(const struct symptoms *s, struct findings *fs)
 {
-    AUTO_BUF struct buf line = BUF_INIT;
     unsigned here = s->plan->mode == PLAN_DOCKER ? IN_CONTAINER : ON_HOST;
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+    struct said said = { 0 };
+    bool found = false;
+    read_said(s, &said);
+    for (size_t i = 0; i < ARRAY_LEN(rules) && !found; i++) {
         if (!(rules[i].where & here) || (s->was_ready && !rules[i].later))
             continue;
-        uint64_t seq = find_any(s, rules[i].words, &line);
-        struct match m = { s, fs, seq, buf_str(&line) };
-        if (seq && rules[i].make(&m))
-            return true;
+        size_t at = find_any(&said, rules[i].words);
+        if (at < said.lines.n)
+            found = rules[i].make(&(struct match){ s, fs, said.seqs[at], said.lines.v[at] });
     }
-    return false;
+    said_fini(&said);
+    return found;
 }
