@@ -172,6 +172,9 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_LOG_DISK] = { "MCPX_LOG_LOST", W,
         "Lines of a log could not be written to its file.",
         "Free space where the logs are, or move them with `--log-dir`." },
+    [FIND_DUPLICATE] = { "MCPX_DUPLICATE_SERVER", W,
+        "Another program, an AI client probably, runs the same server beside ours.",
+        "Let that client use `mcptop stdio NAME`: one server for all." },
     [FIND_ORPHANS] = { "MCPX_ORPHANS", W,
         "Containers run that nobody uses any more: left behind by a client that died.",
         "`mcptop ps --orphans` lists them with the evidence; `d` in the view removes "

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "diagnose/duplicates.h"
 
 static void of_the_file(const struct fleet *fl, struct findings *out)
 {
@@ -109,5 +110,6 @@ void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
     of_the_listener(place, out);
     of_the_logs(fl, out);
     of_leftovers(fl, out);
+    duplicates_find(fl, out);
     findings_sort(out);
 }

@@ -6,8 +6,9 @@ exactly one finding with its code, and where there is a fix it leads to `ready`.
 import json
 import os
 import socket
+import subprocess
 
-from harness import echo, fixture, tap, wait_for
+from harness import echo, fixture, paths, tap, wait_for
 from harness.find import codes, found, repaired, sh
 
 
@@ -168,6 +169,30 @@ def test_supervisor(t):
     one = [f for f in m.api.get("/diagnostics")["findings"]]
     t.eq([f["code"] for f in one], ["MCPX_LISTEN_IN_USE"], "a port that is taken")
     t.has(one[0]["user_message"], "in use by", "names who has it")
+
+
+@tap.limit(60)
+def test_duplicates(t):
+    script = t.path("a-server-of-this-test.py")
+    with open(script, "w", encoding="ascii") as file:
+        file.write("import sys\nfor _ in sys.stdin: pass\n")
+    m = t.mcptop({"mcpServers": {"twice": dict(fixture("good"), args=[
+        paths.fixture("fixture_server.py"), "good", script]), "once": fixture("good")}})
+    m.wait_server("twice")
+    m.wait_server("once")
+    t.eq(m.api.get("/diagnostics")["findings"], [], "our own runs do not count")
+    entry = m.server("twice")
+    client = subprocess.Popen([entry["command"], *entry["args"]], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL)
+    t.cleanup(client.kill)
+    one = wait_for(lambda: m.api.get("/diagnostics")["findings"], 10, "the second one to be seen")
+    t.eq([(f["code"], f["server"]) for f in one], [("MCPX_DUPLICATE_SERVER", "twice")],
+         "a client that runs it too")
+    t.has(str(one[0]["evidence"]), f"pid {client.pid}, started by .*pid {os.getpid()}", "which")
+    t.has(one[0]["fix_steps"][0], "mcptop stdio twice", "what to do")
+    client.kill()
+    client.wait()
+    wait_for(lambda: m.api.get("/diagnostics")["findings"] == [], 10, "it to be gone")
 
 
 @tap.limit(60)
