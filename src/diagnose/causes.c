@@ -280,6 +280,8 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     else if (kind == FIND_SNAP_APPARMOR)
         finding_step(f, "mount only directories below your home, or install Docker from its own "
                         "packages");
+    else if (strstr(text, "bind source path does not exist"))
+        finding_step(f, "make that directory, or correct the path in isolation.volumes");
     else
         finding_step(f, "its words name what it did not like; `mcptop command %s` runs the same "
                         "by hand", s->name);

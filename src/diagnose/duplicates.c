@@ -74,6 +74,15 @@ static bool has_mark(const char *pid)
     return memmem(env.data, env.len, mark, sizeof mark - 1) != NULL;
 }
 
+/* In a container, ours maybe: what is left behind there is the orphans' matter. */
+static bool is_in_container(const char *pid)
+{
+    char path[64], theirs[64] = "", ours[64] = "";
+    snprintf(path, sizeof path, "/proc/%.20s/ns/pid", pid);
+    return readlink(path, theirs, sizeof theirs - 1) < 0 ||
+        readlink("/proc/self/ns/pid", ours, sizeof ours - 1) < 0 || strcmp(theirs, ours) != 0;
+}
+
 /* "claude (pid 12)" of the process's parent. */
 static void name_parent(const char *pid, struct buf *out)
 {
@@ -114,7 +123,8 @@ static void judge(const struct fleet *fl, const char *pid, struct buf *text,
     split(text, words);
     for (size_t i = 0; words->n && i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
-        if (s->config && s->wanted == WANTED_UP && is_of(words, s->config) && !has_mark(pid))
+        if (s->config && s->wanted == WANTED_UP && is_of(words, s->config) && !has_mark(pid) &&
+            !is_in_container(pid))
             tell(s, pid, out);
     }
 }

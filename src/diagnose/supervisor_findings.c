@@ -11,12 +11,25 @@
 #include "base/mem.h"
 #include "diagnose/duplicates.h"
 
+/* A server that is not started for it says so itself. */
+static bool is_told_by_server(const struct fleet *fl, const struct problem *p)
+{
+    for (size_t i = 0; i < fleet_count(fl); i++) {
+        const struct server *s = fleet_at(fl, i);
+        size_t n = s->config ? strlen(s->config->key) : 0;
+        if (n && s->plan->mode == PLAN_UNSUPPORTED && strncmp(p->key, s->config->key, n) == 0 &&
+            (p->key[n] == '.' || p->key[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 static void of_the_file(const struct fleet *fl, struct findings *out)
 {
     const struct problems *p = fleet_get_problems(fl);
     for (size_t i = 0; i < p->n; i++) {
         const struct problem *one = &p->v[i];
-        if (one->severity != PROBLEM_ERROR)
+        if (one->severity != PROBLEM_ERROR || is_told_by_server(fl, one))
             continue;
         bool twice = strstr(one->text, "names must be unique") != NULL;
         struct finding *f = findings_add(out, twice ? FIND_DUPLICATE_NAME : FIND_CONFIG_ERROR, "",

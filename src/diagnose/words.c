@@ -200,6 +200,17 @@ static bool on_client_image(const struct match *m)
     return true;
 }
 
+/* A runtime that asks for no more than it may have is not killed: it gives up by itself. */
+static bool on_no_memory(const struct match *m)
+{
+    if (!m->s->plan->memory_bytes)
+        return false;
+    struct finding *f = told(m, FIND_OOM_KILLED, true,
+                             "it ran out of memory, by its own account");
+    fix_memory(f, m->s);
+    return true;
+}
+
 /* A shell, or an init that falls back to one, was given a program of another machine to read. */
 static bool on_foreign_program(const struct match *m)
 {
@@ -489,6 +500,8 @@ static const struct rule rules[] = {
       { "unable to find image", "pull access denied", "manifest unknown", "unauthorized" } },
     { ANYWHERE, false, on_foreign_program,
       { "exec format error", "cannot execute binary file", "^?elf" } },
+    { IN_CONTAINER, true, on_no_memory,
+      { "javascript heap out of memory", "memoryerror", "cannot allocate memory" } },
     { ANYWHERE, true, on_disk_full, { "no space left on device", "enospc" } },
     { ANYWHERE, true, on_certificate,
       { "certificate_verify_failed", "self_signed_cert_in_chain", "self-signed certificate",

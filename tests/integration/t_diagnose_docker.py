@@ -245,6 +245,18 @@ def test_6_weak_and_ignored(t):
     t.eq(m.server("asked")["where"], "docker", "isolated then")
 
 
+@tap.limit(60)
+def test_6_refused(t):
+    engine = t.engine()
+    m = t.mcptop(config(flag=boxed(extra_args=["--frob"]),
+                        source=boxed(volumes=["/no/such/directory:/x"])), docker_host=engine)
+    found(t, m, "flag", "MCPX_CONFIG_REFUSED")
+    one = found(t, m, "source", "MCPX_DOCKER_OCI_RUNTIME")
+    t.has(one["fix_steps"][0], "make that directory", "what to do")
+    t.eq(sorted(f["server"] for f in m.api.get("/diagnostics")["findings"]), ["flag", "source"],
+         "each is told once")
+
+
 @tap.limit(90)
 def test_6_engine_down(t):
     m = t.mcptop(config(box=boxed(), other=boxed()))
