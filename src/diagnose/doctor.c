@@ -19,7 +19,7 @@ struct signature {
     int64_t end_ms;
     int state;
     bool wanted, failing, looping, strayed, engine_down, oom_is_news;
-    bool tight, throttled, crowded;
+    bool tight, throttled, crowded, oom_inside;
     uint64_t said_seq;
     unsigned images;                 /* which list of local images was known */
 };
@@ -128,6 +128,7 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->tight = p->memory_bytes > 0 && d->peak_bytes >= p->memory_bytes / 10 * 9;
     sig->throttled = d->throttled_s >= THROTTLED_S;
     sig->crowded = p->pids_limit > 0 && d->pids_peak >= p->pids_limit - p->pids_limit / 10;
+    sig->oom_inside = is_up(s) && s->usage.known && s->usage.ooms > 0;
     sig->said_seq = d->said_seq;
     if (s->last_end.never_started)
         sig->images = d->doctor->images_known;
@@ -152,7 +153,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
         .local_images = d->doctor->images_known ? &d->doctor->images : NULL,
-        .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
+        .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
         .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
     };

@@ -132,7 +132,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "The server wanted more memory than its limit and was killed for it.",
         "Raise `memory_limit`; it is changed while the server runs." },
     [FIND_MEMORY_TIGHT] = { "MCPX_DOCKER_MEMORY_TIGHT", W,
-        "The server has used nine tenths of its memory limit or more.",
+        "The server has used nine tenths of its memory limit or more, or a process in it was killed "
+        "for memory.",
         "Raise `memory_limit` before it is killed." },
     [FIND_CPU_THROTTLED] = { "MCPX_DOCKER_CPU_THROTTLED", W,
         "The CPU limit slows the server down most of the time.",

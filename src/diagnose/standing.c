@@ -82,12 +82,19 @@ static void memory(const struct symptoms *s, struct findings *fs)
 {
     char used[16], limit[16];
     int64_t bytes = s->plan->memory_bytes;
-    if (bytes <= 0 || s->peak_bytes < bytes / 10 * 9 || has_kind(fs, FIND_OOM_KILLED))
+    if (bytes <= 0 || has_kind(fs, FIND_OOM_KILLED) ||
+        (s->peak_bytes < bytes / 10 * 9 && s->ooms <= 0))
         return;
-    struct finding *f = findings_add(fs, FIND_MEMORY_TIGHT, s->name,
-                                     "its memory is tight: it has used %s of %s",
-                                     text_size(s->peak_bytes, used, sizeof used),
-                                     text_size(bytes, limit, sizeof limit));
+    text_size(bytes, limit, sizeof limit);
+    struct finding *f = s->ooms > 0
+        ? findings_add(fs, FIND_MEMORY_TIGHT, s->name,
+                       "a process in it was killed for memory at %s; the server lives on", limit)
+        : findings_add(fs, FIND_MEMORY_TIGHT, s->name,
+                       "its memory is tight: it has used %s of %s",
+                       text_size(s->peak_bytes, used, sizeof used), limit);
+    if (s->ooms > 0)
+        finding_evidence(f, "oom", 0, "the kernel counts %lld OOM kills inside",
+                         (long long)s->ooms);
     finding_evidence(f, "usage", 0, "highest use %lld bytes, limit %lld bytes",
                      (long long)s->peak_bytes, (long long)bytes);
     fix_memory(f, s);

@@ -36,6 +36,7 @@ struct symptoms {
     /* figures of the present run; -1 (0 for seconds) = not known */
     int64_t peak_bytes;
     int32_t pids_peak;
+    int64_t ooms;                          /* OOM kills inside, while it lived on */
     int throttled_s;                       /* for how long, up to now */
     double throttled_percent;
 

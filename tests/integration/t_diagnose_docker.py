@@ -165,8 +165,9 @@ def test_4_images(t):
 @tap.limit(150)
 def test_5_memory(t):
     engine = t.engine()
-    m = t.mcptop(config(oom=boxed(memory_limit="32m"), tight=boxed(memory_limit="64m")),
-                 docker_host=engine)
+    m = t.mcptop(config(oom=boxed(memory_limit="32m"), tight=boxed(memory_limit="64m"),
+                        child=boxed("dd if=/dev/zero of=/dev/null bs=100M count=1 & exec $S",
+                                    memory_limit="64m")), docker_host=engine)
     m.wait_server("oom")
     client = m.mcp("oom")
     client.initialize()
@@ -188,6 +189,9 @@ def test_5_memory(t):
     one = found(t, m, "tight", "MCPX_DOCKER_MEMORY_TIGHT")
     t.eq(one["severity"], "warning", "close to it is a warning")
     repaired(t, m, "tight")
+    m.wait_server("child")
+    one = found(t, m, "child", "MCPX_DOCKER_MEMORY_TIGHT")
+    t.has(one["user_message"], "a process in it was killed for memory at 64M", "not itself")
 
 
 @tap.limit(150)

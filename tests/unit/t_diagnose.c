@@ -26,7 +26,7 @@ struct scenario {
     const char *err, *out;           /* lines of stderr, of stdout */
     bool running;                    /* it has not ended */
     uint64_t stray;
-    int64_t peak;
+    int64_t peak, ooms;
     int32_t pids;
     int throttled_s;
     bool engine_down;
@@ -231,6 +231,9 @@ static const struct scenario scenarios[] = {
     { .name = "close to the limit", .config = DOCKER, .server = UVX, .running = true,
       .ready = true, .peak = 470 << 20, .want = "MCPX_DOCKER_MEMORY_TIGHT",
       .fix = "memory_limit 512m → 1g" },
+    { .name = "a child of it killed for memory", .config = DOCKER, .server = UVX, .running = true,
+      .ready = true, .ooms = 1, .want = "MCPX_DOCKER_MEMORY_TIGHT",
+      .fix = "memory_limit 512m → 1g" },
     { .name = "throttled", .config = DOCKER, .server = UVX, .running = true, .ready = true,
       .throttled_s = 30, .want = "MCPX_DOCKER_CPU_THROTTLED", .fix = "cpu_limit 1.0 → 2" },
     { .name = "throttled for a moment", .config = DOCKER, .server = UVX, .running = true,
@@ -324,7 +327,7 @@ static void run(const struct scenario *c)
         .was_ready = c->ready, .ever_ready = c->ever_ready, .trouble = c->trouble, .ring = ring,
         .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
-        .peak_bytes = c->peak, .pids_peak = c->pids, .throttled_s = c->throttled_s,
+        .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
         .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
         .exists = exists,
     };
