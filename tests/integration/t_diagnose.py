@@ -106,6 +106,14 @@ def test_loops(t):
 
 
 @tap.limit(60)
+def test_silence(t):
+    m = t.mcptop({"mcpServers": {"quiet": fixture("no_ping", health_check_interval="1s")}})
+    m.wait_server("quiet", "silent")
+    one = found(t, m, "quiet", "MCPX_STDIO_SILENT")
+    t.eq(one["severity"], "warning", "it may be busy: a warning")
+
+
+@tap.limit(60)
 def test_said_on_stderr(t):
     script = ("import sys\nprint('Error: ACME_API_KEY is required', file=sys.stderr)\nsys.exit(1)")
     port = socket.socket()
