@@ -650,7 +650,7 @@ static void test_oversize(void)
 
 static void test_call_timeout(void)
 {
-    struct session_config cfg = {.call_timeout_ms = 60};
+    struct session_config cfg = {.call_timeout_ms = 300};
     struct reply p = {0}, q = {0};
     AUTO_BUF struct buf got = BUF_INIT;
     struct rig r;
@@ -672,8 +672,8 @@ static void test_call_timeout(void)
         c, &q,
         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":7}}}");
     AUTO_FREE char *token = xstrdup(next_id(&r));
-    for (int i = 0; i < 5; i++) {
-        run_for(r.loop, 0.03);
+    for (int i = 0; i < 10; i++) {
+        run_for(r.loop, 0.05);
         says(
             &r,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}",
@@ -681,8 +681,8 @@ static void test_call_timeout(void)
     }
     is_int(q.count, 0, "one that shows progress does not");
     int told = 0;
-    while (!q.count && told++ < 100) {
-        run_for(r.loop, 0.02);
+    while (!q.count && told++ < 200) {
+        run_for(r.loop, 0.05);
         says(
             &r,
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":%d}}",
