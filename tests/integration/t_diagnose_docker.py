@@ -6,6 +6,7 @@ gives exactly one finding with its code, is repaired by its fix, and the server 
 import http.server
 import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -247,6 +248,22 @@ def test_6_weak_and_ignored(t):
     found(t, m, "asked", "MCPX_ISOLATION_IGNORED")
     repaired(t, m, "asked")
     t.eq(m.server("asked")["where"], "docker", "isolated then")
+
+
+@tap.limit(60)
+def test_6_no_permission(t):
+    """A socket that does not admit us; root may pass everywhere unless that right is given up."""
+    path = t.path("closed.sock")
+    engine = socket.socket(socket.AF_UNIX)
+    engine.bind(path)
+    engine.listen()
+    t.cleanup(engine.close)
+    os.chmod(path, 0)
+    drop = "-dac_override,-dac_read_search"
+    m = t.mcptop(config(box=boxed()), docker_host=f"unix://{path}",
+                 wrapper=["setpriv", f"--bounding-set={drop}", f"--inh-caps={drop}"])
+    one = found(t, m, "box", "MCPX_DOCKER_NO_PERMISSION")
+    t.has(one["fix_steps"][-1], "usermod -aG docker", "what to do")
 
 
 @tap.limit(60)
