@@ -39,6 +39,7 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_YES] = { "yes", 'y', NULL, "do not ask" },
     [OPT_EACH] = { "each", 0, NULL, "an entry for every server instead of one for all" },
     [OPT_UNDO] = { "undo", 0, NULL, "take mcptop out again" },
+    [OPT_PROJECT] = { "project", 0, NULL, "the client's file of the project in this directory" },
     [OPT_AS] = { "as", 0, "NAME", "what the server is called here" },
 };
 

@@ -74,8 +74,9 @@ static const struct verb verbs[] = {
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
       2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
     { "connect", "[CLIENT]", "write mcptop into an AI client's configuration; shows it and asks", 0, 1,
-      JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_EACH) | OPT_BIT(OPT_UNDO), ALONE,
-      verb_connect,
+      JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_EACH) | OPT_BIT(OPT_UNDO) |
+          OPT_BIT(OPT_PROJECT),
+      ALONE, verb_connect,
       "  Clients: claude-code, claude-desktop, cursor, vscode, gemini, codex. Without one it lists"
       "\n  which are here and connected. A copy of the file is kept as FILE.mcptop-backup." },
     { "import", "FILE|CLIENT [NAME…]", "take servers over from an AI client; shows them and asks", 1,

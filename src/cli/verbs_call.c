@@ -93,11 +93,13 @@ int verb_call(struct cli *c)
         return cli_fail(&f);
     size_t i;
     bool failed = doc_true(result, "isError");
-    if (cli_has(c, OPT_JSON) || !json_is_array(doc_get(result, "content")))
+    json_t *content = doc_get(result, "content"), *structured = doc_get(result, "structuredContent");
+    if (cli_has(c, OPT_JSON) || !json_is_array(content))
         show_json(result);
-    else
-        json_array_foreach(doc_get(result, "content"), i, item)
-            print_content(item);
+    else if (!json_array_size(content) && structured)
+        show_json(structured);
+    json_array_foreach(cli_has(c, OPT_JSON) ? NULL : content, i, item)
+        print_content(item);
     json_decref(result);
     return failed ? EXIT_REFUSED : EXIT_OK;
 }

@@ -35,11 +35,19 @@ struct job {
     struct foreign_undone undone;
 };
 
+/* The user's file, or that of the project here. */
 static void job_init(struct job *j, struct cli *c, const struct foreign_client *client)
 {
-    const char *home = paths_home() ? paths_home() : "/";
-    *j = (struct job){ .cli = c, .client = client, .dir = foreign_dir(client, home, NULL),
-                       .path = foreign_path(client, home, NULL) };
+    const char *home = paths_home() ? paths_home() : "/", *file = foreign_project_file(client);
+    *j = (struct job){ .cli = c, .client = client };
+    AUTO_FREE char *here = cli_has(c, OPT_PROJECT) && file ? realpath(".", NULL) : NULL;
+    if (here) {
+        j->path = xasprintf("%s/%s", here, file);
+        j->dir = xstrndup(j->path, (size_t)(strrchr(j->path, '/') - j->path));
+    } else {
+        j->path = foreign_path(client, home, NULL);
+        j->dir = foreign_dir(client, home, NULL);
+    }
 }
 
 static void job_fini(struct job *j)
@@ -311,10 +319,16 @@ static int not_done(void)
     return EXIT_REFUSED;
 }
 
+/* A project's directory may have none for the client yet, and its files are for everybody. */
 static int write_in(struct job *j)
 {
     struct fault f = FAULT_NONE;
-    if (file_edit(j->path, 0600, write_connected, j, NULL, NULL, &f))
+    bool project = cli_has(j->cli, OPT_PROJECT);
+    if (project && mkdir(j->dir, 0777) < 0 && errno != EEXIST) {
+        fault_set(&f, errno, "%s cannot be made", j->dir);
+        return fail_at(j, &f);
+    }
+    if (file_edit(j->path, project ? 0644 : 0600, write_connected, j, NULL, NULL, &f))
         return fail_at(j, &f);
     printf("%s is connected; restart it to see the servers\n", j->client->label);
     if (j->backup) {
@@ -322,7 +336,8 @@ static int write_in(struct job *j)
         show_text(stdout, j->backup);
         putchar('\n');
     }
-    printf("`mcptop connect %s --undo` takes it back\n", j->client->id);
+    printf("`mcptop connect %s%s --undo` takes it back\n", j->client->id,
+           cli_has(j->cli, OPT_PROJECT) ? " --project" : "");
     return EXIT_OK;
 }
 
@@ -330,7 +345,7 @@ static int connect_client(struct job *j)
 {
     AUTO_BUF struct buf old = BUF_INIT, new = BUF_INIT;
     struct fault f = FAULT_NONE;
-    if (!is_here(j)) {
+    if (!is_here(j) && !cli_has(j->cli, OPT_PROJECT)) {
         show_error("%s was not found: there is neither %s nor %s", j->client->label, j->path,
                    j->dir);
         return EXIT_REFUSED;
@@ -423,7 +438,8 @@ static int disconnect_client(struct job *j)
 
 int verb_connect(struct cli *c)
 {
-    if (!c->word_count && (cli_has(c, OPT_UNDO) || cli_has(c, OPT_EACH)))
+    bool works = cli_has(c, OPT_UNDO) || cli_has(c, OPT_EACH) || cli_has(c, OPT_PROJECT);
+    if (!c->word_count && works)
         return cli_usage(c, "needs a client: `mcptop connect` lists them");
     if (!c->word_count)
         return list_clients(c);
@@ -431,6 +447,8 @@ int verb_connect(struct cli *c)
     if (!client)
         return cli_usage(c, "no client \"%s\": there are claude-code, claude-desktop, cursor, "
                          "vscode, gemini and codex", c->words[0]);
+    if (cli_has(c, OPT_PROJECT) && !foreign_project_file(client))
+        return cli_usage(c, "%s has no configuration of a project", client->label);
     if (cli_has(c, OPT_UNDO) && cli_has(c, OPT_EACH))
         return cli_usage(c, "--undo takes everything of mcptop out: leave --each away");
     struct job j;

@@ -23,14 +23,28 @@ const size_t foreign_client_count = ARRAY_LEN(foreign_clients);
 static const struct {
     const char *id, *variable, *dir, *file;
     bool beside;      /* the file is not in the directory, but beside it, where no variable moves it */
+    const char *project;         /* the file of a project, below its directory; NULL: there is none */
 } places[] = {
-    {"claude-code", "CLAUDE_CONFIG_DIR", ".claude", ".claude.json", true},
-    {"claude-desktop", NULL, "CONFIG/Claude", "claude_desktop_config.json", false},
-    {"cursor", NULL, ".cursor", "mcp.json", false},
-    {"vscode", NULL, "CONFIG/Code/User", "mcp.json", false},
-    {"gemini", NULL, ".gemini", "settings.json", false},
-    {"codex", "CODEX_HOME", ".codex", "config.toml", false},
+    {"claude-code", "CLAUDE_CONFIG_DIR", ".claude", ".claude.json", true, ".mcp.json"},
+    {"claude-desktop", NULL, "CONFIG/Claude", "claude_desktop_config.json", false, NULL},
+    {"cursor", NULL, ".cursor", "mcp.json", false, ".cursor/mcp.json"},
+    {"vscode", NULL, "CONFIG/Code/User", "mcp.json", false, ".vscode/mcp.json"},
+    {"gemini", NULL, ".gemini", "settings.json", false, ".gemini/settings.json"},
+    {"codex", "CODEX_HOME", ".codex", "config.toml", false, ".codex/config.toml"},
 };
+
+static size_t place_of(const struct foreign_client *c)
+{
+    size_t i = 0;
+    while (strcmp(places[i].id, c->id) != 0)
+        i++;
+    return i;
+}
+
+const char *foreign_project_file(const struct foreign_client *c)
+{
+    return places[place_of(c)].project;
+}
 
 const struct foreign_client *foreign_find(const char *id)
 {
@@ -61,9 +75,7 @@ static char *config_home(const char *home, foreign_getenv_fn env)
 static char *directory(const struct foreign_client *c, const char *home, foreign_getenv_fn env,
                        bool of_file, const char **ret_file)
 {
-    size_t i = 0;
-    while (strcmp(places[i].id, c->id) != 0)
-        i++;
+    size_t i = place_of(c);
     *ret_file = places[i].file;
     const char *moved = from_environment(places[i].variable, env), *dir = places[i].dir;
     if (moved)

@@ -30,6 +30,8 @@ typedef const char *(*foreign_getenv_fn)(const char *name);
 char *foreign_path(const struct foreign_client *c, const char *home, foreign_getenv_fn env);
 /* Its own directory, which is there when the client is. */
 char *foreign_dir(const struct foreign_client *c, const char *home, foreign_getenv_fn env);
+/* Of a project, relative to the project's directory (".cursor/mcp.json"); NULL: it has none. */
+const char *foreign_project_file(const struct foreign_client *c);
 
 /* ---- what a file names ---- */
 

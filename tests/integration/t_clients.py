@@ -264,6 +264,34 @@ def test_update(t):
     t.ok(read(path + ".mcptop-backup").decode() == text, "with a copy")
 
 
+def test_project(t):
+    """The client's file of the project in this directory; the user's own is not touched."""
+    home = Home(t)
+    for client, name in (("claude-code", ".mcp.json"), ("cursor", ".cursor/mcp.json"), ("vscode", ".vscode/mcp.json"),
+                         ("gemini", ".gemini/settings.json"), ("codex", ".codex/config.toml")):
+        project = t.path("project-" + client)
+        os.mkdir(project)
+        path = os.path.join(project, name)
+
+        def run(*words):
+            return subprocess.run([paths.MCPTOP, "connect", client, "--project", "--yes", *words], env=home.env, cwd=project,
+                                  text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True)
+        t.has(run().stdout, f"connect {client} --project --undo", f"{client}: says how to go back")
+        t.eq(entries(client, read(path))["mcptop"]["args"], ["stdio"], f"{client}: connected")
+        run("--undo")
+        t.ok(not os.path.exists(path), f"{client}: and undone")
+        texts_of = texts(client)["plain"]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(texts_of)
+        run()
+        t.ok(kept(texts_of.encode(), read(path)) and os.path.exists(path + ".mcptop-backup"), f"{client}: one that was there")
+        run("--undo")
+        t.ok(read(path).decode() == texts_of, f"{client}: and back")
+    t.ok(not [f for _, _, files in os.walk(home.dir) for f in files], "the home directory is as it was")
+    t.eq(home.run("connect", "claude-desktop", "--project").returncode, USAGE, "a client without projects")
+    t.eq(home.run("connect", "--project").returncode, USAGE, "--project of nobody")
+
+
 def test_other_supervisor(t):
     """A client has neither our options nor our environment."""
     home = Home(t)

@@ -117,6 +117,10 @@ def test_tools_and_calls(t):
     t.eq(m.cli("call", "good", "echo", "-", input='{"text":"from stdin"}', check=0).stdout, "from stdin\n", "call … -")
     t.eq(json.loads(m.cli("call", "good", "echo", '{"text":"x"}', "--json", check=0).stdout)["content"][0]["text"], "x",
          "call --json")
+    failed = m.cli("call", "good", "echo", '{"text":"it went wrong","fail":true}')
+    t.eq((failed.returncode, failed.stdout), (REFUSED, "it went wrong\n"), "a tool that says that it failed")
+    t.eq(json.loads(m.cli("call", "good", "echo", '{"structured":{"a":[1]}}', check=0).stdout), {"a": [1]},
+         "a result that is structured only")
     t.eq(m.cli("call", "good", "echo", "[1]").returncode, USAGE, "arguments that are no object")
     t.eq(m.cli("call", "good", "nosuchtool").returncode, REFUSED, "a tool that does not exist")
     t.eq(m.cli("call", "bad", "echo").returncode, NO_SERVER, "a server that does not exist")
