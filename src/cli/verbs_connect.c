@@ -368,8 +368,8 @@ static int connect_client(struct job *j)
 
 /* ---- out ---- */
 
-/* What the file was before mcptop; *ret_there: there was one. A copy that has mcptop in it (a second
- * connect made it) tells that all the same, without it. */
+/* What the file was before mcptop; *ret_there: there was one. A copy that has mcptop in it (a
+ * second connect made it) tells that all the same, without it. */
 static int read_before(struct job *j, struct buf *before, bool *ret_there, struct fault *f)
 {
     int n, line;

@@ -89,7 +89,8 @@ static void remove_only(const struct editor *e, int32_t node, size_t end)
 {
     const struct jscan_node *parent = &e->doc.nodes[e->doc.nodes[node].parent];
     size_t start = e->doc.nodes[node].key_start;
-    if (!editor_all_space(e, parent->start + 1, start) || !editor_all_space(e, end, parent->end - 1)) {
+    if (!editor_all_space(e, parent->start + 1, start) ||
+        !editor_all_space(e, end, parent->end - 1)) {
         cut(e, start, end, 0);
         return;
     }
@@ -115,8 +116,10 @@ static void remove_member(const struct editor *e, int32_t node)
         cut(e, start, end, 0);
     } else {
         /* The last one: the comma before it goes too. */
-        size_t before_end = e->doc.nodes[before].end, comma_before = editor_skip_gap(e, before_end, false);
-        editor_copy(e, 0, editor_all_space(e, before_end, comma_before) ? before_end : comma_before);
+        size_t before_end = e->doc.nodes[before].end;
+        size_t comma_before = editor_skip_gap(e, before_end, false);
+        editor_copy(e, 0,
+                    editor_all_space(e, before_end, comma_before) ? before_end : comma_before);
         if (editor_all_space(e, comma_before + 1, start))
             editor_copy(e, n->end, e->len);
         else

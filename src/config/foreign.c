@@ -22,8 +22,8 @@ const size_t foreign_client_count = ARRAY_LEN(foreign_clients);
  * is below the user's directory of configurations, any other below the home directory. */
 static const struct {
     const char *id, *variable, *dir, *file;
-    bool beside;      /* the file is not in the directory, but beside it, where no variable moves it */
-    const char *project;         /* the file of a project, below its directory; NULL: there is none */
+    bool beside;                 /* the file is not in the directory but beside it, unless moved */
+    const char *project;         /* the file of a project, below its directory, or NULL */
 } places[] = {
     {"claude-code", "CLAUDE_CONFIG_DIR", ".claude", ".claude.json", true, ".mcp.json"},
     {"claude-desktop", NULL, "CONFIG/Claude", "claude_desktop_config.json", false, NULL},

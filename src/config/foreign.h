@@ -60,8 +60,8 @@ json_t *foreign_import(json_t *spec, struct strvec *notes);
 /* ---- getting in and out ---- */
 
 struct foreign_entry { const char *name; const char *command; const struct strvec *args; };
-/* out (replaced) is the text with these entries, each `command args…`. One that is mcptop's already
- * gets the new command and keeps what else it holds; one of that name that is not is a
+/* out (replaced) is the text with these entries, each `command args…`. One that is mcptop's
+ * already gets the new command and keeps what else it holds; one of that name that is not is a
  * FAULT_CONFLICT. */
 int foreign_connect(const struct foreign_client *c, const char *text, size_t len,
                     const struct foreign_entry *entries, size_t n, struct buf *out, int *ret_line,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mcptop's entries in a client's JSON (by the careful editor of edit.h) and in Codex's TOML: its own
- * tables are appended, changed or cut out, by the spans that the reader tells. */
+/* mcptop's entries in a client's JSON (by the careful editor of edit.h) and in Codex's TOML: its
+ * own tables are appended, changed or cut out, by the spans that the reader tells. */
 #include "config/foreign_internal.h"
 
 #include <stdlib.h>

@@ -108,13 +108,14 @@ static const char *foreign_variable(const char *text)
 
 static void note_variables(json_t *value, struct strvec *notes)
 {
-    const char *key, *at = json_is_string(value) ? foreign_variable(json_string_value(value)) : NULL;
+    enum { LONGEST = 60 };
+    const char *key, *text = json_is_string(value) ? json_string_value(value) : "";
+    const char *at = foreign_variable(text);
     json_t *one;
-    size_t i;
+    size_t i, n = at ? strcspn(at, "}") : 0;
     if (at)
         strvec_addf(notes, "%.*s is not replaced here: write ${env:NAME}, or the value",
-                    (int)(strcspn(at, "}") < 60 ? strcspn(at, "}") + (strchr(at, '}') != NULL) : 60),
-                    at);
+                    (int)(n < LONGEST ? n + (at[n] == '}') : LONGEST), at);
     json_array_foreach(value, i, one)
         note_variables(one, notes);
     json_object_foreach(value, key, one)

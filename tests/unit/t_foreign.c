@@ -104,7 +104,8 @@ static int disconnect(const char *client, const char *text, const char *before, 
     const struct buf old = {.data = (char *)(uintptr_t)before, .len = before ? strlen(before) : 0};
     int line;
     struct fault f = FAULT_NONE;
-    int rc = foreign_disconnect(foreign_find(client), &now, before ? &old : NULL, out, u, &line, &f);
+    int rc = foreign_disconnect(foreign_find(client), &now, before ? &old : NULL, out, u, &line,
+                                &f);
     if (rc)
         printf("# %s\n", f.text);
     return rc;
@@ -120,7 +121,8 @@ static void test_connect(void)
         int rc = connect_as(cases[i].client, cases[i].before, "mcptop", "/bin/mcptop", NULL, &out,
                             &line, &f);
         is_str(rc ? f.text : buf_str(&out), cases[i].after, "%s", cases[i].what);
-        connect_as(cases[i].client, buf_str(&out), "mcptop", "/bin/mcptop", NULL, &again, &line, &f);
+        connect_as(cases[i].client, buf_str(&out), "mcptop", "/bin/mcptop", NULL, &again, &line,
+                   &f);
         is_str(buf_str(&again), cases[i].after, "%s: again", cases[i].what);
         rc = disconnect(cases[i].client, buf_str(&out), cases[i].before, &undone, &u);
         is_str(rc ? "fault" : buf_str(&undone), cases[i].before, "%s: undone", cases[i].what);
@@ -245,7 +247,8 @@ static void test_read(void)
         is_str(s.v[3].where, "/p", "one of a project");
     }
     foreign_servers_fini(&s);
-    const char *array = "{\"servers\": [{\"name\": \"a\", \"command\": \"x\"}, {\"command\": \"y\"}, 1]}";
+    const char *array = "{\"servers\": [{\"name\": \"a\", \"command\": \"x\"}, "
+                        "{\"command\": \"y\"}, 1]}";
     ok(foreign_read(FOREIGN_JSON, array, strlen(array), &s, &line, NULL) == 0 && s.n == 1 &&
            !strcmp(s.v[0].name, "a"), "an array, of which one has a name");
     foreign_servers_fini(&s);

@@ -26,7 +26,8 @@ static const struct { const char *what, *text, *want; } valid[] = {
     {"no numbers", "a = [inf, -inf, +nan]", "{\"a\":[null,null,null]}"},
     {"booleans", "a = true\nb = false", "{\"a\":true,\"b\":false}"},
     {"moments", "a = [1979-05-27, 07:32:00, 1979-05-27T07:32:00.5-07:00, 1979-05-27 07:32:00Z]",
-     "{\"a\":[\"1979-05-27\",\"07:32:00\",\"1979-05-27T07:32:00.5-07:00\",\"1979-05-27 07:32:00Z\"]}"},
+     "{\"a\":[\"1979-05-27\",\"07:32:00\",\"1979-05-27T07:32:00.5-07:00\","
+     "\"1979-05-27 07:32:00Z\"]}"},
     {"arrays", "a = [ # one\n  [1, 2], # two\n  ['x',],\n  [] ]", "{\"a\":[[1,2],[\"x\"],[]]}"},
     {"inline tables", "a = { b = 1, c.d = 'x', e = {} }",
      "{\"a\":{\"b\":1,\"c\":{\"d\":\"x\"},\"e\":{}}}"},
@@ -116,7 +117,8 @@ static bool span_is(const char *text, size_t from, size_t to, const char *want)
 
 static void test_spans(void)
 {
-    const char *text = "top = 1\n  [a]  # head\nx = \"1\" # one\n\n# of b\n[a.b]\n[[c]]\ny = [\n1]\n";
+    const char *text = "top = 1\n  [a]  # head\nx = \"1\" # one\n\n# of b\n[a.b]\n"
+                       "[[c]]\ny = [\n1]\n";
     struct toml_doc doc;
     int rc = toml_parse(&doc, text, strlen(text), NULL, NULL);
     ok(rc == 0 && doc.table_count == 3 && doc.pair_count == 3, "three tables, three keys");
