@@ -318,6 +318,9 @@ def test_context(t):
     m.wait_server("box")
     t.eq(m.api.get("/status")["engine"]["context"], "colima", "the engine that is used")
     t.has(m.shell("docker ps"), "mcpproxy-box-", "the guide's docker ps sees it there")
+    m.stop()
+    m.shell("docker context use default")
+    t.has(m.shell("docker context ls"), r"^default \* ", "docker context use default")
 
 
 # ---- our own pages -----------------------------------------------------------------
