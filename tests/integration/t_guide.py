@@ -352,6 +352,30 @@ def test_isolation_page(t):
     run_page(t, m, "isolation.md")
 
 
+def json_blocks(page):
+    with open(os.path.join(paths.SRCDIR, "docs", page), encoding="utf-8") as file:
+        return re.findall(r"^```json\n(.*?)^```", file.read(), re.M | re.S)
+
+
+@tap.limit(60)
+def test_examples_of_the_pages(t):
+    """What they show as configuration loads without a word. Nothing of it is started."""
+    for folder in ("notes", "data"):
+        os.makedirs(t.path("me", folder))
+    m = AtHome(t, t.engine(), {"mcpServers": {}}, ["--listen", "none"])
+    m.env["GITHUB_TOKEN"] = "t"
+    m.start()
+    for page in ("configuration.md", "isolation.md", "moving.md"):
+        found = json_blocks(page)
+        for number, text in enumerate(found):
+            text = text.replace("/home/me", t.path("me"))
+            if '"mcpServers"' not in text:
+                text = configuration(text, f"s{number}")
+            text = text.replace('"command":', '"enabled": false, "command":')
+            t.eq(give(m, text), [], f"{page}: example {number + 1}")
+        t.ok(found, f"{page} has examples")
+
+
 @tap.limit(60)
 def test_moving_page(t):
     engine = t.engine()
