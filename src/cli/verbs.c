@@ -190,7 +190,7 @@ static void print_overview(FILE *out)
         char left[40];
         snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].words);
         /* The ellipsis is three bytes and one column. */
-        int pad = strstr(left, "…") ? 26 : 24;
+        int pad = strstr(left, "…") ? 28 : 26;
         fprintf(out, "  %-*s %s\n", pad, left, verbs[i].summary);
     }
     fputs("\noptions of the view:\n", out);
