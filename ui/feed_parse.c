@@ -471,6 +471,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     s->retry_count = get_int32(o, "retry_count", 0);
     s->pid = get_int32(o, "pid", 0);
     s->tool_count = get_int32(o, "tool_count", -1);
+    s->tools_shown = get_int32(o, "tools_shown", s->tool_count);
     s->config_line = get_int32(o, "config_line", 0);
     s->since_ms = get_int(o, "since_wall_ms", 0);
     s->up_since_ms = get_int(o, "up_since_wall_ms", 0);

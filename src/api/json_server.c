@@ -223,6 +223,7 @@ static void add_protocol(json_t *o, const struct server *s, bool with_open_calls
     const struct ring *ring = logstore_get_ring(s->log);
 
     json_object_set_new(o, "tool_count", json_integer(session_get_tool_count(s->session)));
+    json_object_set_new(o, "tools_shown", json_integer(session_get_shown_count(s->session)));
     json_object_set_new(o, "protocol_version", json_text(session_get_protocol(s->session)));
     json_object_set_new(o, "server_info", json_pack("{s:o, s:o}",
         "name", json_text(session_get_server_name(s->session)),

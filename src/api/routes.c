@@ -265,6 +265,7 @@ static const struct route routes[] = {
     {"POST", SERVERS "/{}/enable", 0, NULL, server_post_enable},
     {"POST", SERVERS "/{}/disable", 0, NULL, server_post_disable},
     {"POST", SERVERS "/{}/undo", 0, NULL, server_post_undo},
+    {"POST", SERVERS "/{}/release", SOCKET_ONLY, NULL, server_post_release},
     {"POST", SERVERS "/{}/pull", 0, NULL, server_post_pull},
     {"DELETE", SERVERS "/{}/pull", 0, NULL, server_delete_pull},
     {"POST", SERVERS "/{}/fix", 0, NULL, server_post_fix},

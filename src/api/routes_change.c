@@ -231,6 +231,19 @@ void server_post_disable(struct api_server *a, struct request *r, struct server 
     change(a, r, s, &(struct wanted){.change = {.enabled = TRI_NO}});
 }
 
+/* Out of quarantine: its tools go to clients from now on. */
+void server_post_release(struct api_server *a, struct request *r, struct server *s)
+{
+    static const struct fleet_key key = {.path = "quarantined", .json = "false"};
+
+    if (!s->config->quarantined) {
+        reply_error(r, 409, "\"%s\" is not quarantined: there is nothing to release", s->name);
+        return;
+    }
+    change(a, r, s, &(struct wanted){
+        .change = {.enabled = TRI_UNSET, .keys = &key, .key_count = 1}});
+}
+
 void server_patch(struct api_server *a, struct request *r, struct server *s)
 {
     struct wanted w;

@@ -10,6 +10,7 @@
 #include "api/json.h"
 #include "api/reply.h"
 #include "base/buf.h"
+#include "base/mem.h"
 
 void server_get(struct api_server *a, struct request *r, struct server *s)
 {
@@ -63,12 +64,32 @@ void server_get_command(struct api_server *a, struct request *r, struct server *
     reply_data(r, json_pack("{s:o}", "line", json_foreign(buf_str(&line), line.len)));
 }
 
-/* The list goes out as the server sent it. */
+/* The tools that clients do not get, and the key that hides each. */
+static void add_hidden(const struct server *s, struct span tools, struct buf *out)
+{
+    const char *at = tools.p + 1, *comma = "";
+    struct span entry;
+
+    while (tool_next_entry(&at, tools.p + tools.n, &entry)) {
+        enum tool_hidden why = session_hides(s->session, entry);
+        if (why == TOOL_SHOWN)
+            continue;
+        AUTO_FREE char *name = span_decode(tool_entry_name(entry), 512);
+        buf_printf(out, "%s{\"name\":", comma);
+        buf_add_json(out, name, strlen(name));
+        buf_printf(out, ",\"by\":\"%s\"}", tool_hidden_by(why));
+        comma = ",";
+    }
+}
+
+/* The list goes out as the server sent it, with what clients do not get of it beside it. */
 void server_get_tools(struct api_server *a, struct request *r, struct server *s)
 {
     size_t n = 0;
     const char *tools = session_get_tools(s->session, &n);
-    const char head[] = "{\"success\":true,\"data\":{\"tools\":", tail[] = "}}\n";
+    const char head[] = "{\"success\":true,\"data\":{\"tools\":", tail[] = "]}}\n",
+               middle[] = ",\"hidden\":[";
+    AUTO_BUF struct buf hidden = BUF_INIT;
 
     (void)a;
     if (!tools) {
@@ -76,10 +97,13 @@ void server_get_tools(struct api_server *a, struct request *r, struct server *s)
                     server_state_name(s->state));
         return;
     }
+    add_hidden(s, (struct span){tools, n}, &hidden);
     const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
                                  {(void *)(uintptr_t)tools, n},
+                                 {(void *)(uintptr_t)middle, sizeof middle - 1},
+                                 {hidden.data, hidden.len},
                                  {(void *)(uintptr_t)tail, sizeof tail - 1}};
-    request_reply(r, 200, "application/json", NULL, body, 3);
+    request_reply(r, 200, "application/json", NULL, body, ARRAY_LEN(body));
 }
 
 static void log_page(struct request *r, const struct server *s, uint64_t from, uint64_t to)

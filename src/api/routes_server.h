@@ -21,6 +21,7 @@ void server_post_restart(struct api_server *a, struct request *r, struct server 
 void server_post_kill(struct api_server *a, struct request *r, struct server *s);
 void server_post_enable(struct api_server *a, struct request *r, struct server *s);
 void server_post_disable(struct api_server *a, struct request *r, struct server *s);
+void server_post_release(struct api_server *a, struct request *r, struct server *s);
 void server_post_pull(struct api_server *a, struct request *r, struct server *s);
 void server_delete_pull(struct api_server *a, struct request *r, struct server *s);
 void server_post_undo(struct api_server *a, struct request *r, struct server *s);

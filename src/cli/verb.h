@@ -66,6 +66,7 @@ int verb_shutdown(struct cli *c);
 /* verbs_set.c */
 int verb_set(struct cli *c);
 int verb_undo(struct cli *c);
+int verb_release(struct cli *c);
 void set_hint_restart(const struct cli *c);
 /* verbs_doctor.c, verbs_why.c */
 int verb_doctor(struct cli *c);

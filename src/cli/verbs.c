@@ -62,6 +62,9 @@ static const struct verb verbs[] = {
       "\n  server with it instead." },
     { "undo", "NAME", "take back the last change of a server, or of what --all inherit", 0, 1,
       CHANGE | OPT_BIT(OPT_ALL), ASKS, verb_undo, NULL },
+    { "release", "NAME", "out of quarantine: clients get its tools from now on", 1, 1, CHANGE, ASKS,
+      verb_release, "  Writes `quarantined: false` into the configuration; `mcptop tools NAME` shows"
+      "\n  first what clients would get." },
     { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,
       JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command,
       "  Values of env are masked, but with --secrets." },

@@ -37,6 +37,16 @@ static void count_cell(struct grid *t, int64_t n)
         grid_cellf(t, "%lld", (long long)n);
 }
 
+/* How many its clients get, of how many. */
+static void tools_cell(struct grid *t, json_t *server)
+{
+    int64_t all = doc_int(server, "tool_count", -1), shown = doc_int(server, "tools_shown", all);
+    if (all < 0 || shown == all)
+        count_cell(t, all);
+    else
+        grid_cellf(t, "%lld of %lld", (long long)shown, (long long)all);
+}
+
 /* The last column: since when, or what it waits for. */
 static void up_cell(struct grid *t, json_t *server, const char *state)
 {
@@ -73,7 +83,7 @@ static void server_row(struct grid *t, json_t *s)
     if (idle && !strcmp(doc_str(s, "where"), "docker"))     /* none runs: what it would get */
         limit = doc_int(s, "plan.memory", -1);
     grid_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
-    count_cell(t, doc_int(s, "tool_count", -1));
+    tools_cell(t, s);
     count_cell(t, doc_int(s, "calls.total", -1));
     count_cell(t, doc_int(s, "calls.errors", -1));
     grid_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));

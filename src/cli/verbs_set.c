@@ -107,3 +107,8 @@ int verb_undo(struct cli *c)
         return change_all(c, "POST", "/api/v1/docker_isolation/undo", NULL);
     return act_change(c, "POST", "/api/v1/servers/%s/undo", c->words[0], NULL);
 }
+
+int verb_release(struct cli *c)
+{
+    return act_change(c, "POST", "/api/v1/servers/%s/release", c->words[0], NULL);
+}

@@ -19,23 +19,37 @@ struct listing {
     json_t *servers;     /* for --json; borrowed */
 };
 
-static void first_line(struct grid *t, const char *text)
+/* The key that hides the tool from clients; "" = none does. */
+static const char *hidden_by(json_t *hidden, const char *tool)
 {
-    text += strspn(text, " \t\r\n");
-    grid_cellf(t, "%.*s", (int)strcspn(text, "\r\n"), text);
+    size_t i;
+    json_t *one;
+    json_array_foreach(hidden, i, one)
+        if (!strcmp(doc_str(one, "name"), tool))
+            return doc_str(one, "by");
+    return "";
 }
 
-static void add_tools(struct listing *l, const char *server, json_t *tools)
+static void describe(struct grid *t, json_t *tool, const char *hidden)
+{
+    const char *text = doc_str(tool, "description");
+    text += strspn(text, " \t\r\n");
+    grid_cellf(t, "%s%s%s%.*s", *hidden ? "(hidden: " : "", hidden, *hidden ? ") " : "",
+               (int)strcspn(text, "\r\n"), text);
+}
+
+static void add_tools(struct listing *l, const char *server, json_t *tools, json_t *hidden)
 {
     size_t i;
     json_t *tool;
-    json_array_append_new(l->servers, json_pack("{s:s, s:O}", "name", server, "tools", tools));
+    json_array_append_new(l->servers, json_pack("{s:s, s:O, s:O?}", "name", server, "tools", tools,
+                                                "hidden", hidden));
     json_array_foreach(tools, i, tool) {
         grid_row(l->grid);
         if (!l->named)
             grid_cell(l->grid, server);
         grid_cell(l->grid, doc_str(tool, "name"));
-        first_line(l->grid, doc_str(tool, "description"));
+        describe(l->grid, tool, hidden_by(hidden, doc_str(tool, "name")));
     }
 }
 
@@ -48,7 +62,7 @@ static int ask_tools(struct listing *l, const char *server)
         return cli_fail(&f);
     if (l->named && cli_has(l->cli, OPT_JSON))
         show_json(data);
-    add_tools(l, server, doc_get(data, "tools"));
+    add_tools(l, server, doc_get(data, "tools"), doc_get(data, "hidden"));
     json_decref(data);
     return EXIT_OK;
 }

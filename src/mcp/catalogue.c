@@ -27,7 +27,7 @@ static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 
 void catalogue_init(struct session *s)
 {
-    s->catalogue.count = -1;
+    s->catalogue.count = s->catalogue.shown = -1;
     ev_timer_init(&s->catalogue.again, on_again, 0., 0.);
     s->catalogue.again.data = s;
 }
@@ -101,16 +101,19 @@ static void finish(struct session *s)
         handshake_done(s);
 }
 
-static void set_list(struct catalogue *cat, int count, const char *p, size_t n, bool known)
+static void set_list(struct session *s, int count, const char *p, size_t n, bool known)
 {
+    struct catalogue *cat = &s->catalogue;
+
     buf_fini(&cat->tools);
     cat->count = count;
-    if (!known)
-        return;
-    buf_reserve(&cat->tools, n + 2);
-    buf_add_char(&cat->tools, '[');
-    buf_add(&cat->tools, p, n);
-    buf_add_char(&cat->tools, ']');
+    if (known) {
+        buf_reserve(&cat->tools, n + 2);
+        buf_add_char(&cat->tools, '[');
+        buf_add(&cat->tools, p, n);
+        buf_add_char(&cat->tools, ']');
+    }
+    tools_listed(s);
 }
 
 /* Adds the elements of a page. -1 when `tools` is no array. */
@@ -157,7 +160,7 @@ static void on_page(struct session *s, struct call *k, const struct envelope *e)
                               ? "tools/list was answered by an error; the tools are unknown"
                               : "tools/list was answered without a list; the tools are unknown";
         session_note(s, e->body.p, e->body.n, why);
-        set_list(cat, -1, NULL, 0, false);
+        set_list(s, -1, NULL, 0, false);
         finish(s);
         return;
     }
@@ -171,7 +174,7 @@ static void on_page(struct session *s, struct call *k, const struct envelope *e)
         ask(s);
         return;
     }
-    set_list(cat, cat->reading, buf_str(&cat->pages), cat->pages.len, !cat->too_big);
+    set_list(s, cat->reading, buf_str(&cat->pages), cat->pages.len, !cat->too_big);
     finish(s);
 }
 
@@ -195,7 +198,7 @@ void catalogue_read(struct session *s)
     }
     forget_pages(cat);
     if (!span_member(span_member(result, "capabilities"), "tools").n) {
-        set_list(cat, 0, "", 0, true);
+        set_list(s, 0, "", 0, true);
         finish(s);
         return;
     }

@@ -30,6 +30,9 @@ static void take_reply(struct session *s, const struct envelope *e)
         call_drop(s, k);
         return;
     }
+    AUTO_BUF struct buf cut = BUF_INIT;
+    struct envelope own;
+    e = tools_cut(s, k, e, &own, &cut);
     if (k->list == &s->parked) {
         rounds_keep_late(k, e);
         return;
@@ -118,7 +121,7 @@ static bool is_list_change(const struct envelope *e)
 
 /* A client that closes while it is told may take its neighbours along; so each round looks for the
  * next one anew. */
-static void tell_all(struct session *s, const struct envelope *e)
+void relay_tell_all(struct session *s, const struct envelope *e)
 {
     AUTO_BUF struct buf plain = BUF_INIT;
     struct envelope own = *e;
@@ -163,7 +166,7 @@ static void take_notification(struct session *s, const struct envelope *e)
     } else if (is_list_change(e)) {
         if (span_is(e->method, "notifications/tools/list_changed"))
             catalogue_changed(s);
-        tell_all(s, e);
+        relay_tell_all(s, e);
     } else if (e->cancels.n) {
         asks_cancel(s, e);
     } else if (span_is(e->method, "notifications/resources/updated")) {

@@ -21,6 +21,7 @@ static void destroy(struct session *s)
     subscriptions_fini(s);
     free(s->table.slots);
     free(s->latencies);
+    tool_filter_fini(&s->filter);
     free(s->cause);
     free(s->last_end);
     free(s->refused);

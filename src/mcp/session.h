@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include "base/fault.h"
 #include "mcp/envelope.h"
+#include "mcp/tool_filter.h"
 
 struct session;
 struct client;
@@ -85,8 +86,18 @@ const char *session_get_server_name(const struct session *s);
 const char *session_get_server_version(const struct session *s);
 const char *session_get_protocol(const struct session *s);
 int session_get_tool_count(const struct session *s);                            /* -1 = unknown */
-/* JSON array text of all pages; NULL = unknown */
+/* JSON array text of all pages, as the server sent it; NULL = unknown */
 const char *session_get_tools(const struct session *s, size_t *ret_n);
+
+/* ---- tools that clients do not get (tools.c) ---- */
+/* Copied. What it hides is in no client's list and refused when called; clients are told that the
+ * list changed. */
+void session_set_tool_filter(struct session *s, const struct tool_filter *filter);
+int session_get_shown_count(const struct session *s);    /* that clients get; -1 = unknown */
+/* Appends what clients get: an array, of all pages. */
+void session_add_shown_tools(const struct session *s, struct buf *out);
+/* Of an entry of session_get_tools. */
+enum tool_hidden session_hides(const struct session *s, struct span entry);
 
 struct session_stats {
     uint64_t calls, errors;          /* requests of clients that were answered; … with an error */

@@ -4,6 +4,7 @@
  *   session.c    lifecycle, the one writer of the phase, the way of each line from the server, ping
  *   handshake.c  initialize towards the server, and towards clients from its cached result
  *   catalogue.c  tools/list with its pages, and again after list_changed
+ *   tools.c      the user's rules which tools clients get
  *   call.c       the table of open requests: ids, deadlines, answers, figures
  *   router.c     clients and what they send
  *   relay.c      what the server sends: replies, progress, notifications
@@ -177,6 +178,7 @@ struct catalogue {
     struct buf pages;                    /* elements of the pages so far, without the brackets */
     struct buf tools;                    /* the whole array; empty = unknown */
     int count;                           /* -1 = unknown */
+    int shown;                           /* of these to clients */
     int reading;                         /* count so far; meaningful while busy */
     int page;
     bool busy, dirty, too_big;
@@ -216,6 +218,7 @@ struct session {
     bool modern;                         /* the server is: of the handshake that `init` is from */
     bool found_modern;                   /* ERA_AUTO: its verdict */
     struct catalogue catalogue;
+    struct tool_filter filter;
 
     /* ping */
     ev_timer ping_timer;
@@ -288,6 +291,14 @@ void handshake_name_client(struct client *c, struct span info);
 unsigned handshake_features(struct span capabilities);
 extern const char modern_version[];                          /* PROTOCOL_MODERN */
 
+/* ---- which tools clients get (tools.c) ---- */
+void tools_listed(struct session *s);                        /* the catalogue was set */
+/* The reply to tools/list without what is hidden: e itself where nothing is, else *own over text. */
+const struct envelope *tools_cut(const struct session *s, const struct call *k,
+                                 const struct envelope *e, struct envelope *own, struct buf *text);
+/* Whether it was a call of a tool that is hidden, and was refused. */
+bool tools_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+
 void catalogue_init(struct session *s);
 void catalogue_fini(struct session *s);
 void catalogue_read(struct session *s);
@@ -309,6 +320,8 @@ void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, vo
 
 void relay_message(struct session *s, const char *p, size_t n);
 void relay_oversize(struct session *s, const struct frame_item *item);
+/* A list changed: every client is told. */
+void relay_tell_all(struct session *s, const struct envelope *e);
 /* Hands a message of the server on with token for its progress token (n == 0: as it is); k: the
  * call that it belongs to, or NULL. */
 bool relay_tell(struct client *c, struct call *k, const struct envelope *e, struct span token);

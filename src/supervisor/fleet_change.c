@@ -33,7 +33,8 @@ void fleet_change_result_fini(struct fleet_change_result *r)
     *r = (struct fleet_change_result){ 0 };
 }
 
-static void fill_result(const struct server *s, struct plan *p, bool enabled_changes,
+/* of_plan: it was to change limits or the place where it runs. */
+static void fill_result(const struct server *s, struct plan *p, bool enabled_changes, bool of_plan,
                         const struct buf *from, const struct buf *to,
                         struct fleet_change_result *ret)
 {
@@ -46,7 +47,7 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
         strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
                     containers_get_error(s->fleet->containers));
-    if (!ret->sentences.n && !enabled_changes && p->mode == PLAN_HOST)
+    if (!ret->sentences.n && of_plan && !enabled_changes && p->mode == PLAN_HOST)
         strvec_add(&ret->sentences, "No effect while it runs on the host: "
                                     "limits and network are a container's.");
     fleet_budget_warn(s->fleet, s, p, &ret->sentences);
@@ -85,7 +86,7 @@ int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *r
         change_list_fini(&l);
         return -1;
     }
-    fill_result(s, p, has_key(&l, "enabled"), &from, &to, ret);
+    fill_result(s, p, has_key(&l, "enabled"), !has_key(&l, "quarantined"), &from, &to, ret);
     change_list_fini(&l);
     fleet_add_event(fl, false, "config", "undo", s->name, fl->config_path, u->text);
     fleet_undo_drop(fl, u);
@@ -143,7 +144,7 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
     if (rc == 0 && !c->dry_run && l.n)
         rc = fleet_edit_write(fl, s->name, &l, &from, &to, f);
     if (rc == 0) {
-        fill_result(s, p, enabled_changes, &from, &to, ret);
+        fill_result(s, p, enabled_changes, !has_key(&l, "quarantined"), &from, &to, ret);
         if (!c->dry_run)
             follow_through(fl, s, c, &l, &from, &to);
     } else {

@@ -119,12 +119,14 @@ void server_session_new(struct server *s)
     };
     struct session_config cfg = session_settings(s);
     s->session = session_new(s->fleet->loop, &cfg, &events, s);
+    server_tools_configure(s);
 }
 
 void server_session_configure(struct server *s)
 {
     struct session_config cfg = session_settings(s);
     session_configure(s->session, &cfg);
+    server_tools_configure(s);
 }
 
 void server_run_silence(struct server *s, const char *cause)

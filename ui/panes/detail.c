@@ -182,8 +182,18 @@ static void put_pull(struct page *p, const struct feed_server *s)
                pane_size(s->pull_rate, rate, sizeof(rate)));
 }
 
+/* "34 of " where its clients do not get all of its tools. */
+static const char *shown_of(const struct feed_server *s, char *out, size_t n)
+{
+    *out = '\0';
+    if (s->tools_shown >= 0 && s->tools_shown != s->tool_count)
+        snprintf(out, n, "%d of ", s->tools_shown);
+    return out;
+}
+
 static void put_calls(struct page *p, const struct feed_server *s)
 {
+    char shown[24];
     const struct feed_calls *k = &s->calls;
     char a[16], b[16], c[16], d[16];
 
@@ -200,8 +210,9 @@ static void put_calls(struct page *p, const struct feed_server *s)
                pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client,
                k->open[i].held ? ", held" : "");
     if (s->tool_count >= 0 && *s->protocol_version)
-        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %d tool%s, %s", s->protocol_version, s->tool_count,
-               s->tool_count == 1 ? "" : "s", s->server_info);
+        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %s%d tool%s, %s", s->protocol_version,
+               shown_of(s, shown, sizeof(shown)), s->tool_count, s->tool_count == 1 ? "" : "s",
+               s->server_info);
 }
 
 static void put_end(struct page *p, const struct feed_server *s, bool brief)

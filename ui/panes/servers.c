@@ -123,6 +123,19 @@ static void put_up(struct view *v, const struct feed_server *s, const struct tab
     }
 }
 
+/* How many its clients get, of how many. */
+static void put_tools(struct view *v, const struct feed_server *s, const struct table *t, int y)
+{
+    bool known = s->tool_count >= 0 && s->state == STATE_READY;
+    bool hides = known && s->tools_shown >= 0 && s->tools_shown != s->tool_count;
+    char text[32];
+
+    if (hides)
+        snprintf(text, sizeof(text), "%d/%d", s->tools_shown, s->tool_count);
+    table_put(&v->canvas, t, C_TOOLS, y, ST_DIM,
+              hides ? text : known ? pane_count(s->tool_count, text, sizeof(text)) : "-");
+}
+
 /* Where the figures of a server that has none would stand. */
 static void put_reason(struct view *v, const struct feed_server *s, const struct table *t, int y)
 {
@@ -168,8 +181,7 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
     if (!s->usage.known && *s->plan.memory && strcmp(s->where, "docker") == 0)
         pane_size(text_parse_size(s->plan.memory), text, sizeof(text));
     table_put(c, t, C_LIMIT, y, ST_DIM, text);
-    table_put(c, t, C_TOOLS, y, ST_DIM, s->tool_count >= 0 && s->state == STATE_READY ?
-              pane_count(s->tool_count, text, sizeof(text)) : "-");
+    put_tools(v, s, t, y);
     table_put(c, t, C_RST, y, s->restarts > 0 ? ST_WARN : ST_DIM,
               pane_count(s->restarts, text, sizeof(text)));
     put_up(v, s, t, y);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Which of its tools the clients of a server get, by its configuration. A change of that restarts
+ * nothing. */
+#include "supervisor/server_private.h"
+
+void server_tools_configure(struct server *s)
+{
+    const struct config_server *c = s->config;
+
+    if (!c)
+        return;
+    /* Borrowed: the session copies what it is told. */
+    const struct tool_filter filter = {
+        .quarantined = c->quarantined, .enabled = c->enabled_tools, .disabled = c->disabled_tools,
+    };
+    session_set_tool_filter(s->session, &filter);
+}
