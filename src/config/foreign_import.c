@@ -30,8 +30,17 @@ static json_t *seconds(json_t *value)
 static json_t *milliseconds(json_t *value)
 {
     if (!json_is_number(value) || json_number_value(value) <= 0)
-        return json_is_string(value) ? json_incref(value) : NULL;
+        return NULL;
     return json_sprintf("%.0fs", ceil(json_number_value(value) / 1000));
+}
+
+/* Gemini counts milliseconds, Cline seconds; a limit of less than one is nobody's wish. */
+static json_t *some_time(json_t *value)
+{
+    enum { LEAST_MS = 1000 };
+    if (json_is_string(value))
+        return json_incref(value);
+    return json_number_value(value) < LEAST_MS ? seconds(value) : milliseconds(value);
 }
 
 static json_t *nothing(json_t *value)
@@ -86,7 +95,7 @@ static const struct {
     {"startup_timeout_ms", "init_timeout", milliseconds},
     {"call_tool_timeout", "call_tool_timeout", as_it_is},
     {"tool_timeout_sec", "call_tool_timeout", seconds},
-    {"timeout", "call_tool_timeout", milliseconds},
+    {"timeout", "call_tool_timeout", some_time},
     {"health_check_interval", "health_check_interval", as_it_is},
     {"enabled_tools", "enabled_tools", as_it_is},
     {"includeTools", "enabled_tools", as_it_is},

@@ -273,6 +273,10 @@ static void test_import(void)
          "{\"A\":\"1\"},\"env_vars\":[\"B\"]}",
          "{\"command\":\"x\",\"init_timeout\":\"20s\",\"call_tool_timeout\":\"61s\",\"env\":{\"A\":"
          "\"1\",\"B\":\"${env:B}\"}}", ""},
+        {"Cline's", "{\"command\":\"x\",\"timeout\":60}",
+         "{\"command\":\"x\",\"call_tool_timeout\":\"60s\"}", ""},
+        {"no time", "{\"command\":\"x\",\"timeout\":-1}", "{\"command\":\"x\"}",
+         "left out: timeout;"},
         {"MCPProxy's", "{\"name\":\"a\",\"protocol\":\"stdio\",\"command\":\"x\",\"isolation\":{"
          "\"enabled\":true},\"enabled\":false}",
          "{\"command\":\"x\",\"isolation\":{\"enabled\":true},\"enabled\":false}", ""},
