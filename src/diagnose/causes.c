@@ -372,12 +372,14 @@ static void on_early_exit(const struct symptoms *s, struct findings *fs)
 {
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = words_find(s, RING_STDERR, "", &line);
-    if (!seq && s->end->code == 0)
-        seq = words_find(s, RING_STDOUT, "", &line);
+    bool on_stdout = !seq && s->end->code == 0 &&
+        (seq = words_find(s, RING_STDOUT, "", &line)) != 0;
     struct finding *f = findings_add(
         fs, FIND_EXIT_BEFORE_INITIALIZE, s->name, "ended before initialize (exit %d)%s%.200s",
         s->end->code, seq ? ": " : "", buf_str(&line));
     evidence_end(s, f);
+    if (on_stdout)
+        finding_evidence(f, "stdout", seq, "%s", buf_str(&line));
     finding_step(f, "`mcptop test %s` runs it apart, `mcptop command %s` prints the line for a "
                     "terminal", s->name, s->name);
 }

@@ -485,7 +485,7 @@ struct rule {
     unsigned where;
     bool later;                  /* also of servers that were ready */
     bool (*make)(const struct match *m);
-    const char *words[22];
+    const char *words[32];
 };
 
 static const struct rule rules[] = {
@@ -516,7 +516,9 @@ static const struct rule rules[] = {
         "failed to lookup address", "dns error", "nodename nor servname", "econnrefused",
         "connection refused", "etimedout", "connection timed out",
         "failed to establish a new connection", "bad address",
-        "download timed out" } },
+        "download timed out", "urlopen error timed out", "operation timed out", "connect timeout",
+        "connecttimeout", "und_err_connect_timeout", "no route to host", "ehostunreach",
+        "error sending request" } },
     { ANYWHERE, false, on_package,
       { "was not found in the package registry", "404 not found - get http",
         "no matching distribution found", "is not in this registry" } },
