@@ -24,7 +24,7 @@ static void row(const char *label, const char *fmt, ...)
     va_start(ap, fmt);
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    printf("%-11s ", label);
+    printf("%-12s ", label);
     show_text(stdout, buf_str(&text));
     putchar('\n');
 }
