@@ -246,8 +246,9 @@ static void sweep_before(const struct serve *sv)
 
 static int start_parts(struct serve *sv, struct fault *f)
 {
+    AUTO_FREE char *record_dir = xasprintf("%s/recorded", sv->paths.data_dir);
     struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir,
-                                     .instance = sv->instance.id };
+                                     .record_dir = record_dir, .instance = sv->instance.id };
     struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir,
                               .listen = sv->listen,
                               .api_key = sv->api_key, .mcp_open = sv->mcp_open, .turn = &sv->turn,
@@ -256,6 +257,7 @@ static int start_parts(struct serve *sv, struct fault *f)
     if (child_reaper_start(sv->loop, f) < 0)
         return -1;
     sv->log_remover = log_remover_new(sv->loop, sv->log_dir);
+    log_remover_sweep(sv->log_remover, record_dir);
     sv->fleet = fleet_new(sv->loop, &options, f);
     if (!sv->fleet)
         return -1;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "api/json_calls.h"
 #include "api/json_finding.h"
 #include "base/clock.h"
 #include "diagnose/doctor.h"
@@ -82,15 +83,6 @@ static json_t *usage_part(const struct usage *u)
         "pressure", "cpu", u->pressure_cpu, "memory", u->pressure_memory, "io", u->pressure_io);
 }
 
-static void add_open_call(void *ctx, const struct call_info *info)
-{
-    json_t *name = info->name.n > 2 ? json_foreign(info->name.p + 1, info->name.n - 2) : json_string("");
-
-    json_array_append_new(ctx, json_pack("{s:o, s:o, s:o, s:I, s:b}",
-        "method", json_foreign(info->method.p, info->method.n), "name", name,
-        "client", json_text(info->client), "age_ms", (json_int_t)info->age_ms, "held", info->held));
-}
-
 static json_t *calls_part(const struct server *s, bool with_open)
 {
     struct session_stats st;
@@ -102,9 +94,11 @@ static json_t *calls_part(const struct server *s, bool with_open)
         "p95_us", (json_int_t)st.p95_us, "p99_us", (json_int_t)st.p99_us, "ping_us", (json_int_t)st.last_ping_us,
         "stray_lines", (json_int_t)st.stray_lines, "oversize", (json_int_t)st.oversize);
     if (with_open) {
-        json_t *open = json_array();
-        session_each_call(s->session, add_open_call, open);
-        json_object_set_new(o, "open", open);
+        json_object_set_new(o, "open", json_open_calls(s, false));
+        json_object_set_new(o, "by_tool", json_tool_figures(s));
+        json_object_set_new(o, "by_client", json_clients(s));
+        json_object_set_new(o, "recorded", json_boolean(s->recorder));
+        json_object_set_new(o, "unrecorded", json_integer((json_int_t)recorder_get_lost(s->recorder)));
     }
     return o;
 }

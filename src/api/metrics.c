@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 #include "api/api_internal.h"
+#include "api/metrics_internal.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -36,7 +37,7 @@ void metrics_add_label(struct buf *out, const char *value)
 
 /* NAN: not known, and left out. Whole numbers are written whole: %g would round what has been
  * counted. */
-static void add_value(struct buf *out, double v)
+void metrics_add_value(struct buf *out, double v)
 {
     static const double exact = 9007199254740992.; /* 2^53 */
 
@@ -46,7 +47,7 @@ static void add_value(struct buf *out, double v)
         buf_printf(out, " %.15g\n", v);
 }
 
-static void add_head(struct buf *out, const char *name, const char *type, const char *help)
+void metrics_add_head(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP mcptop_%s %s\n# TYPE mcptop_%s %s\n", name, help, name, type);
 }
@@ -147,15 +148,15 @@ static const struct {
 
 static void write_own(const struct api_server *a, struct buf *out)
 {
-    add_head(out, "build_info", "gauge", "The version that runs.");
+    metrics_add_head(out, "build_info", "gauge", "The version that runs.");
     buf_add_str(out, "mcptop_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
     for (size_t i = 0; i < ARRAY_LEN(own_metrics); i++) {
         double v = own_metrics[i].get(a);
         if (isnan(v))
             continue;
-        add_head(out, own_metrics[i].name, own_metrics[i].type, own_metrics[i].help);
+        metrics_add_head(out, own_metrics[i].name, own_metrics[i].type, own_metrics[i].help);
         buf_printf(out, "mcptop_%s", own_metrics[i].name);
-        add_value(out, v);
+        metrics_add_value(out, v);
     }
 }
 
@@ -165,7 +166,7 @@ static void write_states(const struct api_server *a, struct buf *out)
 
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
         count[fleet_at(a->fleet, i)->state]++;
-    add_head(out, "servers", "gauge", "Servers of the configuration, by state.");
+    metrics_add_head(out, "servers", "gauge", "Servers of the configuration, by state.");
     for (int s = 0; s < SERVER_STATES; s++)
         buf_printf(out, "mcptop_servers{state=\"%s\"} %d\n",
                    server_state_name((enum server_state)s), count[s]);
@@ -247,6 +248,11 @@ static double oversize(const struct row *r)
 static double ping(const struct row *r)
 {
     return if_known((double)r->calls.last_ping_us, 1e6);
+}
+
+static double unrecorded(const struct row *r)
+{
+    return r->s->recorder ? (double)recorder_get_lost(r->s->recorder) : NAN;
 }
 
 static double log_lines(const struct row *r)
@@ -365,6 +371,9 @@ static const struct {
     {"server_oversize_messages_total", "counter", "Messages that were over the size limit.",
      oversize},
     {"server_ping_seconds", "gauge", "How long the last ping took.", ping},
+    {"server_calls_unrecorded_total", "counter",
+     "Calls that should have been recorded and were not: too long, or too many at once.",
+     unrecorded},
     {"server_log_lines_total", "counter", "Lines of the server's log.", log_lines},
     {"server_log_lines_dropped_total", "counter",
      "Lines of the server's log that fell out of memory; its file may still have them.",
@@ -400,37 +409,43 @@ static void write_metric(struct buf *out, size_t metric, const struct row *rows,
         if (isnan(v))
             continue;
         if (!begun)
-            add_head(out, name, server_metrics[metric].type, server_metrics[metric].help);
+            metrics_add_head(out, name, server_metrics[metric].type, server_metrics[metric].help);
         begun = true;
         buf_printf(out, "mcptop_%s{%s}", name, rows[i].label);
-        add_value(out, v);
+        metrics_add_value(out, v);
     }
+}
+
+void metrics_add_summary(struct buf *out, const char *name, const char *labels,
+                         const int64_t p50_95_99_us[3], uint64_t count, uint64_t sum_us)
+{
+    static const char *const quantiles[] = {"0.5", "0.95", "0.99"};
+
+    for (size_t k = 0; k < ARRAY_LEN(quantiles) && p50_95_99_us[k] >= 0; k++) {
+        buf_printf(out, "mcptop_%s{%s,quantile=\"%s\"}", name, labels, quantiles[k]);
+        metrics_add_value(out, (double)p50_95_99_us[k] / 1e6);
+    }
+    buf_printf(out, "mcptop_%s_sum{%s}", name, labels);
+    metrics_add_value(out, (double)sum_us / 1e6);
+    buf_printf(out, "mcptop_%s_count{%s}", name, labels);
+    metrics_add_value(out, (double)count);
 }
 
 static void write_durations(struct buf *out, const struct row *rows, size_t n)
 {
-    add_head(out, "server_call_duration_seconds", "summary",
-             "How long the server took to answer a request; quantiles of the last 512.");
+    metrics_add_head(out, "server_call_duration_seconds", "summary",
+                     "How long the server took to answer a request; quantiles of the last 512.");
     for (size_t i = 0; i < n; i++) {
         const struct session_stats *c = &rows[i].calls;
-        const struct { const char *quantile; int64_t us; } quantiles[] = {
-            {"0.5", c->p50_us}, {"0.95", c->p95_us}, {"0.99", c->p99_us}};
-        const char *label = rows[i].label;
-        for (size_t k = 0; k < ARRAY_LEN(quantiles) && quantiles[k].us >= 0; k++) {
-            buf_printf(out, "mcptop_server_call_duration_seconds{%s,quantile=\"%s\"}", label,
-                       quantiles[k].quantile);
-            add_value(out, (double)quantiles[k].us / 1e6);
-        }
-        buf_printf(out, "mcptop_server_call_duration_seconds_sum{%s}", label);
-        add_value(out, (double)c->timed_us / 1e6);
-        buf_printf(out, "mcptop_server_call_duration_seconds_count{%s}", label);
-        add_value(out, (double)c->timed);
+        const int64_t p[3] = {c->p50_us, c->p95_us, c->p99_us};
+        metrics_add_summary(out, "server_call_duration_seconds", rows[i].label, p, c->timed,
+                            c->timed_us);
     }
 }
 
 static void write_info(struct buf *out, const struct row *rows, size_t n)
 {
-    add_head(out, "server_info", "gauge", "Where the server runs and in what state it is.");
+    metrics_add_head(out, "server_info", "gauge", "Where the server runs and in what state it is.");
     for (size_t i = 0; i < n; i++) {
         const struct plan *p = rows[i].s->plan;
         buf_printf(out, "mcptop_server_info{%s,state=\"%s\",mode=\"%s\",image=", rows[i].label,
@@ -461,6 +476,7 @@ void metrics_write(const struct api_server *a, struct buf *out)
     }
     for (size_t m = 0; m < ARRAY_LEN(server_metrics); m++)
         write_metric(out, m, rows, n);
+    metrics_write_tools(a->fleet, out);
     for (size_t i = 0; i < n; i++)
         free(rows[i].label);
     free(rows);

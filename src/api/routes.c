@@ -13,6 +13,7 @@
 #include "api/mcp_stdio.h"
 #include "api/metrics.h"
 #include "api/reply.h"
+#include "api/routes_calls.h"
 #include "api/routes_finding.h"
 #include "api/routes_server.h"
 #include "api/urlpath.h"
@@ -285,6 +286,9 @@ static const struct route routes[] = {
     {"PATCH", "/api/v1/docker_isolation", 0, isolation_patch, NULL},
     {"POST", "/api/v1/docker_isolation/undo", 0, isolation_post_undo, NULL},
     {"GET", "/api/v1/docker/contexts", 0, get_docker_contexts, NULL},
+    {"GET", "/api/v1/calls", 0, calls_get, NULL},
+    {"GET", "/api/v1/calls/{}", 0, call_get, NULL},
+    {"POST", "/api/v1/calls/{}/replay", 0, call_post_replay, NULL},
     {"POST", "/api/v1/tools/call", 0, post_tools_call, NULL},
     {"POST", "/api/v1/shutdown", SOCKET_ONLY, post_shutdown, NULL},
 };

@@ -8,6 +8,7 @@
 #include "api/api_internal.h"
 #include "api/event_hub.h"
 #include "api/json.h"
+#include "api/json_calls.h"
 #include "api/reply.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -82,13 +83,13 @@ static void add_hidden(const struct server *s, struct span tools, struct buf *ou
     }
 }
 
-/* The list goes out as the server sent it, with what clients do not get of it beside it. */
+/* The list goes out as the server sent it, and beside it what clients do not get of it, and figures. */
 void server_get_tools(struct api_server *a, struct request *r, struct server *s)
 {
     size_t n = 0;
     const char *tools = session_get_tools(s->session, &n);
-    const char head[] = "{\"success\":true,\"data\":{\"tools\":", tail[] = "]}}\n",
-               middle[] = ",\"hidden\":[";
+    const char head[] = "{\"success\":true,\"data\":{\"tools\":", tail[] = "}}\n",
+               middle[] = ",\"hidden\":[", last[] = "],\"figures\":";
     AUTO_BUF struct buf hidden = BUF_INIT;
 
     (void)a;
@@ -98,11 +99,16 @@ void server_get_tools(struct api_server *a, struct request *r, struct server *s)
         return;
     }
     add_hidden(s, (struct span){tools, n}, &hidden);
+    json_t *seen = json_tool_figures(s);
+    AUTO_FREE char *figures = json_dumps(seen, JSON_COMPACT);
     const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
                                  {(void *)(uintptr_t)tools, n},
                                  {(void *)(uintptr_t)middle, sizeof middle - 1},
                                  {hidden.data, hidden.len},
+                                 {(void *)(uintptr_t)last, sizeof last - 1},
+                                 {figures, strlen(figures)},
                                  {(void *)(uintptr_t)tail, sizeof tail - 1}};
+    json_decref(seen);
     request_reply(r, 200, "application/json", NULL, body, ARRAY_LEN(body));
 }
 

@@ -52,7 +52,7 @@ void server_post_test(struct api_server *a, struct request *r, struct server *s)
     struct waiting *w = xcalloc(1, sizeof *w);
 
     w->r = r;
-    w->trial = trial_new(a->fleet, s, on_done, w, &f);
+    w->trial = trial_new(a->fleet, s, (struct span){0}, on_done, w, &f);
     if (w->trial) {
         request_set_gone(r, on_gone, w);
         return;

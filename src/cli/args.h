@@ -19,7 +19,7 @@ enum option_id {
     /* of the verbs that can use them */
     OPT_JSON, OPT_ALL, OPT_FOLLOW, OPT_LINES, OPT_SINCE, OPT_NO_WAIT, OPT_TIMEOUT, OPT_SECRETS,
     OPT_DRY_RUN, OPT_RESTART, OPT_ORPHANS, OPT_YES, OPT_FIX,
-    OPT_EACH, OPT_UNDO, OPT_AS, OPT_PROJECT,
+    OPT_EACH, OPT_UNDO, OPT_AS, OPT_PROJECT, OPT_TEST,
     OPTIONS
 };
 #define OPT_BIT(id) (1u << (id))

@@ -78,6 +78,8 @@ int verb_context(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
 int verb_tools(struct cli *c);
+int verb_calls(struct cli *c);        /* verbs_calls.c */
+int verb_replay(struct cli *c);
 /* verbs_connect.c, verbs_import.c */
 int verb_connect(struct cli *c);
 int verb_import(struct cli *c);

@@ -76,6 +76,12 @@ static const struct verb verbs[] = {
     { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON, ASKS, verb_tools, NULL },
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
       2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
+    { "calls", "[NAME|CALL]", "calls in flight and the last ones; one with its texts", 0, 1,
+      JSON | OPT_BIT(OPT_LINES), ASKS, verb_calls,
+      "  Of all servers the last 256; of one also what is recorded (`record: true`), marked *." },
+    { "replay", "CALL", "send a recorded call again, and compare the answers", 1, 1,
+      JSON | OPT_BIT(OPT_TEST) | OPT_BIT(OPT_TIMEOUT), ASKS, verb_replay,
+      "  It does what it did before, once more. Exit status 1 when the answers differ." },
     { "connect", "[CLIENT]", "write mcptop into an AI client's configuration; shows it and asks", 0, 1,
       JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_EACH) | OPT_BIT(OPT_UNDO) |
           OPT_BIT(OPT_PROJECT),

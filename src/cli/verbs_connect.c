@@ -15,7 +15,7 @@
 #include "cli/doc.h"
 #include "cli/grid.h"
 #include "cli/show.h"
-#include "config/diff.h"
+#include "base/diff.h"
 #include "config/file.h"
 #include "config/foreign.h"
 

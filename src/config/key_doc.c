@@ -50,6 +50,10 @@ static const struct key_doc table[] = {
      "whether it is started. `disabled` says the opposite"},
     {SERVER, "quarantined", "boolean", "false", NULL, "true",
      "it runs and is shown, but no client gets its tools until `mcptop release NAME`"},
+    {SERVER, "record", "boolean", "false", NULL, "true",
+     "its calls and their answers are kept as they were, secrets in them too, in "
+     "`DATA_DIR/recorded/server-NAME.log` (0600) and one older file of 4 MiB each at most; a call or "
+     "an answer over 1 MiB is not kept. `mcptop replay` sends one again"},
     {SERVER, "isolation", "object", NULL, "as `docker_isolation` says", "{\"enabled\": false}",
      "isolation of this server, see below"},
     {SERVER, "mcp_protocol", "`\"auto\"`, `\"legacy\"` or `\"modern\"`", "\"auto\"",

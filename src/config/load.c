@@ -323,6 +323,7 @@ static const struct field server_fields[] = {
     {.key = "enabled", .kind = FIELD_BOOL, .offset = SRV(enabled)},
     {.key = "disabled", .kind = FIELD_CALL, .call = read_disabled, .other_name_of = "enabled"},
     {.key = "quarantined", .kind = FIELD_CALL, .call = read_quarantined},
+    {.key = "record", .kind = FIELD_BOOL, .offset = SRV(record)},
     {.key = "isolation", .kind = FIELD_CALL, .call = read_server_isolation},
     {.key = "mcp_protocol", .kind = FIELD_CALL, .call = read_mcp_protocol},
     {.key = "init_timeout", .kind = FIELD_DURATION, .offset = SRV(init_timeout_ms)},

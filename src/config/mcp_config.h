@@ -81,6 +81,7 @@ struct config_server {
     char *url;                   /* set: a remote server, not ours yet */
     enum tri enabled;            /* TRI_UNSET means true */
     bool quarantined;
+    enum tri record;             /* TRI_YES: its calls are kept on disk */
     struct iso_settings isolation;
     bool has_isolation;          /* the object exists */
     int64_t init_timeout_ms;     /* 0 = default (30 s) */

@@ -169,6 +169,7 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
     char *at = (char *)(k + 1);
 
     k->begun_ms = clock_mono_ms();
+    k->request_bytes = e->body.n;
     k->fn = fn;
     k->ctx = ctx;
     k->token = keep(&at, e->id);
@@ -230,10 +231,12 @@ void call_keep(struct session *s, struct call *k, const struct envelope *e)
     bool had = k->copy;
     /* A modern server may ask, and then the call is made again. */
     bool may_ask = s->modern && !k->client->modern;
-    size_t max = may_ask ? SESSION_MAX_HELD_BYTES : SESSION_MAX_KEPT_BYTES;
+    size_t one = may_ask ? SIZE_MAX : s->cfg.record ? SESSION_MAX_RECORDED_CALL : SESSION_MAX_KEPT_CALL;
+    size_t all = may_ask         ? SESSION_MAX_HELD_BYTES
+                 : s->cfg.record ? SESSION_MAX_RECORDED_BYTES
+                                 : SESSION_MAX_KEPT_BYTES;
 
-    if ((!may_ask && e->body.n > SESSION_MAX_KEPT_CALL) ||
-        s->copied_bytes + (had ? 0 : e->body.n) > max)
+    if (e->body.n > one || s->copied_bytes + (had ? 0 : e->body.n) > all)
         call_forget_copy(s, k);
     else if (!had)
         copy_message(s, k, e);
@@ -285,7 +288,7 @@ void call_drop(struct session *s, struct call *k)
     free(k);
 }
 
-static void measure(struct session *s, const struct call *k)
+static int64_t measure(struct session *s, const struct call *k)
 {
     int64_t us = (clock_mono_ns() - k->written_ns) / 1000;
 
@@ -295,6 +298,7 @@ static void measure(struct session *s, const struct call *k)
         s->latencies = xcalloc(1, sizeof(*s->latencies));
     s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us
                                                                                 : UINT32_MAX;
+    return us;
 }
 
 void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count,
@@ -306,8 +310,7 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
     if (fn) {
         s->stats.calls++;
         s->stats.errors += is_error;
-        if (k->id)
-            measure(s, k);
+        seen_ended(s, k, iov, count, is_error, k->id ? measure(s, k) : -1);
     }
     if (k->subscription && is_error)
         subscriptions_failed(s, k->subscription);
@@ -338,8 +341,9 @@ void call_give_up(struct session *s, struct call *k, const char *why)
     s->stats.errors++;
     s->abandoned++;
     k->cancelled_ms = clock_mono_ms();
-    call_detach(k);
     struct iovec iov = {out.data, out.len};
+    seen_ended(s, k, &iov, 1, true, -1);
+    call_detach(k);
     fn(ctx, &iov, 1, true);
 }
 
@@ -534,23 +538,9 @@ void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- figures ---- */
 
-static int compare_us(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 static void percentiles(struct latencies *l)
 {
-    static const uint32_t percent[] = {50, 95, 99};
-    uint32_t sorted[SESSION_SAMPLES];
-    uint32_t n = l->count < SESSION_SAMPLES ? l->count : SESSION_SAMPLES;
-
-    memcpy(sorted, l->us, n * sizeof(*sorted));
-    qsort(sorted, n, sizeof(*sorted), compare_us);
-    for (size_t i = 0; i < ARRAY_LEN(percent); i++)
-        l->p[i] = sorted[(n * percent[i] + 99) / 100 - 1];
+    seen_percentiles(l->us, l->count < SESSION_SAMPLES ? l->count : SESSION_SAMPLES, l->p);
     l->computed = l->count;
 }
 

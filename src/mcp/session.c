@@ -22,6 +22,7 @@ static void destroy(struct session *s)
     free(s->table.slots);
     free(s->latencies);
     tool_filter_fini(&s->filter);
+    seen_fini(s);
     free(s->cause);
     free(s->last_end);
     free(s->refused);

@@ -41,6 +41,23 @@ struct session_config {
     int64_t hold_timeout_ms;
     size_t max_message_bytes;       /* 0 = 64 MiB */
     enum session_era era;
+    /* The texts of calls are wanted at their end: copies of longer ones are kept until then. */
+    bool record;
+};
+
+/* A client's call that was answered, by the server or with an error of ours. */
+struct call_ended {
+    struct span method, name;       /* for people: escapes undone, cut */
+    const char *client;             /* its label */
+    int64_t answered_us;            /* from written to answered; -1 = it never was written */
+    int64_t took_us;                /* with what it waited before */
+    size_t bytes_out, bytes_in;     /* the call as the client sent it, and its answer */
+    bool is_error;
+    /* The call on one line, with the client's id. Absent (n 0) where no copy was kept: it was too
+     * long, or copies of others took the room. */
+    struct span request;
+    const struct iovec *iov;        /* the answer */
+    int iov_count;
 };
 
 struct session_events {
@@ -56,6 +73,8 @@ struct session_events {
      * come in pieces (LINE_* flags). */
     void (*stray)(void *ctx, const char *p, size_t n, unsigned flags, const char *why);
     void (*catalogue)(void *ctx);   /* the tool list was read (again) */
+    /* Of every call, before its client gets the answer. May not call back. May be NULL. */
+    void (*ended)(void *ctx, const struct call_ended *call);
 };
 
 struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
@@ -170,5 +189,29 @@ void call_cancel(struct call *k);
 struct call_info { struct span method, name; const char *client; int64_t age_ms; bool held; };
 typedef void (*call_info_fn)(void *ctx, const struct call_info *info);
 void session_each_call(const struct session *s, call_info_fn fn, void *ctx);
+
+/* ---- what was seen of past calls (seen.c) ---- */
+/* Of one tool since the session began. At most 64 tools have a row of their own; calls of others
+ * are counted in one more, `other`. */
+struct tool_stats {
+    struct span name;                /* for people: escapes undone, cut at 128 bytes */
+    bool other;
+    uint64_t calls, errors;          /* answered; … with an error (a result that says isError is none) */
+    uint32_t in_flight;
+    uint64_t bytes_in, bytes_out;    /* answers and calls */
+    int64_t p50_us, p95_us, p99_us;  /* over the last 128 answered calls; -1 = none */
+    uint64_t timed, timed_us;
+};
+typedef void (*tool_stats_fn)(void *ctx, const struct tool_stats *t);
+void session_each_tool(struct session *s, tool_stats_fn fn, void *ctx);
+
+/* protocol: NULL before its initialize. calls, errors: since it connected. */
+struct client_info {
+    const char *label, *protocol;
+    uint64_t calls, errors;
+    uint32_t open;
+};
+typedef void (*client_info_fn)(void *ctx, const struct client_info *info);
+void session_each_client(const struct session *s, client_info_fn fn, void *ctx);
 
 #endif

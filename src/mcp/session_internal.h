@@ -14,6 +14,7 @@
  *   modern.c     the modern era (2026-07-28) at either side: what is added to requests and replies
  *   rounds.c     multi-round-trip requests between the eras
  *   listen.c     subscriptions/listen of clients, and ours with a modern server
+ *   seen.c       figures of past calls, by tool and client
  *
  * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one
  * list: held (waits for the server, has no id), queued (waits for its turn, see server_requests.c),
@@ -48,6 +49,8 @@ enum {
     /* a written call is kept for the case that it is never read, if it is no longer … */
     SESSION_MAX_KEPT_CALL = 64 << 10,
     SESSION_MAX_KEPT_BYTES = 1 << 20,    /* … and all copies together are no more */
+    SESSION_MAX_RECORDED_CALL = 1 << 20, /* the same where calls are recorded */
+    SESSION_MAX_RECORDED_BYTES = 8 << 20,
     SESSION_MAX_IN_FLIGHT = 16384,
     SESSION_MAX_PINGS = 4,               /* unanswered */
     SESSION_SAMPLES = 512,
@@ -91,6 +94,7 @@ struct call {
     uint64_t written_at;                 /* bytes_out before it */
     struct span token, progress;         /* the client's own id and progress token */
     struct span method, name;            /* for people: escapes undone, cut */
+    size_t request_bytes;                /* of the message as the client sent it */
     const char *initialize;              /* a held initialize: the version for this client */
     uint32_t owner;                      /* the client's number, also once it is abandoned */
     int64_t cancelled_ms;                /* the server was told so; 0 = no */
@@ -170,6 +174,7 @@ struct client {
     int log_level;                       /* its own wish: 1 = debug … 8 = emergency; 0 = none yet */
     bool modern;                         /* speaks the modern era */
     char *info;                          /* its clientInfo as JSON; NULL = unknown, or too long */
+    uint64_t ended, failed;              /* its calls that were answered; … with an error */
 };
 
 struct catalogue {
@@ -251,6 +256,7 @@ struct session {
     int log_level;                       /* what the server was told; 0 = nothing */
     uint64_t listen_id;                  /* our subscriptions/listen with a modern server; 0 */
     struct latencies *latencies;         /* NULL before the first call */
+    struct seen *seen;                   /* seen.c; NULL before the first call of a tool */
     /* the counters of it; the rest is filled in when asked for */
     struct session_stats stats;
 };
@@ -407,6 +413,13 @@ void listen_upstream(struct session *s);     /* to a modern server, from what is
 void listen_tell_lists(struct session *s, const struct envelope *e);
 void listen_tell_updated(struct session *s, struct span uri, bool (*wants)(const struct session *s,
                          uint32_t watcher, const char *uri), const char *text);
+/* ---- figures of past calls (seen.c) ---- */
+/* The call has its answer; its client is still known. answered_us: -1 = it was never written. */
+void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int count,
+                bool is_error, int64_t answered_us);
+void seen_fini(struct session *s);
+/* 50, 95, 99 of the n (1 … SESSION_SAMPLES) samples */
+void seen_percentiles(const uint32_t *us, uint32_t n, int64_t ret_p[3]);
 
 /* ---- logging (logging.c) ---- */
 int logging_level(struct span token);        /* 0 = none */

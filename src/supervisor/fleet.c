@@ -275,6 +275,16 @@ const char *fleet_get_config_path(const struct fleet *fl)
     return fl->config_path;
 }
 
+const char *fleet_get_record_dir(const struct fleet *fl)
+{
+    return fl->record_dir;
+}
+
+const struct traffic *fleet_get_traffic(const struct fleet *fl)
+{
+    return fl->traffic;
+}
+
 const char *fleet_get_log_dir(const struct fleet *fl)
 {
     return fl->log_dir;
@@ -477,9 +487,11 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     fl->loop = loop;
     fl->config_path = xstrdup(options->config);
     fl->log_dir = xstrdup(options->log_dir);
+    fl->record_dir = options->record_dir ? xstrdup(options->record_dir) : NULL;
     fl->instance = xstrdup(options->instance);
     fl->backend = options->backend ? options->backend : backend_new;
     fl->random = (uint64_t)clock_mono_ns() ^ (uint64_t)clock_wall_ms() << 20;
+    fl->traffic = traffic_new(fleet_random(fl));
     ev_timer_init(&fl->begin, on_begin, 0., 0.);
     ev_timer_init(&fl->tick, on_tick, 1., 1.);
     ev_timer_init(&fl->stop_limit, on_stop_limit, 0., 0.);
@@ -520,7 +532,9 @@ void fleet_free(struct fleet *fl)
     free(fl->retired);
     free(fl->figures);
     free(fl->config_path);
+    traffic_free(fl->traffic);
     free(fl->log_dir);
+    free(fl->record_dir);
     free(fl->instance);
     free(fl);
 }

@@ -16,6 +16,7 @@
 
 struct fleet_options {
     const char *config, *log_dir;   /* copied */
+    const char *record_dir;         /* copied: of recorded calls; NULL = none are */
     const char *instance;           /* copied: the id our containers carry */
     backend_new_fn backend;         /* NULL = backend_new; tests put a scripted one here */
 };
@@ -69,6 +70,8 @@ const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the 
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);
+const char *fleet_get_record_dir(const struct fleet *fl);        /* NULL = nothing is recorded */
+const struct traffic *fleet_get_traffic(const struct fleet *fl); /* the last calls of all */
 const char *fleet_get_instance(const struct fleet *fl);
 /* NULL = no usable context; then fleet_get_engine_error says why */
 struct engine *fleet_get_engine(const struct fleet *fl);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
-#include "config/diff.h"
+#include "base/diff.h"
 #include "config/edit.h"
 #include "config/file.h"
 

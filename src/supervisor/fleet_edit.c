@@ -8,7 +8,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
-#include "config/diff.h"
+#include "base/diff.h"
 #include "config/edit.h"
 #include "config/units.h"
 

@@ -16,6 +16,8 @@ struct change_wait;
 struct fleet {
     struct ev_loop *loop;
     char *config_path, *log_dir, *instance;
+    char *record_dir;                  /* NULL = nothing is recorded */
+    struct traffic *traffic;
     backend_new_fn backend;
 
     /* fleet_config.c */

@@ -68,23 +68,23 @@ static void on_gone(void *ctx, const char *path)
     send_off(r);
 }
 
-static void find_left(struct log_remover *r, const char *log_dir)
+void log_remover_sweep(struct log_remover *r, const char *dir)
 {
-    DIR *d = opendir(log_dir);
+    DIR *d = opendir(dir);
     for (struct dirent *e; d && (e = readdir(d));)
         if (log_file_is_gone_name(e->d_name))
-            strvec_addf(&r->waiting, "%s/%s", log_dir, e->d_name);
+            strvec_addf(&r->waiting, "%s/%s", dir, e->d_name);
     if (d)
         closedir(d);
+    send_off(r);
 }
 
 struct log_remover *log_remover_new(struct ev_loop *loop, const char *log_dir)
 {
     struct log_remover *r = xcalloc(1, sizeof *r);
     r->loop = loop;
-    find_left(r, log_dir);
     log_file_set_remover(on_gone, r);
-    send_off(r);
+    log_remover_sweep(r, log_dir);
     return r;
 }
 

@@ -14,6 +14,8 @@ struct log_remover;
 /* Becomes the remover of all log files of this process, and begins with what an earlier one left
  * in log_dir. After child_reaper_start. */
 struct log_remover *log_remover_new(struct ev_loop *loop, const char *log_dir);
+/* The same of another directory. */
+void log_remover_sweep(struct log_remover *r, const char *dir);
 /* What still waits is deleted at once. NULL is fine. */
 void log_remover_free(struct log_remover *r);
 

@@ -570,6 +570,7 @@ void server_free(struct server *s)
     if (s->backend)
         s->backend->ops->free(s->backend);
     session_free(s->session);
+    recorder_free(s->recorder);      /* the session's end is told to it */
     logstore_free(s->log);
     server_run_drop_plan(s);
     plan_free(s->plan);

@@ -17,6 +17,7 @@
 #include "mcp/session.h"
 #include "supervisor/backend.h"
 #include "supervisor/logstore.h"
+#include "supervisor/recorder.h"
 #include "supervisor/usage.h"
 
 enum server_wanted { WANTED_DOWN, WANTED_UP };
@@ -68,6 +69,7 @@ struct server {
     char run_id[80];
     struct session *session;               /* lives as long as the server */
     struct logstore *log;
+    struct recorder *recorder;             /* NULL: its calls are not recorded */
     struct usage usage;
     struct server_private *p;              /* of server.c and server_run.c */
 

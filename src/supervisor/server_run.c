@@ -98,6 +98,24 @@ static enum session_era era_of(enum mcp_protocol protocol)
                                              : ERA_AUTO;
 }
 
+static void on_call_ended(void *ctx, const struct call_ended *call)
+{
+    struct server *s = ctx;
+    struct call_note *note = traffic_add(s->fleet->traffic, s->name, call);
+    if (s->recorder)
+        recorder_take(s->recorder, note, call);
+}
+
+/* As its configuration says now. */
+static void follow_record(struct server *s)
+{
+    bool wanted = s->fleet->record_dir && s->config && s->config->record == TRI_YES;
+    if (wanted && !s->recorder)
+        s->recorder = recorder_new(s->fleet->loop, s->fleet->record_dir, s->name);
+    else if (!wanted && s->config)
+        recorder_free(TAKE(s->recorder));
+}
+
 static struct session_config session_settings(const struct server *s)
 {
     const struct config_server *c = s->config;
@@ -107,6 +125,7 @@ static struct session_config session_settings(const struct server *s)
         .server = s->name, .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
         .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call,
         .era = c ? era_of(c->mcp_protocol) : ERA_AUTO,
+        .record = s->recorder,
     };
 }
 
@@ -115,8 +134,9 @@ void server_session_new(struct server *s)
     static const struct session_events events = {
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
-        .stray = on_stray, .catalogue = on_catalogue,
+        .stray = on_stray, .catalogue = on_catalogue, .ended = on_call_ended,
     };
+    follow_record(s);
     struct session_config cfg = session_settings(s);
     s->session = session_new(s->fleet->loop, &cfg, &events, s);
     server_tools_configure(s);
@@ -124,6 +144,7 @@ void server_session_new(struct server *s)
 
 void server_session_configure(struct server *s)
 {
+    follow_record(s);
     struct session_config cfg = session_settings(s);
     session_configure(s->session, &cfg);
     server_tools_configure(s);

@@ -28,6 +28,7 @@ struct trial {
     struct config_server *config;    /* borrowed from the fleet's; only while beginning */
     struct backend *backend;
     struct session *session;
+    struct buf request;              /* empty: none */
     bool feeding, stopping;
     int writes;                      /* messages sent: the second says that initialize is done */
     enum trial_step_id step;
@@ -45,7 +46,7 @@ const char *trial_step_name(enum trial_step_id id)
 {
     static const char *const names[TRIAL_STEPS] = {
         [TRIAL_IMAGE] = "image", [TRIAL_START] = "start", [TRIAL_INITIALIZE] = "initialize",
-        [TRIAL_TOOLS] = "tools", [TRIAL_STOP] = "stop",
+        [TRIAL_TOOLS] = "tools", [TRIAL_CALL] = "call", [TRIAL_STOP] = "stop",
     };
     return names[id];
 }
@@ -110,6 +111,30 @@ static int on_write(void *ctx, const struct iovec *iov, int count, struct fault 
     return t->backend->ops->writev(t->backend, iov, count, f);
 }
 
+static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct trial *t = ctx;
+    for (int i = 0; i < count; i++)
+        buf_add(&t->result.answer, iov[i].iov_base, iov[i].iov_len);
+    t->result.answer_is_error = is_error;
+    if (t->stopping)
+        return;
+    pass(t, "answered%s with %zu bytes", is_error ? " by an error," : "", t->result.answer.len);
+    stop(t);
+}
+
+/* Its client is closed with the session. */
+static void send_request(struct trial *t)
+{
+    struct client *c = client_open(t->session, "test", NULL, NULL);
+    struct envelope e;
+    struct fault f = FAULT_NONE;
+    if (envelope_scan(buf_str(&t->request), t->request.len, &e, &f) < 0)
+        fail(t, f.text);
+    else
+        client_send(c, &e, on_reply, t);
+}
+
 static void on_phase(void *ctx, enum session_phase phase, const char *why)
 {
     struct trial *t = ctx;
@@ -118,7 +143,10 @@ static void on_phase(void *ctx, enum session_phase phase, const char *why)
         return;
     int n = session_get_tool_count(t->session);
     pass(t, "%d tool%s", n < 0 ? 0 : n, n == 1 ? "" : "s");
-    stop(t);
+    if (t->request.len)
+        send_request(t);
+    else
+        stop(t);
 }
 
 static void on_handshake_failed(void *ctx, const struct fault *why)
@@ -249,6 +277,8 @@ static void trial_free(struct trial *t)
     if (t->backend)
         t->backend->ops->free(t->backend);
     session_free(t->session);
+    buf_fini(&t->request);
+    buf_fini(&t->result.answer);
     lines_fini(&t->lines);
     plan_free(t->plan);
     plan_free(t->old_plan);
@@ -303,7 +333,8 @@ static void begin(struct trial *t, const struct server *s)
         .note = on_note, .over = on_over,
     };
     struct session_config cfg = { .server = t->server, .ping_interval_ms = -1,
-                                  .init_timeout_ms = server_init_timeout_ms(s) };
+                                  .init_timeout_ms = server_init_timeout_ms(s),
+                                  .call_timeout_ms = s->config->call_timeout_ms };
     t->session = session_new(t->fleet->loop, &cfg, &session_events, t);
     struct backend_spec spec = {
         .loop = t->fleet->loop, .plan = t->plan, .run_id = t->run_id, .apart = true,
@@ -314,8 +345,8 @@ static void begin(struct trial *t, const struct server *s)
     t->backend = t->fleet->backend(&spec);
 }
 
-struct trial *trial_new(struct fleet *fl, const struct server *s, trial_done_fn done, void *ctx,
-                        struct fault *f)
+struct trial *trial_new(struct fleet *fl, const struct server *s, struct span request,
+                        trial_done_fn done, void *ctx, struct fault *f)
 {
     if (check(fl, s, f) < 0)
         return NULL;
@@ -323,6 +354,7 @@ struct trial *trial_new(struct fleet *fl, const struct server *s, trial_done_fn 
     t->fleet = fl;
     t->server = xstrdup(s->name);
     t->plan = plan_make(fl->config, s->config, s->runner, NULL);
+    buf_add(&t->request, request.p, request.n);
     t->done = done;
     t->ctx = ctx;
     t->result = (struct trial_result){ .server = t->server, .mode = t->plan->mode, .ok = true };

@@ -6,11 +6,12 @@
 #ifndef MCPTOP_SUPERVISOR_TRIAL_H
 #define MCPTOP_SUPERVISOR_TRIAL_H
 
+#include "base/buf.h"
 #include "base/strvec.h"
 #include "supervisor/fleet.h"
 
-enum trial_step_id { TRIAL_IMAGE, TRIAL_START, TRIAL_INITIALIZE, TRIAL_TOOLS, TRIAL_STOP,
-                     TRIAL_STEPS };
+enum trial_step_id { TRIAL_IMAGE, TRIAL_START, TRIAL_INITIALIZE, TRIAL_TOOLS, TRIAL_CALL,
+                     TRIAL_STOP, TRIAL_STEPS };
 struct trial_step {
     bool reached, ok;
     int64_t ms;
@@ -23,16 +24,19 @@ struct trial_result {
     struct trial_step steps[TRIAL_STEPS];
     struct strvec said;          /* its last lines of stderr */
     struct strvec strays;        /* the first lines of stdout that are no MCP */
+    struct buf answer;           /* to the call, with the id of its message */
+    bool answer_is_error;
 };
 const char *trial_step_name(enum trial_step_id id);
 
 struct trial;
 /* Valid during the call; the trial is over then. */
 typedef void (*trial_done_fn)(void *ctx, const struct trial_result *r);
-/* Begins it; done comes once, from the loop, unless it is cancelled. NULL with *f set: the plan
+/* Begins it. request: a JSON-RPC request (copied) that is sent after the tools were listed; n 0 =
+ * none, and no step TRIAL_CALL. done comes once, from the loop, unless it is cancelled. NULL with *f set: the plan
  * cannot be run (unsupported, no engine), one of this server is under way, or mcptop is stopping. */
-struct trial *trial_new(struct fleet *fl, const struct server *s, trial_done_fn done, void *ctx,
-                        struct fault *f);
+struct trial *trial_new(struct fleet *fl, const struct server *s, struct span request,
+                        trial_done_fn done, void *ctx, struct fault *f);
 /* Nobody waits for it any more: what runs is ended in the background. */
 void trial_cancel(struct trial *t);
 

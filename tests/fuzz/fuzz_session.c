@@ -227,7 +227,7 @@ static void client_acts(struct world *w, char action, unsigned arg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct session_events events = {on_write, on_phase, on_failed, on_stray,
-                                                 on_catalogue};
+                                                 on_catalogue, NULL};
     struct session_config cfg = {.server = "f", .max_message_bytes = 200};
     static struct ev_loop *loop;
     struct world w = {0};

@@ -181,6 +181,23 @@ def test_limits(t):
     t.eq(info, [{"server": "box", "state": "ready", "mode": "docker", "image": "mcptop-test/busybox"}], "info")
 
 
+def test_tools(t):
+    m = t.mcptop({"mcpServers": {"echo": echo(), "never": echo()}})
+    m.wait_server("echo")
+    m.wait_server("never")
+    for n in range(3):
+        m.api.post("/tools/call", {"server": "echo", "tool": "add", "arguments": {"a": n, "b": 1}})
+    for n in range(70):
+        m.api.raw("POST", "/tools/call", {"server": "echo", "tool": f'no"such\n{n}', "arguments": {}})
+    samples, _ = scrape(m)
+    t.eq(of(samples, "tool_calls_total", server="echo", tool="add"), 3, "calls of one tool")
+    t.eq(of(samples, "tool_calls_total", server="echo", tool=""), 7, "what passes the bound is one series")
+    t.eq(len(samples["mcptop_tool_calls_total"]), 65, "bounded, and nothing of a server that nobody calls")
+    t.eq(of(samples, "tool_call_duration_seconds_count", server="echo", tool="add"), 3, "all were measured")
+    t.eq(of(samples, "tool_calls_in_flight", server="echo", tool="add"), 0, "none in flight")
+    t.ok(of(samples, "tool_received_bytes_total", server="echo", tool="add") > 100, "bytes of its answers")
+
+
 def test_trust(t):
     m = t.mcptop({"mcpServers": {"echo": echo()}}, listen=True)
 
@@ -193,7 +210,7 @@ def test_trust(t):
 
 def test_documented(t):
     """docs/api.md lists every name that is served, and no other."""
-    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    m = t.mcptop({"mcpServers": {"good": fixture("good", record=True)}})
     m.wait_server("good", lambda s: s["usage"] and s["usage"]["cpu"] >= 0)
     m.api.post("/tools/call", {"server": "good", "tool": "echo", "arguments": {"text": "x"}})
     with open(os.path.join(paths.SRCDIR, "docs", "api.md"), encoding="utf-8") as file:

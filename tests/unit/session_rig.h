@@ -84,7 +84,7 @@ static inline void rig_catalogue(void *ctx)
 }
 
 static const struct session_events rig_events = {rig_write, rig_phase, rig_failed, rig_stray,
-                                                 rig_catalogue};
+                                                 rig_catalogue, NULL};
 
 static inline void rig_open(struct rig *r, const struct session_config *cfg)
 {

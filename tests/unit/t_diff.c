@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
-#include "config/diff.h"
+#include "base/diff.h"
 #include "tap.h"
 
 static const struct {

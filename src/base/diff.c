@@ -2,7 +2,7 @@
 /* A unified diff for people. The common head and tail are stripped, the rest is a longest common
  * subsequence in a table: quadratic, but a change of ours touches a few lines; beyond a bound the
  * middle is shown as replaced. */
-#include "config/diff.h"
+#include "base/diff.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A unified diff of two small texts, for showing a change before it is made. */
-#ifndef MCPTOP_CONFIG_DIFF_H
-#define MCPTOP_CONFIG_DIFF_H
+#ifndef MCPTOP_BASE_DIFF_H
+#define MCPTOP_BASE_DIFF_H
 
 #include <stddef.h>
 #include "base/buf.h"
