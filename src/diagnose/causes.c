@@ -48,7 +48,11 @@ static void on_no_command(const struct symptoms *s, struct findings *fs)
         return;
     }
     struct finding *f = findings_add(fs, FIND_SPAWN_ENOENT, s->name, "%s", s->end->why.text);
+    AUTO_BUF struct buf path = BUF_INIT;
+    uint64_t seq = words_find(s, RING_SUPERVISOR, "PATH is ", &path);
     evidence_errno(s, f);
+    if (seq)
+        finding_evidence(f, "log", seq, "%s", buf_str(&path));
     const struct runtime *rt = runtime_detect(program(s));
     if (strcmp(rt->name, "other") != 0 && !strchr(program(s), '/')) {
         finding_step(f, "install %s, or write its full path as the command", base);
@@ -209,17 +213,10 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
     }
 }
 
-/* Of bringing the image (supervisor/images.c), not of the container made from it. */
-static bool is_pull(const char *text)
-{
-    return strncmp(text, "image not found: ", 17) == 0 || strncmp(text, "pull of ", 8) == 0 ||
-        (strncmp(text, "image ", 6) == 0 && strstr(text, "forbids to pull it"));
-}
-
 static bool cause_of_pull(const struct symptoms *s, struct findings *fs)
 {
     const struct fault *why = &s->end->why;
-    if (!is_pull(why->text) || why->code == ENOENT || why->code == EACCES)
+    if (!s->end->no_image || why->code == FAULT_CONFLICT)     /* cancelled */
         return false;
     struct finding *f = findings_add(fs, pull_kind(why), s->name, "%s", why->text);
     finding_evidence(f, "engine", 0, "%s", why->text);
@@ -267,7 +264,7 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     static const char *const port[] = { "port is already allocated", "address already in use",
                                         NULL };
     const char *text = s->end->why.text;
-    if (cause_of_container_exec(s, fs) || cause_of_pull(s, fs))
+    if (cause_of_pull(s, fs) || cause_of_container_exec(s, fs))
         return true;
     enum finding_kind kind = has_any(text, full) ? FIND_DISK_FULL
         : has_any(text, snap) ? FIND_SNAP_APPARMOR

@@ -53,6 +53,8 @@ struct child_events {
  * failure. */
 struct child *child_spawn(struct ev_loop *loop, const struct child_spec *spec,
                           const struct child_events *events, void *ctx, struct fault *f);
+/* Where a command without a slash is looked for: PATH of the given environment, else a default. */
+const char *child_search_path(char *const *envp);
 pid_t child_pid(const struct child *c);
 struct stream *child_stream(struct child *c);           /* borrowed */
 /* To the whole process group while its leader lives (its pid cannot be reused before we reap it),

@@ -35,7 +35,7 @@ struct launch {
     struct strvec envp;
     char *const *argv;
     const char *dir;
-    const char *search;         /* the PATH that was searched, or NULL: argv[0] has a slash */
+    bool searched;              /* for argv[0], which has no slash */
     const struct rlimit *nofile;
     pid_t parent;
     int stdio[3];
@@ -119,6 +119,12 @@ static const char *env_get(char *const *envp, const char *name)
     return NULL;
 }
 
+const char *child_search_path(char *const *envp)
+{
+    const char *path = env_get(envp, "PATH");
+    return path ? path : "/usr/local/bin:/usr/bin:/bin";
+}
+
 static void launch_search(struct launch *l, const struct child_spec *spec)
 {
     const char *command = spec->argv[0];
@@ -126,10 +132,8 @@ static void launch_search(struct launch *l, const struct child_spec *spec)
         strvec_add(&l->candidates, command);
         return;
     }
-    l->search = env_get(spec->envp, "PATH");
-    if (!l->search)
-        l->search = "/usr/local/bin:/usr/bin:/bin";
-    for (const char *dir = l->search;; dir++) {
+    l->searched = true;
+    for (const char *dir = child_search_path(spec->envp);; dir++) {
         size_t n = strcspn(dir, ":");
         if (n > 0) /* an empty entry would mean "here": never searched */
             strvec_addf(&l->candidates, "%.*s/%s", (int)n, dir, command);
@@ -181,11 +185,14 @@ static int explain_exec(const struct launch *l, int error, struct fault *f)
             return fault_set(f, error,
                              "cannot start %s: the interpreter that its first line (or its ELF "
                              "header) names is missing", l->candidates.v[i]);
-    if (error == ENOENT && l->search)
-        return fault_set(f, error,
-                         "command \"%s\" is not in PATH: install it, or write its full path "
-                         "(PATH is %s)",
-                         command, l->search);
+    if (error == ENOENT && l->searched) {
+        /* Says it all: without errno's words. */
+        fault_set(f, FAULT_NOT_FOUND,
+                  "command \"%s\" is not in PATH: install it, or write its full path", command);
+        if (f)
+            f->code = error;
+        return -1;
+    }
     if (error == EACCES)
         return fault_set(f, error, "cannot start \"%s\": it is not executable for this user "
                          "(chmod +x, or a noexec mount)", command);

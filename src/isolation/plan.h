@@ -149,6 +149,8 @@ json_t *plan_update_json(const struct plan *p);
  * masked. */
 void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,
                    struct strvec *out);
+/* The same masked, as main.log has it: ["run", "-i", …]; appended. */
+void plan_run_args_text(const struct plan *p, const struct plan_identity *id, struct buf *out);
 /* A line for a shell that starts the same server beside the running one: no name, no labels of
  * ours; env values as `-e KEY` (masked) unless with_secrets. Works for host plans too (env -i … cd
  * …). */

@@ -307,6 +307,17 @@ void plan_run_args(const struct plan *p, const struct plan_identity *id, bool ma
     add_argv(p, masked, out);
 }
 
+void plan_run_args_text(const struct plan *p, const struct plan_identity *id, struct buf *out)
+{
+    AUTO_STRVEC struct strvec args = {0};
+    plan_run_args(p, id, true, &args);
+    for (size_t i = 0; i < args.n; i++) {
+        buf_add_str(out, i ? ", " : "[");
+        buf_add_json(out, args.v[i], strlen(args.v[i]));
+    }
+    buf_add_char(out, ']');
+}
+
 /* ---- a line for a shell ---- */
 
 static bool is_shell_name(const char *s)

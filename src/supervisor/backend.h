@@ -24,6 +24,7 @@ struct run_end {
     /* killed for memory: the engine's flag and 137, or the cgroup's count */
     bool oom;
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
+    bool no_image;          /* … because the image could not be had */
     struct fault why;       /* code 0 where the end speaks for itself */
     int64_t at_wall_ms;
     /* bytes of its input that nobody has read; on the host only (an engine does not tell) */
@@ -96,5 +97,7 @@ typedef struct backend *(*backend_new_fn)(const struct backend_spec *spec);
 struct backend *backend_new(const struct backend_spec *spec);
 struct backend *backend_host_new(const struct backend_spec *spec);
 struct backend *backend_docker_new(const struct backend_spec *spec);
+/* For backends: a line for the server's log. */
+void backend_note(struct backend *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

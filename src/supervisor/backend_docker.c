@@ -4,6 +4,7 @@
  * post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
  *
  *   want      the image, until it is here
+ *   search    for the runner, in the container that was made and not started
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
  *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for
@@ -26,6 +27,7 @@
 #include "base/mem.h"
 #include "supervisor/containers.h"
 #include "supervisor/images.h"
+#include "supervisor/runner_search.h"
 
 enum {
     STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, END_LIMIT_S = 5,
@@ -47,13 +49,13 @@ struct backend_docker {
     const struct plan *plan;          /* borrowed */
     char *runner;                     /* to be looked for; NULL = nothing to find out */
     struct strvec dirs;               /* where: the image's PATH */
-    size_t dir;                       /* the one being looked into */
     uint32_t noise;
     int name_tries;
 
     enum step step;
     enum stopping stopping;
     struct image_want *want;
+    struct runner_search *search;
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);
     bool update_late;                 /* the plan changed while the container was being created */
@@ -66,19 +68,6 @@ struct backend_docker {
 };
 
 static void create(struct backend_docker *d);
-static void attach(struct backend_docker *d);
-
-__attribute__((format(printf, 2, 3)))
-static void note(struct backend_docker *d, const char *fmt, ...)
-{
-    struct buf b = BUF_INIT;
-    va_list ap;
-    va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
-    va_end(ap);
-    d->b.events.note(d->b.ctx, buf_str(&b));
-    buf_fini(&b);
-}
 
 static void arm(struct backend_docker *d, double seconds)
 {
@@ -89,9 +78,11 @@ static void arm(struct backend_docker *d, double seconds)
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static bool has_failed(const struct backend_docker *d)
+/* For a look at how it failed. */
+static bool is_worth_keeping(const struct backend_docker *d)
 {
-    return !d->stopping && (d->end.code > 0 || d->end.oom);
+    bool failed = !d->stopping && (d->end.code > 0 || d->end.oom);
+    return failed && d->started && !d->apart && d->end.why.code != FAULT_ENGINE_DOWN;
 }
 
 /* An engine that is told to stop closes its door, then ends all containers: whatever such an end
@@ -117,11 +108,10 @@ static void tell_over(struct backend_docker *d)
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));
     engine_cancel(TAKE(d->update));
-    if (*d->b.container_id && has_failed(d) && d->started && !d->apart && d->end.why.code != FAULT_ENGINE_DOWN) {
+    if (*d->b.container_id && is_worth_keeping(d))
         containers_keep(d->containers, d->plan->server, d->b.container_id);
-    } else if (*d->b.container_id) {
+    else if (*d->b.container_id)
         containers_remove(d->containers, d->b.container_id);
-    }
     if (!d->end.at_wall_ms)
         d->end.at_wall_ms = clock_wall_ms();
     d->b.events.over(d->b.ctx, &d->end);
@@ -141,6 +131,7 @@ static void fail(struct backend_docker *d, const struct fault *f)
 static void give_up(struct backend_docker *d)
 {
     image_want_cancel(TAKE(d->want));
+    runner_search_cancel(TAKE(d->search));
     engine_cancel(TAKE(d->request));
     d->end.never_started = true;
     fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
@@ -168,9 +159,8 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
         d->stream_ended = true;
     } else if (!f && json_is_true(json_object_get(state, "Running")) && !d->died) {
         /* The stream broke, the container lives on: of no use without its stdin. */
-        note(d, "the connection to the container broke: it is killed");
+        backend_note(&d->b, "the connection to the container broke: it is killed");
         d->step = STEP_RUNNING;
-        d->request = NULL;
         containers_remove(d->containers, d->b.container_id);
         fault_set(&d->end.why, EPIPE, "the connection to the container broke");
         d->died = true;
@@ -288,7 +278,7 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
     }
     d->step = STEP_RUNNING;
     d->started = true;
-    note(d, "Docker isolation setup successful: container %s (%.12s), image %s",
+    backend_note(&d->b, "Docker isolation setup successful: container %s (%.12s), image %s",
          d->b.container_name, d->b.container_id, d->plan->image);
     d->b.events.up(d->b.ctx);
     if (d->died || d->stream_ended)
@@ -320,10 +310,14 @@ static void attach(struct backend_docker *d)
 
 /* ---- does the image have the runner? --------------------------------------------------------- */
 
-static void look_for_runner(struct backend_docker *d);
-
-static void settle_runner(struct backend_docker *d, bool present)
+static void on_runner(void *ctx, bool present, const struct fault *f)
 {
+    struct backend_docker *d = ctx;
+    d->search = NULL;
+    if (f) {
+        fail(d, f);
+        return;
+    }
     free(TAKE(d->runner));
     d->plan = d->b.events.runner(d->b.ctx, present);
     if (!d->plan->bootstrap) {
@@ -336,52 +330,16 @@ static void settle_runner(struct backend_docker *d, bool present)
     create(d);
 }
 
-static void on_runner_path(void *ctx, json_t *reply, const struct fault *f)
-{
-    (void)reply;
-    struct backend_docker *d = ctx;
-    d->request = NULL;
-    if (f && f->code == FAULT_NOT_FOUND) {
-        d->dir++;
-        look_for_runner(d);
-    } else if (f && f->code == FAULT_ENGINE_DOWN) {
-        fail(d, f);
-    } else {
-        /* An engine that cannot look into containers must not lead to an installation nobody
-         * needs. */
-        settle_runner(d, true);
-    }
-}
-
-static void look_for_runner(struct backend_docker *d)
-{
-    if (d->dir >= d->dirs.n) {
-        settle_runner(d, false);
-        return;
-    }
-    AUTO_FREE char *path = xasprintf("%s/%s", d->dirs.v[d->dir], d->runner);
-    d->step = STEP_RUNNER;
-    d->request = engine_path_exists(d->engine, d->b.container_id, path, on_runner_path, d);
-}
-
 /* ---- create ---------------------------------------------------------------------------------- */
 
 static void log_run_args(struct backend_docker *d, const struct plan_identity *id)
 {
-    struct strvec args = { 0 };
-    struct buf line = BUF_INIT, fields = BUF_INIT;
-    plan_run_args(d->plan, id, true, &args);
-    for (size_t i = 0; i < args.n; i++) {
-        buf_add_str(&line, i ? ", " : "[");
-        buf_add_json(&line, args.v[i], strlen(args.v[i]));
-    }
+    AUTO_BUF struct buf line = BUF_INIT, fields = BUF_INIT;
+    plan_run_args_text(d->plan, id, &line);
     buf_add_str(&fields, "{\"server\":");
     buf_add_json(&fields, d->plan->server, strlen(d->plan->server));
-    buf_add_str(&fields, "}");
-    log_write(LOG_INFO_, "docker", buf_str(&fields), "docker_run_args: %s]", buf_str(&line));
-    buf_fini(&line);
-    buf_fini(&fields);
-    strvec_fini(&args);
+    buf_add_char(&fields, '}');
+    log_write(LOG_INFO_, "docker", buf_str(&fields), "docker_run_args: %s", buf_str(&line));
 }
 
 static void on_updated(void *ctx, json_t *reply, const struct fault *f)
@@ -423,10 +381,13 @@ static void on_created(void *ctx, json_t *reply, const struct fault *f)
     }
     if (d->update_late)
         send_update(d);
-    if (d->runner)
-        look_for_runner(d);
-    else
+    if (!d->runner) {
         attach(d);
+        return;
+    }
+    d->step = STEP_RUNNER;
+    d->search = runner_search_begin(d->engine, d->b.container_id, d->runner, &d->dirs,
+                                    on_runner, d);
 }
 
 static void create(struct backend_docker *d)
@@ -466,9 +427,10 @@ static void on_image(void *ctx, json_t *image, const struct fault *f)
     d->want = NULL;
     if (f) {
         if (f->code == FAULT_CONFIG)
-            note(d, "%s", f->text);
+            backend_note(&d->b, "%s", f->text);
         else
-            note(d, "pull of image %s failed: %s", d->plan->image, f->text);
+            backend_note(&d->b, "pull of image %s failed: %s", d->plan->image, f->text);
+        d->end.no_image = true;
         fail(d, f);
         return;
     }
@@ -522,7 +484,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         arm(d, grace_s + END_LIMIT_S);
     } else {
         /* The engine neither stopped nor killed it in time. */
-        note(d, "the container did not end in time: it is removed by force");
+        backend_note(&d->b, "the container did not end in time: it is removed by force");
         d->end.code = 137;
         tell_over(d);
     }
@@ -588,12 +550,14 @@ static void docker_free(struct backend *b)
     struct backend_docker *d = (struct backend_docker *)b;
     ev_timer_stop(d->loop, &d->timer);
     image_want_cancel(d->want);
+    runner_search_cancel(d->search);
     engine_cancel(d->request);
     engine_cancel(d->update);
     stream_free(d->stream);
+    const char *made = *d->b.container_id ? d->b.container_id
+        : d->step == STEP_CREATE          ? d->b.container_name : "";
     if (d->step != STEP_OVER)
-        containers_remove(d->containers, *d->b.container_id        ? d->b.container_id
-                                         : d->step == STEP_CREATE ? d->b.container_name : "");
+        containers_remove(d->containers, made);
     strvec_fini(&d->dirs);
     free(d->runner);
     free(d);

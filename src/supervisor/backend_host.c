@@ -27,6 +27,7 @@ struct backend_host {
     struct ev_loop *loop;
     struct child *child;       /* NULL: it could not be started; `failed` says why */
     struct fault failed;
+    char *searched;            /* … the PATH in which it was not found; else NULL */
     char run_id[80];
     enum phase phase;
     bool told_up;
@@ -80,6 +81,8 @@ static void on_started(struct ev_loop *loop, ev_timer *w, int revents)
         return;
     }
     ev_timer_stop(loop, w);
+    if (h->searched)
+        backend_note(&h->b, "PATH is %s", h->searched);
     struct run_end end = { .code = -1, .never_started = true, .why = h->failed,
                            .at_wall_ms = clock_wall_ms() };
     h->b.events.over(h->b.ctx, &end);
@@ -110,7 +113,7 @@ static void on_grace_over(struct ev_loop *loop, ev_timer *w, int revents)
         child_signal(h->child, SIGTERM);
         arm(h, TERM_GRACE_S);
     } else {
-        h->b.events.note(h->b.ctx, "did not end on SIGTERM within 5 s: killed");
+        backend_note(&h->b, "did not end on SIGTERM within 5 s: killed");
         kill_all(h);
     }
 }
@@ -146,6 +149,7 @@ static void host_free(struct backend *b)
     ev_timer_stop(h->loop, &h->timer);
     ev_timer_stop(h->loop, &h->started);
     child_free(h->child);
+    free(h->searched);
     free(h);
 }
 
@@ -178,9 +182,11 @@ struct backend *backend_host_new(const struct backend_spec *spec)
                                 .working_dir = spec->plan->working_dir,
                                 .run_id = h->run_id };
     h->child = child_spawn(h->loop, &child, &child_events, h, &h->failed);
-    strvec_fini(&env);
     if (h->child)
         h->b.pid = child_pid(h->child);
+    else if (h->failed.code == ENOENT && !strchr(child.argv[0], '/'))
+        h->searched = xstrdup(child_search_path(env.v));
+    strvec_fini(&env);
     ev_timer_start(h->loop, &h->started);
     return &h->b;
 }

@@ -222,35 +222,44 @@ static void pull_over(struct pull *p, const struct fault *f)
     pull_free(p);
 }
 
-/* What to do about it, in the place where the engine only says what happened. */
-static void add_advice(struct fault *f, const char *image)
+/* The cause in plain words comes first, because a row of 80 columns shows no more of it; then the
+ * image, the engine's words, and what to do. f has the engine's words. */
+static void explain_refusal(struct fault *f, const char *image)
 {
     AUTO_FREE char *registry = credentials_registry(image);
     AUTO_FREE char *said = xstrdup(f->text);
-    bool hub = strcmp(registry, "docker.io") == 0;
+    const char *to = strcmp(registry, "docker.io") == 0 ? "" : registry, *gap = *to ? " " : "";
     int code = f->code;
-    AUTO_FREE char *advice =
-        code == FAULT_NOT_FOUND
-            ? xasprintf("check the name, or log in if it is private (docker login%s%s)",
-                        hub ? "" : " ", hub ? "" : registry)
-        : code == FAULT_DENIED
-            ? xasprintf("log in with `docker login%s%s` as the user who runs mcptop, or check your "
-                        "rights there", hub ? "" : " ", hub ? "" : registry)
-        : code == ENOSPC
-            ? xstrdup("the engine's disk is full: `docker system df` shows by what, `docker image "
-                      "prune` makes room")
-        : code == EBUSY
-            ? xasprintf("the registry's rate limit is reached: wait, or log in (docker login%s%s)",
-                        hub ? "" : " ", hub ? "" : registry)
-        : code == ENETUNREACH && strstr(said, "x509")
-            ? xasprintf("the engine does not trust the certificate of %s: give the engine its CA",
-                        registry)
-        : code == ENETUNREACH
-            ? xasprintf("the engine does not reach %s: check its network, proxy and DNS", registry)
-            : NULL;
-    if (!advice)
-        return;
-    fault_set(f, FAULT_HTTP, "%s: %s", said, advice);
+    switch (code) {
+    case FAULT_NOT_FOUND:
+        fault_set(f, FAULT_HTTP, "image not found: %s (%s). Check the name, or log in if it is "
+                  "private (docker login%s%s)", image, said, gap, to);
+        break;
+    case FAULT_DENIED:
+        fault_set(f, FAULT_HTTP, "%s wants a login: image %s cannot be pulled (%s). Log in with "
+                  "`docker login%s%s` as the user who runs mcptop, or check your rights there",
+                  registry, image, said, gap, to);
+        break;
+    case ENOSPC:
+        fault_set(f, FAULT_HTTP, "the engine's disk is full: image %s cannot be pulled (%s). "
+                  "`docker system df` shows by what, `docker image prune` makes room", image, said);
+        break;
+    case EBUSY:
+        fault_set(f, FAULT_HTTP, "rate limit of %s reached: image %s cannot be pulled (%s). Wait, "
+                  "or log in (docker login%s%s)", registry, image, said, gap, to);
+        break;
+    case ENETUNREACH:
+        if (strstr(said, "x509"))
+            fault_set(f, FAULT_HTTP, "certificate of %s not trusted by the engine: image %s cannot "
+                      "be pulled (%s). Give the engine its CA", registry, image, said);
+        else
+            fault_set(f, FAULT_HTTP, "%s is not reachable from the engine: image %s cannot be "
+                      "pulled (%s). Check the engine's network, proxy and DNS", registry, image,
+                      said);
+        break;
+    default:
+        fault_wrap(f, "image %s cannot be pulled", image);
+    }
     f->code = code;
 }
 
@@ -264,14 +273,10 @@ static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
         return;
     }
     struct fault why = *f;
-    add_advice(&why, p->image);
-    if (why.code == FAULT_DENIED && p->no_credentials.code) {
-        AUTO_FREE char *text = xstrdup(why.text);
-        fault_set(&why, FAULT_DENIED, "%s (%s)", text, p->no_credentials.text);
-    }
     if (why.code != FAULT_ENGINE_DOWN)
-        fault_wrap(&why, why.code == FAULT_NOT_FOUND ? "image not found: %s" : "pull of image %s",
-                   p->image);
+        explain_refusal(&why, p->image);
+    if (why.code == FAULT_DENIED && p->no_credentials.code)
+        fault_set(&why, FAULT_DENIED, "%s (%s)", why.text, p->no_credentials.text);
     pull_over(p, &why);
 }
 

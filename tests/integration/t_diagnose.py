@@ -40,8 +40,11 @@ def test_cannot_start(t):
         one = found(t, m, name, code)
         t.ok(not one["guess"] and one["severity"] == "error", f"{name}: known, not guessed", one)
         t.ok(one["evidence"][0]["text"] and one["fix_steps"], f"{name}: evidence and a step", one)
-    t.has(found(t, m, "absent", "MCPX_STDIO_SPAWN_ENOENT")["user_message"], "is not in PATH",
-          "the sentence names the cause")
+    absent = found(t, m, "absent", "MCPX_STDIO_SPAWN_ENOENT")
+    t.has(absent["user_message"], "is not in PATH: install it, or write its full path$",
+          "the sentence names the cause and the next step, and no more")
+    t.has(json.dumps(absent["evidence"]), "PATH is .*/bin", "the PATH is evidence")
+    t.has(m.log("absent"), "PATH is .*/bin", "and in the log")
     os.chmod(script, 0o700)
     os.makedirs(t.path("nowhere"))
     m.api.post("/servers/workdir/restart")

@@ -249,7 +249,7 @@ def test_policies(t):
     registry.process.wait()
     m.api.post("/servers/always/restart")
     one = m.wait_server("always", lambda s: s["state"] in ("failed", "backing-off"))
-    t.has(one["reason"], "refused.*the engine does not reach 127.0.0.1", "always needs the registry, and says so")
+    t.has(one["reason"], r"^127.0.0.1:\d+ is not reachable from the engine: .*refused", "always needs the registry, and says so")
 
 
 @tap.limit(120)
@@ -260,13 +260,16 @@ def test_refusals(t):
     m = t.mcptop(config(tag=boxed(image + "-none"), repository=boxed(f"{registry.host}/no/such:1"),
                         closed=boxed(image.replace(registry.host, closed.host)),
                         nowhere=boxed("127.0.0.1:1/x:1"), bad=boxed("127.0.0.1:5000/UPPER CASE")), docker_host=engine)
-    for name, engine_said, advice in [
-            ("tag", "manifest .*unknown", r"check the name, or log in if it is private \(docker login 127"),
-            ("repository", "image not found: .*/no/such:1: ", "check the name"),
-            ("closed", "no basic auth credentials|authentication required", "log in with `docker login 127.0.0.1:"),
-            ("nowhere", "connection refused", "does not reach 127.0.0.1:1: check its network"),
-            ("bad", "invalid reference", "")]:
+    for name, cause, engine_said, advice in [
+            ("tag", "image not found: 127", r"\(.*manifest .*unknown", r"Check the name, or log in if it is private \(docker login 127"),
+            ("repository", "image not found: .*/no/such:1 ", "", "Check the name"),
+            ("closed", r"127.0.0.1:\d+ wants a login: image ", "no basic auth credentials|authentication required",
+             "Log in with `docker login 127.0.0.1:"),
+            ("nowhere", "127.0.0.1:1 is not reachable from the engine: image 127.0.0.1:1/x:1 cannot be pulled",
+             "connection refused", "Check the engine's network"),
+            ("bad", "image 127.0.0.1:5000/UPPER CASE", "invalid reference", "")]:
         one = m.wait_server(name, lambda s: s["state"] in ("failed", "backing-off") and s["reason"])
+        t.has(one["reason"], "^" + cause, f"{name}: the cause comes first, in plain words")
         t.has(one["reason"], engine_said, f"{name}: the engine's words")
         t.has(one["reason"], advice, f"{name}: what to do")
         t.has(m.log(name), "pull of image .* failed: ", f"{name}: in its log")
@@ -336,7 +339,7 @@ def test_disk_full(t):
     m = t.mcptop(config(a=boxed(image), b=boxed("mcptop-test/busybox:latest")), docker_host=small)
     one = m.wait_server("a", lambda s: s["state"] in ("failed", "backing-off") and s["reason"], 60)
     t.has(one["reason"], "no space left on device", "the engine's words")
-    t.has(one["reason"], "the engine's disk is full: `docker system df`", "and what to do")
+    t.has(one["reason"], "^the engine's disk is full: image .*`docker system df`", "the cause first, and what to do")
     m.wait_server("b")
     t.ok(True, "what is there still runs")
     m.stop()

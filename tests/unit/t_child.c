@@ -154,7 +154,7 @@ static void test_failing_starts(void)
     AUTO_FREE char *secret = make_file("secret", "#!/bin/sh\n", 0644);
     AUTO_FREE char *lost = make_file("lost", "#!/no/such/interpreter\n", 0755);
     expect_failure((const char *[]){"no-such-command", NULL}, NULL, ENOENT,
-                   "(PATH is /usr/local/bin:");
+                   "command \"no-such-command\" is not in PATH: install it, or write its full path");
     expect_failure((const char *[]){"/no/such", NULL}, NULL, ENOENT, "/no/such");
     expect_failure((const char *[]){plain, NULL}, NULL, ENOEXEC, "#! line");
     expect_failure((const char *[]){secret, NULL}, NULL, EACCES, "chmod +x");

@@ -22,6 +22,7 @@ struct scenario {
     int why;
     const char *why_text;
     bool never_started;
+    bool no_image;                   /* why is a pull's */
     enum server_trouble trouble;
     const char *err, *out;           /* lines of stderr, of stdout */
     bool running;                    /* it has not ended */
@@ -58,34 +59,39 @@ static const struct scenario scenarios[] = {
     { .name = "too many processes", .config = HOST, .server = "\"command\":\"/x\"", .why = EAGAIN,
       .never_started = true, .why_text = "x", .code = -1, .want = "MCPX_STDIO_SPAWN_FAILED" },
 
-    { .name = "no such image", .config = DOCKER, .never_started = true, .code = -1,
+    { .name = "no such image", .config = DOCKER, .no_image = true,
+      .never_started = true, .code = -1,
       .server = UVX ",\"isolation\":{\"image\":\"pyhton:3.11\"}", .why = FAULT_NOT_FOUND,
-      .why_text = "image not found: pyhton:3.11: pull access denied, repository does not exist",
+      .why_text = "image not found: pyhton:3.11 (pull access denied, repository does not exist)",
       .want = "MCPX_DOCKER_IMAGE_NOT_FOUND", .fix = "image pyhton:3.11 → python:3.11" },
-    { .name = "nearly an image that is here", .config = DOCKER, .never_started = true, .code = -1,
+    { .name = "nearly an image that is here", .config = DOCKER, .no_image = true,
+      .never_started = true, .code = -1,
       .server = UVX ",\"isolation\":{\"image\":\"ghcr.io/acme/tool:1\"}", .why = FAULT_NOT_FOUND,
       .why_text = "image not found: ghcr.io/acme/tool:1: manifest unknown",
       .want = "MCPX_DOCKER_IMAGE_NOT_FOUND",
       .fix = "image ghcr.io/acme/tool:1 → ghcr.io/acme/tools:1" },
-    { .name = "registry refuses", .config = DOCKER, .never_started = true, .code = -1,
+    { .name = "registry refuses", .config = DOCKER, .no_image = true,
+      .never_started = true, .code = -1,
       .server = UVX ",\"isolation\":{\"image\":\"ghcr.io/a/b\"}", .why = FAULT_DENIED,
-      .why_text = "pull of image ghcr.io/a/b: unauthorized",
+      .why_text = "ghcr.io wants a login: image ghcr.io/a/b cannot be pulled (unauthorized)",
       .want = "MCPX_DOCKER_REGISTRY_DENIED" },
-    { .name = "registry out of reach", .config = DOCKER, .server = UVX, .never_started = true,
-      .code = -1, .why = FAULT_HTTP,
-      .why_text = "pull of image x: dial tcp: lookup registry-1.docker.io: no such host",
+    { .name = "registry out of reach", .config = DOCKER, .server = UVX,
+      .never_started = true, .no_image = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "docker.io is not reachable from the engine: image x cannot be pulled (dial tcp)",
       .want = "MCPX_DOCKER_REGISTRY_UNREACHABLE", .fix = "try the pull again" },
-    { .name = "disk full at the pull", .config = DOCKER, .server = UVX, .never_started = true,
-      .code = -1, .why = FAULT_HTTP,
-      .why_text = "pull of image x: write /var/lib/docker/tmp/x: no space left on device",
+    { .name = "disk full at the pull", .config = DOCKER, .server = UVX,
+      .never_started = true, .no_image = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "the engine's disk is full: image x cannot be pulled "
+                  "(write /var/lib/docker/tmp/x: no space left on device)",
       .want = "MCPX_DISK_FULL" },
     { .name = "no manifest for this machine", .config = DOCKER, .server = UVX,
-      .never_started = true, .code = -1, .why = FAULT_NOT_FOUND,
+      .never_started = true, .no_image = true, .code = -1, .why = FAULT_NOT_FOUND,
       .why_text = "image not found: x: no matching manifest for linux/riscv64 in the manifest list",
       .want = "MCPX_DOCKER_IMAGE_ARCHITECTURE" },
     { .name = "an engine's error of its own", .config = DOCKER, .server = UVX,
-      .never_started = true, .code = -1, .why = FAULT_HTTP,
-      .why_text = "pull of image x: something odd", .want = "MCPX_DOCKER_IMAGE_PULL_FAILED" },
+      .never_started = true, .no_image = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "image x cannot be pulled: something odd",
+      .want = "MCPX_DOCKER_IMAGE_PULL_FAILED" },
     { .name = "a program the image lacks", .config = DOCKER, .never_started = true, .code = 127,
       .server = "\"command\":\"my-tool\"", .why = ENOENT,
       .why_text = "image alpine:3.18 cannot run \"my-tool\": No such file or directory",
@@ -319,7 +325,7 @@ static void run(const struct scenario *c)
     push_lines(ring, RING_STDOUT, c->out);
     push_lines(ring, RING_SUPERVISOR, "ended: no such file, ENOTFOUND, not a TTY");
     struct run_end end = { .code = c->code, .signal = c->signal, .oom = c->oom, .at_wall_ms = 1,
-                           .never_started = c->never_started };
+                           .never_started = c->never_started, .no_image = c->no_image };
     if (c->why) {
         end.why.code = c->why;
         snprintf(end.why.text, sizeof end.why.text, "%s", c->why_text);
