@@ -7,6 +7,7 @@
 #include "api/json_calls.h"
 #include "api/json_finding.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "diagnose/doctor.h"
 
 static json_t *masked_env(const struct kvvec *env)
@@ -14,8 +15,16 @@ static json_t *masked_env(const struct kvvec *env)
     json_t *o = json_object();
 
     for (size_t i = 0; i < env->n; i++)
-        json_object_set_new(o, env->v[i].key, json_string("***"));
+        json_object_set_new(o, env->v[i].key, json_string(SECRET_MASK));
     return o;
+}
+
+static json_t *masked_args(const struct strvec *args)
+{
+    AUTO_STRVEC struct strvec shown = {0};
+
+    secret_mask_args(args->v, args->n, &shown);
+    return json_strings(&shown);
 }
 
 static json_t *plan_mounts(const struct plan *p)
@@ -54,7 +63,7 @@ json_t *json_plan(const struct plan *p)
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
         "pids", (json_int_t)p->pids_limit,
         "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
-        "mounts", plan_mounts(p), "argv", json_strings(&p->argv), "bootstrap", p->bootstrap,
+        "mounts", plan_mounts(p), "argv", masked_args(&p->argv), "bootstrap", p->bootstrap,
         "hardening", p->mode == PLAN_DOCKER ? hardening_name(p->hardening) : "",
         "weak", json_text(p->weak ? p->weak_why : NULL), "unsupported", json_text(p->unsupported),
         "notes", plan_notes(p), "run_args", json_strings(&run_args));
@@ -64,7 +73,9 @@ static json_t *exit_part(const struct run_end *x)
 {
     if (x->at_wall_ms == 0)
         return json_null();
-    return json_pack("{s:i, s:i, s:b, s:I}", "code", x->code, "signal", x->signal, "oom", x->oom,
+    return json_pack("{s:i, s:i, s:b, s:b, s:o, s:I}", "code", x->code, "signal", x->signal,
+                     "oom", x->oom, "never_started", x->never_started,
+                     "why", json_text(x->why.code ? x->why.text : ""),
                      "at_wall_ms", (json_int_t)x->at_wall_ms);
 }
 
@@ -263,7 +274,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     add_findings(o, s, with_open_calls);
     json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
     json_object_set_new(o, "command", json_text(c->command));
-    json_object_set_new(o, "args", json_strings(&c->args));
+    json_object_set_new(o, "args", masked_args(&c->args));
     json_object_set_new(o, "env", masked_env(&c->env));
     json_object_set_new(o, "quarantined", json_boolean(c->quarantined));
     json_object_set_new(o, "isolation", isolation_part(&c->isolation, c->has_isolation));

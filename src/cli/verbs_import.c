@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/near.h"
+#include "base/secret.h"
 #include "cli/doc.h"
 #include "cli/show.h"
 #include "config/file.h"
@@ -105,11 +106,28 @@ static json_t *find_there(const struct import *im, const char *name)
     return NULL;
 }
 
+/* The arguments as the API shows them. */
+static void shown_args(json_t *spec, struct strvec *out)
+{
+    AUTO_STRVEC struct strvec args = { 0 };
+    json_t *one;
+    size_t i;
+    json_array_foreach(doc_get(spec, "args"), i, one)
+        strvec_add(&args, json_is_string(one) ? json_string_value(one) : "?");
+    secret_mask_args(args.v, args.n, out);
+}
+
+/* But for secrets, which the API does not tell. */
 static bool same_command(json_t *server, json_t *spec)
 {
-    json_t *args = doc_get(server, "args"), *other = doc_get(spec, "args");
-    return !strcmp(doc_str(server, "command"), doc_str(spec, "command")) &&
-           (json_array_size(args) || json_array_size(other) ? json_equal(args, other) : true);
+    AUTO_STRVEC struct strvec args = { 0 };
+    json_t *there = doc_get(server, "args");
+    shown_args(spec, &args);
+    bool same = !strcmp(doc_str(server, "command"), doc_str(spec, "command")) &&
+        json_array_size(there) == args.n;
+    for (size_t i = 0; i < args.n && same; i++)
+        same = !strcmp(json_string_value(json_array_get(there, i)), args.v[i]);
+    return same;
 }
 
 /* Why it is left out; NULL: it is not. */
@@ -137,13 +155,14 @@ static const char *refusal(struct import *im, const struct foreign_server *s, co
 static void print_command(json_t *spec)
 {
     AUTO_BUF struct buf line = BUF_INIT;
+    AUTO_STRVEC struct strvec args = { 0 };
     json_t *one;
-    size_t i;
     const char *key;
+    shown_args(spec, &args);
     buf_add_shell(&line, doc_str(spec, "command"));
-    json_array_foreach(doc_get(spec, "args"), i, one) {
+    for (size_t i = 0; i < args.n; i++) {
         buf_add_char(&line, ' ');
-        buf_add_shell(&line, json_is_string(one) ? json_string_value(one) : "?");
+        buf_add_shell(&line, args.v[i]);
     }
     show_text(stdout, buf_str(&line));
     json_object_foreach(doc_get(spec, "env"), key, one) {      /* values are secrets, often */

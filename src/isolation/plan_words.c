@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A plan as words: the command in the container, the `docker run` it equals, a line for a shell,
- * the container's name. Formats only. Masking is done here, once: where `masked` is asked for,
- * neither a value of the environment nor what follows a flag that sounds like a secret leaves this
- * file. */
+ * the container's name. Formats only. Where `masked` is asked for, neither a value of the
+ * environment nor what looks like a secret (base/secret.h) leaves this file. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/secret.h"
 #include "isolation/bootstrap.h"
 #include "isolation/host_env.h"
 #include "isolation/plan_make.h"
 #include "isolation/run_flag.h"
 #include "isolation/runtime.h"
 
-#define MASK "***"
 enum { NAME_MAX_BYTES = 200 };
 
 /* ---- the command in the container ---- */
@@ -41,110 +39,15 @@ void plan_container_argv(const struct plan *p, struct strvec *out)
         strvec_add(out, p->argv.v[i]);
 }
 
-/* ---- masking ---- */
-
-static bool contains_word(const char *s, size_t n, const char *word)
-{
-    size_t k = strlen(word);
-    for (size_t i = 0; i + k <= n; i++)
-        if (strncasecmp(s + i, word, k) == 0)
-            return true;
-    return false;
-}
-
-static bool sounds_secret(const char *s, size_t n)
-{
-    static const char *const words[] = {
-        "token", "secret", "passw",      "apikey",     "api-key",     "api_key",     "credential",
-        "auth",  "cookie", "access-key", "access_key", "private-key", "private_key", "bearer"};
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (contains_word(s, n, words[i]))
-            return true;
-    return false;
-}
-
-/* "…?a=b&api_key=x" → "…?a=b&api_key=***". */
-static void add_query_masked(const char *s, struct buf *out)
-{
-    for (bool in_query = false;; in_query = true) {
-        size_t n = strcspn(s, "?&#"), name = strcspn(s, "=?&#");
-        bool key = name == 3 && strncasecmp(s, "key", 3) == 0;
-        bool hide = in_query && name < n && (key || sounds_secret(s, name));
-        buf_add(out, s, hide ? name + 1 : n);
-        buf_add_str(out, hide ? MASK : "");
-        s += n;
-        if (!*s)
-            return;
-        buf_add_char(out, *s++);
-    }
-}
-
-/* "scheme://user:password@host" → "scheme://user:***@host", and the secrets of its query; what is
- * no URL is copied. */
-static void add_url_masked(const char *arg, struct buf *out)
-{
-    const char *host = strstr(arg, "://");
-    if (!host) {
-        buf_add_str(out, arg);
-        return;
-    }
-    host += 3;
-    const char *at = memrchr(host, '@', strcspn(host, "/?# "));
-    const char *colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
-    if (colon) {
-        buf_add(out, arg, (size_t)(colon + 1 - arg));
-        buf_add_str(out, MASK);
-        arg = at;
-    }
-    add_query_masked(arg, out);
-}
-
-/* "GITHUB_TOKEN=x" and "Authorization: Bearer x" → their names and ***; else as a URL. */
-static void add_value_masked(const char *value, struct buf *out)
-{
-    size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
-    bool named = value[n] == '=' || (value[n] == ':' && strncmp(value + n, "://", 3) != 0);
-    if (!named || !sounds_secret(value, n)) {
-        add_url_masked(value, out);
-        return;
-    }
-    buf_add(out, value, n + 1);
-    buf_add_str(out, MASK);
-}
-
-/* One argument of the server's command; *hide_next carries "--token" to the word after it. */
-static char *mask_arg(const char *arg, bool *hide_next)
-{
-    struct buf out = BUF_INIT;
-    size_t name = strcspn(arg, "=");
-    bool flag = arg[0] == '-' && arg[1];
-    if (*hide_next && !flag) {
-        buf_add_str(&out, MASK);
-    } else if (flag && arg[name] == '=') {
-        buf_add(&out, arg, name + 1);
-        if (sounds_secret(arg, name))
-            buf_add_str(&out, MASK);
-        else
-            add_value_masked(arg + name + 1, &out);
-    } else {
-        add_value_masked(arg, &out);
-    }
-    *hide_next = flag && arg[name] == '\0' && sounds_secret(arg, name);
-    return buf_take(&out);
-}
-
 static void add_argv(const struct plan *p, bool masked, struct strvec *out)
 {
     AUTO_STRVEC struct strvec argv = {0};
-    bool hide_next = false;
     plan_container_argv(p, &argv);
-    size_t own_words = argv.n - p->argv.n;     /* the bootstrap's */
-    for (size_t i = 0; i < argv.n; i++) {
-        if (masked && i > own_words)
-            strvec_give(out, mask_arg(argv.v[i], &hide_next));
-        else
-            strvec_add(out, argv.v[i]);
-    }
+    size_t own_words = argv.n - p->argv.n + 1;     /* the bootstrap's, and the command */
+    for (size_t i = 0; i < argv.n && (!masked || i < own_words); i++)
+        strvec_add(out, argv.v[i]);
+    if (masked && p->argv.n)
+        secret_mask_args(argv.v + own_words, argv.n - own_words, out);
 }
 
 /* ---- docker run ---- */
@@ -202,7 +105,7 @@ static void add_value(const char *flag, const char *value, bool masked, struct s
     struct buf word = BUF_INIT;
     buf_printf(&word, "--%s=", flag);
     if (masked)
-        add_value_masked(value, &word);
+        secret_mask_value(value, &word);
     else
         buf_add_str(&word, value);
     strvec_give(out, buf_take(&word));
@@ -300,7 +203,7 @@ void plan_run_args(const struct plan *p, const struct plan_identity *id, bool ma
     for (size_t i = 0; i < p->container_env.n; i++) {
         const struct kv *kv = &p->container_env.v[i];
         strvec_add(out, "-e");
-        strvec_addf(out, "%s=%s", kv->key, masked ? MASK : kv->value);
+        strvec_addf(out, "%s=%s", kv->key, masked ? SECRET_MASK : kv->value);
     }
     add_unset(p, out);
     strvec_add(out, p->image);

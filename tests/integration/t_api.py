@@ -11,7 +11,8 @@ from harness import echo, fixture, paths, tap, wait_for
 from harness.http import Http
 
 TWO = {"mcpServers": [dict(echo(), name="one"), dict(fixture("good"), name="two"),
-                      dict(echo(), name="off", enabled=False)]}
+                      dict(echo(), name="off", enabled=False,
+                           args=["--header", "Authorization: Bearer hunter", "-e", "PLAIN=hunter"])]}
 
 
 def next_event(events, timeout):
@@ -113,6 +114,10 @@ def test_status_and_servers(t):
     t.eq(list(one)[:2], ["name", "state"], "name, then the state")
     t.ok(one["pid"] > 0 and one["container"] is None, "a process on the host")
     t.eq(one["env"], {"MCPTOP_TEST_SERVER": "***"}, "env is masked")
+    secret = m.api.get("/servers/off")
+    t.has(json.dumps(secret["args"]), r'"--header", "Authorization:\*\*\*", "-e", "PLAIN=\*\*\*"', "so are arguments")
+    t.ok("hunter" not in json.dumps(m.api.get("/servers")) + json.dumps(m.api.get("/config")) +
+         json.dumps(secret), "no secret is anywhere")
     t.eq(one["calls"]["open"], [], "no open calls")
     t.eq(m.api.get("/servers/off")["state"], "stopped", "a disabled server is stopped")
     t.ok(any(n["what"] == "mode" for n in one["plan"]["notes"]), "the plan says why")

@@ -383,6 +383,12 @@ def test_import_verdicts(t):
     t.eq(m.read_config(), before, "and no is no")
     m.cli("import", source, "--yes")
     t.eq([s["name"] for s in config_of(m)], ["taken", "new", "vars", "deep"], "into an array, too")
+    private = t.write("private.json", json.dumps({"mcpServers": {"private": {"command": "/bin/cat", "args": ["--token", "hunter"]}}}))
+    dry = m.cli("import", private, "--dry-run").stdout
+    t.ok("--token '***'" in dry and "hunter" not in dry, "secrets among arguments are not shown", dry)
+    m.cli("import", private, "--yes")
+    t.eq(config_of(m)[-1]["args"], ["--token", "hunter"], "but taken")
+    t.has(m.cli("import", private, "--yes").stdout, "private: not taken: it is there already", "and known again")
     t.ok(m.read_config().startswith(before.rstrip()[:-len("  ]\n}") - 1]), "after what was there")
     t.eq(m.server("new")["enabled"], False, "disabled stays disabled")
     t.eq(m.cli("import", source, "taken", "--as", "renamed", "--yes").returncode, OK, "another name")
