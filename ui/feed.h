@@ -77,7 +77,7 @@ struct feed_server {
     int restarts, retry_count, pid, tool_count, tools_shown, config_line;
     int64_t since_ms, up_since_ms, retry_at_ms;
     char *container_id, *container_name;
-    bool has_exit, exit_oom;
+    bool has_exit, exit_oom, never_started;
     int exit_code, exit_signal;
     int64_t exit_ms;
     struct feed_usage usage;

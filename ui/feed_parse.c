@@ -397,6 +397,7 @@ static void parse_exit(struct feed_server *s, json_t *o)
     s->exit_code = get_int32(o, "code", -1);
     s->exit_signal = get_int32(o, "signal", 0);
     s->exit_oom = get_bool(o, "oom", false);
+    s->never_started = get_bool(o, "never_started", false);
     s->exit_ms = get_int(o, "at_wall_ms", 0);
 }
 

@@ -50,7 +50,6 @@ int verb_command(struct cli *c);
 int verb_events(struct cli *c);
 int verb_reload(struct cli *c);
 /* verbs_containers.c */
-int verb_containers(struct cli *c);
 int verb_ps(struct cli *c);
 int verb_rm(struct cli *c);
 /* verbs_act.c */

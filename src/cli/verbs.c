@@ -91,8 +91,6 @@ static const struct verb verbs[] = {
     { "import", "FILE|CLIENT [NAME…]", "take servers over from an AI client; shows them and asks", 1,
       ANY_WORDS, JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_AS), STARTS, verb_import,
       "  All of the file's, or those named. --as gives one that is named another name here." },
-    { "containers", "", "containers with our labels, also those of other instances", 0, 0, JSON,
-      ASKS, verb_containers, NULL },
     { "ps", "", "containers: ours, other instances', and what `docker run -i` made; whose, and why",
       0, 0, JSON | OPT_BIT(OPT_ORPHANS), ASKS, verb_ps,
       "  Looks at them and at this machine's processes first: that takes a second or two." },

@@ -55,16 +55,15 @@ static void add_row(struct grid *t, json_t *one)
     grid_cellf(t, "%s%s", doc_str(one, "status"), doc_true(one, "oom") ? ", OOM-killed" : "");
 }
 
-/* evidence: below each row, why it looks as it does */
-static void print_table(json_t *list, bool evidence)
+/* Below each row, why it looks as it does. */
+static void print_table(json_t *list)
 {
     size_t i;
     json_t *one;
     struct grid *t = grid_new(columns, ARRAY_LEN(columns));
     json_array_foreach(list, i, one) {
         add_row(t, one);
-        if (evidence)
-            add_evidence(t, doc_get(one, "evidence"));
+        add_evidence(t, doc_get(one, "evidence"));
     }
     grid_print(t);
     grid_free(t);
@@ -87,16 +86,6 @@ static int ask(struct cli *c, const char *path, json_t **ret)
     return api_ask(c->paths.socket, "GET", path, NULL, ret, NULL, &f) ? cli_fail(&f) : EXIT_OK;
 }
 
-int verb_containers(struct cli *c)
-{
-    json_t *data;
-    int rc = cli_ask(c, "GET", "/api/v1/containers", NULL, &data);
-    if (!rc && !cli_has(c, OPT_JSON))
-        print_table(doc_get(data, "containers"), false);
-    json_decref(data);
-    return rc;
-}
-
 int verb_ps(struct cli *c)
 {
     bool some = cli_has(c, OPT_ORPHANS);
@@ -112,7 +101,7 @@ int verb_ps(struct cli *c)
     else if (some && !json_array_size(list))
         puts("no container looks left behind; `mcptop ps` shows all that were looked at");
     else
-        print_table(list, true);
+        print_table(list);
     json_decref(data);
     return EXIT_OK;
 }
@@ -151,7 +140,7 @@ static bool asked_and_agreed(struct cli *c, json_t *list)
 {
     if (cli_has(c, OPT_YES))
         return true;
-    print_table(list, true);
+    print_table(list);
     return cli_confirm(c, json_array_size(list) > 1 ? "remove these containers by force?"
                                                     : "remove this container by force?");
 }

@@ -31,6 +31,18 @@ static void row(const char *label, const char *fmt, ...)
 
 /* ---- how it is ---- */
 
+static void print_end(json_t *s)
+{
+    int sig = (int)doc_int(s, "exit.signal", 0);
+    const char *memory = doc_true(s, "exit.oom") ? ", killed for memory" : "";
+    if (doc_true(s, "exit.never_started"))
+        row("last end", "never started: %s", doc_str(s, "exit.why"));
+    else if (sig)
+        row("last end", "signal %d%s", sig, memory);
+    else
+        row("last end", "status %d%s", (int)doc_int(s, "exit.code", -1), memory);
+}
+
 static void print_state(json_t *s)
 {
     char since[32];
@@ -39,8 +51,7 @@ static void print_state(json_t *s)
         show_ago(doc_int(s, "since_wall_ms", 0), since, sizeof since), *reason ? ": " : "",
         reason);
     if (json_is_object(doc_get(s, "exit")) && strcmp(doc_str(s, "state"), "ready") != 0)
-        row("last end", "status %d%s", (int)doc_int(s, "exit.code", -1),
-            doc_true(s, "exit.oom") ? ", killed for memory" : "");
+        print_end(s);
     if (doc_int(s, "restarts", 0))
         row("restarts", "%d", (int)doc_int(s, "restarts", 0));
 }

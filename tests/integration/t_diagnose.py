@@ -45,6 +45,8 @@ def test_cannot_start(t):
           "the sentence names the cause and the next step, and no more")
     t.has(json.dumps(absent["evidence"]), "PATH is .*/bin", "the PATH is evidence")
     t.has(m.log("absent"), "PATH is .*/bin", "and in the log")
+    t.has(m.cli("why", "absent", check=0).stdout, r'^last end +never started: command ".*" is not in PATH: ',
+          "why: it never started, and why")
     os.chmod(script, 0o700)
     os.makedirs(t.path("nowhere"))
     m.api.post("/servers/workdir/restart")

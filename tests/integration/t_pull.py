@@ -174,7 +174,7 @@ def test_verb(t):
     first, second = json.loads(done.stdout)
     t.eq((first["image"], first["servers"], first["pulled"]), (image, ["a", "b"], True), "as JSON, by image")
     t.ok(first["id"].startswith("sha256:") and first["size"] > 4 * MIB, "with id and size", first)
-    t.has(second["error"], "manifest .*unknown.*check the name", "and why not")
+    t.has(second["error"], "manifest .*unknown.*Check the name", "and why not")
     t.has(done.stderr, "mcptop: image not found: ", "which people are told on stderr")
     refused = m.cli("pull", "host")
     t.eq(refused.returncode, 1, "a server on the host")
@@ -267,7 +267,7 @@ def test_refusals(t):
              "Log in with `docker login 127.0.0.1:"),
             ("nowhere", "127.0.0.1:1 is not reachable from the engine: image 127.0.0.1:1/x:1 cannot be pulled",
              "connection refused", "Check the engine's network"),
-            ("bad", "image 127.0.0.1:5000/UPPER CASE", "invalid reference", "")]:
+            ("bad", "no such image: 127.0.0.1:5000/UPPER CASE", "invalid reference", "")]:
         one = m.wait_server(name, lambda s: s["state"] in ("failed", "backing-off") and s["reason"])
         t.has(one["reason"], "^" + cause, f"{name}: the cause comes first, in plain words")
         t.has(one["reason"], engine_said, f"{name}: the engine's words")

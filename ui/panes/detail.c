@@ -222,16 +222,16 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
     field(p, "reason", feed_is_bad(s) ? ST_BAD : ST_NORMAL, s->reason);
     if (strcmp(s->last_error, s->reason) != 0)
         field(p, "error", ST_WARN, s->last_error);
-    if (s->has_exit && !brief) {
-        if (s->exit_signal > 0)
-            fieldf(p, "last end", ST_NORMAL, "signal %d at %s%s", s->exit_signal,
-                   pane_clock(s->exit_ms, when, sizeof(when)),
-                   s->exit_oom ? ", out of memory" : "");
-        else
-            fieldf(p, "last end", ST_NORMAL, "exit status %d at %s%s", s->exit_code,
-                   pane_clock(s->exit_ms, when, sizeof(when)),
-                   s->exit_oom ? ", out of memory" : "");
-    }
+    if (!s->has_exit || brief)
+        return;
+    pane_clock(s->exit_ms, when, sizeof(when));
+    if (s->never_started)
+        fieldf(p, "last end", ST_NORMAL, "never started, tried at %s", when);
+    else
+        fieldf(p, "last end", ST_NORMAL, "%s %d at %s%s",
+               s->exit_signal > 0 ? "signal" : "exit status",
+               s->exit_signal > 0 ? s->exit_signal : s->exit_code, when,
+               s->exit_oom ? ", out of memory" : "");
 }
 
 /* What is wrong, how it is known, and what helps. */
