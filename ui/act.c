@@ -342,6 +342,8 @@ void act_commit(struct view *v)
         send_all(v, REPLY_CHANGE, "fix", "POST", "/api/v1/servers/%s/fix");
     else if (v->ask.req == REQ_UNDO)
         send_all(v, REPLY_CHANGE, "undo", "POST", "/api/v1/servers/%s/undo");
+    else if (v->ask.req == REQ_REPLAY)
+        calls_commit(v);
     else if (v->ask.req == REQ_LIMITS)
         limits_commit(v);
     else if (v->ask.req == REQ_REMOVE)

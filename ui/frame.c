@@ -128,7 +128,8 @@ static void put_host(struct view *v, int y, int from)
 static void put_tabs(struct view *v, int y, int *end)
 {
     static const char *const names[] = {"servers", "containers", "resources", "events", "traffic"};
-    enum top_pane here = v->top >= TOP_DETAIL ? v->back : v->top;
+    enum top_pane top = v->top >= TOP_DETAIL ? v->back : v->top;
+    enum top_pane here = top == TOP_CALLS ? TOP_TRAFFIC : top;
     struct pen p = {&v->canvas, 1, y, v->canvas.w};
 
     for (int i = 0; i < (int)ARRAY_LEN(names); i++) {

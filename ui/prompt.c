@@ -116,7 +116,7 @@ static void on_log(struct view *v, const char *verb, char *args)
 static void on_pane(struct view *v, const char *verb, char *args)
 {
     static const char *const names[] = {"servers", "containers", "resources", "events",
-                                        "traffic", "detail",     "help"};
+                                        "traffic", "calls",      "detail",    "call",   "help"};
 
     (void)args;
     for (int i = 0; i < TOP_COUNT; i++)
@@ -165,7 +165,8 @@ static const struct command {
     {"log", false, on_log},        {"save-screen", false, on_save_screen},
     {"servers", false, on_pane},   {"containers", false, on_pane},
     {"resources", false, on_pane}, {"events", false, on_pane},
-    {"traffic", false, on_pane},   {"detail", false, on_pane},
+    {"traffic", false, on_pane},   {"calls", false, on_pane},
+    {"detail", false, on_pane},
     {"help", false, on_pane},
 };
 

@@ -17,8 +17,8 @@ enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINE
 static const struct pane *const panes[TOP_COUNT] = {
     [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,
     [TOP_RESOURCES] = &pane_resources,
-    [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_DETAIL] = &pane_detail,
-    [TOP_HELP] = &pane_help,
+    [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_CALLS] = &pane_calls,
+    [TOP_DETAIL] = &pane_detail, [TOP_CALL] = &pane_call, [TOP_HELP] = &pane_help,
 };
 
 void view_init(struct view *v, const struct view_io *io, void *ctx)
@@ -32,7 +32,7 @@ void view_init(struct view *v, const struct view_io *io, void *ctx)
 
 void view_fini(struct view *v)
 {
-    struct list *lists[] = {&v->servers, &v->containers, &v->events};
+    struct list *lists[] = {&v->servers, &v->containers, &v->events, &v->call_list};
 
     ask_close(v);
     buf_fini(&v->ask.text);
@@ -40,6 +40,7 @@ void view_fini(struct view *v)
         free(lists[i]->key);
     free(v->order);
     free(v->shown);
+    calls_fini(&v->calls);
     free(v->history);
     free(v->toast);
     free(v->connection_text);
@@ -122,6 +123,8 @@ void view_settle(struct view *v)
     list_settle(&v->servers, server_key, v, v->order_count);
     shown_build(v);
     list_settle(&v->containers, container_key, v, v->shown_count);
+    calls_build(v);
+    list_settle(&v->call_list, calls_key, v, v->calls.shown_count);
     v->events.count = (int)v->feed.event_count;
     if (v->events.at >= v->events.count)
         v->events.at = v->events.count ? v->events.count - 1 : 0;
@@ -141,7 +144,9 @@ static void retarget_log(struct view *v, const char *server, bool all)
 
 char *view_list_filter(struct view *v)
 {
-    return v->top == TOP_CONTAINERS ? v->containers.filter : v->servers.filter;
+    return v->top == TOP_CONTAINERS ? v->containers.filter
+           : v->top == TOP_CALLS    ? v->call_list.filter
+                                    : v->servers.filter;
 }
 
 void view_follow_selected(struct view *v)
@@ -157,7 +162,7 @@ void view_follow_selected(struct view *v)
     retarget_log(v, name, false);
 }
 
-static void toggle_all_logs(struct view *v)
+void view_toggle_all_logs(struct view *v)
 {
     const struct feed_server *s = view_server(v);
     bool all = !v->feed.log_all;
@@ -224,6 +229,7 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
             view_take_server(v, data);
         break;
     case REPLY_SEARCH: break;
+    case REPLY_CALLS: case REPLY_CALL: case REPLY_REPLAY: calls_reply(v, call, data, error); break;
     default:
         act_reply(v, call, data, error);
     }
@@ -258,8 +264,8 @@ void view_send(struct view *v, enum reply_kind kind, const char *name, const cha
 
 void view_show(struct view *v, enum top_pane pane)
 {
-    v->help_over_detail = pane == TOP_HELP && v->top == TOP_DETAIL;
-    if (pane == TOP_DETAIL || pane == TOP_HELP) {
+    v->help_over = pane == TOP_HELP ? v->top : TOP_SERVERS;
+    if (pane >= TOP_DETAIL) {
         if (v->top < TOP_DETAIL)
             v->back = v->top;
         v->detail_scroll = v->help_scroll = 0;
@@ -285,7 +291,7 @@ void view_leave(struct view *v)
 /* What lies under detail or help. */
 static enum top_pane up_from(const struct view *v)
 {
-    return v->top == TOP_HELP && v->help_over_detail ? TOP_DETAIL : v->back;
+    return v->top == TOP_HELP && v->help_over >= TOP_DETAIL ? v->help_over : v->back;
 }
 
 /* Esc takes back one thing: a detail, a zoom, a search, a filter. */
@@ -328,9 +334,10 @@ static void move(struct view *v, enum request req)
 {
     struct list *l = v->top == TOP_CONTAINERS ? &v->containers
                      : v->top == TOP_EVENTS   ? &v->events
+                     : v->top == TOP_CALLS    ? &v->call_list
                                               : &v->servers;
 
-    if (v->top == TOP_DETAIL)
+    if (v->top == TOP_DETAIL || v->top == TOP_CALL)
         scroll(&v->detail_scroll, req, v->canvas.h - 6);
     else if (v->top == TOP_HELP)
         scroll(&v->help_scroll, req, v->canvas.h - 6);
@@ -368,63 +375,6 @@ static void mark(struct view *v, enum request req)
     }
 }
 
-static void mark_line(struct view *v)
-{
-    struct logline line = {.kind = LOGLINE_MARK, .t_ms = clock_wall_ms(), .text = (char *)""};
-
-    loglines_append(&v->feed.log, &line);
-}
-
-static void copy_log(struct view *v)
-{
-    AUTO_BUF struct buf text = BUF_INIT;
-
-    pane_log_visible(v, &text, false);
-    v->io->copy(v->ctx, buf_str(&text), text.len);
-    view_toast(v, false, "copied the visible log lines");
-}
-
-static void write_log(struct view *v)
-{
-    AUTO_BUF struct buf text = BUF_INIT;
-    const struct feed_server *s = feed_find(&v->feed, v->feed.log_server);
-    char path[160], safe[64];
-    size_t n = 0;
-    bool written;
-    FILE *f;
-
-    for (const char *p = s ? s->name : "all"; *p && n < sizeof(safe) - 1; p++)
-        safe[n++] = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z')
-                        ? *p
-                        : '-';
-    safe[n] = '\0';
-    snprintf(path, sizeof(path), "mcptop-%s-%lld.log", safe, (long long)(clock_wall_ms() / 1000));
-    pane_log_visible(v, &text, true);
-    f = fopen(path, "wxe");
-    written = f && fwrite(buf_str(&text), 1, text.len, f) == text.len;
-    if (f && fclose(f) != 0)
-        written = false;
-    if (written)
-        view_toast(v, false, "written to %s in the directory you came from", path);
-    else
-        view_toast(v, true, "cannot write %s: %m", path);
-}
-
-static void log_request(struct view *v, enum request req)
-{
-    switch (req) {
-    case REQ_NEXT_MATCH: pane_log_search(v, 1); break;
-    case REQ_PREV_MATCH: pane_log_search(v, -1); break;
-    case REQ_FOLLOW: pane_log_follow(v, !v->log.follow); break;
-    case REQ_WRAP: v->log.wrap = !v->log.wrap; v->log.left = 0; break;
-    case REQ_TIMES: v->log.times = !v->log.times; break;
-    case REQ_MARK_LINE: mark_line(v); break;
-    case REQ_ALL_LOGS: toggle_all_logs(v); break;
-    case REQ_COPY: copy_log(v); break;
-    default: write_log(v); break;
-    }
-}
-
 static void next_pane(struct view *v)
 {
     if (v->top >= TOP_DETAIL)
@@ -442,9 +392,13 @@ void view_request(struct view *v, enum request req)
         view_show(v, (enum top_pane)((int)req - REQ_SERVERS + TOP_SERVERS));
         break;
     case REQ_ENTER:
-        if (view_server(v))
+        if (v->top == TOP_CALLS && !v->focus_log)
+            calls_open(v);
+        else if (view_server(v))
             view_show(v, TOP_DETAIL);
         break;
+    case REQ_CALLS: view_show(v, TOP_CALLS); break;
+    case REQ_REPLAY: case REQ_REPLAY_TEST: calls_replay(v, req == REQ_REPLAY_TEST); break;
     case REQ_BACK: back(v); break;
     case REQ_ZOOM: v->zoom = !v->zoom; break;
     case REQ_RESTART ... REQ_REMOVE: case REQ_COPY_COMMAND: act_request(v, req); break;
@@ -520,7 +474,7 @@ static int upper_rows(const struct view *v, int body, int width)
     int wanted = panes[v->top]->rows(v, width);
     int most = body - 1 - LOG_LINES_MIN;
 
-    if (v->top == TOP_HELP)
+    if (v->top == TOP_HELP || v->top == TOP_CALL)
         return body;
     if (v->top == TOP_DETAIL)
         return wanted <= most ? wanted : body;
@@ -589,6 +543,7 @@ void view_draw(struct view *v)
         return;
     }
     ask_for_detail(v);
+    calls_ask(v);
     if (v->toast && clock_wall_ms() >= v->toast_until_ms) {
         free(v->toast);
         v->toast = NULL;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "calls.h"
 #include "canvas.h"
 #include "feed.h"
 #include "keys.h"
@@ -27,6 +28,7 @@ enum reply_kind {
     REPLY_LOG_OLDER, REPLY_LOG_NEWER, REPLY_LOG_LATEST,
     REPLY_SHUTDOWN,
     REPLY_SEARCH,        /* for orphans; what was found comes as events */
+    REPLY_CALLS, REPLY_CALL, REPLY_REPLAY,     /* see calls.h */
 };
 /* One question to the API; made by the view, given back to it with the answer (view_reply frees
  * it). */
@@ -51,8 +53,9 @@ struct view_io {
     void (*quit)(void *ctx);
 };
 
-enum top_pane { TOP_SERVERS, TOP_CONTAINERS, TOP_RESOURCES, TOP_EVENTS, TOP_TRAFFIC, TOP_DETAIL,
-               TOP_HELP, TOP_COUNT };
+/* Up to the calls they are lists, with the log below; the others stand over one. */
+enum top_pane { TOP_SERVERS, TOP_CONTAINERS, TOP_RESOURCES, TOP_EVENTS, TOP_TRAFFIC, TOP_CALLS,
+               TOP_DETAIL, TOP_CALL, TOP_HELP, TOP_COUNT };
 
 /* A list's place: the selected row is known by its key, so it stays the same row when rows come, go
  * and change order. */
@@ -118,9 +121,10 @@ struct view {
     const struct theme *theme;
 
     enum top_pane top, back;        /* back: the list that Esc leads to from detail and help */
-    bool help_over_detail;          /* help was opened there: first back to it */
+    enum top_pane help_over;        /* where help was opened: first back to it */
     bool focus_log, zoom;
-    struct list servers, containers, events;
+    struct list servers, containers, events, call_list;
+    struct calls calls;
     int detail_scroll, help_scroll;
     enum sort_key sort;
     bool inverted;
@@ -177,11 +181,15 @@ void view_show(struct view *v, enum top_pane pane);
 void view_follow_selected(struct view *v);
 /* a needle without capitals ignores case */
 bool view_contains(const char *text, size_t n, const char *needle);
+/* the log of every server, or of the selected one */
+void view_toggle_all_logs(struct view *v);
 /* order and selections after any change */
 void view_settle(struct view *v);
 char *view_list_filter(struct view *v);      /* of the list on top; LINEEDIT_MAX + 8 bytes */
 void view_leave(struct view *v);
 
+/* log_keys.c */
+void log_request(struct view *v, enum request req);
 /* lists.c */
 void list_settle(struct list *l, const char *(*key_at)(const struct view *v, int i),
                  const struct view *v, int count);

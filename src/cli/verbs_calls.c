@@ -151,7 +151,7 @@ static bool print_replay(json_t *data)
     pretty(&after, data, "after");
     diff_text(buf_str(&before), before.len, buf_str(&after), after.len, CONTEXT_LINES, &diff);
     show_text(stdout, doc_str(data, "id"));
-    printf(" sent again to %s: %s, then %s\n",
+    printf(" sent again to %s: took %s, and %s when it was recorded\n",
            strcmp(doc_str(data, "where"), "test") == 0 ? "a test start" : "the server",
            show_latency(doc_int(data, "took_us", -1), took, sizeof took),
            show_latency(doc_int(data, "before_us", -1), first, sizeof first));

@@ -197,5 +197,39 @@ def test_verbs(t):
     t.eq(m.cli("replay", "rec:none-1").returncode, 4, "nor what is not there")
 
 
+@tap.limit(60)
+def test_view(t):
+    m = t.mcptop({"mcpServers": {"rec": echo(record=True)}})
+    m.wait_server("rec")
+    view = m.view(80, 24)
+    view.wait_text("rec")
+    view.type("55")
+    view.wait_text("no calls yet")
+    call(m, "rec", "echo", text="some words")
+    view.wait_text(r"api .* \* +echo")
+    t.ok(True, "a call is seen")
+    with m.stdio("rec") as client:
+        client.initialize()
+        client.send("tools/call", {"name": "sleep", "arguments": {"ms": 60000}})
+        view.wait_text("in flight rec .*sleep")
+        t.ok(True, "one in flight")
+        m.api.post("/servers/rec/kill")
+        view.wait_text("! sleep")
+        t.ok(True, "and how it ended")
+    view.type("/echo")
+    view.send("Enter")
+    view.wait_gone("! sleep")
+    view.send("Enter")
+    view.wait_text('"text": "some words"')
+    t.ok(True, "one opened, with its texts")
+    m.wait_server("rec")
+    view.type("R")
+    view.wait_text("send this call again")
+    view.type("y")
+    view.wait_text("the answer is the same")
+    t.ok(True, "and sent again")
+    view.type("q")
+
+
 if __name__ == "__main__":
     tap.main(__name__)

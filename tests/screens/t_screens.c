@@ -28,6 +28,9 @@ struct screen_case {
 /* The demo configuration that scripts/start writes, recorded from its supervisor. */
 #define DEMO "<event hello demo-hello.json><event log demo-log.json>"
 
+/* The traffic by server asks for the selected one first. */
+#define CALLS "<reply error.json><reply calls.json>"
+
 static const struct screen_case cases[] = {
     {.name = "demo-80x24", .w = 80, .h = 24, .script = DEMO},
     {.name = "demo-busy", .w = 80, .h = 24, .script = DEMO "<event status status-busy.json>"},
@@ -56,6 +59,27 @@ static const struct screen_case cases[] = {
      .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
     {.name = "events-80x24", .w = 80, .h = 24, .script = "4"},
     {.name = "traffic-80x24", .w = 80, .h = 24, .script = "5"},
+    {.name = "calls-asking", .w = 80, .h = 24, .script = "55"},
+    {.name = "calls-80x24", .w = 80, .h = 24, .script = "55" CALLS},
+    {.name = "calls-160x50", .w = 160, .h = 50,
+     .script = "55<reply error.json><reply error.json>" CALLS, .styles = true},
+    {.name = "calls-filter", .w = 80, .h = 24, .script = "55" CALLS "/sqlite<Enter>"},
+    {.name = "calls-back", .w = 80, .h = 24, .script = "55" CALLS "5"},
+    {.name = "calls-again", .w = 80, .h = 24, .script = "55" CALLS "<wait 1100>"},
+    {.name = "call-in-flight", .w = 80, .h = 24, .script = "55" CALLS "<Enter>"},
+    {.name = "call-open", .w = 80, .h = 24, .script = "55" CALLS "jj<Enter><reply call.json>", .styles = true},
+    {.name = "call-open-below", .w = 80, .h = 12, .script = "55" CALLS "jj<Enter><reply call.json>G"},
+    {.name = "call-not-recorded", .w = 80, .h = 24, .script = "55" CALLS "jjj<Enter><reply call-not-recorded.json>"},
+    {.name = "call-left", .w = 80, .h = 24, .script = "55" CALLS "jj<Enter><reply call.json>?<Esc><Esc>"},
+    {.name = "replay-asks", .w = 80, .h = 24, .script = "55" CALLS "jjR"},
+    {.name = "replay-no", .w = 80, .h = 24, .script = "55" CALLS "jjR<Enter>"},
+    {.name = "replay-waits", .w = 80, .h = 24, .script = "55" CALLS "jjTy"},
+    {.name = "replay-differs", .w = 80, .h = 24, .script = "55" CALLS "jjRy<reply replay.json>", .styles = true},
+    {.name = "replay-same", .w = 80, .h = 24, .script = "55" CALLS "jj<Enter><reply call.json>Ty<reply replay-same.json>"},
+    {.name = "replay-failed", .w = 80, .h = 24, .script = "55" CALLS "jjTy<reply replay-error.json>"},
+    {.name = "replay-late", .w = 80, .h = 24, .script = "55" CALLS "jjRy<Esc>j<Enter><reply replay.json>"},
+    {.name = "replay-not-recorded", .w = 80, .h = 24, .script = "55" CALLS "jjjR"},
+    {.name = "replay-readonly", .w = 80, .h = 24, .script = "55" CALLS "jjR", .readonly = true},
     {.name = "detail-80x24", .w = 80, .h = 24, .script = "jjj<Enter>"},
     {.name = "detail-120x40", .w = 120, .h = 40, .script = "<Enter>"},
     {.name = "help-80x24", .w = 80, .h = 24, .script = "?"},

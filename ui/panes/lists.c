@@ -9,21 +9,6 @@
 #include "panes/pane.h"
 #include "table.h"
 
-/* Keeps the selected row inside the window; returns the first row. */
-static int window(struct list *l, int room)
-{
-    l->page = room;
-    if (l->top > l->at)
-        l->top = l->at;
-    if (l->at - l->top >= room)
-        l->top = l->at - room + 1;
-    if (l->top > l->count - room)
-        l->top = l->count - room;
-    if (l->top < 0)
-        l->top = 0;
-    return l->top;
-}
-
 static void say(struct view *v, struct rect r, const char *text)
 {
     canvas_put(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM, text);
@@ -79,7 +64,7 @@ static void containers_draw(struct view *v, struct rect r)
 {
     int want[K_COUNT] = {[K_NAME] = 40, [K_IMAGE] = 24, [K_SERVER] = 18};
     struct table t;
-    int top = window(&v->containers, r.h - 1);
+    int top = pane_window(&v->containers, r.h - 1);
 
     table_layout(&t, container_columns, K_COUNT, want, r.x + 2, r.w - 3);
     table_head(&v->canvas, &t, r.y, 0, false);
@@ -136,7 +121,7 @@ static void events_draw(struct view *v, struct rect r)
     int want[E_COUNT] = {
         [E_DETAIL] = 200, [E_SERVER] = r.w > 100 ? 20 : 14, [E_ACTION] = r.w > 100 ? 24 : 18};
     struct table t;
-    int top = window(&v->events, r.h - 1);
+    int top = pane_window(&v->events, r.h - 1);
 
     table_layout(&t, event_columns, E_COUNT, want, r.x + 2, r.w - 3);
     table_head(&v->canvas, &t, r.y, 0, false);
@@ -212,7 +197,7 @@ static void draw_servers(struct view *v, struct rect r, const struct table *t,
                          void (*row)(struct view *v, const struct table *t,
                                      const struct feed_server *s, int y))
 {
-    int top = window(&v->servers, r.h - 1);
+    int top = pane_window(&v->servers, r.h - 1);
 
     table_head(&v->canvas, t, r.y, v->sort, v->inverted);
     table_filter(&v->canvas, t, r.y, v->servers.filter);

@@ -118,6 +118,20 @@ void pane_row_finish(struct view *v, struct rect r, int y, bool selected, bool m
     }
 }
 
+int pane_window(struct list *l, int room)
+{
+    l->page = room;
+    if (l->top > l->at)
+        l->top = l->at;
+    if (l->at - l->top >= room)
+        l->top = l->at - room + 1;
+    if (l->top > l->count - room)
+        l->top = l->count - room;
+    if (l->top < 0)
+        l->top = 0;
+    return l->top;
+}
+
 /* "a, 14 times since 09:12" */
 static void put_finding(const struct feed_finding *f, struct buf *out)
 {

@@ -16,7 +16,7 @@ struct pane {
 const char *pane_container_use(const struct feed_container *c);
 
 extern const struct pane pane_servers, pane_containers, pane_resources, pane_events, pane_traffic,
-    pane_detail, pane_help;
+    pane_calls, pane_call, pane_detail, pane_help;
 
 void pane_log_draw(struct view *v, struct rect r);    /* its first row is the rule with the title */
 void pane_log_move(struct view *v, enum request req);
@@ -25,6 +25,8 @@ void pane_log_follow(struct view *v, bool on);
 void pane_log_visible(struct view *v, struct buf *out, bool all);   /* as plain text */
 void pane_side_draw(struct view *v, struct rect r);   /* beside the table on wide screens */
 
+/* Keeps the selected row inside the window of so many rows; returns the first row. */
+int pane_window(struct list *l, int room);
 /* Shared by the tables of servers. "0.3", "12"; "-" when not known. n >= 16. */
 char *pane_cpu(double cpu, char *out, size_t n);
 char *pane_size(int64_t bytes, char *out, size_t n);
