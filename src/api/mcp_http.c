@@ -108,6 +108,7 @@ static void waiting_free(struct waiting *w)
     else if (w->list)
         *w->list = w->next;
     client_close(w->own_client);
+    aggregate_close(w->own_aggregate);
     if (w->modern)
         mcp_stream_free(w->stream);
     free(w);
@@ -151,8 +152,22 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
         answer_plain(w, iov, count);
     }
     w->answered = true;
-    if (w->call)         /* later, from the loop: nobody else will free it */
+    if (w->begun)        /* later, from the loop: nobody else will free it */
         waiting_end(w);
+}
+
+void waiting_drop_call(struct waiting *w)
+{
+    struct aggregate *all = w->own_aggregate  ? w->own_aggregate
+                            : w->session      ? w->session->aggregate
+                                              : NULL;
+
+    if (all)
+        aggregate_forget(all, w, w->modern);
+    else if (w->modern)
+        call_cancel(w->call);
+    else
+        call_abandon(w->call);
 }
 
 /* Before anything was said to it: an answer could not be asked for again, so nobody waits for it
@@ -162,17 +177,19 @@ static void on_request_gone(void *ctx, struct request *r)
     struct waiting *w = ctx;
 
     (void)r;
-    if (w->modern)
-        call_cancel(w->call);
-    else
-        call_abandon(w->call);
+    waiting_drop_call(w);
     waiting_end(w);
 }
 
 /* Sends and waits. Frees w here when the answer came at once. */
-void waiting_begin(struct waiting *w, struct client *client, const struct envelope *e)
+void waiting_begin(struct waiting *w, struct client *client, struct aggregate *all,
+                   const struct envelope *e)
 {
-    w->call = client_send(client, e, on_reply, w);
+    if (all)
+        aggregate_send(all, e, on_reply, w);
+    else
+        w->call = client_send(client, e, on_reply, w);
+    w->begun = true;
     if (w->answered)
         waiting_end(w);
     else if (w->request)
@@ -305,7 +322,10 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     if (!hs)
         return;
     if (e.kind != ENVELOPE_REQUEST) {
-        client_send(hs->client, &e, NULL, NULL);
+        if (hs->aggregate)
+            aggregate_send(hs->aggregate, &e, NULL, NULL);
+        else
+            client_send(hs->client, &e, NULL, NULL);
         request_reply(r, 202, NULL, NULL, NULL, 0);
         return;
     }
@@ -314,7 +334,7 @@ static void handle_post(struct mcp_http *m, struct request *r, struct server *s)
     w->accepts_stream = accepts_stream(r);
     w->session = hs;
     waiting_join(m, w, &hs->waits);
-    waiting_begin(w, hs->client, &e);
+    waiting_begin(w, hs->client, hs->aggregate, &e);
 }
 
 /* The stream of a call that an earlier supervisor had, or that was kept no longer. */
@@ -377,9 +397,9 @@ void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
 {
     static const struct reply_header allow[] = {{"Allow", "GET, POST, DELETE"}, {NULL, NULL}};
     const char *method = request_get_method(r);
-    struct server *s = fleet_find(m->api->fleet, server);
+    struct server *s = server ? fleet_find(m->api->fleet, server) : NULL;
 
-    if (!s)
+    if (server && !s)
         reply_no_server(r, m->api->fleet, server);
     else if (strcmp(method, "POST") == 0)
         handle_post(m, r, s);
@@ -413,7 +433,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
     struct waiting *w = waiting_new(r, &e);
     w->envelope = true;
     w->own_client = client_open(s->session, "api", NULL, NULL);
-    waiting_begin(w, w->own_client, &e);
+    waiting_begin(w, w->own_client, NULL, &e);
 }
 
 size_t mcp_http_get_sessions(const struct mcp_http *m)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* /mcp/NAME: MCP over streamable HTTP (specification 2025-11-25, transports).
+/* /mcp/NAME and, for all servers, /mcp: MCP over streamable HTTP (specification 2025-11-25,
+ * transports; 2026-07-28: mcp_modern.c).
  *
  * POST carries one message. A request is answered by one JSON text, or by an event stream where
  * something precedes the answer (progress, log messages, questions of the server) or the answer
@@ -21,6 +22,7 @@ struct mcp_http;
 
 struct mcp_http *mcp_http_new(struct api_server *a);
 void mcp_http_free(struct mcp_http *m);
+/* server NULL: all */
 void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server);
 size_t mcp_http_get_sessions(const struct mcp_http *m);
 

@@ -4,6 +4,7 @@
 #define MCPTOP_API_MCP_HTTP_INTERNAL_H
 
 #include <ev.h>
+#include "api/mcp_aggregate.h"
 #include "api/mcp_http.h"
 #include "api/mcp_stream.h"
 #include "mcp/session.h"
@@ -21,7 +22,8 @@ struct http_session {
     char id[ID_LEN + 1];            /* "" until initialize is answered: in no bucket then */
     struct mcp_http *m;
     struct client *client;          /* NULL once the server is gone */
-    char *server;
+    struct aggregate *aggregate;    /* instead of it, of all servers */
+    char *server;                   /* "": all */
     int64_t used_ms;
     struct waiting *waits;          /* its requests that wait for an answer */
     struct mcp_stream *streams;     /* of calls, and its own */
@@ -52,18 +54,19 @@ struct waiting {
     bool envelope;                  /* answer in the API's envelope (tools/call) */
     int64_t begun_ms;
     struct span id;                 /* of the call; behind this struct */
-    struct client *own_client;      /* closed with the answer */
+    struct client *own_client;      /* closed with the answer; or, of all servers … */
+    struct aggregate *own_aggregate;
     struct http_session *session;   /* NULL: of the modern era, or the API's */
     struct waiting **list;          /* it is in; NULL = none */
     bool modern;
-    bool answered;
+    bool begun, answered;
     struct waiting *next, *prev;
 };
 
 struct server;
 
 /* mcp_sessions.c */
-/* A session without an id, for an initialize. */
+/* A session without an id, for an initialize. s NULL: with all servers, here and below. */
 struct http_session *http_session_begin(struct mcp_http *m, struct server *s);
 void http_session_name(struct http_session *hs);       /* gives it its id, from its client */
 /* The session of this request, made again where this supervisor does not know it; NULL after an
@@ -85,10 +88,12 @@ bool mcp_modern_open_stream(struct waiting *w);
 /* mcp_http.c */
 struct waiting *waiting_new(struct request *r, const struct envelope *e);
 void waiting_join(struct mcp_http *m, struct waiting *w, struct waiting **list);
-void waiting_begin(struct waiting *w, struct client *client, const struct envelope *e);
+void waiting_begin(struct waiting *w, struct client *client, struct aggregate *all,
+                   const struct envelope *e);
 bool mcp_http_on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks);
 void mcp_http_refuse(struct request *r, int status, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void waiting_end(struct waiting *w);
+void waiting_drop_call(struct waiting *w);             /* its call has nobody any more */
 
 #endif

@@ -66,7 +66,7 @@ static int status_of(int code, bool local)
 
 void mcp_modern_answer(struct waiting *w, const struct iovec *iov, int count, bool is_error)
 {
-    int status = is_error ? status_of(code_of(iov, count), !w->call) : 200;
+    int status = is_error ? status_of(code_of(iov, count), !w->begun) : 200;
 
     request_reply(w->request, status, "application/json", NULL, iov, count);
 }
@@ -86,7 +86,7 @@ static void on_stream_gone(void *ctx)
 {
     struct waiting *w = ctx;
 
-    call_cancel(w->call);
+    waiting_drop_call(w);
     waiting_end(w);
 }
 
@@ -108,7 +108,7 @@ static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, boo
     if (asks || w->answered || !mcp_modern_open_stream(w))
         return false;
     mcp_stream_send(w->stream, &(struct iovec){(void *)(uintptr_t)msg, n}, 1);
-    if (w->stream->slow && w->call)
+    if (w->stream->slow && w->begun)
         on_stream_gone(w);
     return true;
 }
@@ -127,7 +127,8 @@ void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
         request_reply(r, 202, NULL, NULL, NULL, 0);
         return;
     }
-    tools.p = session_get_tools(s->session, &tools.n);
+    if (s)
+        tools.p = session_get_tools(s->session, &tools.n);
     /* What has no version at all is told so by the session. */
     if (e->version.n && mcp_headers_check(e, tools, get_header, r, &f)) {
         refuse(r, e->id, HEADER_MISMATCH, f.text);
@@ -136,8 +137,12 @@ void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
     struct waiting *w = waiting_new(r, e);
     w->modern = true;
     w->accepts_stream = !accept || strstr(accept, "text/event-stream") || strstr(accept, "*/*");
-    w->own_client = client_open(s->session, "http", &events, w);
-    client_set_modern(w->own_client);
+    if (s) {
+        w->own_client = client_open(s->session, "http", &events, w);
+        client_set_modern(w->own_client);
+    } else {
+        w->own_aggregate = aggregate_open(m->api->fleet, &events, w);
+    }
     waiting_join(m, w, &m->modern);
-    waiting_begin(w, w->own_client, e);
+    waiting_begin(w, w->own_client, w->own_aggregate, e);
 }

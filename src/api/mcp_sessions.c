@@ -101,6 +101,7 @@ void http_session_close(struct http_session *hs)
         mcp_stream_free(st);
     }
     client_close(hs->client);
+    aggregate_close(hs->aggregate);
     free(hs->server);
     free(hs);
 }
@@ -144,18 +145,26 @@ struct http_session *http_session_begin(struct mcp_http *m, struct server *s)
     struct http_session *hs = xcalloc(1, sizeof *hs);
 
     hs->m = m;
-    hs->server = xstrdup(s->name);
+    hs->server = xstrdup(s ? s->name : "");
     hs->used_ms = clock_mono_ms();
-    hs->client = client_open(s->session, "http", &events, hs);
+    if (s)
+        hs->client = client_open(s->session, "http", &events, hs);
+    else
+        hs->aggregate = aggregate_open(m->api->fleet, &events, hs);
     return hs;
+}
+
+static unsigned version_of(const struct http_session *hs)
+{
+    return hs->aggregate ? aggregate_get_version(hs->aggregate) : client_get_version(hs->client);
 }
 
 void http_session_name(struct http_session *hs)
 {
-    unsigned said = client_get_version(hs->client) << 4 | client_get_features(hs->client);
-
     if (hs->id[0])
         return;
+    unsigned said = version_of(hs) << 4 | (hs->aggregate ? aggregate_get_features(hs->aggregate)
+                                                         : client_get_features(hs->client));
     id_make(hs->m, said, hs->id);
     put_in(hs);
 }
@@ -166,7 +175,10 @@ static struct http_session *open_again(struct mcp_http *m, struct server *s, con
     unsigned said = id_said(id);
 
     snprintf(hs->id, sizeof hs->id, "%s", id);
-    client_restore(hs->client, said >> 4, said & 15);
+    if (s)
+        client_restore(hs->client, said >> 4, said & 15);
+    else
+        aggregate_restore(hs->aggregate, said >> 4, said & 15);
     put_in(hs);
     return hs;
 }
@@ -188,10 +200,9 @@ struct http_session *http_session_of(struct mcp_http *m, struct request *r, stru
         mcp_http_refuse(r, 404, -32001, "this session has ended: send initialize again");
         return NULL;
     }
-    if (hs && strcmp(hs->server, s->name) != 0) {
-        mcp_http_refuse(r, 404, -32001,
-                        "this session belongs to server \"%s\": send initialize to /mcp/%s",
-                        hs->server, s->name);
+    if (hs && strcmp(hs->server, s ? s->name : "") != 0) {
+        mcp_http_refuse(r, 404, -32001, "this session belongs to /mcp%s%s: send initialize here",
+                        *hs->server ? "/" : "", hs->server);
         return NULL;
     }
     if (!hs)
@@ -243,7 +254,7 @@ static void bound_streams(struct http_session *hs)
 
 struct mcp_stream *http_session_stream(struct http_session *hs, struct span call)
 {
-    bool primes = client_get_version(hs->client) >= 3;     /* 2025-11-25 */
+    bool primes = version_of(hs) >= 3;     /* 2025-11-25 */
     struct mcp_stream *st = mcp_stream_new(hs->m->life, ++hs->stream_count, call, primes);
 
     bound_streams(hs);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/api_internal.h"
+#include "api/mcp_aggregate.h"
 #include "api/reply.h"
 #include "base/buf.h"
 #include "base/lines.h"
@@ -29,7 +30,7 @@ enum {
 struct pending {                   /* one request of the connection */
     struct connection *c;
     struct call *call;
-    bool answered;
+    bool begun, answered;
     struct pending *next, *prev;
 };
 
@@ -40,7 +41,8 @@ struct connection {
     ev_io readable;
     struct outq out;
     struct lines in;
-    struct client *client;
+    struct client *client;         /* or, of all servers: */
+    struct aggregate *aggregate;
     struct pending *pendings;
     bool input_ended;
     bool dead; /* to be freed at the end of this turn, not inside its own callbacks */
@@ -63,6 +65,7 @@ static void connection_free(struct connection *c)
     if (c->next)
         c->next->prev = c->prev;
     client_close(c->client);
+    aggregate_close(c->aggregate);
     for (struct pending *p = c->pendings, *next; p; p = next) {
         next = p->next;
         free(p);
@@ -127,7 +130,8 @@ static void send_line(struct connection *c, const struct iovec *iov, int count)
     memcpy(all, iov, (size_t)count * sizeof *iov);
     all[count] = (struct iovec){(char[]){"\n"}, 1};
     if (outq_writev(&c->out, all, count + 1, &f) < 0) {
-        log_info("mcp", "client %s of %s is gone: %s", client_get_label(c->client), c->server,
+        log_info("mcp", "client %s of %s is gone: %s",
+                 c->client ? client_get_label(c->client) : "stdio", c->server ? c->server : "all",
                  f.text);
         connection_end(c);
     } else if (outq_queued(&c->out) > QUEUE_HIGH) {
@@ -184,7 +188,7 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     (void)is_error;
     send_line(c, iov, count);
     p->answered = true;
-    if (p->call) {
+    if (p->begun) {
         pending_free(p);
         end_if_done(c);
     }
@@ -207,7 +211,7 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
     struct envelope e;
     struct fault f = FAULT_NONE;
 
-    if (c->dead || !c->client || n == 0 || (n == 1 && *p == '\r'))
+    if (c->dead || (!c->client && !c->aggregate) || n == 0 || (n == 1 && *p == '\r'))
         return;
     if (flags & LINE_OVERSIZE) {
         refuse(c, (struct span){0}, -32600, "the message is larger than 64 MiB");
@@ -218,7 +222,10 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
         return;
     }
     if (e.kind != ENVELOPE_REQUEST) {
-        client_send(c->client, &e, NULL, NULL);
+        if (c->aggregate)
+            aggregate_send(c->aggregate, &e, NULL, NULL);
+        else
+            client_send(c->client, &e, NULL, NULL);
         return;
     }
     struct pending *k = xcalloc(1, sizeof *k);
@@ -227,7 +234,11 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
     if (k->next)
         k->next->prev = k;
     c->pendings = k;
-    k->call = client_send(c->client, &e, on_reply, k);
+    if (c->aggregate)
+        aggregate_send(c->aggregate, &e, on_reply, k);
+    else
+        k->call = client_send(c->client, &e, on_reply, k);
+    k->begun = true;
     if (k->answered)
         pending_free(k);
 }
@@ -254,10 +265,10 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, size_t n)
 {
     struct connection *c = ctx;
-    struct server *s = fleet_find(c->m->api->fleet, c->server);
+    struct server *s = c->server ? fleet_find(c->m->api->fleet, c->server) : NULL;
     static const struct client_events events = {.message = on_message, .gone = on_gone};
 
-    if (!u || !s) {        /* the client, or the server's entry, went away in between */
+    if (!u || (c->server && !s)) { /* the client, or the server's entry, went in between */
         if (u)
             upgraded_close(u);
         connection_free(c);
@@ -268,7 +279,10 @@ static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, si
     ev_io_init(&c->readable, on_readable, fd, EV_READ);
     c->readable.data = c;
     ev_io_start(c->m->api->loop, &c->readable);
-    c->client = client_open(s->session, "stdio", &events, c);
+    if (s)
+        c->client = client_open(s->session, "stdio", &events, c);
+    else
+        c->aggregate = aggregate_open(c->m->api->fleet, &events, c);
     lines_feed(&c->in, extra, n, on_line, c);
 }
 
@@ -278,10 +292,10 @@ void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server
 
     if (request_get_via(r) != VIA_UNIX) {
         reply_error(r, 403, "the stdio stream is served on the unix socket only: use POST /mcp/%s",
-                    server);
+                    server ? server : "");
         return;
     }
-    if (!fleet_find(m->api->fleet, server)) {
+    if (server && !fleet_find(m->api->fleet, server)) {
         reply_no_server(r, m->api->fleet, server);
         return;
     }
@@ -291,7 +305,7 @@ void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server
     }
     struct connection *c = xcalloc(1, sizeof *c);
     c->m = m;
-    c->server = xstrdup(server);
+    c->server = xstrdup(server);      /* NULL: all */
     lines_init(&c->in, MESSAGE_MAX, LINES_DISCARD);
     c->next = m->first;
     if (c->next)

@@ -238,6 +238,15 @@ static void any_mcp(struct api_server *a, struct request *r, const char *name)
     mcp_http_handle(a->mcp_http, r, name);
 }
 
+static void any_mcp_all(struct api_server *a, struct request *r, const char *name)
+{
+    (void)name;
+    if (request_get_header(r, "Upgrade"))
+        mcp_stdio_handle(a->mcp_stdio, r, NULL);
+    else
+        mcp_http_handle(a->mcp_http, r, NULL);
+}
+
 static void get_mcp_stdio(struct api_server *a, struct request *r, const char *name)
 {
     mcp_stdio_handle(a->mcp_stdio, r, name);
@@ -247,6 +256,7 @@ static void get_mcp_stdio(struct api_server *a, struct request *r, const char *n
 
 #define SERVERS "/api/v1/servers"
 static const struct route routes[] = {
+    {NULL, "/mcp", MCP, any_mcp_all, NULL},
     {NULL, "/mcp/{}", MCP, any_mcp, NULL},
     {"GET", "/mcp/{}/stdio", SOCKET_ONLY, get_mcp_stdio, NULL},
     {"GET", "/healthz", OPEN, get_health, NULL},

@@ -45,8 +45,8 @@ static int32_t hex4(const char *p, const char *end)
 }
 
 /* p at the backslash. Returns the byte after the escape, or NULL; a surrogate pair is one
- * escape. */
-static const char *scan_escape(const char *p, const char *end, uint32_t *ret_cp)
+ * escape. halves: half a pair is an escape, too. */
+static const char *scan_escape(const char *p, const char *end, bool halves, uint32_t *ret_cp)
 {
     static const char letters[128] = {
         ['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b',
@@ -62,23 +62,25 @@ static const char *scan_escape(const char *p, const char *end, uint32_t *ret_cp)
         return p + 2;
     }
     int32_t high = hex4(p + 2, end);
+    const char *half = halves && high >= 0 ? p + 6 : NULL;
     if (high < 0 || (high >= 0xDC00 && high <= 0xDFFF))
-        return NULL;
+        return half;
     *ret_cp = (uint32_t)high;
     if (high < 0xD800 || high > 0xDBFF)
         return p + 6;
     if (end - p < 12 || p[6] != '\\' || p[7] != 'u')
-        return NULL;
+        return half;
     int32_t low = hex4(p + 8, end);
     if (low < 0xDC00 || low > 0xDFFF)
-        return NULL;
+        return half;
     *ret_cp = 0x10000 + (((uint32_t)high - 0xD800) << 10) + ((uint32_t)low - 0xDC00);
     return p + 12;
 }
 
 /* p after the opening quote. Returns the byte after the closing one; *bad is the byte that spoils
  * it. */
-static const char *scan_string(const char *p, const char *end, bool *plain, const char **bad)
+static const char *scan_string(const char *p, const char *end, bool halves, bool *plain,
+                               const char **bad)
 {
     for (;;) {
         p = scan_plain(p, end);
@@ -89,7 +91,7 @@ static const char *scan_string(const char *p, const char *end, bool *plain, cons
             return p + 1;
         if (c == '\\') {
             uint32_t cp;
-            const char *after = scan_escape(p, end, &cp);
+            const char *after = scan_escape(p, end, halves, &cp);
             if (!after)
                 return fail(p, bad);
             *plain = false;
@@ -114,7 +116,7 @@ const char *jscan_string(const char *p, const char *end, bool *ret_plain)
     bool plain = true;
     if (p >= end || *p != '"')
         return NULL;
-    p = scan_string(p + 1, end, &plain, NULL);
+    p = scan_string(p + 1, end, true, &plain, NULL);
     if (p && ret_plain)
         *ret_plain = plain;
     return p;
@@ -165,14 +167,14 @@ static const char *scan_word(const char *p, const char *end, const char *word, c
     return p;
 }
 
-const char *jscan_scalar(const char *p, const char *end, const char **ret_bad)
+static const char *scan_scalar(const char *p, const char *end, bool halves, const char **ret_bad)
 {
     bool plain;
     if (p >= end)
         return fail(end, ret_bad);
     switch (*p) {
     case '"':
-        return scan_string(p + 1, end, &plain, ret_bad);
+        return scan_string(p + 1, end, halves, &plain, ret_bad);
     case 't':
         return scan_word(p, end, "true", ret_bad);
     case 'f':
@@ -184,6 +186,11 @@ const char *jscan_scalar(const char *p, const char *end, const char **ret_bad)
             return scan_number(p, end, ret_bad);
         return fail(p, ret_bad);
     }
+}
+
+const char *jscan_scalar(const char *p, const char *end, const char **ret_bad)
+{
+    return scan_scalar(p, end, false, ret_bad);
 }
 
 /* Which containers are open: one bit each, set for an object. */
@@ -211,7 +218,7 @@ static const char *scan_key(const char *p, const char *end, const char **bad)
     bool plain;
     if (p == end || *p != '"')
         return fail(p, bad);
-    p = scan_string(p + 1, end, &plain, bad);
+    p = scan_string(p + 1, end, true, &plain, bad);
     if (!p)
         return NULL;
     p = jscan_space(p, end);
@@ -261,7 +268,7 @@ const char *jscan_value(const char *p, const char *end, const char **ret_bad)
             s.depth--;
             p++;
         } else {
-            p = jscan_scalar(p, end, ret_bad);
+            p = scan_scalar(p, end, true, ret_bad);
             if (!p)
                 return NULL;
         }
@@ -297,8 +304,8 @@ static void add_utf8(struct buf *out, uint32_t cp)
 int jscan_decode(const char *p, size_t n, struct buf *out)
 {
     const char *end = p + n;
-    bool plain;
-    if (n < 2 || jscan_string(p, end, &plain) != end)
+    bool plain = true;
+    if (n < 2 || *p != '"' || scan_string(p + 1, end, false, &plain, NULL) != end)
         return -1;
     p++;
     end--;
@@ -309,7 +316,7 @@ int jscan_decode(const char *p, size_t n, struct buf *out)
         if (!escape)
             break;
         uint32_t cp = 0;
-        p = scan_escape(escape, end, &cp);
+        p = scan_escape(escape, end, false, &cp);
         add_utf8(out, cp);
     }
     return 0;

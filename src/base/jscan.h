@@ -6,7 +6,10 @@
  *  - jscan_parse(): a table of nodes over the text. The configuration loader and editor use it,
  *    because bytes that nobody changes must stay as they are.
  *
- * Grammar: RFC 8259. Strict by default: valid UTF-8, no lone surrogate escapes, bounded depth.
+ * Grammar: RFC 8259. Strict by default: valid UTF-8, bounded depth. Half a surrogate pair as an
+ * escape is grammar and no text: jscan_value and jscan_string step over it, because what passes
+ * through has to pass as it is; what reads strings (jscan_scalar, jscan_decode, jscan_parse) does
+ * not take it.
  * JSCAN_LENIENT accepts // and block comments, trailing commas and a byte order mark, as the guide
  * writes its examples. */
 #ifndef MCPTOP_BASE_JSCAN_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One client's stdin and stdout on the supervisor's `/mcp/NAME/stdio`.
+/* One client's stdin and stdout on the supervisor's `/mcp/NAME/stdio`, or `/mcp` for all servers.
  *
  *   client ─ in ─► from_client (lines) ─► link ─► supervisor
  *   client ◄─ out ◄─ from_server (lines) ◄─ link ◄─ supervisor
@@ -58,7 +58,8 @@ enum link_state { LINK_FIRST, LINK_OPEN, LINK_LOST, LINK_REFUSED };
 
 struct bridge {
     const struct paths *paths;
-    const char *server;
+    const char *server;         /* "(all)" where it is no single one */
+    bool all;
     struct ev_loop *loop;
     struct http_client *http;
     struct http_upgrade *link; /* NULL between two attempts */
@@ -534,7 +535,7 @@ static void connect_link(struct bridge *b)
 {
     static const struct http_upgrade_events events = { on_link_open, on_link_data, on_link_drained,
                                                        on_link_end };
-    AUTO_FREE char *path = api_path("/mcp/%s/stdio", b->server);
+    AUTO_FREE char *path = b->all ? xstrdup("/mcp") : api_path("/mcp/%s/stdio", b->server);
     struct http_spec spec = {
         .peer = { .unix_socket = b->paths->socket, .host = "localhost" },
         .method = "GET", .path = path,
@@ -608,7 +609,7 @@ static void bridge_fini(struct bridge *b)
 
 int bridge_run(const struct paths *p, const char *server)
 {
-    struct bridge b = { .paths = p, .server = server };
+    struct bridge b = { .paths = p, .server = server ? server : "(all)", .all = !server };
     bridge_init(&b);
     watch_in(&b);
     connect_link(&b);

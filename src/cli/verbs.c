@@ -27,8 +27,8 @@ static const struct verb verbs[] = {
     { "serve", "", "supervise the servers, in the foreground", 0, ANY_WORDS, 0, ALONE, verb_serve,
       "  `mcptop` and `mcptop stdio` start it in the background when none runs. `--no-warden` leaves"
       "\n  out the guardian process, which starts a killed supervisor again and ends what it left." },
-    { "stdio", "NAME", "connect a client's stdin and stdout to a server", 1, 1, 0, ALONE,
-      verb_stdio, "  When the supervisor dies, calls in flight are answered with an error, and the"
+    { "stdio", "[NAME]", "connect a client's stdin and stdout to a server, or to all", 0, 1, 0,
+      ALONE, verb_stdio, "  When the supervisor dies, calls in flight are answered with an error, and the"
       "\n  session goes on with the next one. What an MCP client runs:"
       "\n  claude mcp add NAME -- mcptop stdio NAME" },
     { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls,
@@ -267,7 +267,7 @@ static int verb_stdio(struct cli *c)
 {
     if (!cli_has(c, OPT_CONFIG))
         free(TAKE(c->paths.config));
-    return bridge_run(&c->paths, c->words[0]);
+    return bridge_run(&c->paths, c->word_count ? c->words[0] : NULL);
 }
 
 /* serve parses its own options: it gets them all, without the verb. */

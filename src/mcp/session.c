@@ -108,6 +108,7 @@ struct session *session_new(struct ev_loop *loop, const struct session_config *c
     s->events = *events;
     s->ctx = ctx;
     s->next_id = 1;
+    s->next_ask = cfg->ask_base;
     s->stats.last_ping_us = -1;
     fill_config(s, cfg);
     frame_init(&s->frame, s->cfg.max_message_bytes);
@@ -457,6 +458,13 @@ const char *session_get_server_name(const struct session *s)
 const char *session_get_server_version(const struct session *s)
 {
     return s->server_version ? s->server_version : "";
+}
+
+bool session_has_capability(const struct session *s, const char *name)
+{
+    struct span result = {s->init, s->init_n};
+
+    return span_member(span_member(result, "capabilities"), name).n;
 }
 
 const char *session_get_protocol(const struct session *s)

@@ -43,6 +43,9 @@ struct session_config {
     enum session_era era;
     /* The texts of calls are wanted at their end: copies of longer ones are kept until then. */
     bool record;
+    /* The ids of what clients are asked are above it; looked at once, when the session is made. A
+     * client of several sessions must not be asked two things under one id. */
+    uint64_t ask_base;
 };
 
 /* A client's call that was answered, by the server or with an error of ours. */
@@ -104,6 +107,7 @@ enum session_phase session_get_phase(const struct session *s);
 const char *session_get_server_name(const struct session *s);
 const char *session_get_server_version(const struct session *s);
 const char *session_get_protocol(const struct session *s);
+bool session_has_capability(const struct session *s, const char *name);
 int session_get_tool_count(const struct session *s);                            /* -1 = unknown */
 /* JSON array text of all pages, as the server sent it; NULL = unknown */
 const char *session_get_tools(const struct session *s, size_t *ret_n);

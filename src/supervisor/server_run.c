@@ -136,8 +136,10 @@ void server_session_new(struct server *s)
         .handshake_failed = on_handshake_failed,
         .stray = on_stray, .catalogue = on_catalogue, .ended = on_call_ended,
     };
+    static uint64_t sessions;
     follow_record(s);
     struct session_config cfg = session_settings(s);
+    cfg.ask_base = ++sessions << 32;
     s->session = session_new(s->fleet->loop, &cfg, &events, s);
     server_tools_configure(s);
 }

@@ -5,6 +5,7 @@
 #ifndef MCPTOP_TESTS_FUZZ_H
 #define MCPTOP_TESTS_FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,5 +23,16 @@ extern const struct fuzz_seed fuzz_seeds[];   /* ends with one whose bytes are N
         abort(); \
     } \
 } while (0)
+
+/* A \u escape that may be half a pair: grammar, but no text that others can hold. */
+static inline bool fuzz_has_surrogate(const char *p, const char *end)
+{
+    for (; end - p >= 4; p++) {
+        if (p[0] == '\\' && p[1] == 'u' && (p[2] | 0x20) == 'd' &&
+            ((p[3] >= '8' && p[3] <= '9') || ((p[3] | 0x20) >= 'a' && (p[3] | 0x20) <= 'f')))
+            return true;
+    }
+    return false;
+}
 
 #endif

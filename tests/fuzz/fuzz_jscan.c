@@ -115,8 +115,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool accepted = after && jscan_space(after, end) == end;
     bool strict = check_table(p, size, JSCAN_STRICT, &strict_count);
     bool lenient = check_table(p, size, JSCAN_LENIENT, &lenient_count);
-    MUST(accepted == strict);
+    /* Half a surrogate pair is a value's business, and no text. */
+    MUST(accepted == strict || (accepted && fuzz_has_surrogate(p, end)));
     MUST(!strict || (lenient && lenient_count == strict_count));
-    check_reference(p, size, accepted);
+    check_reference(p, size, strict);
     return 0;
 }

@@ -49,6 +49,9 @@ static void values(void)
     VALUE("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\uFFFF\\ud83d\\ude00\"");
     VALUE(
         "\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
+    VALUE("\"\\ud800\"");
+    VALUE("\"\\ud800\\u0041\"");
+    VALUE("{\"\\udc00\":\"\\udc00\\ud800\"}");
     VALUE("[]");
     VALUE("{}");
     VALUE("[ ]");
@@ -85,10 +88,7 @@ static void no_values(void)
     BAD("\"\\", 1);
     BAD("\"\\u12\"", 1);
     BAD("\"\\u12g4\"", 1);
-    BAD("\"\\ud800\"", 1);
-    BAD("\"\\ud800\\u0041\"", 1);
-    BAD("\"\\udc00\"", 1);
-    BAD("\"\\ud83d\\ude0\"", 1);
+    BAD("\"\\ud83d\\ude0\"", 7);
     BAD("\"\xff\"", 1);
     BAD("\"\x80\"", 1);
     BAD("\"\xc0\xaf\"", 1);

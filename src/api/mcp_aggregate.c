@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where a request to all servers goes: see mcp_aggregate.h. */
+#include "api/mcp_aggregate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/mcp_aggregate_internal.h"
+#include "base/mem.h"
+
+enum { SERVER_ERROR = -32000, NO_METHOD = -32601, BAD_PARAMS = -32602, BAD_VERSION = -32022 };
+
+#define META "io.modelcontextprotocol/"
+
+/* ---- names ---- */
+
+static void sanitize(const char *name, struct buf *out)
+{
+    for (const char *p = name; *p; p++) {
+        bool fine = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                    (*p >= '0' && *p <= '9') || *p == '_' || *p == '-';
+        buf_add_char(out, fine ? *p : '_');
+    }
+}
+
+void aggregate_prefix(const struct fleet *fl, size_t index, struct buf *out)
+{
+    unsigned same = 1;
+
+    sanitize(fleet_at(fl, index)->name, out);
+    for (size_t i = 0; i < index; i++) {
+        AUTO_BUF struct buf other = BUF_INIT;
+        sanitize(fleet_at(fl, i)->name, &other);
+        same += strcmp(buf_str(&other), buf_str(out)) == 0;
+    }
+    if (same > 1)
+        buf_printf(out, "_%u", same);
+    buf_add_str(out, "__");
+}
+
+/* The server that a name begins with (the longest prefix: names may have "__" in them), and the
+ * name behind it. Takes the prefix out of the message by moving the quote: white space before a
+ * value is legal, and nothing has to be copied. */
+static struct server *route(const struct aggregate *a, struct span *name)
+{
+    struct server *found = NULL;
+    size_t longest = 0;
+
+    for (size_t i = 0; name->n > 2 && i < fleet_count(a->fleet); i++) {
+        AUTO_BUF struct buf prefix = BUF_INIT;
+        aggregate_prefix(a->fleet, i, &prefix);
+        if (prefix.len > longest && name->n > prefix.len + 2 &&
+            memcmp(name->p + 1, prefix.data, prefix.len) == 0) {
+            longest = prefix.len;
+            found = fleet_at(a->fleet, i);
+        }
+    }
+    if (!found)
+        return NULL;
+    char *text = (char *)(uintptr_t)name->p;
+    memset(text, ' ', longest);
+    text[longest] = '"';
+    *name = (struct span){text + longest, name->n - longest};
+    return found;
+}
+
+/* ---- answers of our own ---- */
+
+void aggregate_answer(struct span id, const char *result, size_t n, call_reply_fn fn, void *ctx)
+{
+    const struct iovec pieces[] = {
+        {(char[]){"{\"jsonrpc\":\"2.0\",\"id\":"}, 22}, {(void *)(uintptr_t)id.p, id.n},
+        {(char[]){",\"result\":"}, 10}, {(void *)(uintptr_t)result, n}, {(char[]){"}"}, 1},
+    };
+
+    fn(ctx, pieces, ARRAY_LEN(pieces), false);
+}
+
+void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn fn, void *ctx)
+{
+    AUTO_BUF struct buf out = BUF_INIT;
+
+    envelope_error(&out, id, code, why);
+    fn(ctx, &(struct iovec){out.data, out.len}, 1, true);
+}
+
+#define CAPABILITIES "\"capabilities\":{\"tools\":{\"listChanged\":true},\"prompts\":{" \
+    "\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}," \
+    "\"completions\":{},\"logging\":{}}"
+#define SERVER_INFO "{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}"
+#define INSTRUCTIONS "\"instructions\":\"All servers of this mcptop: tools and prompts are named " \
+    "SERVER__NAME.\""
+
+static const char *const versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+
+static bool look_for_ready(struct aggregate *a);
+
+static void initialize(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span wanted = span_member(e->params, "protocolVersion");
+    struct span capabilities = span_member(e->params, "capabilities");
+    struct span info = span_member(e->params, "clientInfo");
+    struct span elicitation = span_member(capabilities, "elicitation");
+
+    a->version = ARRAY_LEN(versions) - 1;
+    for (unsigned i = 0; i < ARRAY_LEN(versions); i++) {
+        AUTO_FREE char *asked = span_decode(wanted, 40);
+        if (strcmp(asked, versions[i]) == 0)
+            a->version = i;
+    }
+    a->features = (span_member(capabilities, "sampling").n ? CLIENT_SAMPLING : 0u) |
+                  (elicitation.n ? CLIENT_ELICITATION : 0u) |
+                  (span_member(elicitation, "url").n ? CLIENT_ELICITATION_URL : 0u) |
+                  (span_member(capabilities, "roots").n ? CLIENT_ROOTS : 0u);
+    free(a->label);
+    a->label = span_decode(span_member(info, "name"), 80);
+    AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES
+                                       ",\"serverInfo\":" SERVER_INFO "," INSTRUCTIONS "}",
+                                       versions[a->version]);
+    look_for_ready(a);
+    aggregate_answer(e->id, result, strlen(result), fn, ctx);
+}
+
+/* Changes are told to sessions only; so this era is promised none. */
+static void discover(const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    static const char result[] =
+        "{\"resultType\":\"complete\",\"supportedVersions\":[\"" PROTOCOL_MODERN "\"],"
+        "\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},\"completions\":{}},"
+        INSTRUCTIONS ",\"ttlMs\":0,\"cacheScope\":\"private\","
+        "\"_meta\":{\"" META "serverInfo\":" SERVER_INFO "}}";
+
+    aggregate_answer(e->id, result, sizeof(result) - 1, fn, ctx);
+}
+
+/* ---- members ---- */
+
+static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
+{
+    struct peer *m = ctx;
+    struct part *p = call_ctx;
+    struct aggregate *a = m->a;
+
+    return a->events.message && a->events.message(a->ctx, p ? p->ctx : NULL, msg, n, asks);
+}
+
+static void peer_drop(struct peer **at)
+{
+    struct peer *m = *at;
+
+    *at = m->next;
+    client_close(m->client);
+    free(m->name);
+    free(m);
+}
+
+static void on_gone(void *ctx)
+{
+    struct peer *m = ctx;
+    struct peer **at = &m->a->peers;
+
+    while (*at != m)
+        at = &(*at)->next;
+    m->client = NULL;       /* closed by the session that goes */
+    peer_drop(at);
+}
+
+struct client *aggregate_member(struct aggregate *a, struct server *s)
+{
+    static const struct client_events events = {.message = on_message, .gone = on_gone};
+    struct peer *m = a->peers;
+
+    while (m && strcmp(m->name, s->name) != 0)
+        m = m->next;
+    if (m)
+        return m->client;
+    m = xcalloc(1, sizeof *m);
+    m->a = a;
+    m->name = xstrdup(s->name);
+    m->client = client_open(s->session, a->label && *a->label ? a->label : "all", &events, m);
+    if (a->modern)
+        client_set_modern(m->client);
+    else
+        client_restore(m->client, a->version, a->features);
+    m->next = a->peers;
+    a->peers = m;
+    return m->client;
+}
+
+/* ---- which servers there are ---- */
+
+static bool is_ready(const struct server *s)
+{
+    return s->state == SERVER_READY || s->state == SERVER_SILENT;
+}
+
+/* Becomes a client of all that are ready, to hear of their changes; true: they are others now. */
+static bool look_for_ready(struct aggregate *a)
+{
+    AUTO_BUF struct buf now = BUF_INIT;
+
+    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
+        struct server *s = fleet_at(a->fleet, i);
+        if (!is_ready(s))
+            continue;
+        aggregate_member(a, s);
+        buf_add_str(&now, s->name);
+        buf_add_char(&now, '\n');
+    }
+    if (strcmp(buf_str(&now), buf_str(&a->ready)) == 0)
+        return false;
+    buf_clear(&a->ready);
+    buf_add(&a->ready, buf_str(&now), now.len);
+    return true;
+}
+
+static void on_server_changed(void *ctx, struct server *s)
+{
+    static const char *const changed[] = {"tools", "prompts", "resources"};
+    struct aggregate *a = ctx;
+
+    (void)s;
+    /* Before its initialize, and in the modern era, nobody was promised to hear of it. */
+    if (!a->label || a->modern || !look_for_ready(a))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(changed) && a->events.message; i++) {
+        AUTO_FREE char *text = xasprintf("{\"jsonrpc\":\"2.0\",\"method\":"
+                                         "\"notifications/%s/list_changed\"}", changed[i]);
+        a->events.message(a->ctx, NULL, text, strlen(text), false);
+    }
+}
+
+/* ---- parts ---- */
+
+struct part *part_new(struct aggregate *a, call_reply_fn fn, void *ctx)
+{
+    struct part *p = xcalloc(1, sizeof *p);
+
+    p->a = a;
+    p->fn = fn;
+    p->ctx = ctx;
+    p->next = a->parts;
+    a->parts = p;
+    return p;
+}
+
+void part_free(struct part *p)
+{
+    struct part **at = &p->a->parts;
+
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    if (p->alive)
+        *p->alive = false;
+    buf_fini(&p->answer);
+    free(p->again);
+    free(p->token);
+    free(p);
+}
+
+bool part_send(struct part *p, struct client *c, const struct envelope *e, call_reply_fn fn)
+{
+    p->sending = true;
+    p->done = false;
+    p->call = client_send(c, e, fn, p);
+    p->sending = false;
+    return !p->done;
+}
+
+/* Who is answered may close the whole: nothing is touched after that. */
+static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct part *p = ctx;
+    call_reply_fn fn = p->fn;
+    void *owner = p->ctx;
+
+    p->done = true;
+    if (!p->sending)
+        part_free(p);
+    fn(owner, iov, count, is_error);
+}
+
+static bool send_to(struct aggregate *a, struct server *s, const struct envelope *e,
+                    call_reply_fn fn, void *ctx)
+{
+    struct part *p = part_new(a, fn, ctx);
+    bool waits = part_send(p, aggregate_member(a, s), e, on_reply);
+
+    if (!waits)
+        part_free(p);
+    return waits;
+}
+
+/* ---- one server after the other ---- */
+
+static void try_next(struct part *p);
+
+/* An answer that is no error is it; so is the last error. */
+static void on_try(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct part *p = ctx;
+
+    p->done = true;
+    buf_clear(&p->answer);
+    for (int i = 0; i < count; i++)
+        buf_add(&p->answer, iov[i].iov_base, iov[i].iov_len);
+    p->is_error = is_error;
+    p->index++;
+    if (!p->sending)
+        try_next(p);
+}
+
+static void end_tries(struct part *p)
+{
+    AUTO_BUF struct buf answer = p->answer;
+    AUTO_FREE char *token = TAKE(p->token);
+    size_t token_n = p->token_n;
+    call_reply_fn fn = p->fn;
+    void *ctx = p->ctx;
+    bool is_error = p->is_error;
+
+    p->answer = BUF_INIT;
+    part_free(p);
+    if (answer.len)
+        fn(ctx, &(struct iovec){answer.data, answer.len}, 1, is_error);
+    else
+        aggregate_refuse((struct span){token, token_n}, SERVER_ERROR, "no server is ready", fn,
+                         ctx);
+}
+
+/* From p->index on, until one is asked that answers later. */
+static void try_next(struct part *p)
+{
+    struct fleet *fl = p->a->fleet;
+    struct envelope e;
+
+    while ((p->is_error || !p->answer.len) && p->index < fleet_count(fl)) {
+        struct server *s = fleet_at(fl, p->index);
+        if (!is_ready(s)) {
+            p->index++;
+            continue;
+        }
+        if (envelope_scan(p->again, p->again_n, &e, NULL))
+            break;
+        if (part_send(p, aggregate_member(p->a, s), &e, on_try))
+            return;
+    }
+    end_tries(p);
+}
+
+static bool send_in_turn(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct part *p = part_new(a, fn, ctx);
+    bool alive = true;
+
+    p->again = xstrndup(e->body.p, e->body.n);
+    p->again_n = e->body.n;
+    p->token = xstrndup(e->id.p, e->id.n);
+    p->token_n = e->id.n;
+    p->alive = &alive;
+    try_next(p);
+    if (alive)
+        p->alive = NULL;
+    return alive;
+}
+
+/* ---- requests ---- */
+
+static bool refuse_name(const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    aggregate_refuse(e->id, BAD_PARAMS,
+                     "no server has this: names are SERVER__NAME, as the lists give them", fn, ctx);
+    return false;
+}
+
+static bool complete(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span name = span_member(span_member(e->params, "ref"), "name");
+
+    if (!name.n)
+        return send_in_turn(a, e, fn, ctx);
+    struct server *s = route(a, &name);
+    return s ? send_to(a, s, e, fn, ctx) : refuse_name(e, fn, ctx);
+}
+
+static void drop_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct part *p = ctx;
+
+    (void)iov, (void)count, (void)is_error;
+    p->done = true;
+    if (!p->sending)
+        part_free(p);
+}
+
+static void set_level(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
+        struct server *s = fleet_at(a->fleet, i);
+        struct part *p = is_ready(s) ? part_new(a, NULL, NULL) : NULL;
+        if (p && !part_send(p, aggregate_member(a, s), e, drop_reply))
+            part_free(p);
+    }
+    aggregate_answer(e->id, "{}", 2, fn, ctx);
+}
+
+/* 0, or the code of what is wrong with a modern request that no server will look at. */
+static int check_modern(const struct envelope *e)
+{
+    if (!e->version.n || !span_member(e->meta, META "clientCapabilities").n)
+        return BAD_PARAMS;
+    return span_equal(e->version, span_of("\"" PROTOCOL_MODERN "\"")) ? 0 : BAD_VERSION;
+}
+
+/* Whether it was answered. */
+static bool modern_request(struct aggregate *a, const struct envelope *e, call_reply_fn fn,
+                           void *ctx)
+{
+    int wrong = check_modern(e);
+
+    a->modern = true;
+    if (wrong == BAD_VERSION)
+        aggregate_refuse(e->id, wrong, "this protocol version is not supported: 2026-07-28 is", fn,
+                         ctx);
+    else if (wrong)
+        aggregate_refuse(e->id, wrong, "params._meta must have " META "protocolVersion and "
+                         META "clientCapabilities", fn, ctx);
+    else if (span_is(e->method, "server/discover"))
+        discover(e, fn, ctx);
+    else
+        return false;
+    return true;
+}
+
+static bool request(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span name = e->name;
+    struct envelope routed = *e;
+    bool waits = false;
+
+    if (e->version.n || span_is(e->method, "server/discover")) {
+        if (modern_request(a, e, fn, ctx))
+            return false;
+    } else if (span_is(e->method, "initialize")) {
+        initialize(a, e, fn, ctx);
+        return false;
+    } else if (span_is(e->method, "ping")) {
+        aggregate_answer(e->id, "{}", 2, fn, ctx);
+        return false;
+    } else if (span_is(e->method, "logging/setLevel")) {
+        set_level(a, e, fn, ctx);
+        return false;
+    }
+    if (aggregate_list(a, e, fn, ctx, &waits))
+        return waits;
+    if (span_is(e->method, "tools/call") || span_is(e->method, "prompts/get")) {
+        struct server *s = route(a, &name);
+        routed.name = name;
+        return s ? send_to(a, s, &routed, fn, ctx) : refuse_name(e, fn, ctx);
+    }
+    if (span_is(e->method, "completion/complete"))
+        return complete(a, e, fn, ctx);
+    if (span_is(e->method, "resources/read") || span_is(e->method, "resources/subscribe") ||
+        span_is(e->method, "resources/unsubscribe"))
+        return send_in_turn(a, e, fn, ctx);
+    aggregate_refuse(e->id, NO_METHOD, "Method not found: ask the server itself, at /mcp/NAME", fn,
+                     ctx);
+    return false;
+}
+
+/* ---- for its owner ---- */
+
+bool aggregate_send(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    if (e->kind == ENVELOPE_REQUEST)
+        return request(a, e, fn, ctx);
+    if (span_is(e->method, "notifications/initialized"))
+        return false;
+    /* A reply, a cancellation, progress: each finds what is its own, by an id that no other has. */
+    for (struct peer *m = a->peers, *next; m; m = next) {
+        next = m->next;
+        client_send(m->client, e, NULL, NULL);
+    }
+    return false;
+}
+
+void aggregate_forget(struct aggregate *a, const void *ctx, bool cancel)
+{
+    for (struct part *p = a->parts, *next; p; p = next) {
+        next = p->next;
+        if (p->ctx != ctx)
+            continue;
+        if (p->call && cancel)
+            call_cancel(p->call);
+        else if (p->call)
+            call_abandon(p->call);
+        if (p->gather)
+            gather_part_gone(p);
+        part_free(p);
+    }
+}
+
+struct aggregate *aggregate_open(struct fleet *fl, const struct client_events *events, void *ctx)
+{
+    struct aggregate *a = xcalloc(1, sizeof *a);
+
+    a->fleet = fl;
+    a->events = *events;
+    a->ctx = ctx;
+    a->version = ARRAY_LEN(versions) - 1;
+    a->observer = (struct fleet_observer){.server_changed = on_server_changed, .ctx = a};
+    fleet_observe(fl, &a->observer);
+    return a;
+}
+
+void aggregate_close(struct aggregate *a)
+{
+    if (!a)
+        return;
+    while (a->peers)
+        peer_drop(&a->peers);
+    while (a->parts) {
+        if (a->parts->gather)
+            gather_part_gone(a->parts);
+        part_free(a->parts);
+    }
+    fleet_unobserve(a->fleet, &a->observer);
+    buf_fini(&a->ready);
+    free(a->label);
+    free(a);
+}
+
+unsigned aggregate_get_features(const struct aggregate *a)
+{
+    return a->features;
+}
+
+unsigned aggregate_get_version(const struct aggregate *a)
+{
+    return a->version;
+}
+
+void aggregate_restore(struct aggregate *a, unsigned version, unsigned features)
+{
+    a->version = version < ARRAY_LEN(versions) ? version : ARRAY_LEN(versions) - 1;
+    a->features = features;
+    a->label = a->label ? a->label : xstrdup("");
+    look_for_ready(a);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* All servers behind one endpoint (`/mcp`): a client of this is a client of each of them that it
+ * needs. Tools and prompts are named SERVER__NAME (characters that no tool's name may have are '_'
+ * in SERVER); lists come in the order of the configuration, of the servers that are ready, and what
+ * a server gives in pages is asked for with cursors of ours. Resources keep their uris: they are
+ * asked for from one server after the other until one knows them. */
+#ifndef MCPTOP_API_MCP_AGGREGATE_H
+#define MCPTOP_API_MCP_AGGREGATE_H
+
+#include "mcp/session.h"
+
+struct fleet;
+struct aggregate;
+
+/* events as of client_open; `gone` never comes: servers may, the whole stays. */
+struct aggregate *aggregate_open(struct fleet *fl, const struct client_events *events, void *ctx);
+void aggregate_close(struct aggregate *a);       /* NULL is fine; its calls are abandoned */
+/* As client_send, but for the handle: a call is known by its ctx. The text of e may be changed.
+ * Returns whether the answer is still to come. */
+bool aggregate_send(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* Nobody waits for the call with this ctx any more; cancel: its servers are told to stop. */
+void aggregate_forget(struct aggregate *a, const void *ctx, bool cancel);
+unsigned aggregate_get_features(const struct aggregate *a);
+unsigned aggregate_get_version(const struct aggregate *a);
+void aggregate_restore(struct aggregate *a, unsigned version, unsigned features);
+
+#endif
