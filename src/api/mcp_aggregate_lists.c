@@ -249,17 +249,19 @@ static void ask_all(struct aggregate *a, struct gather *g, const struct envelope
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
         struct span cursor = cursors->len ? cursor_of(cursors, s->name) : (struct span){0};
-        struct span tools;
         if (!(s->state == SERVER_READY || s->state == SERVER_SILENT) ||
             !session_has_capability(s->session, lists[g->list].capability) ||
             (cursors->len && !cursor.n))
             continue;
         struct page *pg = add_page(a, g, i);
-        tools.p = g->list == 0 ? session_get_tools(s->session, &tools.n) : NULL;
-        if (tools.p)
-            add_items(pg, tools, true);
-        else
+        size_t n;
+        if (g->list == 0 && session_get_tools(s->session, &n)) {
+            AUTO_BUF struct buf shown = BUF_INIT;
+            session_add_shown_tools(s->session, &shown);
+            add_items(pg, (struct span){shown.data, shown.len}, true);
+        } else {
             ask(a, g, s, e, cursor);
+        }
     }
 }
 
