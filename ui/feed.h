@@ -23,6 +23,12 @@ enum feed_state {
 
 struct feed_note { char *what, *value, *why; int line; bool warning; };
 struct feed_call { char *method, *name, *client; int64_t since_ms; bool held; };
+/* What was seen of a tool, or of a client (protocol "" for a tool, times -1 for a client). */
+struct feed_share {
+    char *name, *protocol;
+    int64_t calls, errors, in_flight, p50_us, p95_us, p99_us, bytes_in, bytes_out;
+};
+struct feed_shares { struct feed_share *v; size_t n; };
 
 struct feed_fix { char *id, *title; };
 struct feed_evidence { char *what, *text; int64_t seq; };
@@ -65,6 +71,9 @@ struct feed_calls {
     int64_t p50_us, p95_us, p99_us, ping_us;
     struct feed_call *open;         /* only while asked for one server */
     size_t open_count;
+    struct feed_shares by_tool, by_client;      /* the same; the most used first */
+    bool recorded;
+    int64_t unrecorded;
 };
 
 struct feed_server {

@@ -215,6 +215,53 @@ static void parse_open(struct feed_calls *c, json_t *list)
     }
 }
 
+static void drop_shares(struct feed_shares *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->v[i].name);
+        free(s->v[i].protocol);
+    }
+    free(s->v);
+    *s = (struct feed_shares){0};
+}
+
+static int most_used(const void *a, const void *b)
+{
+    const struct feed_share *x = a, *y = b;
+
+    if (x->calls != y->calls)
+        return x->calls < y->calls ? 1 : -1;
+    return strcmp(x->name, y->name);
+}
+
+static void parse_shares(struct feed_shares *s, json_t *list)
+{
+    size_t n = json_array_size(list);
+
+    drop_shares(s);
+    s->v = n ? xcalloc(n, sizeof(*s->v)) : NULL;
+    s->n = n;
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = json_array_get(list, i);
+        struct feed_share *share = &s->v[i];
+        if (get_bool(o, "other", false))
+            share->name = xstrdup("other tools");
+        else
+            feed_take_str(&share->name, o, "name");
+        feed_take_str(&share->protocol, o, "protocol_version");
+        share->calls = get_int(o, "calls", 0);
+        share->errors = get_int(o, "errors", 0);
+        share->in_flight = get_int(o, "in_flight", 0);
+        share->p50_us = get_int(o, "p50_us", -1);
+        share->p95_us = get_int(o, "p95_us", -1);
+        share->p99_us = get_int(o, "p99_us", -1);
+        share->bytes_in = get_int(o, "bytes_in", -1);
+        share->bytes_out = get_int(o, "bytes_out", -1);
+    }
+    if (n)
+        qsort(s->v, n, sizeof(*s->v), most_used);
+}
+
 static void parse_calls(struct feed_calls *c, json_t *o)
 {
     c->total = get_int(o, "total", -1);
@@ -230,6 +277,12 @@ static void parse_calls(struct feed_calls *c, json_t *o)
         parse_open(c, json_object_get(o, "open"));
     else if (!c->in_flight)
         drop_open(c);
+    if (!json_is_array(json_object_get(o, "by_tool")))
+        return;
+    parse_shares(&c->by_tool, json_object_get(o, "by_tool"));
+    parse_shares(&c->by_client, json_object_get(o, "by_client"));
+    c->recorded = get_bool(o, "recorded", false);
+    c->unrecorded = get_int(o, "unrecorded", 0);
 }
 
 static char *joined(const char *first, json_t *words)
@@ -491,6 +544,8 @@ void feed_server_fini(struct feed_server *s)
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         set_str(all[i], NULL);
     drop_open(&s->calls);
+    drop_shares(&s->calls.by_tool);
+    drop_shares(&s->calls.by_client);
     plan_fini(&s->plan);
     finding_fini(&s->finding);
     set_str(&s->other_way, NULL);

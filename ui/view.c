@@ -279,7 +279,7 @@ void view_show(struct view *v, enum top_pane pane)
     if (pane == TOP_DETAIL)
         act_ask_other_way(v);
     v->focus_log = false;
-    v->detail_asked_ms = 0;
+    v->detail_asked_ms = v->detail_calls = 0;
     view_settle(v);
 }
 
@@ -516,19 +516,22 @@ static void draw_body(struct view *v, struct rect r)
         pane_log_draw(v, (struct rect){r.x, r.y + upper, r.w, r.h - upper});
 }
 
-/* The open calls and the plan come with a single server only, so they are asked for while they can
- * be seen. */
+/* The open calls, the figures by tool and client and the plan come with a single server only, so
+ * they are asked for while they can be seen. */
 static void ask_for_detail(struct view *v)
 {
     const struct feed_server *s = view_server(v);
     int64_t now = clock_wall_ms();
-    bool wide = v->canvas.w >= WIDE_W;
+    bool wide = v->canvas.w >= WIDE_W, changed;
 
     if (!s || !view_is_live(v) || (v->top != TOP_DETAIL && v->top != TOP_TRAFFIC && !wide))
         return;
-    if (s->calls.in_flight <= 0 || (v->detail_asked_ms && now - v->detail_asked_ms < 1000))
+    changed = v->top == TOP_DETAIL && s->calls.total + s->calls.clients != v->detail_calls;
+    if ((s->calls.in_flight <= 0 && !changed) || (v->detail_asked_ms && now - v->detail_asked_ms < 1000))
         return;
     v->detail_asked_ms = now;
+    /* With one in flight there is one more to come. */
+    v->detail_calls = s->calls.in_flight > 0 ? -1 : s->calls.total + s->calls.clients;
     view_send(v, REPLY_SERVER, s->name, NULL, "GET", "/api/v1/servers/%s", NULL);
 }
 

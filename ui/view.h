@@ -145,7 +145,7 @@ struct view {
     enum connection connection;
     int64_t connection_since_ms;
     char *connection_text;
-    int64_t detail_asked_ms;
+    int64_t detail_asked_ms, detail_calls;      /* when, and calls and clients there were then */
     int row_y;                      /* where the selected row was drawn: dialogs stand near it */
     bool leaving;                   /* the supervisor was told to stop: its end is no accident */
 };

@@ -59,6 +59,7 @@ static const struct screen_case cases[] = {
      .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},
     {.name = "events-80x24", .w = 80, .h = 24, .script = "4"},
     {.name = "traffic-80x24", .w = 80, .h = 24, .script = "5"},
+    {.name = "detail-calls", .w = 80, .h = 40, .script = "<Enter><reply plan-host.json><reply server-calls.json>"},
     {.name = "calls-asking", .w = 80, .h = 24, .script = "55"},
     {.name = "calls-80x24", .w = 80, .h = 24, .script = "55" CALLS},
     {.name = "calls-160x50", .w = 160, .h = 50,

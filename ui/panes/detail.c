@@ -191,6 +191,50 @@ static const char *shown_of(const struct feed_server *s, char *out, size_t n)
     return out;
 }
 
+/* "query: 12 calls, 1 error, 2 in flight" */
+static void add_share(struct buf *b, const struct feed_share *s)
+{
+    buf_printf(b, "%s: %lld call%s", s->name, (long long)s->calls, s->calls == 1 ? "" : "s");
+    if (s->errors > 0)
+        buf_printf(b, ", %lld error%s", (long long)s->errors, s->errors == 1 ? "" : "s");
+    if (s->in_flight > 0)
+        buf_printf(b, ", %lld in flight", (long long)s->in_flight);
+}
+
+/* Which client uses it, and for what. */
+static void put_shares(struct page *p, const struct feed_calls *k)
+{
+    enum { SHOWN = 10 };
+    char p50[16], p95[16], p99[16], in[16], out[16];
+
+    for (size_t i = 0; i < k->by_client.n && i < SHOWN; i++) {
+        const struct feed_share *s = &k->by_client.v[i];
+        AUTO_BUF struct buf b = BUF_INIT;
+        add_share(&b, s);
+        if (*s->protocol)
+            buf_printf(&b, ", MCP %s", s->protocol);
+        field(p, i ? "" : "clients", ST_NORMAL, buf_str(&b));
+    }
+    if (k->by_client.n > SHOWN)
+        fieldf(p, "", ST_DIM, "and %zu more", k->by_client.n - SHOWN);
+    for (size_t i = 0; i < k->by_tool.n && i < SHOWN; i++) {
+        const struct feed_share *s = &k->by_tool.v[i];
+        AUTO_BUF struct buf b = BUF_INIT;
+        add_share(&b, s);
+        buf_printf(&b, "; p50 %s, p95 %s, p99 %s; %s out, %s in", pane_us(s->p50_us, p50, sizeof(p50)),
+                   pane_us(s->p95_us, p95, sizeof(p95)), pane_us(s->p99_us, p99, sizeof(p99)),
+                   pane_size(s->bytes_out, out, sizeof(out)), pane_size(s->bytes_in, in, sizeof(in)));
+        field(p, i ? "" : "by tool", ST_NORMAL, buf_str(&b));
+    }
+    if (k->by_tool.n > SHOWN)
+        fieldf(p, "", ST_DIM, "and %zu more", k->by_tool.n - SHOWN);
+    if (k->recorded && k->unrecorded > 0)
+        fieldf(p, "recorded", ST_WARN, "calls and their answers, but %lld: too long, or too many at once",
+               (long long)k->unrecorded);
+    else if (k->recorded)
+        field(p, "recorded", ST_NORMAL, "calls and their answers");
+}
+
 static void put_calls(struct page *p, const struct feed_server *s)
 {
     char shown[24];
@@ -304,6 +348,7 @@ static void put_all(struct page *p, const struct view *v, const struct feed_serv
     put_calls(p, s);
     if (brief)
         return;
+    put_shares(p, &s->calls);
     put_config(p, s);
     field(p, "x would", ST_NORMAL, s->other_way ? s->other_way : "");
     put_lately(p, v, s);
