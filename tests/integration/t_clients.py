@@ -312,6 +312,19 @@ def run_entry(t, m, entry):
     return client
 
 
+def test_entry_works(t):
+    """What connect writes is what the client starts: every server's tools through one entry."""
+    m = t.mcptop({"mcpServers": {"good": fixture("good"), "fast": echo()}})
+    m.wait_server("good")
+    m.wait_server("fast")
+    home = Home(t, "home")
+    path = home.put("claude-desktop", "{}")
+    m.cli("connect", "claude-desktop", "--yes", check=OK)
+    client = run_entry(t, m, entries("claude-desktop", read(path))["mcptop"])
+    t.eq(client.tool("good__add", {"a": 1, "b": 2})["content"][0]["text"], "3", "a tool of the first")
+    t.eq(client.tool("fast__echo", {"text": "x"})["content"][0]["text"], "x", "and one of the second")
+
+
 def test_each(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good"), "a.b c": echo(), "off": echo(enabled=False)}})
     m.wait_server("good")
