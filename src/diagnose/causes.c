@@ -330,8 +330,33 @@ static void evidence_end(const struct symptoms *s, struct finding *f)
     words_last(s, f, 4);
 }
 
+/* npm and uv try for long, and say nothing meanwhile. */
+static bool is_cut_off(const struct symptoms *s)
+{
+    const struct plan *p = s->plan;
+    return p->mode == PLAN_DOCKER && !p->adopted && !s->ever_ready && p->network_mode &&
+           strcmp(p->network_mode, "none") == 0 && p->argv.n &&
+           runtime_detect(p->argv.v[0])->cache_volume;
+}
+
+static void on_cut_off(const struct symptoms *s, struct findings *fs)
+{
+    struct finding *f = findings_add(fs, FIND_NETWORK_BLOCKED, s->name,
+                                     "%s fetches its package at the start, and the container has "
+                                     "no network (network_mode none)",
+                                     runtime_detect(s->plan->argv.v[0])->command);
+    finding_evidence(f, "plan", 0, "network_mode is none");
+    finding_evidence(f, "timeout", 0, "%s", s->reason);
+    fix_network(f, s, "bridge");
+    finding_step(f, "or an image that has the package: isolation.image");
+}
+
 static void on_timeout(const struct symptoms *s, struct findings *fs)
 {
+    if (is_cut_off(s)) {
+        on_cut_off(s, fs);
+        return;
+    }
     struct finding *f = findings_add(fs, FIND_HANDSHAKE_TIMEOUT, s->name, "%s", s->reason);
     finding_evidence(f, "timeout", 0, "%s", s->reason);
     words_last(s, f, 4);

@@ -102,6 +102,17 @@ def test_3_network(t):
     found(t, m, "far", "MCPX_DOCKER_NETWORK_BLOCKED")
 
 
+@tap.limit(120)
+def test_3_a_runner_without_a_network(t):
+    """npx tries for minutes and says nothing: the plan tells why."""
+    m = t.mcptop(config(quiet={"command": "npx", "args": ["-y", "@modelcontextprotocol/server-memory"],
+                               "init_timeout": "5s", "isolation": {"network_mode": "none"}}),
+                 docker_host=t.engine("node:20"))
+    one = found(t, m, "quiet", "MCPX_DOCKER_NETWORK_BLOCKED")
+    t.has(one["user_message"], "npx fetches its package", "why it needs one")
+    t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode none → bridge", "bridge")
+
+
 @tap.limit(90)
 def test_3_a_network_without_a_way_out(t):
     engine = t.engine("python:3.11")
