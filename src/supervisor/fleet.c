@@ -6,6 +6,7 @@
  *   begin        starts waiting servers, one a turn of the loop (a spawn costs a millisecond or
  *                two), and frees retired ones
  *   tick         once a second: figures of all
+ *   stop_next    while stopping: ends the next container
  *   stop_limit   bounds the orderly end */
 #include "supervisor/fleet_private.h"
 #include "supervisor/server_private.h"
@@ -20,7 +21,7 @@
 #include "supervisor/instance.h"
 #include "supervisor/trial.h"
 
-enum { STOP_LIMIT_S = 20, STOP_LAST_S = 3 };
+enum { STOP_LIMIT_S = 20, STOP_LAST_S = 3, STOP_GAP_MS = 100, STOP_ROW_MS = 5000 };
 
 /* ---- observers --------------------------------------------------------------------- */
 
@@ -424,6 +425,8 @@ static void on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     struct fleet *fl = w->data;
     ev_timer_stop(loop, w);
+    while (fl->count)
+        fleet_retire(fl, fl->servers[fl->count - 1], "the supervisor stops");
     if (fl->retired_count && !fl->killed) {
         fl->killed = true;
         log_warn("supervisor", "%zu servers did not end in time: killed", fl->retired_count);
@@ -440,6 +443,37 @@ static void on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
     tell_stopped(fl);
 }
 
+static bool is_in_container(const struct server *s)
+{
+    return s->backend && *s->backend->container_id;
+}
+
+/* Twenty containers that end in one moment can lock an engine up for good (20.10: endpoints that
+ * leave a network wait for each other), so they end in a row; all of them within STOP_ROW_MS. */
+static void on_stop_next(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct fleet *fl = w->data;
+    (void)revents;
+    ev_timer_stop(loop, w);
+    if (!fl->count)
+        return;
+    fleet_retire(fl, fl->servers[fl->count - 1], "the supervisor stops");
+    if (fl->count) {
+        ev_timer_set(w, fl->stop_gap_s, 0.);
+        ev_timer_start(loop, w);
+    }
+}
+
+static void retire_all(struct fleet *fl)
+{
+    for (size_t i = fl->count; i-- > 0;)
+        if (!is_in_container(fl->servers[i]))
+            fleet_retire(fl, fl->servers[i], "the supervisor stops");
+    double share_s = STOP_ROW_MS / 1e3 / (double)(fl->count ? fl->count : 1);
+    fl->stop_gap_s = share_s < STOP_GAP_MS / 1e3 ? share_s : STOP_GAP_MS / 1e3;
+    on_stop_next(fl->loop, &fl->stop_next, 0);
+}
+
 void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx)
 {
     fl->stopping = true;
@@ -449,8 +483,7 @@ void fleet_shutdown(struct fleet *fl, void (*done)(void *ctx), void *ctx)
     trial_end_all(fl);
     fleet_config_stop(fl);
     ev_timer_stop(fl->loop, &fl->tick);
-    while (fl->count)
-        fleet_retire(fl, fl->servers[fl->count - 1], "the supervisor stops");
+    retire_all(fl);
     containers_release(fl->containers, NULL);
     ev_timer_set(&fl->stop_limit, STOP_LIMIT_S, 0.);
     ev_timer_start(fl->loop, &fl->stop_limit);
@@ -495,7 +528,8 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     ev_timer_init(&fl->begin, on_begin, 0., 0.);
     ev_timer_init(&fl->tick, on_tick, 1., 1.);
     ev_timer_init(&fl->stop_limit, on_stop_limit, 0., 0.);
-    fl->begin.data = fl->tick.data = fl->stop_limit.data = fl;
+    ev_timer_init(&fl->stop_next, on_stop_next, 0., 0.);
+    fl->begin.data = fl->tick.data = fl->stop_limit.data = fl->stop_next.data = fl;
     fl->figures = xcalloc(1, sizeof *fl->figures);
     read_figures(fl->figures);
     fl->containers = containers_new(loop, fl->instance, &events, fl);

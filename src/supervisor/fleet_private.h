@@ -54,6 +54,8 @@ struct fleet {
     bool over_budget;                  /* was told */
     bool stopping, killed;             /* killed: what did not end in time */
     ev_timer stop_limit;
+    ev_timer stop_next;                /* ends containers one after the other … */
+    double stop_gap_s;                 /* … this far apart */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     uint64_t random;
