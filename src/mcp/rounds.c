@@ -224,13 +224,13 @@ static struct call *find_parked(const struct session *s, struct span state)
 /* The reply that came while the call was parked. */
 static void answer_late(struct session *s, struct call *k)
 {
+    AUTO_FREE char *late = TAKE(k->late);
     struct iovec iov[ENVELOPE_IOV + 2];
     struct envelope e;
 
-    if (envelope_scan(k->late, k->late_n, &e, NULL))
+    if (envelope_scan(late, k->late_n, &e, NULL))
         return;
     int n = envelope_rewrite(&e, k->token, (struct span){0}, false, iov);
-    AUTO_FREE char *late = TAKE(k->late);
     n = modern_dress(k, &e, iov, n);
     call_answer(s, k, iov, n, e.kind == ENVELOPE_ERROR);
 }
