@@ -30,6 +30,7 @@ struct pull {
     struct image_pull_status status;
     struct pull_progress progress;
     ev_timer tell;
+    bool again;                             /* it is the second try */
     bool untold;                            /* there is news since it was told last */
     struct fault no_credentials;            /* why none could be read; code 0 = fine */
     int64_t counted_ms, counted_bytes;      /* when the rate was last taken, and what was here then */
@@ -263,6 +264,15 @@ static void explain_refusal(struct fault *f, const char *image)
     f->code = code;
 }
 
+static void pull_send(struct pull *p);
+
+/* A connection that breaks before anything came says nothing about the registry; the engine itself
+ * tries again only for layers. */
+static bool is_hiccup(const struct fault *f)
+{
+    return strstr(f->text, "connection reset by peer") || strstr(f->text, "unexpected EOF");
+}
+
 static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
 {
     (void)reply;
@@ -270,6 +280,12 @@ static void on_pulled(void *ctx, json_t *reply, const struct fault *f)
     p->request = NULL;
     if (!f) {
         pull_over(p, NULL);
+        return;
+    }
+    if (!p->again && is_hiccup(f)) {
+        log_info("docker", "pull of image %s: %s; once more", p->image, f->text);
+        p->again = true;
+        pull_send(p);
         return;
     }
     struct fault why = *f;
@@ -354,10 +370,15 @@ static void on_credentials(void *ctx, const char *auth, const struct fault *f)
                              on_pulled, p);
 }
 
+static void pull_send(struct pull *p)
+{
+    AUTO_FREE char *run_id = xasprintf("%s.credentials", p->images->instance);
+    p->credentials = credentials_find(p->images->loop, p->image, run_id, on_credentials, p);
+}
+
 static struct pull *pull_begin(struct images *im, const char *image, const char *platform)
 {
     struct pull *p = xcalloc(1, sizeof *p);
-    AUTO_FREE char *run_id = xasprintf("%s.credentials", im->instance);
     p->images = im;
     p->image = xstrdup(image);
     p->platform = xstrdup(platform);
@@ -369,7 +390,7 @@ static struct pull *pull_begin(struct images *im, const char *image, const char 
     p->tell.data = p;
     p->next = im->pulls;
     im->pulls = p;
-    p->credentials = credentials_find(im->loop, image, run_id, on_credentials, p);
+    pull_send(p);
     return p;
 }
 

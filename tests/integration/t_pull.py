@@ -183,6 +183,20 @@ def test_verb(t):
     t.eq(m.cli("pull").returncode, 2, "no name")
 
 
+@tap.limit(60)
+def test_a_connection_that_breaks(t):
+    engine = t.engine()
+    registry, image = registry_of(t, engine)
+    gate = Gate(t, registry)
+    image = through(gate, registry, image)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
+    gate.break_next()
+    m = t.mcptop(config(a=dict(boxed(image), enabled=False)), docker_host=engine)
+    done = m.cli("pull", "a")
+    t.eq(done.returncode, 0, f"is tried once more: {done.stderr}")
+    t.has(m.log(), "connection reset by peer; once more", "which the log tells")
+
+
 @tap.limit(120)
 def test_verb_on_a_terminal(t):
     engine = t.engine()

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import tarfile
 import threading
@@ -80,7 +81,7 @@ class Gate:
         self._upstream = registry.port
         self._more = threading.Condition()
         self._budget = budget
-        self._closed = False
+        self._closed = self._break = False
         self._sockets = []
         self.blobs = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -104,6 +105,10 @@ class Gate:
                     self._more.notify_all()
         threading.Thread(target=trickle, daemon=True).start()
 
+    def break_next(self):
+        """The next request that comes is answered by a reset of its connection."""
+        self._break = True
+
     def close(self):
         with self._more:
             self._closed = True
@@ -126,6 +131,12 @@ class Gate:
     def _copy(self, source, target, answers):
         try:
             while data := source.recv(16384):
+                if not answers and self._break and data.startswith(b"GET "):
+                    self._break = False
+                    source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self._sockets.remove(source)
+                    source.close()
+                    return
                 if not answers:
                     self.blobs += re.findall(rb"GET \S+/blobs/(sha256:\w+)", data)
                 elif not self._wait(len(data)):
