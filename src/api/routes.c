@@ -77,7 +77,7 @@ static void post_restart_all(struct api_server *a, struct request *r, const char
     (void)name;
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
         if (fleet_at(a->fleet, i)->wanted == WANTED_UP)
-            server_restart(fleet_at(a->fleet, i), "restarted by user");
+            server_restart(fleet_at(a->fleet, i), "restarted by user", haste_of(r));
     get_servers(a, r, name);
 }
 

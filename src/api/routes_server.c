@@ -21,6 +21,11 @@ void server_get(struct api_server *a, struct request *r, struct server *s)
 
 /* ---- start, stop ---- */
 
+enum server_haste haste_of(const struct request *r)
+{
+    return query_flag(r, "now") ? AT_ONCE : DRAINED;
+}
+
 void server_post_start(struct api_server *a, struct request *r, struct server *s)
 {
     server_start(s);
@@ -29,13 +34,13 @@ void server_post_start(struct api_server *a, struct request *r, struct server *s
 
 void server_post_stop(struct api_server *a, struct request *r, struct server *s)
 {
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", haste_of(r));
     server_get(a, r, s);
 }
 
 void server_post_restart(struct api_server *a, struct request *r, struct server *s)
 {
-    server_restart(s, "restarted by user");
+    server_restart(s, "restarted by user", haste_of(r));
     server_get(a, r, s);
 }
 

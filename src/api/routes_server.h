@@ -31,6 +31,9 @@ void server_get_command(struct api_server *a, struct request *r, struct server *
 void server_get_tools(struct api_server *a, struct request *r, struct server *s);
 void server_get_logs(struct api_server *a, struct request *r, struct server *s);
 
+/* ?now=1: calls in flight are not waited for. */
+enum server_haste haste_of(const struct request *r);
+
 /* New servers (routes_add.c). */
 void servers_post(struct api_server *a, struct request *r, const char *name);
 

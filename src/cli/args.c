@@ -37,6 +37,7 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_ORPHANS] = { "orphans", 0, NULL, "those that nobody uses any more" },
     [OPT_FIX] = { "fix", 0, NULL, "repair what can be repaired" },
     [OPT_YES] = { "yes", 'y', NULL, "do not ask" },
+    [OPT_NOW] = { "now", 0, NULL, "do not let calls in flight end first" },
     [OPT_EACH] = { "each", 0, NULL, "an entry for every server instead of one for all" },
     [OPT_UNDO] = { "undo", 0, NULL, "take mcptop out again" },
     [OPT_PROJECT] = { "project", 0, NULL, "the client's file of the project in this directory" },

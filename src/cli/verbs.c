@@ -21,6 +21,7 @@ static int verb_help(struct cli *c);
 
 #define JSON OPT_BIT(OPT_JSON)
 #define ACT (JSON | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT))
+#define DRAINS "  Calls in flight end first, for 10 s at most; --now does not wait for them."
 #define CHANGE (JSON | OPT_BIT(OPT_NO_WAIT) | OPT_BIT(OPT_TIMEOUT))
 
 static const struct verb verbs[] = {
@@ -41,10 +42,10 @@ static const struct verb verbs[] = {
       "\n  With -f it goes on, also under the next supervisor; lines that are lost are counted." },
     { "start", "NAME…", "start servers, and wait until they are ready", 0, ANY_WORDS, ACT, STARTS,
       verb_act, NULL },
-    { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS, ACT, ASKS,
-      verb_act, NULL },
-    { "restart", "NAME…", "restart servers, and wait until they are ready", 0, ANY_WORDS, ACT, ASKS,
-      verb_act, NULL },
+    { "stop", "NAME…", "stop servers until they are started again", 0, ANY_WORDS,
+      ACT | OPT_BIT(OPT_NOW), ASKS, verb_act, DRAINS },
+    { "restart", "NAME…", "restart servers, and wait until they are ready", 0, ANY_WORDS,
+      ACT | OPT_BIT(OPT_NOW), ASKS, verb_act, DRAINS },
     { "kill", "NAME…", "SIGKILL now; they are started again", 0, ANY_WORDS, ACT, ASKS, verb_act,
       NULL },
     { "enable", "NAME…", "`enabled: true` in the configuration", 0, ANY_WORDS, ACT, ASKS, verb_act,

@@ -350,7 +350,8 @@ static int run_act(struct act *a)
 
 int verb_act(struct cli *c)
 {
-    AUTO_FREE char *route = xasprintf("/api/v1/servers/%%s/%s", c->verb->name);
+    AUTO_FREE char *route = xasprintf("/api/v1/servers/%%s/%s%s", c->verb->name,
+                                      cli_has(c, OPT_NOW) ? "?now=1" : "");
     struct act a = { .cli = c, .method = "POST", .route = route };
     for (size_t i = 0; i < ARRAY_LEN(aims); i++)
         if (!strcmp(aims[i].verb, c->verb->name) && !cli_has(c, OPT_NO_WAIT))

@@ -378,7 +378,7 @@ static void try_again(struct fleet *fl, const char *name, const char *why)
     struct server *s = fleet_find(fl, name);
     if (s && s->wanted == WANTED_UP &&
         (s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED))
-        server_restart(s, why);
+        server_restart(s, why, DRAINED);
 }
 
 int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry_run,
@@ -389,7 +389,7 @@ int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry
         strvec_add(&ret->sentences, "It is started again now; nothing in the file changes.");
         ret->applied = CHANGE_RESTART;
         if (!dry_run)
-            server_restart(s, why);
+            server_restart(s, why, DRAINED);
         return 0;
     }
     struct fleet_change c = {

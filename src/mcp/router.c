@@ -282,7 +282,7 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
     struct session *s = c->session;
     struct fault f = FAULT_NONE;
 
-    if (!s->open)
+    if (!s->open || s->drain)
         return router_hold(c, e, fn, ctx);
     if (s->flight.n >= SESSION_MAX_IN_FLIGHT) {
         router_refuse(s, e->id, SESSION_ERROR, fn, ctx,

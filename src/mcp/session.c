@@ -39,11 +39,30 @@ void session_enter(struct session *s)
     s->entered++;
 }
 
+static void look_drained(struct session *s)
+{
+    if (s->flight.n > s->abandoned)
+        return;
+    s->drain = DRAIN_DONE;
+    if (s->events.drained)
+        s->events.drained(s->ctx);
+}
+
+void session_drain(struct session *s)
+{
+    session_enter(s);
+    if (s->running && !s->drain)
+        s->drain = DRAIN_WAITS;
+    session_leave(s);
+}
+
 void session_leave(struct session *s)
 {
     assert(s->entered > 0);
-    if (s->entered == 1 && s->queued.n && !s->doomed)
+    if (s->entered == 1 && s->queued.n && !s->doomed && !s->drain)
         router_next_turn(s);
+    if (s->entered == 1 && s->drain == DRAIN_WAITS && !s->doomed)
+        look_drained(s);
     if (!--s->entered && s->doomed)
         destroy(s);
 }
@@ -64,7 +83,9 @@ static void replace(char **at, char *text)
 
 const char *session_waits_for(const struct session *s, struct buf *out)
 {
-    if (s->open)
+    if (s->drain)
+        buf_add_str(out, s->cause ? s->cause : "it is being restarted");
+    else if (s->open)
         buf_add_str(out, "it does not take input");
     else if (s->phase == SESSION_HANDSHAKE && s->last_end)
         buf_printf(out, "it is starting again after: %s", s->last_end);
@@ -134,6 +155,7 @@ void session_configure(struct session *s, const struct session_config *cfg)
 static void end_run(struct session *s)
 {
     s->running = s->open = false;
+    s->drain = DRAIN_NOT;
     s->epoch++;
     handshake_end(s);
     catalogue_stop(s);

@@ -78,6 +78,9 @@ struct session_events {
     void (*catalogue)(void *ctx);   /* the tool list was read (again) */
     /* Of every call, before its client gets the answer. May not call back. May be NULL. */
     void (*ended)(void *ctx, const struct call_ended *call);
+    /* After session_drain, once, also at once: no client waits for the server any more. May be
+     * NULL. */
+    void (*drained)(void *ctx);
 };
 
 struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
@@ -95,6 +98,8 @@ void session_undelivered(struct session *s, size_t bytes);
 /* The process ended (or its stream). cause: "exited 3", "OOM-killed at 512M" … in flight calls get
  * it. */
 void session_down(struct session *s, const char *cause);
+/* Until the run ends new calls are held; those in flight go on. */
+void session_drain(struct session *s);
 /* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call
  * whose hold deadline passes: server "x" is not ready: CAUSE; waited 30 s. A new run forgets it. */
 void session_set_cause(struct session *s, const char *cause);

@@ -201,6 +201,7 @@ struct session {
     enum session_phase phase;            /* written by session_set_phase only */
     bool running;                        /* between session_up and session_down */
     bool open;                           /* initialized: calls may be written */
+    enum { DRAIN_NOT, DRAIN_WAITS, DRAIN_DONE } drain;   /* see session_drain */
     bool feeding;                        /* inside session_feed: the frame's bytes are in use */
     /* freed inside a callback: goes when the last entry is left */
     bool doomed;

@@ -101,7 +101,7 @@ static void follow_wish(struct fleet *fl, const char *name, enum tri enabled)
     if (s && enabled == TRI_YES && s->wanted == WANTED_DOWN)
         server_start(s);
     if (s && enabled == TRI_NO && s->wanted == WANTED_UP)
-        server_stop(s, "disabled in the configuration");
+        server_stop(s, "disabled in the configuration", DRAINED);
 }
 
 /* What was written is remembered, told, and applied. */
@@ -230,7 +230,7 @@ static enum change_applied refused(struct fleet *fl, struct server *s, enum chan
     if (why->code == FAULT_ENGINE_DOWN) {
         fault_wrap(why, "the configuration is changed and counts once the engine is back");
     } else if (wanted == REFUSED_RESTARTS) {
-        server_restart(s, "limits changed");
+        server_restart(s, "limits changed", DRAINED);
         *why = FAULT_NONE;
         return CHANGE_RESTART;
     } else if (wanted == REFUSED_PUT_BACK) {

@@ -70,7 +70,7 @@ int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *r
         if (waits->state != SERVER_PULLING || !fleet_uses_image(waits, image))
             continue;
         strvec_add(ret_stopped, waits->name);
-        server_stop(waits, why);
+        server_stop(waits, why, AT_ONCE);
     }
     images_cancel(fl->images, image);     /* for those who asked by key or verb */
     return 0;
@@ -109,6 +109,6 @@ void fleet_image_came(struct fleet *fl, const struct engine_event *e)
         if (s->wanted != WANTED_UP || !waits_for_image(s, image))
             continue;
         logstore_say(s->log, "image %s is here now: started again", s->plan->image);
-        server_restart(s, "its image is here now");
+        server_restart(s, "its image is here now", AT_ONCE);
     }
 }

@@ -7,7 +7,8 @@
  *             help)
  *   healthy   armed in READY: after a minute the row of failures is forgiven
  *   silent    armed in SILENT: after three health intervals without an answer and without a call
- *             in flight it is restarted */
+ *             in flight it is restarted
+ * (and drain, see server_drain.c) */
 #include "supervisor/server_private.h"
 
 #include <assert.h>
@@ -258,6 +259,9 @@ static void act_rest(struct server *s)
 static void act_end(struct server *s)
 {
     s->p->ending = ENDING_AS_WANTED;
+    if (!s->p->draining && server_drain_begin(s))
+        return;
+    server_drain_end(s);
     if (!s->backend) {   /* STARTING, waiting for the engine */
         if (s->wanted == WANTED_UP)
             begin(s);
@@ -272,6 +276,7 @@ static void act_end(struct server *s)
 
 static void act_kill(struct server *s)
 {
+    server_drain_end(s);
     if (s->backend && s->state != SERVER_STOPPING)
         server_set_state(s, SERVER_STOPPING, s->p->cause);
     s->p->ending = ENDING_AS_WANTED;
@@ -285,6 +290,8 @@ static void act_kill(struct server *s)
 static void act_end_as_wanted(struct server *s)
 {
     s->p->ending = ENDING_AS_WANTED;
+    if (s->p->draining && !s->p->gently)
+        act_end(s);     /* now without waiting */
 }
 
 static void act_unwell(struct server *s)
@@ -334,6 +341,7 @@ static void act_over(struct server *s)
 
 static void act_over_stopping(struct server *s)
 {
+    server_drain_end(s);
     if (s->wanted == WANTED_DOWN) {
         rest(s);
     } else if (s->p->ending == ENDING_AS_FAILURE) {
@@ -376,6 +384,7 @@ static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
         [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
     },
     [SERVER_STOPPING] = {
+        [EV_DRAINED] = act_end,
         [EV_START] = act_end_as_wanted, [EV_STOP] = act_end_as_wanted,
         [EV_RESTART] = act_end_as_wanted,
         [EV_KILL] = act_kill, [EV_OVER] = act_over_stopping,
@@ -397,6 +406,13 @@ void server_fire(struct server *s, enum server_event e)
     action_fn act = actions[s->state][e];
     if (act)
         act(s);
+}
+
+void server_fire_gently(struct server *s, enum server_event e)
+{
+    s->p->gently = true;
+    server_fire(s, e);
+    s->p->gently = false;
 }
 
 /* ---- timers --------------------------------------------------------------------- */
@@ -464,22 +480,30 @@ void server_start(struct server *s)
     server_fire(s, EV_START);
 }
 
-void server_stop(struct server *s, const char *reason)
+static void fire(struct server *s, enum server_event e, enum server_haste haste)
+{
+    if (haste == DRAINED)
+        server_fire_gently(s, e);
+    else
+        server_fire(s, e);
+}
+
+void server_stop(struct server *s, const char *reason, enum server_haste haste)
 {
     s->wanted = WANTED_DOWN;
     s->by_user = s->p->begun = true;
     server_set_cause(s, "%s", reason);
-    server_fire(s, EV_STOP);
+    fire(s, EV_STOP, haste);
 }
 
-void server_restart(struct server *s, const char *reason)
+void server_restart(struct server *s, const char *reason, enum server_haste haste)
 {
     s->wanted = WANTED_UP;
     s->p->begun = true;
     s->failures = 0;
     server_set_cause(s, "%s", reason);
     session_refuse(s->session, NULL);
-    server_fire(s, EV_RESTART);
+    fire(s, EV_RESTART, haste);
 }
 
 void server_kill(struct server *s)
@@ -518,6 +542,7 @@ struct server *server_new(struct fleet *fleet, const struct config_server *confi
     ev_timer_init(&s->p->retry, on_retry, 0., 0.);
     ev_timer_init(&s->p->healthy, on_healthy, 0., 0.);
     ev_timer_init(&s->p->silent, on_silent, 0., 0.);
+    server_drain_init(s);
     s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
     s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
     server_session_new(s);
@@ -566,6 +591,7 @@ void server_free(struct server *s)
     ev_timer_stop(s->fleet->loop, &s->p->retry);
     ev_timer_stop(s->fleet->loop, &s->p->healthy);
     ev_timer_stop(s->fleet->loop, &s->p->silent);
+    server_drain_end(s);
     server_usage_reset(s);
     if (s->backend)
         s->backend->ops->free(s->backend);

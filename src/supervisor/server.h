@@ -99,8 +99,11 @@ void server_sample(struct server *s, int64_t now_ms);
 uint64_t server_run_first_seq(const struct server *s);
 bool server_in_use(const struct server *s, const char *container_id);
 void server_start(struct server *s);
-void server_stop(struct server *s, const char *reason);
-void server_restart(struct server *s, const char *reason);   /* now, whatever the back-off */
+/* Calls in flight end with it, or first (for 10 s at most; new ones wait or are refused). */
+enum server_haste { AT_ONCE, DRAINED };
+void server_stop(struct server *s, const char *reason, enum server_haste haste);
+/* whatever the back-off */
+void server_restart(struct server *s, const char *reason, enum server_haste haste);
 /* SIGKILL now; what is wanted is started again */
 void server_kill(struct server *s);
 

@@ -43,7 +43,7 @@ static void on_updated(void *ctx, const struct fault *f)
     /* Not of a run that is on its way out: it is not ours to want it back. */
     if (s->wanted != WANTED_UP || s->state == SERVER_STOPPING)
         return;
-    server_restart(s, "limits changed");
+    server_restart(s, "limits changed", DRAINED);
 }
 
 static void update_live(struct server *s)
@@ -52,7 +52,7 @@ static void update_live(struct server *s)
         return;
     if (!s->backend->ops->update) {
         server_set_cause(s, "configuration changed");
-        server_fire(s, EV_RESTART);
+        server_fire_gently(s, EV_RESTART);
         return;
     }
     /* Before it runs there is nothing to be refused: it is made with the new ones. */
@@ -74,7 +74,7 @@ static void follow_enabled(struct server *s)
     } else {
         s->wanted = WANTED_DOWN;
         server_set_cause(s, "disabled in the configuration");
-        server_fire(s, EV_STOP);
+        server_fire_gently(s, EV_STOP);
     }
 }
 
@@ -91,7 +91,7 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
         s->failures = 0;
         s->p->ever_ready = false;
         server_set_cause(s, "configuration changed");
-        server_fire(s, EV_RESTART);
+        server_fire_gently(s, EV_RESTART);
     } else if (s->plan->live_hash != live_hash) {
         update_live(s);
     }

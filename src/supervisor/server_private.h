@@ -18,6 +18,7 @@ enum server_event {
     EV_READY,       /* handshake done, or it answers again */
     EV_SILENT,      /* a ping was not answered */
     EV_UNWELL,      /* it runs but is of no use: p->cause says why */
+    EV_DRAINED,     /* calls in flight have ended, or had their time */
     EV_OVER,        /* the run ended: last_end says how */
     SERVER_EVENTS
 };
@@ -29,6 +30,7 @@ struct server_private {
     ev_timer retry;              /* BACKING_OFF, FAILED */
     ev_timer healthy;            /* READY: a minute of it forgives all failures */
     ev_timer silent;             /* SILENT for too long */
+    ev_timer drain;              /* STOPPING, and calls are let end first */
 
     enum server_ending ending;
     char cause[512];             /* of the stop or fault under way; becomes the reason */
@@ -38,6 +40,8 @@ struct server_private {
     bool waits_for_engine;
     bool feeding;                /* the session has a process */
     bool retired, gone;
+    bool gently;                 /* what is fired now lets calls in flight end first */
+    bool draining;               /* … and they do */
     bool updating;               /* the engine was asked to change the limits of the run */
     bool putting_back;           /* … to what they were before it refused others */
     uint64_t runs;
@@ -57,6 +61,15 @@ struct server_private {
 void server_set_state(struct server *s, enum server_state state, const char *reason);
 void server_fire(struct server *s, enum server_event e);
 __attribute__((format(printf, 2, 3))) void server_set_cause(struct server *s, const char *fmt, ...);
+
+/* server_drain.c */
+void server_drain_init(struct server *s);
+/* Whether its end waits for calls in flight: then it is STOPPING, and EV_DRAINED follows. */
+bool server_drain_begin(struct server *s);
+void server_drain_end(struct server *s);
+
+/* Fires it, and lets calls in flight end first where that leads to an end. */
+void server_fire_gently(struct server *s, enum server_event e);
 
 /* server_plan.c: the plan from the configuration as it is; swaps s->plan. */
 void server_replan(struct server *s);

@@ -85,6 +85,11 @@ static void on_stray(void *ctx, const char *p, size_t n, unsigned flags, const c
     logstore_line(s->log, RING_STDOUT, flags, p, n);
 }
 
+static void on_drained(void *ctx)
+{
+    server_fire(ctx, EV_DRAINED);
+}
+
 static void on_catalogue(void *ctx)
 {
     struct server *s = ctx;
@@ -135,6 +140,7 @@ void server_session_new(struct server *s)
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
         .stray = on_stray, .catalogue = on_catalogue, .ended = on_call_ended,
+        .drained = on_drained,
     };
     static uint64_t sessions;
     follow_record(s);

@@ -141,7 +141,10 @@ static void bench_session(enum kind kind, size_t n, long rounds)
 
 static void open_session(struct ev_loop *loop)
 {
-    static const struct session_events events = {on_write, on_phase, on_failed, on_stray, on_catalogue, NULL};
+    static const struct session_events events = {
+        .write = on_write, .phase = on_phase, .handshake_failed = on_failed, .stray = on_stray,
+        .catalogue = on_catalogue,
+    };
     static const char hello[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{}}}\n";
     struct session_config cfg = {.server = "bench"};
 

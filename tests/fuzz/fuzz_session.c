@@ -192,6 +192,8 @@ static void run_acts(struct world *w, char action)
     } else if (action == 'z') {
         session_refuse(w->s, "disabled");
         session_refuse(w->s, NULL);
+    } else if (action == 'g') {
+        session_drain(w->s);
     }
 }
 
@@ -226,8 +228,10 @@ static void client_acts(struct world *w, char action, unsigned arg)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct session_events events = {on_write, on_phase, on_failed, on_stray,
-                                                 on_catalogue, NULL};
+    static const struct session_events events = {
+        .write = on_write, .phase = on_phase, .handshake_failed = on_failed, .stray = on_stray,
+        .catalogue = on_catalogue,
+    };
     struct session_config cfg = {.server = "f", .max_message_bytes = 200};
     static struct ev_loop *loop;
     struct world w = {0};
@@ -237,7 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     w.s = session_new(loop, &cfg, &events, &w);
     for (size_t i = 0; i < size; i++) {
         char action = (char)data[i];
-        if (strchr("udwz", action)) {
+        if (strchr("udwzg", action)) {
             run_acts(&w, action);
         } else if (strchr("hl", action)) {
             server_acts(&w, action, 0);

@@ -21,7 +21,7 @@ struct rig {
     struct buf phases;          /* "handshake ready down(why) " */
     struct buf strays;          /* "[why|text]" */
     struct fault failed;        /* the last handshake_failed */
-    int failures, catalogues;
+    int failures, catalogues, drained;
     int write_errno;            /* != 0: writing fails with it */
     bool free_on_silent;
     bool down_on_failure;
@@ -83,8 +83,15 @@ static inline void rig_catalogue(void *ctx)
     ((struct rig *)ctx)->catalogues++;
 }
 
-static const struct session_events rig_events = {rig_write, rig_phase, rig_failed, rig_stray,
-                                                 rig_catalogue, NULL};
+static inline void rig_drained(void *ctx)
+{
+    ((struct rig *)ctx)->drained++;
+}
+
+static const struct session_events rig_events = {
+    .write = rig_write, .phase = rig_phase, .handshake_failed = rig_failed, .stray = rig_stray,
+    .catalogue = rig_catalogue, .drained = rig_drained,
+};
 
 static inline void rig_open(struct rig *r, const struct session_config *cfg)
 {

@@ -220,7 +220,7 @@ static void test_crashes(void)
     int64_t wait = s->retry_at_ms - clock_mono_ms();
     ok(wait > 700 && wait <= 1000, "a second (%d ms)", (int)wait);
     for (int i = 0; i < 2; i++) {
-        server_restart(s, "restarted by user");
+        server_restart(s, "restarted by user", AT_ONCE);
         is_in(SERVER_STARTING, "restarted by user", "a key press skips it");
         is_int(s->failures, 0, "and forgives");
         exits(fake_of("one"), 1);
@@ -251,20 +251,20 @@ static void test_hopeless(void)
 static void test_stop(void)
 {
     begin(ONE);
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     is_in(SERVER_STOPPING, "stopped by user", "stopped while starting");
     is_int(fake_of("one")->stops, 1, "its run was told");
-    server_restart(s, "restarted by user");
+    server_restart(s, "restarted by user", AT_ONCE);
     is_in(SERVER_STOPPING, "stopped by user", "wanted again meanwhile");
     exits(fake_of("one"), 0);
     is_in(SERVER_STARTING, "stopped by user", "so it begins once the old run is over");
     up(fake_of("one"));
     is_ready();
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     exits(fake_of("one"), 143);
     is_in(SERVER_STOPPED, "stopped by user", "however it ended");
     ok(!s->backend && s->retry_at_ms == 0, "nothing runs, nothing waits");
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     is_in(SERVER_STOPPED, "stopped by user", "twice is fine");
     server_start(s);
     server_kill(s);
@@ -365,7 +365,7 @@ static void test_limits(void)
     up(fake_of("one"));
     is_ready();
     change_limits();
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     refuse_limits(fake_of("one"));
     exits(fake_of("one"), 0);
     is_in(SERVER_STOPPED, "stopped by user", "a refusal does not bring back what was stopped");
@@ -448,7 +448,7 @@ static void test_engine(void)
     ok(s->state == SERVER_BACKING_OFF && strncmp(s->reason, "engine down: ", 13) == 0,
        "without an engine it waits: %s", s->reason);
     ok(s->failures == 0 && made == 0, "nothing it can be blamed for");
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     is_in(SERVER_STOPPED, "stopped by user", "and can be stopped");
     end();
 }

@@ -889,6 +889,38 @@ static void test_infos(void)
     rig_close(&r);
 }
 
+static void test_drain(void)
+{
+    struct reply p = {0}, later = {0};
+    struct rig r;
+
+    rig_open(&r, NULL);
+    start_ready(&r);
+    struct client *c = client_open(r.s, "http", NULL, NULL);
+    sends(c, &p, CALL("1", "a"));
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    session_drain(r.s);
+    is_int(r.drained, 0, "a call is in flight");
+    sends(c, &later, CALL("2", "b"));
+    is_str(next_line(&r), NULL, "a new one is not written");
+    says_result(&r, id, "{}");
+    is_int(p.count, 1, "the call is answered");
+    is_int(r.drained, 1, "and then nobody waits");
+    session_down(r.s, "restarted");
+    is_int(later.count, 0, "the new one waits");
+    start(&r);
+    next_line(&r);     /* the call */
+    finish_start(&r);
+    is_int(r.drained, 1, "it is told once");
+    session_drain(r.s);
+    is_int(r.drained, 1, "the new one is in flight");
+    client_close(c);
+    is_int(r.drained, 2, "whose client goes is not waited for");
+    buf_fini(&p.text);
+    buf_fini(&later.text);
+    rig_close(&r);
+}
+
 int main(void)
 {
     tap_deadline(120);
@@ -915,5 +947,6 @@ int main(void)
     test_strikes();
     test_strikes_of_strays();
     test_infos();
+    test_drain();
     return done_testing();
 }
