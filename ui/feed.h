@@ -83,6 +83,7 @@ struct feed_server {
     char *state_word;               /* as the API spells it */
     char *reason, *last_error, *where, *where_weak, *image, *command, *env, *undo;
     bool wanted_up, enabled;
+    bool asleep;                    /* stopped, and a call starts it */
     int restarts, retry_count, pid, tool_count, tools_shown, config_line;
     int64_t since_ms, up_since_ms, retry_at_ms;
     char *container_id, *container_name;

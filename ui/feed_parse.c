@@ -521,6 +521,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     set_str(&s->env, env_text(json_object_get(o, "env")));
     s->wanted_up = wanted && !strcmp(wanted, "up");
     s->enabled = get_bool(o, "enabled", true);
+    s->asleep = get_bool(o, "asleep", false);
     s->restarts = get_int32(o, "restarts", 0);
     s->retry_count = get_int32(o, "retry_count", 0);
     s->pid = get_int32(o, "pid", 0);

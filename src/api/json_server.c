@@ -197,6 +197,7 @@ static void add_state(json_t *o, const struct server *s)
     json_object_set_new(o, "status", json_string(state));
     json_object_set_new(o, "reason", json_text(s->reason));
     json_object_set_new(o, "wanted", json_string(s->wanted == WANTED_UP ? "up" : "down"));
+    json_object_set_new(o, "asleep", json_boolean(server_is_asleep(s)));
     json_object_set_new(o, "enabled", json_boolean(s->config->enabled != TRI_NO));
     json_object_set_new(o, "connected", json_boolean(ready));
     json_object_set_new(o, "connecting", json_boolean(coming));

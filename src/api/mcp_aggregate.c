@@ -194,14 +194,14 @@ static bool is_ready(const struct server *s)
     return s->state == SERVER_READY || s->state == SERVER_SILENT;
 }
 
-/* Becomes a client of all that are ready, to hear of their changes; true: they are others now. */
+/* Becomes a client of all that are ready, or come when they are called, to hear of their changes; true: they are others now. */
 static bool look_for_ready(struct aggregate *a)
 {
     AUTO_BUF struct buf now = BUF_INIT;
 
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
-        if (!is_ready(s))
+        if (!is_ready(s) && !server_is_asleep(s))
             continue;
         aggregate_member(a, s);
         buf_add_str(&now, s->name);

@@ -249,8 +249,10 @@ static void ask_all(struct aggregate *a, struct gather *g, const struct envelope
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
         struct span cursor = cursors->len ? cursor_of(cursors, s->name) : (struct span){0};
-        if (!(s->state == SERVER_READY || s->state == SERVER_SILENT) ||
-            !session_has_capability(s->session, lists[g->list].capability) ||
+        /* Of one that sleeps the tools are known, and nothing else is worth waking it. */
+        bool there = s->state == SERVER_READY || s->state == SERVER_SILENT ||
+                     (server_is_asleep(s) && g->list == 0);
+        if (!there || !session_has_capability(s->session, lists[g->list].capability) ||
             (cursors->len && !cursor.n))
             continue;
         struct page *pg = add_page(a, g, i);

@@ -89,7 +89,8 @@ static void server_row(struct grid *t, json_t *s)
     grid_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));
     count_cell(t, doc_int(s, "restarts", -1));
     up_cell(t, s, state);
-    if (*reason && strcmp(state, "ready") != 0 && strcmp(state, "stopped") != 0)
+    bool resting = !strcmp(state, "stopped") && !doc_true(s, "asleep");
+    if (*reason && strcmp(state, "ready") != 0 && !resting)
         grid_note(t, reason);
 }
 

@@ -65,6 +65,11 @@ static const struct key_doc table[] = {
      "from its start to its answer to `initialize`"},
     {SERVER, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"", "between pings"},
     {SERVER, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"", "for one call"},
+    {SERVER, "start", "`\"eager\"` or `\"lazy\"`", "\"eager\"", NULL, "\"lazy\"",
+     "lazy: it is started by the first call; its tools are listed from what it had last time, and "
+     "when that is not known the first client starts it"},
+    {SERVER, "idle_stop", "duration", NULL, "never", "\"10m\"",
+     "stopped when no call came for so long; a call starts it again and waits for it"},
     {SERVER, "enabled_tools", "array of strings", NULL, "all tools", "[\"git_log\"]",
      "the only tools that clients see and can call; empty: all. A change counts at once, without a restart"},
     {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",

@@ -67,6 +67,9 @@ void iso_settings_fini(struct iso_settings *iso);
 /* Of MCP, not of the transport: "mcp_protocol". */
 enum mcp_protocol { MCP_PROTOCOL_AUTO, MCP_PROTOCOL_LEGACY, MCP_PROTOCOL_MODERN };
 
+/* When it is started: with mcptop, or by its first call. */
+enum start_mode { START_EAGER, START_LAZY };
+
 struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
@@ -88,6 +91,8 @@ struct config_server {
     int64_t health_interval_ms;  /* 0 = default (30 s) */
     int64_t call_timeout_ms;     /* 0 = default (2 min) */
     enum mcp_protocol mcp_protocol;
+    enum start_mode start;
+    int64_t idle_stop_ms;        /* 0 = never */
     struct strvec enabled_tools, disabled_tools;
 };
 

@@ -105,6 +105,9 @@ static void set_list(struct session *s, int count, const char *p, size_t n, bool
 {
     struct catalogue *cat = &s->catalogue;
 
+    bool other = s->listed_asleep && known &&
+                 (cat->tools.len != n + 2 || memcmp(cat->tools.data + 1, p, n) != 0);
+    s->listed_asleep = s->listed_asleep && !known;
     buf_fini(&cat->tools);
     cat->count = count;
     if (known) {
@@ -114,6 +117,14 @@ static void set_list(struct session *s, int count, const char *p, size_t n, bool
         buf_add_char(&cat->tools, ']');
     }
     tools_listed(s);
+    /* Who was given the list of its last run has another one now. */
+    if (other)
+        tools_tell_changed(s);
+}
+
+void catalogue_restore(struct session *s, int count, struct span elements)
+{
+    set_list(s, count, elements.p, elements.n, true);
 }
 
 /* Adds the elements of a page. -1 when `tools` is no array. */

@@ -119,6 +119,7 @@ void handshake_go_on(struct session *s)
     if (!s->modern)
         session_write_text(s, done, sizeof(done) - 1, NULL);
     s->open = true;
+    s->nap = NAP_NOT;
     handshake_expect(s, "tools/list");
     logging_update(s);
     subscriptions_again(s);

@@ -63,6 +63,8 @@ void session_leave(struct session *s)
         router_next_turn(s);
     if (s->entered == 1 && s->drain == DRAIN_WAITS && !s->doomed)
         look_drained(s);
+    if (s->entered == 1 && s->nap == NAP_ASLEEP && !s->doomed)
+        asleep_look(s);
     if (!--s->entered && s->doomed)
         destroy(s);
 }
@@ -92,7 +94,7 @@ const char *session_waits_for(const struct session *s, struct buf *out)
     else if (s->phase == SESSION_HANDSHAKE)
         buf_add_str(out, "it is starting");
     else
-        buf_add_str(out, s->cause ? s->cause : "it is not running");
+        buf_add_str(out, s->cause ? s->cause : s->nap ? "it is being woken" : "it is not running");
     return buf_str(out);
 }
 

@@ -81,6 +81,8 @@ struct session_events {
     /* After session_drain, once, also at once: no client waits for the server any more. May be
      * NULL. */
     void (*drained)(void *ctx);
+    /* A request has to wait for a server that is asleep: once after session_sleep. May be NULL. */
+    void (*wanted)(void *ctx);
 };
 
 struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
@@ -100,6 +102,17 @@ void session_undelivered(struct session *s, size_t bytes);
 void session_down(struct session *s, const char *cause);
 /* Until the run ends new calls are held; those in flight go on. */
 void session_drain(struct session *s);
+/* It is down on purpose and comes when it is wanted (between session_down and the next session_up):
+ * clients are welcomed, and its tools listed, from what is known. */
+void session_sleep(struct session *s, bool asleep);
+/* What an earlier session knew of the same server, by session_get_init and session_get_tools. -1:
+ * it is broken, or something is known already. */
+int session_restore(struct session *s, bool modern, struct span init, struct span tools);
+const char *session_get_init(const struct session *s, size_t *ret_n, bool *ret_modern);
+/* Some client waits for it, or watches what it has. */
+bool session_is_used(const struct session *s);
+/* When the last request for the server came (monotonic); 0 = none yet. */
+int64_t session_get_used_ms(const struct session *s);
 /* Why calls have to wait now ("exited 3, retry in 4 s"; "" = unknown); for the error of a call
  * whose hold deadline passes: server "x" is not ready: CAUSE; waited 30 s. A new run forgets it. */
 void session_set_cause(struct session *s, const char *cause);

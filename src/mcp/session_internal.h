@@ -5,6 +5,7 @@
  *   handshake.c  initialize towards the server, and towards clients from its cached result
  *   catalogue.c  tools/list with its pages, and again after list_changed
  *   tools.c      the user's rules which tools clients get
+ *   asleep.c     what is served while the server sleeps
  *   call.c       the table of open requests: ids, deadlines, answers, figures
  *   router.c     clients and what they send
  *   relay.c      what the server sends: replies, progress, notifications
@@ -202,6 +203,9 @@ struct session {
     bool running;                        /* between session_up and session_down */
     bool open;                           /* initialized: calls may be written */
     enum { DRAIN_NOT, DRAIN_WAITS, DRAIN_DONE } drain;   /* see session_drain */
+    enum { NAP_NOT, NAP_ASLEEP, NAP_WAKES } nap;     /* see session_sleep */
+    bool listed_asleep;                  /* clients have a list that may be old */
+    int64_t used_ms;                     /* the last request for the server came; 0 = none */
     bool feeding;                        /* inside session_feed: the frame's bytes are in use */
     /* freed inside a callback: goes when the last entry is left */
     bool doomed;
@@ -299,6 +303,7 @@ unsigned handshake_features(struct span capabilities);
 extern const char modern_version[];                          /* PROTOCOL_MODERN */
 
 /* ---- which tools clients get (tools.c) ---- */
+void tools_tell_changed(struct session *s);                  /* list_changed, to all clients */
 void tools_listed(struct session *s);                        /* the catalogue was set */
 /* The reply to tools/list without what is hidden: e itself where nothing is, else *own over text. */
 const struct envelope *tools_cut(const struct session *s, const struct call *k,
@@ -306,8 +311,15 @@ const struct envelope *tools_cut(const struct session *s, const struct call *k,
 /* Whether it was a call of a tool that is hidden, and was refused. */
 bool tools_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 
+/* ---- a server that sleeps (asleep.c) ---- */
+void asleep_look(struct session *s);                         /* is it wanted? */
+/* Whether it was answered from what is known. */
+bool asleep_answers(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+
 void catalogue_init(struct session *s);
 void catalogue_fini(struct session *s);
+/* of an earlier session: the elements, without the brackets */
+void catalogue_restore(struct session *s, int count, struct span elements);
 void catalogue_read(struct session *s);
 void catalogue_changed(struct session *s);                   /* the server said so */
 void catalogue_stop(struct session *s);                      /* the run is over; the list stays */

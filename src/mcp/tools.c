@@ -89,12 +89,18 @@ static void refuse_waiting(struct session *s, struct call_list *list)
     }
 }
 
-void session_set_tool_filter(struct session *s, const struct tool_filter *filter)
+void tools_tell_changed(struct session *s)
 {
     static const char changed[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}";
     struct envelope e;
 
+    if (!envelope_scan(changed, sizeof(changed) - 1, &e, NULL))
+        relay_tell_all(s, &e);
+}
+
+void session_set_tool_filter(struct session *s, const struct tool_filter *filter)
+{
     if (tool_filter_equal(&s->filter, filter))
         return;
     session_enter(s);
@@ -102,8 +108,8 @@ void session_set_tool_filter(struct session *s, const struct tool_filter *filter
     count_shown(s);
     refuse_waiting(s, &s->held);
     refuse_waiting(s, &s->queued);
-    if (s->init && !envelope_scan(changed, sizeof(changed) - 1, &e, NULL))
-        relay_tell_all(s, &e);
+    if (s->init)
+        tools_tell_changed(s);
     session_leave(s);
 }
 

@@ -522,6 +522,7 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     fl->log_dir = xstrdup(options->log_dir);
     fl->record_dir = options->record_dir ? xstrdup(options->record_dir) : NULL;
     fl->instance = xstrdup(options->instance);
+    fl->state_dir = options->state_dir ? xstrdup(options->state_dir) : NULL;
     fl->backend = options->backend ? options->backend : backend_new;
     fl->random = (uint64_t)clock_mono_ns() ^ (uint64_t)clock_wall_ms() << 20;
     fl->traffic = traffic_new(fleet_random(fl));
@@ -570,5 +571,6 @@ void fleet_free(struct fleet *fl)
     free(fl->log_dir);
     free(fl->record_dir);
     free(fl->instance);
+    free(fl->state_dir);
     free(fl);
 }

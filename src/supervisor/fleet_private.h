@@ -18,6 +18,7 @@ struct fleet {
     char *config_path, *log_dir, *instance;
     char *record_dir;                  /* NULL = nothing is recorded */
     struct traffic *traffic;
+    char *state_dir;                   /* tool_store.c; NULL = nothing is kept */
     backend_new_fn backend;
 
     /* fleet_config.c */

@@ -103,6 +103,7 @@ void server_set_state(struct server *s, enum server_state state, const char *rea
         s->retry_at_ms = 0;
         p->waits_for_engine = false;
     }
+    server_sleep_watch(s);
     if (state != from)
         log_state(s, from);
     if (ready || (state != from && (state == SERVER_BACKING_OFF || state == SERVER_FAILED ||
@@ -122,6 +123,8 @@ static void tell_session_why(struct server *s)
 static void rest(struct server *s)
 {
     char why[600];
+    s->p->asleep = false;
+    session_sleep(s->session, false);
     snprintf(why, sizeof why, "server %s is not running: %s", s->name, s->p->cause);
     session_refuse(s->session, why);
     if (s->p->retired)
@@ -171,6 +174,7 @@ static void begin(struct server *s)
     session_refuse(s->session, NULL);
     switch (server_run_begin(s)) {
     case RUN_BEGUN:
+        s->p->asleep = false;
         server_set_state(s, SERVER_STARTING, NULL);
         tell_session_why(s);
         break;
@@ -274,6 +278,15 @@ static void act_end(struct server *s)
     s->backend->ops->stop(s->backend);
 }
 
+static void act_wake(struct server *s)
+{
+    if (!s->p->asleep)
+        return;
+    s->failures = 0;
+    snprintf(s->reason, sizeof s->reason, "a call came");
+    begin(s);
+}
+
 static void act_kill(struct server *s)
 {
     server_drain_end(s);
@@ -344,6 +357,8 @@ static void act_over_stopping(struct server *s)
     server_drain_end(s);
     if (s->wanted == WANTED_DOWN) {
         rest(s);
+    } else if (s->p->asleep) {
+        server_lie_down(s);
     } else if (s->p->ending == ENDING_AS_FAILURE) {
         char reason[sizeof s->p->cause];
         snprintf(reason, sizeof reason, "%s", s->p->cause);
@@ -361,6 +376,7 @@ typedef void (*action_fn)(struct server *s);
 static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
     [SERVER_STOPPED] = {
         [EV_START] = act_begin_afresh, [EV_RESTART] = act_begin_afresh, [EV_STOP] = act_rest,
+        [EV_WAKE] = act_wake,
     },
     [SERVER_PULLING] = {
         [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill,
@@ -377,7 +393,7 @@ static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
     },
     [SERVER_READY] = {
         [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_SILENT] = act_silent,
-        [EV_UNWELL] = act_unwell, [EV_OVER] = act_over,
+        [EV_UNWELL] = act_unwell, [EV_OVER] = act_over, [EV_DOZE] = act_end,
     },
     [SERVER_SILENT] = {
         [EV_STOP] = act_end, [EV_RESTART] = act_end, [EV_KILL] = act_kill, [EV_READY] = act_ready,
@@ -473,43 +489,12 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
 
 void server_start(struct server *s)
 {
+    s->p->asleep = false;
     s->wanted = WANTED_UP;
     s->by_user = s->p->begun = true;
     server_set_cause(s, "started by user");
     session_refuse(s->session, NULL);
     server_fire(s, EV_START);
-}
-
-static void fire(struct server *s, enum server_event e, enum server_haste haste)
-{
-    if (haste == DRAINED)
-        server_fire_gently(s, e);
-    else
-        server_fire(s, e);
-}
-
-void server_stop(struct server *s, const char *reason, enum server_haste haste)
-{
-    s->wanted = WANTED_DOWN;
-    s->by_user = s->p->begun = true;
-    server_set_cause(s, "%s", reason);
-    fire(s, EV_STOP, haste);
-}
-
-void server_restart(struct server *s, const char *reason, enum server_haste haste)
-{
-    s->wanted = WANTED_UP;
-    s->p->begun = true;
-    s->failures = 0;
-    server_set_cause(s, "%s", reason);
-    session_refuse(s->session, NULL);
-    fire(s, EV_RESTART, haste);
-}
-
-void server_kill(struct server *s)
-{
-    server_set_cause(s, "killed by user");
-    server_fire(s, EV_KILL);
 }
 
 void server_engine_changed(struct server *s)
@@ -543,6 +528,7 @@ struct server *server_new(struct fleet *fleet, const struct config_server *confi
     ev_timer_init(&s->p->healthy, on_healthy, 0., 0.);
     ev_timer_init(&s->p->silent, on_silent, 0., 0.);
     server_drain_init(s);
+    server_sleep_init(s);
     s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
     s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
     server_session_new(s);
@@ -555,6 +541,10 @@ void server_begin(struct server *s)
     if (s->p->begun)
         return;
     s->p->begun = true;
+    if (s->wanted == WANTED_UP && server_starts_lazily(s)) {
+        server_lie_down_lazily(s);
+        return;
+    }
     if (s->wanted == WANTED_UP) {
         begin(s);
         return;
@@ -592,6 +582,7 @@ void server_free(struct server *s)
     ev_timer_stop(s->fleet->loop, &s->p->healthy);
     ev_timer_stop(s->fleet->loop, &s->p->silent);
     server_drain_end(s);
+    ev_timer_stop(s->fleet->loop, &s->p->idle);
     server_usage_reset(s);
     if (s->backend)
         s->backend->ops->free(s->backend);

@@ -98,6 +98,8 @@ void server_sample(struct server *s, int64_t now_ms);
 /* where its log of the present (or last) run begins */
 uint64_t server_run_first_seq(const struct server *s);
 bool server_in_use(const struct server *s, const char *container_id);
+/* Stopped though it is wanted: its first call starts it. */
+bool server_is_asleep(const struct server *s);
 void server_start(struct server *s);
 /* Calls in flight end with it, or first (for 10 s at most; new ones wait or are refused). */
 enum server_haste { AT_ONCE, DRAINED };

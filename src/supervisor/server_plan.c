@@ -70,7 +70,10 @@ static void follow_enabled(struct server *s)
         s->wanted = WANTED_UP;
         server_set_cause(s, "enabled in the configuration");
         session_refuse(s->session, NULL);
-        server_fire(s, EV_START);
+        if (s->state == SERVER_STOPPED && server_starts_lazily(s))
+            server_lie_down_lazily(s);
+        else
+            server_fire(s, EV_START);
     } else {
         s->wanted = WANTED_DOWN;
         server_set_cause(s, "disabled in the configuration");
@@ -78,15 +81,30 @@ static void follow_enabled(struct server *s)
     }
 }
 
+/* Asleep because it was lazy, and now it is not. */
+static void follow_start(struct server *s, const struct config_server *before)
+{
+    if (before->start == START_LAZY && !server_starts_lazily(s) && !s->config->idle_stop_ms &&
+        server_is_asleep(s)) {
+        server_set_cause(s, "configuration changed");
+        server_fire(s, EV_START);
+    }
+}
+
 void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed)
 {
+    const struct config_server *before = s->config;
     uint64_t hash = s->plan->hash, live_hash = s->plan->live_hash;
     bool was_idle = s->state == SERVER_STOPPED;
     s->config = config;
     server_replan(s);
     server_session_configure(s);
+    if (before && before->idle_stop_ms != config->idle_stop_ms)
+        server_sleep_watch(s);
     if (enabled_changed)
         follow_enabled(s);
+    else if (before)
+        follow_start(s, before);
     if (s->plan->hash != hash && s->wanted == WANTED_UP && s->p->begun && !was_idle) {
         s->failures = 0;
         s->p->ever_ready = false;

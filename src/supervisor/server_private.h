@@ -16,6 +16,8 @@ enum server_event {
     EV_PULLED,      /* … and here */
     EV_UP,          /* the process or container runs */
     EV_READY,       /* handshake done, or it answers again */
+    EV_DOZE,        /* nobody has used it for too long: p->cause says how long */
+    EV_WAKE,        /* it is asleep, and a client waits for it */
     EV_SILENT,      /* a ping was not answered */
     EV_UNWELL,      /* it runs but is of no use: p->cause says why */
     EV_DRAINED,     /* calls in flight have ended, or had their time */
@@ -30,6 +32,7 @@ struct server_private {
     ev_timer retry;              /* BACKING_OFF, FAILED */
     ev_timer healthy;            /* READY: a minute of it forgives all failures */
     ev_timer silent;             /* SILENT for too long */
+    ev_timer idle;               /* READY, and to be stopped when nobody uses it */
     ev_timer drain;              /* STOPPING, and calls are let end first */
 
     enum server_ending ending;
@@ -41,6 +44,7 @@ struct server_private {
     bool feeding;                /* the session has a process */
     bool retired, gone;
     bool gently;                 /* what is fired now lets calls in flight end first */
+    bool asleep;                 /* wanted, and stopped until a call comes (or on its way there) */
     bool draining;               /* … and they do */
     bool updating;               /* the engine was asked to change the limits of the run */
     bool putting_back;           /* … to what they were before it refused others */
@@ -70,6 +74,14 @@ void server_drain_end(struct server *s);
 
 /* Fires it, and lets calls in flight end first where that leads to an end. */
 void server_fire_gently(struct server *s, enum server_event e);
+
+/* server_sleep.c */
+void server_sleep_init(struct server *s);
+void server_sleep_watch(struct server *s);        /* the state or idle_stop changed */
+bool server_starts_lazily(const struct server *s);
+/* STOPPED until a client waits for it; p->cause says why. */
+void server_lie_down(struct server *s);
+void server_lie_down_lazily(struct server *s);
 
 /* server_plan.c: the plan from the configuration as it is; swaps s->plan. */
 void server_replan(struct server *s);

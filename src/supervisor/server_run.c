@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/fleet_private.h"
+#include "supervisor/tool_store.h"
 
 enum { FETCH_MS = 120 * 1000, DEFAULT_INIT_MS = 30 * 1000, LAST_WORDS_COLUMNS = 200 };
 
@@ -90,9 +91,15 @@ static void on_drained(void *ctx)
     server_fire(ctx, EV_DRAINED);
 }
 
+static void on_wanted(void *ctx)
+{
+    server_fire(ctx, EV_WAKE);
+}
+
 static void on_catalogue(void *ctx)
 {
     struct server *s = ctx;
+    tool_store_save(s);
     fleet_server_changed(s->fleet, s);
 }
 
@@ -140,7 +147,7 @@ void server_session_new(struct server *s)
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
         .stray = on_stray, .catalogue = on_catalogue, .ended = on_call_ended,
-        .drained = on_drained,
+        .drained = on_drained, .wanted = on_wanted,
     };
     static uint64_t sessions;
     follow_record(s);
@@ -364,7 +371,7 @@ enum run_begin server_run_begin(struct server *s)
     s->p->trouble = TROUBLE_NONE;
     s->p->run_seq = ring_next_seq(logstore_get_ring(s->log));
     s->p->ending = ENDING_AS_WANTED;
-    if (s->p->runs++)
+    if (s->p->runs++ && !s->p->asleep)
         s->restarts++;
     snprintf(s->run_id, sizeof s->run_id, "%s.%08x%08x%08x", s->fleet->instance,
              fleet_random(s->fleet), fleet_random(s->fleet),

@@ -179,6 +179,8 @@ void pane_why(const struct view *v, const struct feed_server *s, struct buf *out
         buf_add_str(out, *why ? why : s->state_word);
         if (s->restarts > 0)
             buf_printf(out, " · %d restart%s", s->restarts, s->restarts == 1 ? "" : "s");
+    } else if (s->asleep) {
+        buf_add_str(out, s->reason);
     }
     if (feed_is_bad(s) && s->retry_at_ms > clock_wall_ms() && view_is_live(v))
         buf_printf(out, " · again in %s",

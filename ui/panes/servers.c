@@ -143,7 +143,8 @@ static void put_reason(struct view *v, const struct feed_server *s, const struct
     int x = t->x[C_CPU] + 1;
 
     pane_why(v, s, &why);
-    canvas_put_cut(&v->canvas, x, y, t->x[C_UP] - x - 1, view_is_live(v) ? ST_WARN : ST_DIM,
+    canvas_put_cut(&v->canvas, x, y, t->x[C_UP] - x - 1,
+                   view_is_live(v) && !s->asleep ? ST_WARN : ST_DIM,
                    buf_str(&why));
     put_up(v, s, t, y);
 }
@@ -172,7 +173,7 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
         draw_pull(v, s, t, r, y);
         return;
     }
-    if (height == 1 && has_second_line(s) && !s->usage.known) {
+    if (s->asleep || (height == 1 && has_second_line(s) && !s->usage.known)) {
         put_reason(v, s, t, y);
         return;
     }
