@@ -10,7 +10,7 @@
 #include "api/reply.h"
 #include "base/mem.h"
 
-enum { CALLS_DEFAULT = 100, CALLS_MAX = 1000, SERVER_MAX = 1024 };
+enum { CALLS_DEFAULT = 100, CALLS_MAX = 500, SERVER_MAX = 1024 };
 
 struct listing {
     const struct traffic *traffic;

@@ -14,7 +14,7 @@
 #include "cli/grid.h"
 #include "cli/show.h"
 
-enum { DEFAULT_CALLS = 50, MAX_CALLS = 1000, REPLAY_S = 600, CONTEXT_LINES = 3 };
+enum { DEFAULT_CALLS = 50, MAX_CALLS = 500, REPLAY_S = 600, CONTEXT_LINES = 3 };
 
 static const struct grid_column columns[] = {
     { "TIME", false, 0 },  { "CLIENT", false, 2 }, { "TOOK", true, 0 },  { "OUT", true, 4 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The writing and the reading side of recorded calls. One file is at most FILE_BYTES and is read as
- * a whole when somebody asks: from the page cache that takes a millisecond.
+/* The writing and the reading side of recorded calls. When somebody asks, a server's files (twice
+ * FILE_BYTES at most) are searched from one end to the other: from the page cache that takes a
+ * millisecond or two, and nobody pays for an index while nobody asks.
  *
  * Rotation is log_file's, and so is the deletion of what falls out, outside the loop. */
 #include "supervisor/recorder.h"
@@ -25,6 +26,9 @@ enum {
     TEXT_MAX = 1 << 20,              /* of a call, and of an answer */
     PENDING_MAX = 3 << 20,           /* gathered: then calls are dropped */
     FLUSH_BYTES = 256 << 10,         /* gathered: written in the next turn of the loop */
+    WINDOW = 256 << 10,              /* read at a time */
+    HEAD_MAX = 8192,
+    TEXTS_MAX = 2 * TEXT_MAX + 2,    /* with their line ends */
 };
 static const double FLUSH_S = 0.1;
 static const char MARK[] = "#call ";
@@ -175,27 +179,45 @@ void recorder_free(struct recorder *r)
 
 /* ---- reading ---- */
 
-/* A file of ours, whole; false where there is none that can be read. Caller frees *ret. */
-static bool read_whole(const char *path, char **ret, size_t *ret_n)
+/* A file of ours; -1 where there is none that can be read. */
+static int open_to_read(const char *path, off_t *ret_size)
 {
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
-    size_t n = 0;
 
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > 2 * FILE_BYTES) {
-        close(fd);
-        return false;
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= 2 * FILE_BYTES) {
+        *ret_size = st.st_size;
+        return fd;
     }
-    char *text = xmalloc((size_t)st.st_size + 1);
-    for (ssize_t got = 1; got > 0 && n < (size_t)st.st_size; n += got > 0 ? (size_t)got : 0)
-        got = read(fd, text + n, (size_t)st.st_size - n);
-    close(fd);
-    text[n] = '\0';
-    *ret = text;
-    *ret_n = n;
-    return true;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Told of every line that begins so; true ends it. */
+typedef bool (*place_fn)(void *ctx, int fd, off_t at);
+
+/* One window after another, each with the end of the one before, so that no match is cut. */
+static void each_line(int fd, const char *needle, place_fn fn, void *ctx)
+{
+    AUTO_FREE char *window = xmalloc(WINDOW);
+    size_t len = strlen(needle);
+    off_t at = 0;
+
+    for (;;) {
+        ssize_t n = pread(fd, window, WINDOW, at);
+        if (n < (ssize_t)len)
+            return;
+        for (char *p = window; (p = memmem(p, (size_t)(window + n - p), needle, len)); p++) {
+            /* At the start of a later window: the one before had it whole. */
+            bool begins = p == window ? at == 0 : p[-1] == '\n';
+            if (begins && fn(ctx, fd, at + (p - window)))
+                return;
+        }
+        if (n < WINDOW)
+            return;
+        at += n - (ssize_t)len;
+    }
 }
 
 static struct span line_at(const char *p, const char *end)
@@ -241,35 +263,58 @@ static bool read_head(struct span line, struct call_note *n)
     return true;
 }
 
-/* The call whose head begins at p: false when it is torn. Its text is copied. */
-static bool read_record(const char *p, const char *end, struct record *ret)
+static bool read_note(int fd, off_t at, struct call_note *ret, size_t *ret_head)
 {
-    struct span head = line_at(p, end);
-    struct span request = head.p ? line_at(head.p + head.n + 1, end) : head;
-    struct span result = request.p ? line_at(request.p + request.n + 1, end) : request;
-    struct span note = {p + sizeof MARK - 1, head.n - (sizeof MARK - 1)};
+    char text[HEAD_MAX];
+    ssize_t n = pread(fd, text, sizeof text, at);
+    struct span line = n > 0 ? line_at(text, text + n) : (struct span){NULL, 0};
+    const size_t mark = sizeof MARK - 1;
 
-    if (!result.p || !read_head(note, &ret->note))
+    *ret_head = line.n + 1;
+    return line.n > mark && read_head((struct span){text + mark, line.n - mark}, ret);
+}
+
+/* The two lines behind the head, of n bytes at most; false when they are not whole. */
+static bool read_texts(int fd, off_t at, size_t n, struct record *ret)
+{
+    char *text = xmalloc(n + 1);
+    ssize_t got = pread(fd, text, n, at);
+    struct span request = got > 0 ? line_at(text, text + got) : (struct span){NULL, 0};
+    struct span result = request.p ? line_at(request.p + request.n + 1, text + got) : request;
+
+    if (!result.p) {
+        free(text);
         return false;
-    ret->text = xmalloc(request.n + result.n + 1);
-    memcpy(ret->text, request.p, request.n);
-    memcpy(ret->text + request.n, result.p, result.n);
-    ret->request = (struct span){ret->text, request.n};
-    ret->result = (struct span){ret->text + request.n, result.n};
+    }
+    ret->text = text;
+    ret->request = request;
+    ret->result = result;
     return true;
+}
+
+static bool take_record(void *ctx, int fd, off_t at)
+{
+    struct record *ret = ctx;
+    size_t head, n;
+
+    if (!read_note(fd, at, &ret->note, &head))
+        return false;
+    n = ret->note.bytes_out + ret->note.bytes_in + 2;
+    return (n < TEXTS_MAX && read_texts(fd, at + (off_t)head, n, ret)) ||
+           read_texts(fd, at + (off_t)head, TEXTS_MAX, ret);
 }
 
 static bool find_in(const char *path, const char *needle, struct record *ret)
 {
-    AUTO_FREE char *text = NULL;
-    size_t n, len = strlen(needle);
+    off_t size;
+    int fd = open_to_read(path, &size);
 
-    if (!read_whole(path, &text, &n))
+    ret->text = NULL;
+    if (fd < 0)
         return false;
-    for (char *p = text; (p = memmem(p, n - (size_t)(p - text), needle, len)); p++)
-        if ((p == text || p[-1] == '\n') && read_record(p, text + n, ret))
-            return true;
-    return false;
+    each_line(fd, needle, take_record, ret);
+    close(fd);
+    return ret->text;
 }
 
 int record_find(const char *dir, const char *server, const char *id, struct record *ret,
@@ -293,29 +338,37 @@ void record_fini(struct record *rec)
     rec->text = NULL;
 }
 
-/* From the end backwards. */
+/* Where the last heads of a file are. */
+struct places { off_t *at; size_t limit, n; };
+
+static bool take_place(void *ctx, int fd, off_t at)
+{
+    struct places *pl = ctx;
+
+    (void)fd;
+    pl->at[pl->n++ % pl->limit] = at;
+    return false;
+}
+
 static size_t each_in(const char *path, const char *server, size_t limit, record_fn fn, void *ctx)
 {
-    AUTO_FREE char *text = NULL;
+    struct places pl = {.limit = limit};
     struct call_note note;
-    size_t n, told = 0;
+    size_t told = 0, head;
+    off_t size;
+    int fd = limit ? open_to_read(path, &size) : -1;
 
-    if (!limit || !read_whole(path, &text, &n))
+    if (fd < 0)
         return 0;
-    for (size_t end = n; end && told < limit;) {
-        const char *nl = end > 1 ? memrchr(text, '\n', end - 1) : NULL;
-        size_t at = nl ? (size_t)(nl - text) + 1 : 0;
-        struct span head = {text + at, end - at};
-        end = at;
-        if (head.n <= sizeof MARK || memcmp(head.p, MARK, sizeof MARK - 1) != 0)
-            continue;
-        head.p += sizeof MARK - 1;
-        head.n -= sizeof MARK - 1;
-        if (read_head(head, &note) && strcmp(note.server, server) == 0) {
+    pl.at = xcalloc(limit, sizeof *pl.at);
+    each_line(fd, MARK, take_place, &pl);
+    for (size_t i = pl.n; i && pl.n - i < limit; i--)
+        if (read_note(fd, pl.at[(i - 1) % limit], &note, &head) && strcmp(note.server, server) == 0) {
             fn(ctx, &note);
             told++;
         }
-    }
+    free(pl.at);
+    close(fd);
     return told;
 }
 

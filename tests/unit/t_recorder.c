@@ -186,6 +186,65 @@ static void damaged(struct traffic *t)
     recorder_free(r);
 }
 
+/* Calls around the places where one window of reading ends and the next begins. */
+static void windows(struct traffic *t)
+{
+    enum { CALLS = 400, NEAR = 3 };
+    char id[CALLS][CALL_ID_MAX];
+    int found = 0;
+    struct listed l = {0};
+    char *result = xmalloc(4000);
+    struct recorder *r = recorder_new(loop, dir, "windows");
+    memset(result, 'x', 4000);
+    for (int i = 0; i < CALLS; i++)
+        call_note_id(record(t, r, "windows", "{}", result, 2000 + (size_t)i * NEAR), id[i], CALL_ID_MAX);
+    recorder_free(r);
+    for (int i = 0; i < CALLS; i++) {
+        struct record rec;
+        if (record_find(dir, "windows", id[i], &rec, NULL) == 0) {
+            found += rec.result.n == 2000 + (size_t)i * NEAR;
+            record_fini(&rec);
+        }
+    }
+    is_int(found, CALLS, "every call is found, wherever it lies");
+    record_each(dir, "windows", 2 * CALLS, take, &l);
+    is_int(l.n, CALLS, "and listed");
+    free(result);
+}
+
+/* Whatever stands in a file, it is read without harm. */
+static void rubbish(struct traffic *t)
+{
+    char id[CALL_ID_MAX];
+    unsigned seed = 4711;
+    struct recorder *r = recorder_new(loop, dir, "rubbish");
+    AUTO_FREE char *path = in_dir("server-rubbish.log");
+    for (int i = 0; i < 5; i++)
+        call_note_id(record(t, r, "rubbish", "{\"a\":1}", "{\"b\":2}", 7), id, sizeof id);
+    recorder_free(r);
+    char text[4096];
+    FILE *f = fopen(path, "re");
+    size_t n = fread(text, 1, sizeof text, f), read_back = 0;
+    fclose(f);
+    for (int round = 0; round < 300; round++) {
+        struct record rec;
+        struct listed l = {0};
+        char bad[sizeof text];
+        memcpy(bad, text, n);
+        for (int i = 0; i < 1 + round % 8; i++)
+            bad[(size_t)rand_r(&seed) % n] = "\n#{}\"\\0,: \xff"[rand_r(&seed) % 12];
+        f = fopen(path, "we");
+        fwrite(bad, 1, n - (size_t)rand_r(&seed) % 50, f);
+        fclose(f);
+        record_each(dir, "rubbish", 10, take, &l);
+        if (record_find(dir, "rubbish", id, &rec, NULL) == 0) {
+            read_back++;
+            record_fini(&rec);
+        }
+    }
+    ok(read_back < 300, "damaged files are read without harm");
+}
+
 int main(void)
 {
     tap_deadline(60);
@@ -200,6 +259,8 @@ int main(void)
     rotates(t);
     bounds(t);
     damaged(t);
+    windows(t);
+    rubbish(t);
     traffic_free(t);
     ev_loop_destroy(loop);
     AUTO_FREE char *rm = xasprintf("rm -rf %s", top);
