@@ -19,6 +19,9 @@ enum change_applied fleet_change_follows(const struct server *s, const struct pl
         return CHANGE_NONE;
     if (p->hash != s->plan->hash)
         return CHANGE_RESTART;
+    if (server_is_waiting(s) &&
+        (p->pull_policy != s->plan->pull_policy || p->live_hash != s->plan->live_hash))
+        return CHANGE_RESTART;
     return p->live_hash != s->plan->live_hash && fleet_edit_is_running(s) ? CHANGE_LIVE
                                                                           : CHANGE_NONE;
 }

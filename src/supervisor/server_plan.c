@@ -91,10 +91,17 @@ static void follow_start(struct server *s, const struct config_server *before)
     }
 }
 
+bool server_is_waiting(const struct server *s)
+{
+    return s->wanted == WANTED_UP &&
+        (s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED);
+}
+
 void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed)
 {
     const struct config_server *before = s->config;
     uint64_t hash = s->plan->hash, live_hash = s->plan->live_hash;
+    enum pull_policy pull = s->plan->pull_policy;
     bool was_idle = s->state == SERVER_STOPPED;
     s->config = config;
     server_replan(s);
@@ -105,12 +112,15 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
         follow_enabled(s);
     else if (before)
         follow_start(s, before);
-    if (s->plan->hash != hash && s->wanted == WANTED_UP && s->p->begun && !was_idle) {
+    bool other_limits = s->plan->live_hash != live_hash;
+    bool other_start = server_is_waiting(s) && (other_limits || s->plan->pull_policy != pull);
+    if ((s->plan->hash != hash || other_start) && s->wanted == WANTED_UP && s->p->begun &&
+        !was_idle) {
         s->failures = 0;
         s->p->ever_ready = false;
         server_set_cause(s, "configuration changed");
         server_fire_gently(s, EV_RESTART);
-    } else if (s->plan->live_hash != live_hash) {
+    } else if (other_limits) {
         update_live(s);
     }
     fleet_server_changed(s->fleet, s);

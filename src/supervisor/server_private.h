@@ -85,6 +85,8 @@ void server_lie_down_lazily(struct server *s);
 
 /* server_plan.c: the plan from the configuration as it is; swaps s->plan. */
 void server_replan(struct server *s);
+/* For its next try: then a change of limits or of pull_policy is a reason to make it now. */
+bool server_is_waiting(const struct server *s);
 
 /* server_run.c */
 enum run_begin { RUN_BEGUN, RUN_WAITS_FOR_ENGINE, RUN_ENGINE_DOWN };

@@ -382,6 +382,37 @@ static void test_limits(void)
     end();
 }
 
+/* A server that waits for its next try need not, once what it failed by may be mended. */
+static void test_change_frees(void)
+{
+    begin(ONE);
+    struct run_end cannot = { .code = -1, .never_started = true };
+    fault_set(&cannot.why, FAULT_CONFIG, "image x is not here");
+    over(fake_of("one"), cannot);
+    fleet_reload(fleet);
+    is_in(SERVER_FAILED, "image x is not here", "the same again");
+    s->plan->pull_policy = PULL_NEVER;
+    fleet_reload(fleet);
+    is_in(SERVER_STARTING, "configuration changed", "another pull_policy: tried at once");
+    exits(fake_of("one"), 137);
+    is_str(server_state_name(s->state), "backing-off", "it fails");
+    change_limits();
+    is_in(SERVER_STARTING, "configuration changed", "other limits: tried at once");
+    up(fake_of("one"));
+    is_ready();
+    int before = made;
+    s->plan->pull_policy = PULL_NEVER;
+    fleet_reload(fleet);
+    is_int(made, before, "what runs has its image: no restart");
+    is_in(SERVER_READY, "", "none at all");
+    server_stop(s, "stopped by user");
+    exits(fake_of("one"), 0);
+    s->plan->pull_policy = PULL_NEVER;
+    fleet_reload(fleet);
+    is_in(SERVER_STOPPED, "stopped by user", "what is stopped stays so");
+    end();
+}
+
 static void test_comes_back(void)
 {
     begin(ONE);
@@ -471,6 +502,7 @@ int main(void)
     test_silent();
     test_configuration();
     test_limits();
+    test_change_frees();
     test_comes_back();
     test_shutdown();
     test_shutdown_is_bounded();
