@@ -405,7 +405,7 @@ static void test_change_frees(void)
     fleet_reload(fleet);
     is_int(made, before, "what runs has its image: no restart");
     is_in(SERVER_READY, "", "none at all");
-    server_stop(s, "stopped by user");
+    server_stop(s, "stopped by user", AT_ONCE);
     exits(fake_of("one"), 0);
     s->plan->pull_policy = PULL_NEVER;
     fleet_reload(fleet);
