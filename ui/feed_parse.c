@@ -87,6 +87,18 @@ static json_t *worst_problem(json_t *problems)
     return json_array_get(problems, 0);
 }
 
+/* The line and the key's last word stand before the text. */
+static void take_problem_place(struct feed_status *st, json_t *problem)
+{
+    AUTO_FREE char *key = NULL;
+    const char *dot;
+
+    feed_take_str(&key, problem, "key");
+    dot = strrchr(key, '.');
+    set_str(&st->problem, xasprintf("line %lld: %s%s%s", (long long)get_int(problem, "line", 0),
+                                    dot ? dot + 1 : key, *key ? ": " : "", st->problem));
+}
+
 static void parse_isolation(struct feed_isolation *i, json_t *o)
 {
     feed_take_str(&i->memory, o, "memory_limit");
@@ -120,8 +132,7 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     feed_take_str(&st->config_path, config, "path");
     feed_take_str(&st->problem, problem, "text");
     if (get_int(problem, "line", 0) > 0)
-        set_str(&st->problem,
-                xasprintf("line %lld: %s", (long long)get_int(problem, "line", 0), st->problem));
+        take_problem_place(st, problem);
     parse_isolation(&st->isolation, json_object_get(o, "isolation"));
     st->pid = get_int32(o, "pid", 0);
     st->started_ms = get_int(o, "started_wall_ms", 0);

@@ -203,12 +203,14 @@ static void add_candidate(struct strvec *found, const char *word, const char *pr
 
 static void candidates(const struct view *v, const char *prefix, bool first, struct strvec *found)
 {
+    if (!first && !strncmp(v->line.text, "theme ", 6)) {
+        for (unsigned i = 0; theme_at(i); i++)
+            add_candidate(found, theme_at(i)->name, prefix);
+        return;
+    }
     if (!first) {
         for (size_t i = 0; i < v->feed.server_count; i++)
             add_candidate(found, v->feed.servers[i]->name, prefix);
-        if (!strncmp(v->line.text, "theme ", 6))
-            for (unsigned i = 0; theme_at(i); i++)
-                add_candidate(found, theme_at(i)->name, prefix);
         return;
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)

@@ -252,7 +252,8 @@ static void on_server_removed(void *ctx, const char *name)
         for (struct log_cursor *c = sub->logs; c; c = c->after)
             if (strcmp(c->server, name) == 0)
                 c->next = 1;     /* should it come back, its log begins anew */
-    if (anybody(hub))
+    /* The end of the supervisor takes none out of the configuration: views keep what they show. */
+    if (anybody(hub) && !fleet_is_stopping(hub->api->fleet))
         broadcast_json(hub, "server_removed", json_pack("{s:o}", "name", json_text(name)));
 }
 
@@ -324,11 +325,12 @@ static void usage_row(struct buf *b, const struct server *s)
                (unsigned long long)st.errors, st.in_flight, (long long)st.p95_us,
                (long long)st.last_ping_us);
     if (u->known)
-        buf_printf(b, ",%lld,%lld,%lld,%.0f,%.0f,%.0f]", (long long)u->memory_high_bytes,
+        buf_printf(b, ",%lld,%lld,%lld,%.0f,%.0f,%.0f", (long long)u->memory_high_bytes,
                    (long long)u->io_read_bytes, (long long)u->io_write_bytes, u->pressure_cpu,
                    u->pressure_memory, u->pressure_io);
     else
-        buf_add_str(b, ",-1,-1,-1,-1,-1,-1]");
+        buf_add_str(b, ",-1,-1,-1,-1,-1,-1");
+    buf_printf(b, ",%lld,%lld]", (long long)st.p50_us, (long long)st.p99_us);
 }
 
 /* True when the row differs from the one sent last. */

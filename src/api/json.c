@@ -179,8 +179,16 @@ json_t *json_containers(const struct fleet *fl)
 {
     json_t *a = json_array();
 
-    for (size_t i = 0; i < fleet_container_count(fl); i++)
-        json_array_append_new(a, json_container(fleet_container_at(fl, i)));
+    for (size_t i = 0; i < fleet_container_count(fl); i++) {
+        const struct fleet_container *c = fleet_container_at(fl, i);
+        const struct server *s = c->in_use ? fleet_find(fl, c->server) : NULL;
+        json_t *doc = json_container(c);
+        if (s && s->usage.known) {
+            json_object_set_new(doc, "cpu", json_real(s->usage.cpu_percent));
+            json_object_set_new(doc, "memory", json_integer((json_int_t)s->usage.memory_bytes));
+        }
+        json_array_append_new(a, doc);
+    }
     return a;
 }
 

@@ -64,7 +64,8 @@ static void server_row(struct grid *t, json_t *s)
 {
     char text[32];
     const char *state = doc_str(s, "state"), *image = doc_str(s, "image"),
-               *reason = doc_str(s, "reason");
+               *found = doc_str(s, "diagnostic.user_message"),
+               *reason = *found ? found : doc_str(s, "reason");
     double cpu = doc_real(s, "usage.cpu", -1);
     bool idle = !json_is_object(doc_get(s, "usage"));
     grid_row(t);
@@ -258,6 +259,14 @@ static void print_isolation(json_t *d)
         linef("", "! %s", doc_str(d, "isolation.warning"));
 }
 
+static void print_config(json_t *d)
+{
+    int errors = (int)doc_int(d, "config.errors", 0), warnings = (int)doc_int(d, "config.warnings", 0);
+    linef("config", "%s: %d error%s, %d warning%s%s", doc_str(d, "config.path"), errors,
+          errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s",
+          errors ? "; the running configuration stays" : "");
+}
+
 static void print_status(json_t *d)
 {
     char up[32], size[32];
@@ -271,15 +280,15 @@ static void print_status(json_t *d)
           (int)doc_int(d, "servers.stopped", 0));
     print_isolation(d);
     line("socket", doc_str(d, "socket"));
-    linef("listen", "%s%s%s", *listen ? listen : "none", *listen_error ? ": " : "", listen_error);
+    /* The sentence names the address. */
+    line("listen", *listen_error ? listen_error : *listen ? listen : "none");
     print_engine(d);
     if (*doc_str(d, "data_dir"))
         line("data", doc_str(d, "data_dir"));
     line("logs", doc_str(d, "log_dir"));
     linef("loop", "longest turn %.2f ms, %d over 10 ms", doc_real(d, "loop.longest_turn_ms", 0),
           (int)doc_int(d, "loop.long_turns", 0));
-    linef("config", "%s: %d errors, %d warnings", doc_str(d, "config.path"),
-          (int)doc_int(d, "config.errors", 0), (int)doc_int(d, "config.warnings", 0));
+    print_config(d);
     print_problems(doc_get(d, "config.problems"), doc_str(d, "config.path"));
 }
 
@@ -330,9 +339,7 @@ int verb_reload(struct cli *c)
     if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
         return cli_fail(&f);
     int errors = (int)doc_int(status, "config.errors", 0);
-    linef("config", "%s: %d errors, %d warnings%s", doc_str(status, "config.path"), errors,
-          (int)doc_int(status, "config.warnings", 0),
-          errors ? "; the running configuration stays" : "");
+    print_config(status);
     print_problems(doc_get(status, "config.problems"), doc_str(status, "config.path"));
     json_decref(status);
     return errors ? EXIT_REFUSED : EXIT_OK;

@@ -103,7 +103,7 @@ bool cause_of_engine(const struct symptoms *s, struct findings *fs)
     struct finding *f = findings_add(
         fs, denied ? FIND_NO_PERMISSION : FIND_DAEMON_DOWN, s->name, denied
         ? "the engine's socket does not admit this user: %s"
-        : "no container engine answers: %s", why);
+        : "%s", why);
     finding_evidence(f, "engine", 0, "%s", why);
     if (denied)
         finding_step(f, "sudo usermod -aG docker \"$USER\", then log in again");

@@ -101,7 +101,9 @@ static void of_leftovers(const struct fleet *fl, struct findings *out)
         first = first ? first : c;
         n++;
     }
-    if (!first)
+    /* What was seen before the engine went down may have ended with it. */
+    const struct engine *e = fleet_get_engine(fl);
+    if (!first || !e || engine_get_state(e) != ENGINE_UP)
         return;
     struct finding *f = findings_add(out, FIND_ORPHANS, "",
                                      "%zu running container%s that nobody uses any more: %s", n,

@@ -202,7 +202,7 @@ static int check_memory(const struct server *s, const struct plan *p, struct fau
         p->memory_bytes == s->plan->memory_bytes || p->memory_bytes >= s->usage.memory_bytes)
         return 0;
     return fault_set(f, FAULT_CONFLICT,
-                     "memory %s is below what %s uses now (%s): choose more, or stop it first",
+                     "memory %s is below what %s uses now (%s): more, or stop it first",
                      text_size(p->memory_bytes, want, sizeof want), s->name,
                      text_size(s->usage.memory_bytes, used, sizeof used));
 }

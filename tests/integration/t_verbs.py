@@ -62,7 +62,7 @@ def test_look(t):
     table = m.cli("ls", check=0).stdout
     t.has(table, r"^NAME +STATE +WHERE +IMAGE +CPU% +MEM +LIMIT +TOOLS +CALLS +ERR +P95 +RST +UP$", "the columns")
     t.has(table, r"^echo +\* ready +host +- ", "a ready server")
-    t.has(table, r"^dies +! (backing-off|failed) .*\n    exited 3: goodbye$", "a failed one, and why")
+    t.has(table, r"^dies +! (backing-off|failed) .*\n    ended before initialize \(exit 3\): goodbye$", "a failed one, and why")
     t.has(table, r"^off +- stopped ", "a disabled one")
     t.ok("\033" not in table, "no escape sequence off a terminal")
     t.has(m.cli(check=0).stdout, r"^NAME +STATE .*\necho +\* ready ", "mcptop alone is the table, once, off a terminal")

@@ -43,6 +43,10 @@ static void container_row(struct view *v, const struct table *t, const struct fe
                           int y)
 {
     char text[32];
+    const struct feed_server *s = c->in_use ? feed_find(&v->feed, c->server) : NULL;
+    const struct feed_usage *u = s && s->usage.known ? &s->usage : NULL;
+    int64_t memory = u ? u->memory : c->memory;
+    double cpu = u ? u->cpu : c->cpu;
 
     table_put(&v->canvas, t, K_SERVER, y, ST_BOLD, *c->server ? c->server : "-");
     table_put(&v->canvas, t, K_STATE, y, !strcmp(c->state, "running") ? ST_OK : ST_DIM, c->state);
@@ -51,10 +55,10 @@ static void container_row(struct view *v, const struct table *t, const struct fe
     table_put(&v->canvas, t, K_IMAGE, y, ST_DIM, c->image);
     table_put(&v->canvas, t, K_AGE, y, ST_DIM,
               c->created_ms ? pane_span(clock_wall_ms() - c->created_ms, text, sizeof(text)) : "-");
-    if (c->memory >= 0)
-        table_put(&v->canvas, t, K_MEMORY, y, ST_DIM, text_size(c->memory, text, sizeof(text)));
-    snprintf(text, sizeof(text), "%.1f", c->cpu);
-    if (c->cpu >= 0)
+    if (memory >= 0)
+        table_put(&v->canvas, t, K_MEMORY, y, ST_DIM, text_size(memory, text, sizeof(text)));
+    snprintf(text, sizeof(text), "%.1f", cpu);
+    if (cpu >= 0)
         table_put(&v->canvas, t, K_CPU, y, ST_DIM, text);
     snprintf(text, sizeof(text), "%.12s", c->id);
     table_put(&v->canvas, t, K_ID, y, ST_DIM, text);
@@ -70,7 +74,8 @@ static void containers_draw(struct view *v, struct rect r)
     table_head(&v->canvas, &t, r.y, 0, false);
     table_filter(&v->canvas, &t, r.y, v->containers.filter);
     if (!v->feed.container_count)
-        say(v, r, "no container carries our labels");
+        say(v, r, !strcmp(v->feed.status.engine_state, "up") ? "no server runs in a container"
+                               : "no engine answers: what runs there is not known");
     else if (!v->shown_count)
         say(v, r, "no container matches; Esc shows all");
     for (int i = top; i < v->shown_count && i - top < r.h - 1; i++) {

@@ -151,12 +151,14 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
 
     if (v->readonly || !pane_has_why(s))
         return;
+    if (feed_is_bad(s) && !strncmp(s->reason, "engine down", 11))
+        return;      /* it starts by itself once the engine is back; F is the second best */
     if (f->fix_count)
         buf_printf(out, "F fix: %s", f->fixes[0].title);
     else if (!feed_is_bad(s))
         buf_add_str(out, "Enter: what to do");
-    else if (!strncmp(s->reason, "engine down", 11) || !*s->where)
-        return;      /* it starts by itself once the engine is back, or cannot as configured */
+    else if (!*s->where)
+        return;      /* it cannot as configured */
     else if (s->state == STATE_SILENT)
         buf_add_str(out, "r: restart");
     else

@@ -236,13 +236,15 @@ static void draw_empty(struct view *v, struct rect r)
 
     if (v->connection == CONN_CONNECTING || !v->feed.status.known)
         return;
-    if (*v->servers.filter)
+    if (*v->servers.filter) {
         canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
                     "no server matches \"%s\"; Esc shows all", v->servers.filter);
-    else
-        canvas_putf(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
-                    "no servers in %s yet: add one, it is read at once",
-                    *path ? path : "the configuration");
+        return;
+    }
+    canvas_put_cut(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
+                   "no servers yet; what you add to this file is read at once:");
+    canvas_put_cut(&v->canvas, r.x + 2, r.y + 3, r.w - 3, ST_NORMAL,
+                   *path ? path : "mcp_config.json");
 }
 
 static void draw(struct view *v, struct rect r)
