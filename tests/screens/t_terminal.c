@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -188,13 +190,25 @@ static void close_terminal(struct terminal *t)
 
 /* ---- the double, and the view on it ---- */
 
+static bool answers(const char *socket_path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool yes;
+
+    snprintf(un.sun_path, sizeof(un.sun_path), "%s", socket_path);
+    yes = connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0;
+    close(fd);
+    return yes;
+}
+
+/* Until it answers: a view that finds nobody starts a supervisor. */
 static pid_t start_double(const char *socket, const char *const extra[])
 {
     const char *python = getenv("PYTHON"), *root = getenv("MCPTOP_SRCDIR");
     AUTO_FREE char *script = xasprintf("%s/tests/screens/double.py", root ? root : ".");
     AUTO_FREE char *data = xasprintf("%s/tests/screens/data", root ? root : ".");
     const char *argv[12] = {python ? python : "python3", script, socket, data};
-    struct stat st;
     pid_t pid;
 
     for (int i = 0; extra && extra[i] && i < 7; i++)
@@ -204,7 +218,7 @@ static pid_t start_double(const char *socket, const char *const extra[])
         execvp(argv[0], (char *const *)argv);
         _exit(127);
     }
-    for (int i = 0; i < 200 && stat(socket, &st) < 0; i++)
+    for (int i = 0; i < 600 && !answers(socket); i++)
         usleep(50000);
     return pid;
 }
@@ -561,6 +575,7 @@ int main(void)
     tap_deadline(240);
     if (!mkdtemp(dir))
         return 1;
+    setenv("HOME", dir, 1);         /* whatever goes wrong, the user's own is not touched */
     socket = xasprintf("%s/s.sock", dir);
     helper = start_double(socket, NULL);
     test_paint(socket);

@@ -47,6 +47,10 @@ if [ -n "$in_git" ]; then
         "$(git -C "$srcdir" ls-files -ci --exclude-standard)"
     check "no generated file is committed" \
         "$(files | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.(h\.in|log|status)|ltmain\.sh|compile|depcomp|missing|install-sh|tap-driver\.sh)$|\.(o|a|so|gcda|gcno|pyc|log|trs)$|~$|^config\.h$')"
+    check "every source is named in Makefile.am, so that a distribution has it" \
+        "$(files | grep -E '^(src|ui|tests|examples)/.*\.(c|h|py|sh|mjs|txt)$' | while IFS= read -r file; do
+            tr -s ' \t\\' '\n' <"$srcdir/Makefile.am" | grep -qxF "$file" || printf '%s\n' "$file"
+        done)"
     check "the top level stays readable" \
         "$(files | sed 's|/.*||' | sort -u | grep -Ev '^(src|ui|tests|configure\.ac|Makefile\.am|README|COPYING|HACKING\.md|docs|scripts|examples|m4|\..*)$')"
 else
