@@ -76,6 +76,14 @@ struct feed_calls {
     int64_t unrecorded;
 };
 
+/* A layer of an image that is being pulled. */
+struct feed_layer {
+    char id[13];                    /* the digest's first digits; "" when it told none */
+    int64_t done, total;            /* bytes; total 0 = not known yet */
+    bool complete;
+};
+enum { FEED_LAYERS_MAX = 128 };
+
 struct feed_server {
     char *name;                     /* raw: what the API knows it by */
     char *label;
@@ -96,6 +104,8 @@ struct feed_server {
     char *pull_text;                /* "" when no image is being pulled */
     int pull_layer, pull_layers;    /* complete, of all; 0 of 0 = not known yet */
     int64_t pull_done, pull_total, pull_rate;
+    struct feed_layer *layers;      /* of the pull, as far as told; owned */
+    size_t layer_count;
     struct feed_finding finding;
     char *other_way;                /* what x would change; NULL: not asked yet */
     char *limit_memory, *limit_cpus, *limit_network;   /* in force: own or default */
@@ -185,7 +195,9 @@ bool feed_is_starting(const struct feed_server *s);
 /* feed_parse.c: JSON into the structs. */
 void feed_parse_status(struct feed_status *st, json_t *o);
 void feed_parse_server(struct feed_server *s, json_t *o);
+/* feed_pull.c */
 void feed_parse_pull(struct feed_server *s, json_t *pull);    /* null: none is under way */
+void feed_pull_fini(struct feed_server *s);
 void feed_parse_container(struct feed_container *c, json_t *o);
 void feed_parse_event(struct feed_event *e, json_t *o);
 void feed_server_fini(struct feed_server *s);

@@ -475,18 +475,6 @@ static void take_limit(char **dst, json_t *o, const char *key)
     set_str(dst, str_value(v));
 }
 
-void feed_parse_pull(struct feed_server *s, json_t *pull)
-{
-    feed_take_str(&s->pull_text, pull, "text");
-    if (json_is_object(pull) && !*s->pull_text)
-        set_str(&s->pull_text, xstrdup("pulling"));
-    s->pull_layer = get_int32(pull, "layer", 0);
-    s->pull_layers = get_int32(pull, "layers", 0);
-    s->pull_done = get_int(pull, "done", 0);
-    s->pull_total = get_int(pull, "total", 0);
-    s->pull_rate = get_int(pull, "rate", 0);
-}
-
 static void parse_parts(struct feed_server *s, json_t *o)
 {
     json_t *container = json_object_get(o, "container"), *pull = json_object_get(o, "pull");
@@ -561,6 +549,7 @@ void feed_server_fini(struct feed_server *s)
     plan_fini(&s->plan);
     finding_fini(&s->finding);
     set_str(&s->other_way, NULL);
+    feed_pull_fini(s);
 }
 
 static void take_evidence(struct feed_container *c, json_t *list)

@@ -169,6 +169,29 @@ static void put_limits(struct page *p, const struct feed_server *s)
                u->wait_cpu, u->wait_memory, u->wait_disk);
 }
 
+static void put_layer(struct page *p, const struct feed_layer *l)
+{
+    enum { ID_W = 14, BAR_W = 16 };
+    int x = p->r.x + 1 + LABEL_W, y = page_y(p), room = p->r.x + p->r.w - x - 1;
+    char done[16], total[16];
+
+    p->row++;
+    if (y < 0)
+        return;
+    canvas_put_cut(p->c, x, y, room, ST_DIM, *l->id ? l->id : "?");
+    x += ID_W, room -= ID_W;
+    if (l->complete) {
+        canvas_put_cut(p->c, x, y, room, ST_NORMAL, "complete");
+    } else if (l->total <= 0) {
+        canvas_put_cut(p->c, x, y, room, ST_DIM, "waits");
+    } else {
+        graph_meter(p->c, x, y, BAR_W, ST_GRAPH, (double)l->done / (double)l->total);
+        canvas_putf(p->c, x + BAR_W + 1, y, room - BAR_W - 1, ST_NORMAL, "%s of %s",
+                    pane_size(l->done, done, sizeof(done)),
+                    pane_size(l->total, total, sizeof(total)));
+    }
+}
+
 static void put_pull(struct page *p, const struct feed_server *s)
 {
     char done[16], total[16], rate[16];
@@ -180,6 +203,8 @@ static void put_pull(struct page *p, const struct feed_server *s)
                pane_size(s->pull_done, done, sizeof(done)),
                pane_size(s->pull_total, total, sizeof(total)),
                pane_size(s->pull_rate, rate, sizeof(rate)));
+    for (size_t i = 0; i < s->layer_count; i++)
+        put_layer(p, &s->layers[i]);
 }
 
 /* "34 of " where its clients do not get all of its tools. */
