@@ -73,6 +73,7 @@ def test_cache_of_another(t):
     client.tool("echo", {"text": "x"})
     wait_for(lambda: told(client) == 1, 20, "the client to hear of another list")
     t.ok("ohce" not in client.tools(), "then it gets the new one")
+    client.close()
     m.stop()
 
     path = glob.glob(os.path.join(m.data_dir, "tools", "*.tools"))[0]
@@ -84,6 +85,7 @@ def test_cache_of_another(t):
     client.initialize()
     t.ok("echo" in client.tools(), "a broken file is as good as none")
     t.has(m.log(), "is broken and not used", "and that is told")
+    client.close()
     m.stop()
 
     config["mcpServers"]["good"]["args"].append("x")
