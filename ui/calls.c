@@ -10,27 +10,12 @@
 #include "base/diff.h"
 #include "base/jpretty.h"
 #include "base/mem.h"
+#include "member.h"
 #include "panes/pane.h"
 
 enum { TEXT_MAX = 256 << 10, ASK_AGAIN_MS = 1000, CONTEXT_LINES = 3 };
 
 /* ---- from JSON ---- */
-
-static char *clean(json_t *o, const char *key)
-{
-    const char *text = json_string_value(json_object_get(o, key));
-    struct buf b = BUF_INIT;
-
-    text_clean_plain(&b, text ? text : "", text ? strlen(text) : 0);
-    return buf_take(&b);
-}
-
-static int64_t number(json_t *o, const char *key, int64_t otherwise)
-{
-    json_t *v = json_object_get(o, key);
-
-    return json_is_integer(v) ? json_integer_value(v) : otherwise;
-}
 
 static void row_free(struct call_row *r)
 {
@@ -49,10 +34,10 @@ static struct call_row *row_new(json_t *o, bool open, size_t place)
 
     r->open = open;
     r->key = open ? xasprintf("%zu", place) : xstrdup(id ? id : "");
-    r->server = clean(o, "server");
-    r->client = clean(o, "client");
-    r->method = clean(o, "method");
-    r->what = clean(o, open ? "name" : "tool");
+    r->server = member_text(json_object_get(o, "server"));
+    r->client = member_text(json_object_get(o, "client"));
+    r->method = member_text(json_object_get(o, "method"));
+    r->what = member_text(json_object_get(o, open ? "name" : "tool"));
     if (!*r->what) {
         free(r->what);
         r->what = xstrdup(r->method);
@@ -60,10 +45,10 @@ static struct call_row *row_new(json_t *o, bool open, size_t place)
     r->held = json_is_true(json_object_get(o, "held"));
     r->error = json_is_true(json_object_get(o, "error"));
     r->recorded = json_is_true(json_object_get(o, "recorded"));
-    r->wall_ms = open ? clock_wall_ms() - number(o, "age_ms", 0) : number(o, "wall_ms", 0);
-    r->took_us = number(o, "took_us", -1);
-    r->bytes_out = number(o, "bytes_out", -1);
-    r->bytes_in = number(o, "bytes_in", -1);
+    r->wall_ms = open ? clock_wall_ms() - member_int(o, "age_ms", 0) : member_int(o, "wall_ms", 0);
+    r->took_us = member_int(o, "took_us", -1);
+    r->bytes_out = member_int(o, "bytes_out", -1);
+    r->bytes_in = member_int(o, "bytes_in", -1);
     return r;
 }
 
@@ -189,7 +174,7 @@ static void take_one(struct view *v, json_t *data)
 {
     struct buf *out = &v->calls.text;
     struct call_row *r = row_new(data, false, 0);
-    AUTO_FREE char *why = clean(data, "why_not_recorded");
+    AUTO_FREE char *why = member_text(json_object_get(data, "why_not_recorded"));
     char when[16], took[16], sent[16], got[16];
 
     buf_clear(out);
@@ -236,8 +221,8 @@ static void take_replay(struct view *v, json_t *data)
     buf_clear(out);
     buf_printf(out, "sent again to %s: took %s, and %s when it was recorded\n",
                where && !strcmp(where, "test") ? "a test start" : "the server",
-               pane_us(number(data, "took_us", -1), took, sizeof(took)),
-               pane_us(number(data, "before_us", -1), first, sizeof(first)));
+               pane_us(member_int(data, "took_us", -1), took, sizeof(took)),
+               pane_us(member_int(data, "before_us", -1), first, sizeof(first)));
     if (diff.len) {
         buf_add_str(out, "- the recorded answer, + the new one\n\n");
         add_lines(out, buf_str(&diff), diff.len);

@@ -204,6 +204,5 @@ void feed_server_fini(struct feed_server *s);
 void feed_container_fini(struct feed_container *c);
 void feed_event_fini(struct feed_event *e);
 void feed_status_fini(struct feed_status *st);
-void feed_take_str(char **dst, json_t *o, const char *key);   /* cleaned; "" when absent */
 
 #endif

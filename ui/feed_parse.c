@@ -9,12 +9,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "member.h"
 
-static char *cleaned(const char *p, size_t n)
+static char *cleaned(const struct buf *raw)
 {
     struct buf b = BUF_INIT;
 
-    text_clean_plain(&b, p, n);
+    text_clean_plain(&b, buf_str(raw), raw->len);
     return buf_take(&b);
 }
 
@@ -22,55 +23,6 @@ static void set_str(char **dst, char *taken)
 {
     free(*dst);
     *dst = taken;
-}
-
-static char *str_value(json_t *v)
-{
-    return json_is_string(v) ? cleaned(json_string_value(v), json_string_length(v)) : xstrdup("");
-}
-
-void feed_take_str(char **dst, json_t *o, const char *key)
-{
-    set_str(dst, str_value(json_object_get(o, key)));
-}
-
-static void take_raw(char **dst, json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    set_str(dst, xstrdup(s ? s : ""));
-}
-
-static int64_t get_int(json_t *o, const char *key, int64_t otherwise)
-{
-    json_t *v = json_object_get(o, key);
-
-    if (json_is_integer(v))
-        return json_integer_value(v);
-    if (json_is_real(v) && json_real_value(v) > -9e15 && json_real_value(v) < 9e15)
-        return (int64_t)json_real_value(v);
-    return otherwise;
-}
-
-static int get_int32(json_t *o, const char *key, int otherwise)
-{
-    int64_t v = get_int(o, key, otherwise);
-
-    return v > 2000000000 ? 2000000000 : v < -2000000000 ? -2000000000 : (int)v;
-}
-
-static double get_real(json_t *o, const char *key)
-{
-    json_t *v = json_object_get(o, key);
-
-    return json_is_number(v) ? json_number_value(v) : -1;
-}
-
-static bool get_bool(json_t *o, const char *key, bool otherwise)
-{
-    json_t *v = json_object_get(o, key);
-
-    return json_is_boolean(v) ? json_is_true(v) : otherwise;
 }
 
 /* The first error, else the first warning. */
@@ -93,23 +45,23 @@ static void take_problem_place(struct feed_status *st, json_t *problem)
     AUTO_FREE char *key = NULL;
     const char *dot;
 
-    feed_take_str(&key, problem, "key");
+    member_take(&key, problem, "key");
     dot = strrchr(key, '.');
-    set_str(&st->problem, xasprintf("line %lld: %s%s%s", (long long)get_int(problem, "line", 0),
+    set_str(&st->problem, xasprintf("line %lld: %s%s%s", (long long)member_int(problem, "line", 0),
                                     dot ? dot + 1 : key, *key ? ": " : "", st->problem));
 }
 
 static void parse_isolation(struct feed_isolation *i, json_t *o)
 {
-    feed_take_str(&i->memory, o, "memory_limit");
-    feed_take_str(&i->cpus, o, "cpu_limit");
-    feed_take_str(&i->network, o, "network_mode");
-    feed_take_str(&i->warning, o, "warning");
-    feed_take_str(&i->undo, o, "undo");
-    i->pids = get_int(o, "pids_limit", 0);
-    i->limits_sum = get_int(o, "limits_sum", 0);
-    i->total_memory = get_int(o, "total_memory", 0);
-    i->servers = get_int32(o, "servers", 0);
+    member_take(&i->memory, o, "memory_limit");
+    member_take(&i->cpus, o, "cpu_limit");
+    member_take(&i->network, o, "network_mode");
+    member_take(&i->warning, o, "warning");
+    member_take(&i->undo, o, "undo");
+    i->pids = member_int(o, "pids_limit", 0);
+    i->limits_sum = member_int(o, "limits_sum", 0);
+    i->total_memory = member_int(o, "total_memory", 0);
+    i->servers = member_int32(o, "servers", 0);
 }
 
 void feed_parse_status(struct feed_status *st, json_t *o)
@@ -119,34 +71,34 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     json_t *problem = worst_problem(json_object_get(config, "problems"));
 
     st->known = json_is_object(o);
-    feed_take_str(&st->version, o, "version");
-    feed_take_str(&st->listen, o, "listen");
-    feed_take_str(&st->listen_error, o, "listen_error");
-    feed_take_str(&st->data_dir, o, "data_dir");
-    feed_take_str(&st->host, host, "name");
-    feed_take_str(&st->engine_state, engine, "state");
-    feed_take_str(&st->engine_context, engine, "context");
-    feed_take_str(&st->engine_endpoint, engine, "endpoint");
-    feed_take_str(&st->engine_version, engine, "version");
-    feed_take_str(&st->engine_error, engine, "error");
-    feed_take_str(&st->config_path, config, "path");
-    feed_take_str(&st->problem, problem, "text");
-    if (get_int(problem, "line", 0) > 0)
+    member_take(&st->version, o, "version");
+    member_take(&st->listen, o, "listen");
+    member_take(&st->listen_error, o, "listen_error");
+    member_take(&st->data_dir, o, "data_dir");
+    member_take(&st->host, host, "name");
+    member_take(&st->engine_state, engine, "state");
+    member_take(&st->engine_context, engine, "context");
+    member_take(&st->engine_endpoint, engine, "endpoint");
+    member_take(&st->engine_version, engine, "version");
+    member_take(&st->engine_error, engine, "error");
+    member_take(&st->config_path, config, "path");
+    member_take(&st->problem, problem, "text");
+    if (member_int(problem, "line", 0) > 0)
         take_problem_place(st, problem);
     parse_isolation(&st->isolation, json_object_get(o, "isolation"));
-    st->pid = get_int32(o, "pid", 0);
-    st->started_ms = get_int(o, "started_wall_ms", 0);
-    st->engine_since_ms = get_int(engine, "since_wall_ms", 0);
-    st->errors = get_int32(config, "errors", 0);
-    st->warnings = get_int32(config, "warnings", 0);
-    st->cpus = get_int32(host, "cpus", 1);
-    st->cpu = get_real(host, "cpu");
-    st->memory_used = get_int(host, "memory_used", -1);
-    st->memory_total = get_int(host, "memory_total", -1);
-    st->self_cpu = get_real(self, "cpu");
-    st->self_rss = get_int(self, "rss_anon", -1);
-    st->sampling_us = get_int(self, "sampling_us", -1);
-    st->longest_turn_ms = get_real(json_object_get(o, "loop"), "longest_turn_ms");
+    st->pid = member_int32(o, "pid", 0);
+    st->started_ms = member_int(o, "started_wall_ms", 0);
+    st->engine_since_ms = member_int(engine, "since_wall_ms", 0);
+    st->errors = member_int32(config, "errors", 0);
+    st->warnings = member_int32(config, "warnings", 0);
+    st->cpus = member_int32(host, "cpus", 1);
+    st->cpu = member_real(host, "cpu");
+    st->memory_used = member_int(host, "memory_used", -1);
+    st->memory_total = member_int(host, "memory_total", -1);
+    st->self_cpu = member_real(self, "cpu");
+    st->self_rss = member_int(self, "rss_anon", -1);
+    st->sampling_us = member_int(self, "sampling_us", -1);
+    st->longest_turn_ms = member_real(json_object_get(o, "loop"), "longest_turn_ms");
 }
 
 void feed_status_fini(struct feed_status *st)
@@ -180,21 +132,21 @@ static enum feed_state parse_state(const char *word)
 static void parse_usage(struct feed_usage *u, json_t *o)
 {
     u->known = json_is_object(o);
-    u->cpu = get_real(o, "cpu");
-    u->throttled = get_real(o, "throttled");
-    u->memory = get_int(o, "memory", -1);
-    u->peak_cache = get_int(o, "memory_peak", -1);
-    u->peak = get_int(o, "memory_high", u->peak_cache);
-    u->limit = get_int(o, "memory_limit", -1);
-    u->net_rx = get_int(o, "net_rx", -1);
-    u->net_tx = get_int(o, "net_tx", -1);
-    u->pids = get_int32(o, "pids", -1);
-    u->ooms = get_int(o, "ooms", 0);
-    u->io_read = get_int(o, "io_read", -1);
-    u->io_write = get_int(o, "io_write", -1);
-    u->wait_cpu = get_real(json_object_get(o, "pressure"), "cpu");
-    u->wait_memory = get_real(json_object_get(o, "pressure"), "memory");
-    u->wait_disk = get_real(json_object_get(o, "pressure"), "io");
+    u->cpu = member_real(o, "cpu");
+    u->throttled = member_real(o, "throttled");
+    u->memory = member_int(o, "memory", -1);
+    u->peak_cache = member_int(o, "memory_peak", -1);
+    u->peak = member_int(o, "memory_high", u->peak_cache);
+    u->limit = member_int(o, "memory_limit", -1);
+    u->net_rx = member_int(o, "net_rx", -1);
+    u->net_tx = member_int(o, "net_tx", -1);
+    u->pids = member_int32(o, "pids", -1);
+    u->ooms = member_int(o, "ooms", 0);
+    u->io_read = member_int(o, "io_read", -1);
+    u->io_write = member_int(o, "io_write", -1);
+    u->wait_cpu = member_real(json_object_get(o, "pressure"), "cpu");
+    u->wait_memory = member_real(json_object_get(o, "pressure"), "memory");
+    u->wait_disk = member_real(json_object_get(o, "pressure"), "io");
 }
 
 static void drop_open(struct feed_calls *c)
@@ -218,11 +170,11 @@ static void parse_open(struct feed_calls *c, json_t *list)
     c->open_count = n;
     for (size_t i = 0; i < n; i++) {
         json_t *o = json_array_get(list, i);
-        feed_take_str(&c->open[i].method, o, "method");
-        feed_take_str(&c->open[i].name, o, "name");
-        feed_take_str(&c->open[i].client, o, "client");
-        c->open[i].since_ms = clock_wall_ms() - get_int(o, "age_ms", 0);
-        c->open[i].held = get_bool(o, "held", false);
+        member_take(&c->open[i].method, o, "method");
+        member_take(&c->open[i].name, o, "name");
+        member_take(&c->open[i].client, o, "client");
+        c->open[i].since_ms = clock_wall_ms() - member_int(o, "age_ms", 0);
+        c->open[i].held = member_bool(o, "held", false);
     }
 }
 
@@ -255,19 +207,19 @@ static void parse_shares(struct feed_shares *s, json_t *list)
     for (size_t i = 0; i < n; i++) {
         json_t *o = json_array_get(list, i);
         struct feed_share *share = &s->v[i];
-        if (get_bool(o, "other", false))
+        if (member_bool(o, "other", false))
             share->name = xstrdup("other tools");
         else
-            feed_take_str(&share->name, o, "name");
-        feed_take_str(&share->protocol, o, "protocol_version");
-        share->calls = get_int(o, "calls", 0);
-        share->errors = get_int(o, "errors", 0);
-        share->in_flight = get_int(o, "in_flight", 0);
-        share->p50_us = get_int(o, "p50_us", -1);
-        share->p95_us = get_int(o, "p95_us", -1);
-        share->p99_us = get_int(o, "p99_us", -1);
-        share->bytes_in = get_int(o, "bytes_in", -1);
-        share->bytes_out = get_int(o, "bytes_out", -1);
+            member_take(&share->name, o, "name");
+        member_take(&share->protocol, o, "protocol_version");
+        share->calls = member_int(o, "calls", 0);
+        share->errors = member_int(o, "errors", 0);
+        share->in_flight = member_int(o, "in_flight", 0);
+        share->p50_us = member_int(o, "p50_us", -1);
+        share->p95_us = member_int(o, "p95_us", -1);
+        share->p99_us = member_int(o, "p99_us", -1);
+        share->bytes_in = member_int(o, "bytes_in", -1);
+        share->bytes_out = member_int(o, "bytes_out", -1);
     }
     if (n)
         qsort(s->v, n, sizeof(*s->v), most_used);
@@ -275,15 +227,15 @@ static void parse_shares(struct feed_shares *s, json_t *list)
 
 static void parse_calls(struct feed_calls *c, json_t *o)
 {
-    c->total = get_int(o, "total", -1);
-    c->errors = get_int(o, "errors", -1);
-    c->in_flight = get_int(o, "in_flight", 0);
-    c->held = get_int(o, "held", 0);
-    c->clients = get_int(o, "clients", 0);
-    c->p50_us = get_int(o, "p50_us", -1);
-    c->p95_us = get_int(o, "p95_us", -1);
-    c->p99_us = get_int(o, "p99_us", -1);
-    c->ping_us = get_int(o, "ping_us", -1);
+    c->total = member_int(o, "total", -1);
+    c->errors = member_int(o, "errors", -1);
+    c->in_flight = member_int(o, "in_flight", 0);
+    c->held = member_int(o, "held", 0);
+    c->clients = member_int(o, "clients", 0);
+    c->p50_us = member_int(o, "p50_us", -1);
+    c->p95_us = member_int(o, "p95_us", -1);
+    c->p99_us = member_int(o, "p99_us", -1);
+    c->ping_us = member_int(o, "ping_us", -1);
     if (json_is_array(json_object_get(o, "open")))
         parse_open(c, json_object_get(o, "open"));
     else if (!c->in_flight)
@@ -292,8 +244,8 @@ static void parse_calls(struct feed_calls *c, json_t *o)
         return;
     parse_shares(&c->by_tool, json_object_get(o, "by_tool"));
     parse_shares(&c->by_client, json_object_get(o, "by_client"));
-    c->recorded = get_bool(o, "recorded", false);
-    c->unrecorded = get_int(o, "unrecorded", 0);
+    c->recorded = member_bool(o, "recorded", false);
+    c->unrecorded = member_int(o, "unrecorded", 0);
 }
 
 static char *joined(const char *first, json_t *words)
@@ -309,7 +261,7 @@ static char *joined(const char *first, json_t *words)
             buf_add_char(&raw, ' ');
         buf_add_shell(&raw, word ? word : "?");
     }
-    text = cleaned(buf_str(&raw), raw.len);
+    text = cleaned(&raw);
     buf_fini(&raw);
     return text;
 }
@@ -325,7 +277,7 @@ static char *env_text(json_t *env)
         const char *s = json_string_value(value);
         buf_printf(&b, "%s%s=%s", b.len ? "  " : "", key, s ? s : "?");
     }
-    text = cleaned(buf_str(&b), b.len);
+    text = cleaned(&b);
     buf_fini(&b);
     return text;
 }
@@ -356,11 +308,11 @@ static void parse_notes(struct feed_plan *p, json_t *list)
     p->notes = p->note_count ? xcalloc(p->note_count, sizeof(*p->notes)) : NULL;
     for (size_t i = 0; i < p->note_count; i++) {
         json_t *o = json_array_get(list, i);
-        feed_take_str(&p->notes[i].what, o, "what");
-        feed_take_str(&p->notes[i].value, o, "value");
-        feed_take_str(&p->notes[i].why, o, "why");
-        p->notes[i].line = get_int32(o, "line", 0);
-        p->notes[i].warning = get_bool(o, "warning", false);
+        member_take(&p->notes[i].what, o, "what");
+        member_take(&p->notes[i].value, o, "value");
+        member_take(&p->notes[i].why, o, "why");
+        p->notes[i].line = member_int32(o, "line", 0);
+        p->notes[i].warning = member_bool(o, "warning", false);
     }
 }
 
@@ -370,23 +322,23 @@ static void parse_plan(struct feed_plan *p, json_t *o)
 
     plan_fini(p);
     p->known = json_is_object(o);
-    feed_take_str(&p->mode, o, "mode");
-    feed_take_str(&p->image, o, "image");
-    feed_take_str(&p->memory, o, "memory_text");
-    feed_take_str(&p->cpus, o, "cpus");
-    feed_take_str(&p->network, o, "network");
-    feed_take_str(&p->working_dir, o, "working_dir");
-    feed_take_str(&p->weak, o, "weak");
-    p->bootstrap = get_bool(o, "bootstrap", false);
-    p->pids = get_int(o, "pids", 0);
+    member_take(&p->mode, o, "mode");
+    member_take(&p->image, o, "image");
+    member_take(&p->memory, o, "memory_text");
+    member_take(&p->cpus, o, "cpus");
+    member_take(&p->network, o, "network");
+    member_take(&p->working_dir, o, "working_dir");
+    member_take(&p->weak, o, "weak");
+    p->bootstrap = member_bool(o, "bootstrap", false);
+    p->pids = member_int(o, "pids", 0);
     p->run_line = joined(NULL, json_object_get(o, "run_args"));
     parse_notes(p, json_object_get(o, "notes"));
     for (size_t i = 0; i < json_array_size(mounts); i++) {
         json_t *m = json_array_get(mounts, i);
-        AUTO_FREE char *source = str_value(json_object_get(m, "source"));
-        AUTO_FREE char *target = str_value(json_object_get(m, "target"));
+        AUTO_FREE char *source = member_text(json_object_get(m, "source"));
+        AUTO_FREE char *target = member_text(json_object_get(m, "target"));
         strvec_addf(&p->mounts, "%s → %s%s", source, target,
-                    get_bool(m, "read_only", false) ? " (read only)" : "");
+                    member_bool(m, "read_only", false) ? " (read only)" : "");
     }
 }
 
@@ -414,8 +366,8 @@ static void parse_fixes(struct feed_finding *f, json_t *list)
     f->fixes = f->fix_count ? xcalloc(f->fix_count, sizeof(*f->fixes)) : NULL;
     for (size_t i = 0; i < f->fix_count; i++) {
         json_t *o = json_array_get(list, i);
-        take_raw(&f->fixes[i].id, o, "id");
-        feed_take_str(&f->fixes[i].title, o, "title");
+        member_take_raw(&f->fixes[i].id, o, "id");
+        member_take(&f->fixes[i].title, o, "title");
     }
 }
 
@@ -425,9 +377,9 @@ static void parse_evidence(struct feed_finding *f, json_t *list)
     f->evidence = f->evidence_count ? xcalloc(f->evidence_count, sizeof(*f->evidence)) : NULL;
     for (size_t i = 0; i < f->evidence_count; i++) {
         json_t *o = json_array_get(list, i);
-        feed_take_str(&f->evidence[i].what, o, "what");
-        feed_take_str(&f->evidence[i].text, o, "text");
-        f->evidence[i].seq = get_int(o, "seq", 0);
+        member_take(&f->evidence[i].what, o, "what");
+        member_take(&f->evidence[i].text, o, "text");
+        f->evidence[i].seq = member_int(o, "seq", 0);
     }
 }
 
@@ -440,16 +392,16 @@ static void parse_diagnostic(struct feed_finding *f, json_t *o)
 
     finding_fini(f);
     f->known = json_is_object(o);
-    f->guess = get_bool(o, "guess", false);
+    f->guess = member_bool(o, "guess", false);
     f->error = severity && !strcmp(severity, "error");
-    feed_take_str(&f->code, o, "code");
-    feed_take_str(&f->message, o, "user_message");
-    f->times = get_int32(o, "times", 0);
-    f->since_ms = get_int(o, "since_wall_ms", 0);
+    member_take(&f->code, o, "code");
+    member_take(&f->message, o, "user_message");
+    f->times = member_int32(o, "times", 0);
+    f->since_ms = member_int(o, "since_wall_ms", 0);
     parse_fixes(f, json_object_get(o, "fixes"));
     parse_evidence(f, json_object_get(o, "evidence"));
     for (size_t i = f->fix_count; i < json_array_size(steps); i++) {
-        AUTO_FREE char *step = str_value(json_array_get(steps, i));
+        AUTO_FREE char *step = member_text(json_array_get(steps, i));
         buf_printf(&b, "%s%s", b.len ? "; " : "", step);
     }
     f->steps = buf_take(&b);
@@ -458,11 +410,11 @@ static void parse_diagnostic(struct feed_finding *f, json_t *o)
 static void parse_exit(struct feed_server *s, json_t *o)
 {
     s->has_exit = json_is_object(o);
-    s->exit_code = get_int32(o, "code", -1);
-    s->exit_signal = get_int32(o, "signal", 0);
-    s->exit_oom = get_bool(o, "oom", false);
-    s->never_started = get_bool(o, "never_started", false);
-    s->exit_ms = get_int(o, "at_wall_ms", 0);
+    s->exit_code = member_int32(o, "code", -1);
+    s->exit_signal = member_int32(o, "signal", 0);
+    s->exit_oom = member_bool(o, "oom", false);
+    s->never_started = member_bool(o, "never_started", false);
+    s->exit_ms = member_int(o, "at_wall_ms", 0);
 }
 
 /* The limit in force: the server's own key, else the default's. */
@@ -472,23 +424,23 @@ static void take_limit(char **dst, json_t *o, const char *key)
 
     if (!json_is_string(v) || !json_string_length(v))
         v = json_object_get(json_object_get(o, "isolation_defaults"), key);
-    set_str(dst, str_value(v));
+    set_str(dst, member_text(v));
 }
 
 static void parse_parts(struct feed_server *s, json_t *o)
 {
     json_t *container = json_object_get(o, "container"), *pull = json_object_get(o, "pull");
     json_t *info = json_object_get(o, "server_info"), *log = json_object_get(o, "log");
-    AUTO_FREE char *info_name = str_value(json_object_get(info, "name"));
-    AUTO_FREE char *info_version = str_value(json_object_get(info, "version"));
+    AUTO_FREE char *info_name = member_text(json_object_get(info, "name"));
+    AUTO_FREE char *info_version = member_text(json_object_get(info, "version"));
 
-    feed_take_str(&s->container_id, container, "id");
-    feed_take_str(&s->container_name, container, "name");
+    member_take(&s->container_id, container, "id");
+    member_take(&s->container_name, container, "name");
     feed_parse_pull(s, pull);
     set_str(&s->server_info,
             *info_version ? xasprintf("%s %s", info_name, info_version) : TAKE(info_name));
-    feed_take_str(&s->log_file, log, "file");
-    s->log_lost = get_int(log, "lost", 0);
+    member_take(&s->log_file, log, "file");
+    s->log_lost = member_int(log, "lost", 0);
     parse_exit(s, json_object_get(o, "exit"));
     parse_diagnostic(&s->finding, json_object_get(o, "diagnostic"));
     parse_usage(&s->usage, json_object_get(o, "usage"));
@@ -503,32 +455,32 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 {
     const char *wanted = json_string_value(json_object_get(o, "wanted"));
     const char *command = json_string_value(json_object_get(o, "command"));
-    int64_t retry_in_ms = get_int(o, "retry_in_ms", 0);
+    int64_t retry_in_ms = member_int(o, "retry_in_ms", 0);
 
-    take_raw(&s->name, o, "name");
-    feed_take_str(&s->label, o, "name");
-    feed_take_str(&s->state_word, o, "state");
+    member_take_raw(&s->name, o, "name");
+    member_take(&s->label, o, "name");
+    member_take(&s->state_word, o, "state");
     s->state = parse_state(s->state_word);
-    feed_take_str(&s->reason, o, "reason");
-    feed_take_str(&s->last_error, o, "last_error");
-    feed_take_str(&s->where, o, "where");
-    feed_take_str(&s->where_weak, o, "where_weak");
-    feed_take_str(&s->image, o, "image");
-    feed_take_str(&s->undo, o, "undo");
-    feed_take_str(&s->protocol_version, o, "protocol_version");
+    member_take(&s->reason, o, "reason");
+    member_take(&s->last_error, o, "last_error");
+    member_take(&s->where, o, "where");
+    member_take(&s->where_weak, o, "where_weak");
+    member_take(&s->image, o, "image");
+    member_take(&s->undo, o, "undo");
+    member_take(&s->protocol_version, o, "protocol_version");
     set_str(&s->command, joined(command, json_object_get(o, "args")));
     set_str(&s->env, env_text(json_object_get(o, "env")));
     s->wanted_up = wanted && !strcmp(wanted, "up");
-    s->enabled = get_bool(o, "enabled", true);
-    s->asleep = get_bool(o, "asleep", false);
-    s->restarts = get_int32(o, "restarts", 0);
-    s->retry_count = get_int32(o, "retry_count", 0);
-    s->pid = get_int32(o, "pid", 0);
-    s->tool_count = get_int32(o, "tool_count", -1);
-    s->tools_shown = get_int32(o, "tools_shown", s->tool_count);
-    s->config_line = get_int32(o, "config_line", 0);
-    s->since_ms = get_int(o, "since_wall_ms", 0);
-    s->up_since_ms = get_int(o, "up_since_wall_ms", 0);
+    s->enabled = member_bool(o, "enabled", true);
+    s->asleep = member_bool(o, "asleep", false);
+    s->restarts = member_int32(o, "restarts", 0);
+    s->retry_count = member_int32(o, "retry_count", 0);
+    s->pid = member_int32(o, "pid", 0);
+    s->tool_count = member_int32(o, "tool_count", -1);
+    s->tools_shown = member_int32(o, "tools_shown", s->tool_count);
+    s->config_line = member_int32(o, "config_line", 0);
+    s->since_ms = member_int(o, "since_wall_ms", 0);
+    s->up_since_ms = member_int(o, "up_since_wall_ms", 0);
     s->retry_at_ms = retry_in_ms > 0 ? clock_wall_ms() + retry_in_ms : 0;
     parse_parts(s, o);
 }
@@ -569,21 +521,21 @@ static void take_evidence(struct feed_container *c, json_t *list)
 
 void feed_parse_container(struct feed_container *c, json_t *o)
 {
-    take_raw(&c->id, o, "id");
-    feed_take_str(&c->name, o, "name");
-    feed_take_str(&c->image, o, "image");
-    feed_take_str(&c->state, o, "state");
-    feed_take_str(&c->status, o, "status");
-    feed_take_str(&c->server, o, "server");
-    feed_take_str(&c->owner, o, "owner");
-    c->in_use = get_bool(o, "in_use", false);
-    c->orphan = get_bool(o, "orphan", !c->in_use && strcmp(c->owner, "ours") == 0);
+    member_take_raw(&c->id, o, "id");
+    member_take(&c->name, o, "name");
+    member_take(&c->image, o, "image");
+    member_take(&c->state, o, "state");
+    member_take(&c->status, o, "status");
+    member_take(&c->server, o, "server");
+    member_take(&c->owner, o, "owner");
+    c->in_use = member_bool(o, "in_use", false);
+    c->orphan = member_bool(o, "orphan", !c->in_use && strcmp(c->owner, "ours") == 0);
     take_evidence(c, json_object_get(o, "evidence"));
-    c->cpu = get_real(o, "cpu");
-    c->memory = get_int(o, "memory", -1);
-    c->oom = get_bool(o, "oom", false);
-    c->exit_code = get_int32(o, "exit_code", -1);
-    c->created_ms = get_int(o, "created_wall_ms", 0);
+    c->cpu = member_real(o, "cpu");
+    c->memory = member_int(o, "memory", -1);
+    c->oom = member_bool(o, "oom", false);
+    c->exit_code = member_int32(o, "exit_code", -1);
+    c->created_ms = member_int(o, "created_wall_ms", 0);
 }
 
 void feed_container_fini(struct feed_container *c)
@@ -597,13 +549,13 @@ void feed_container_fini(struct feed_container *c)
 
 void feed_parse_event(struct feed_event *e, json_t *o)
 {
-    e->wall_ms = get_int(o, "wall_ms", 0);
-    feed_take_str(&e->source, o, "source");
-    feed_take_str(&e->type, o, "type");
-    feed_take_str(&e->action, o, "action");
-    feed_take_str(&e->server, o, "server");
-    feed_take_str(&e->name, o, "name");
-    feed_take_str(&e->detail, o, "detail");
+    e->wall_ms = member_int(o, "wall_ms", 0);
+    member_take(&e->source, o, "source");
+    member_take(&e->type, o, "type");
+    member_take(&e->action, o, "action");
+    member_take(&e->server, o, "server");
+    member_take(&e->name, o, "name");
+    member_take(&e->detail, o, "detail");
 }
 
 void feed_event_fini(struct feed_event *e)

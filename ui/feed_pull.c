@@ -5,16 +5,12 @@
 
 #include <string.h>
 #include "base/mem.h"
-
-static int64_t number(json_t *v)
-{
-    return json_is_integer(v) ? json_integer_value(v) : 0;
-}
+#include "member.h"
 
 static struct feed_layer layer_of(json_t *part)
 {
-    struct feed_layer l = {.done = number(json_array_get(part, 1)),
-                           .total = number(json_array_get(part, 2)),
+    struct feed_layer l = {.done = json_integer_value(json_array_get(part, 1)),
+                           .total = json_integer_value(json_array_get(part, 2)),
                            .complete = json_is_true(json_array_get(part, 3))};
     const char *id = json_string_value(json_array_get(part, 0));
 
@@ -46,16 +42,16 @@ void feed_parse_pull(struct feed_server *s, json_t *pull)
 {
     json_t *parts = json_object_get(pull, "parts");
 
-    feed_take_str(&s->pull_text, pull, "text");
+    member_take(&s->pull_text, pull, "text");
     if (json_is_object(pull) && !*s->pull_text) {
         free(s->pull_text);
         s->pull_text = xstrdup("pulling");
     }
-    s->pull_layer = (int)number(json_object_get(pull, "layer"));
-    s->pull_layers = (int)number(json_object_get(pull, "layers"));
-    s->pull_done = number(json_object_get(pull, "done"));
-    s->pull_total = number(json_object_get(pull, "total"));
-    s->pull_rate = number(json_object_get(pull, "rate"));
+    s->pull_layer = member_int32(pull, "layer", 0);
+    s->pull_layers = member_int32(pull, "layers", 0);
+    s->pull_done = member_int(pull, "done", 0);
+    s->pull_total = member_int(pull, "total", 0);
+    s->pull_rate = member_int(pull, "rate", 0);
     if (!json_is_object(pull))
         feed_pull_fini(s);
     else if (json_is_array(parts))

@@ -253,14 +253,13 @@ static json_t *isolation_defaults(const struct config *c)
 static void add_findings(json_t *o, const struct server *s, bool all)
 {
     const struct findings *fs = doctor_findings(s);
-    json_t *list = json_array();
 
     json_object_set_new(o, "diagnostic", fs->n ? json_finding(&fs->v[0]) : json_null());
-    if (all)
-        json_findings(list, fs);
-    if (all)
-        json_object_set(o, "findings", list);
-    json_decref(list);
+    if (!all)
+        return;
+    json_t *list = json_array();
+    json_findings(list, fs);
+    json_object_set_new(o, "findings", list);
 }
 
 json_t *json_server(const struct server *s, bool with_open_calls)

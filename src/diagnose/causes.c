@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/near.h"
 #include "base/text.h"
+#include "docker/credentials.h"
 #include "isolation/runtime.h"
 
 static bool has_any(const char *text, const char *const *words)
@@ -139,15 +140,6 @@ static enum finding_kind pull_kind(const struct fault *why)
         : FIND_IMAGE_PULL_FAILED;
 }
 
-/* "ghcr.io" of ghcr.io/x/y; the Hub where there is none. */
-static void registry_of(const char *image, char *out, size_t n)
-{
-    size_t first = strcspn(image, "/");
-    bool named = image[first] && (memchr(image, '.', first) || memchr(image, ':', first) ||
-                                  (first == 9 && strncmp(image, "localhost", 9) == 0));
-    snprintf(out, n, "%.*s", named ? (int)first : 0, image);
-}
-
 /* The one of its command; its own, where the command names it (docker run). */
 static const char *standard_image(const struct symptoms *s)
 {
@@ -160,9 +152,7 @@ static const char *near_image(const struct symptoms *s)
 {
     struct near near;
     const char *image = s->plan->image, *best = NULL;
-    char registry[200];
-    registry_of(image, registry, sizeof registry);
-    size_t same = strlen(registry);            /* would make all of its images look alike */
+    size_t same = credentials_registry_len(image);    /* would make all of its images look alike */
     near_init(&near, image + same);
     for (size_t i = 0; s->local_images && i < s->local_images->n; i++) {
         const char *other = s->local_images->v[i];
@@ -179,8 +169,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
 {
     const char *image = s->plan->image, *near = near_image(s);
     const char *standard = standard_image(s);
-    char registry[200];
-    registry_of(image, registry, sizeof registry);
+    int registry = (int)credentials_registry_len(image);
     switch (f->kind) {
     case FIND_IMAGE_NOT_FOUND:
         if (s->end->why.code == FAULT_CONFIG)
@@ -192,7 +181,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         finding_step(f, "correct the image's name: docker pull %s shows the same", image);
         break;
     case FIND_REGISTRY_DENIED:
-        finding_step(f, "docker login%s%s", *registry ? " " : "", registry);
+        finding_step(f, "docker login%s%.*s", registry ? " " : "", registry, image);
         break;
     case FIND_REGISTRY_UNREACHABLE:
         if (near)

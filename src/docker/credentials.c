@@ -83,13 +83,19 @@ static void wipe(char *s)
 
 /* ---- names ---- */
 
-char *credentials_registry(const char *image)
+size_t credentials_registry_len(const char *image)
 {
     const char *slash = strchr(image, '/');
     size_t n = slash ? (size_t)(slash - image) : 0;
-    bool host = n && (memchr(image, '.', n) || memchr(image, ':', n) ||
-                      (n == 9 && strncmp(image, "localhost", 9) == 0));
-    if (!host || (n == 15 && strncmp(image, "index.docker.io", 15) == 0))
+    bool host = memchr(image, '.', n) || memchr(image, ':', n) ||
+                (n == 9 && strncmp(image, "localhost", 9) == 0);
+    return host ? n : 0;
+}
+
+char *credentials_registry(const char *image)
+{
+    size_t n = credentials_registry_len(image);
+    if (n == 0 || (n == 15 && strncmp(image, "index.docker.io", 15) == 0))
         return xstrdup("docker.io");
     return xstrndup(image, n);
 }

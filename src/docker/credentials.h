@@ -14,6 +14,8 @@
 /* The registry of an image as users name it: "ghcr.io", "127.0.0.1:5000", "docker.io". The
  * caller's. */
 char *credentials_registry(const char *image);
+/* How many bytes of image name its registry; 0: none does, and it is docker.io's. */
+size_t credentials_registry_len(const char *image);
 
 struct credentials;
 /* auth: the value of X-Registry-Auth (Engine API 1.41: base64url of JSON), valid during the call; ""

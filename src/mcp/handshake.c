@@ -131,22 +131,28 @@ void handshake_go_on(struct session *s)
         catalogue_read(s);
 }
 
+void handshake_refused(struct session *s, const char *what, const struct envelope *e)
+{
+    AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
+    struct span code = span_member(e->error, "code");
+
+    handshake_fail(s, FAULT_DENIED, "%s refused: %s (code %.*s)", what, message, (int)code.n,
+                   code.p);
+}
+
 static void on_initialized(struct session *s, struct call *k, const struct envelope *e)
 {
     (void)k;
     if (!e || s->phase != SESSION_HANDSHAKE)
         return;
     if (e->kind == ENVELOPE_ERROR) {
-        AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
-        struct span code = span_member(e->error, "code");
         if (s->cfg.era == ERA_AUTO) {
             session_note(s, e->body.p, e->body.n,
                          "initialize was refused: the modern protocol is tried");
             modern_discover(s);
             return;
         }
-        handshake_fail(s, FAULT_DENIED, "initialize was refused: %s (code %.*s)", message,
-                       (int)code.n, code.p);
+        handshake_refused(s, "initialize was", e);
         return;
     }
     struct span version = span_member(e->result, "protocolVersion");

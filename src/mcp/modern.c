@@ -73,12 +73,10 @@ static void on_discovered(struct session *s, struct call *k, const struct envelo
     if (!e || s->phase != SESSION_HANDSHAKE)
         return;
     if (e->kind == ENVELOPE_ERROR) {
-        AUTO_FREE char *message = span_decode(span_member(e->error, "message"), 400);
-        struct span code = span_member(e->error, "code");
         s->found_modern = false;
-        handshake_fail(s, FAULT_DENIED, "%sserver/discover was refused: %s (code %.*s)",
-                       s->cfg.era == ERA_AUTO ? "initialize was refused, and " : "", message,
-                       (int)code.n, code.p);
+        handshake_refused(s, s->cfg.era == ERA_AUTO
+                                 ? "initialize was refused, and server/discover was"
+                                 : "server/discover was", e);
         return;
     }
     struct span versions = span_member(e->result, "supportedVersions");

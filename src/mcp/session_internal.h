@@ -286,6 +286,8 @@ void handshake_begin(struct session *s);
 void handshake_end(struct session *s);                       /* stops its timer */
 void handshake_fail(struct session *s, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What was refused, with the server's own words and code from e. */
+void handshake_refused(struct session *s, const char *what, const struct envelope *e);
 void handshake_done(struct session *s);                      /* the catalogue is in: READY */
 /* starts the timer anew for this step */
 void handshake_expect(struct session *s, const char *step);
