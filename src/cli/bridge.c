@@ -29,9 +29,8 @@
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/mem.h"
-#include "base/near.h"
-#include "cli/doc.h"
 #include "cli/inflight.h"
+#include "cli/refusal.h"
 #include "cli/rpc_scan.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
@@ -418,6 +417,8 @@ static void lose(struct bridge *b, const struct fault *why)
     try_again(b, NULL);
 }
 
+/* ---- the link: refused ---- */
+
 static void refuse(struct bridge *b, int code, const char *text)
 {
     b->state = LINK_REFUSED;
@@ -432,46 +433,11 @@ static void refuse(struct bridge *b, int code, const char *text)
     finish_if_done(b);
 }
 
-/* ---- the link: refused ---- */
-
-/* "no server "x": did you mean "y"? There are: …" */
-static void refuse_unknown(struct bridge *b)
-{
-    AUTO_BUF struct buf text = BUF_INIT, names = BUF_INIT;
-    json_t *data = NULL, *server;
-    size_t i, shown = 0;
-    struct near near;
-    near_init(&near, b->server);
-    if (!api_ask(b->paths->socket, "GET", "/api/v1/servers", NULL, &data, NULL, NULL)) {
-        json_array_foreach(doc_get(data, "servers"), i, server) {
-            const char *name = doc_str(server, "name");
-            near_try(&near, name);
-            if (shown++ < 20)
-                buf_printf(&names, "%s%s", shown > 1 ? ", " : "", name);
-        }
-    }
-    buf_printf(&text, "mcptop has no server \"%s\"", b->server);
-    if (near.best)
-        buf_printf(&text, ": did you mean \"%s\"?", near.best);
-    if (shown)
-        buf_printf(&text, "%s%s%s", near.best ? " There are: " : "; there are: ", buf_str(&names),
-                   shown > 20 ? ", …" : "");
-    else
-        buf_add_str(&text, ": none is configured");
-    json_decref(data);
-    refuse(b, EXIT_NO_SERVER, buf_str(&text));
-}
-
-/* The API's own sentence, where it gave one. */
 static void refuse_status(struct bridge *b, long status, const char *body)
 {
-    json_t *envelope = json_loads(body, 0, NULL);
-    const char *error = doc_str(envelope, "error");
-    AUTO_FREE char *text =
-        *error ? xasprintf("mcptop refused server %s: %s", b->server, error)
-               : xasprintf("mcptop refused server %s with HTTP status %ld", b->server, status);
-    json_decref(envelope);
-    refuse(b, EXIT_REFUSED, text);
+    AUTO_FREE char *text = status == 404 ? refusal_unknown(b->paths->socket, b->server)
+                                         : refusal_status(b->server, status, body);
+    refuse(b, status == 404 ? EXIT_NO_SERVER : EXIT_REFUSED, text);
 }
 
 static bool is_nobody_there(const struct fault *f)
@@ -515,8 +481,6 @@ static void on_link_end(void *ctx, long status, const struct fault *why)
     struct http_upgrade *link = TAKE(b->link);
     if (b->state == LINK_OPEN)
         lose(b, why);
-    else if (status == 404)
-        refuse_unknown(b);
     else if (status >= 400 && status < 500)
         refuse_status(b, status, http_upgrade_get_refusal(link));
     else if (is_nobody_there(why))
