@@ -284,40 +284,47 @@ def _ensure(docker, name):
 def host_tools():
     """A directory for PATH with node, npm, npx, uv and uvx, for servers and clients that run on
     the host: the same versions wherever the tests run."""
-    path = os.path.join(paths.cache_dir(), f"tools-{RECIPE}")
-    with open(path + ".lock", "a", encoding="ascii") as lock:
+    def make(path):
+        with tarfile.open(_cached(f"node-{RECIPE}.tar", _make_node)) as tar:
+            tar.extractall(path)
+        _check([sys.executable, "-m", "venv", os.path.join(path, "venv")])
+        _check([os.path.join(path, "venv", "bin", "pip"), "install", "--quiet", "uv"])
+        binaries = os.path.join(path, "usr", "local", "bin")
+        for tool in ("uv", "uvx"):
+            os.symlink(os.path.join(path, "venv", "bin", tool), os.path.join(binaries, tool))
+    return os.path.join(_once(f"tools-{RECIPE}", "making the host's node and uvx", make), "usr", "local", "bin")
+
+
+def _once(name, what, make):
+    """A directory of the cache, made once by make(directory)."""
+    folder = os.path.join(paths.cache_dir(), name)
+    with open(folder + ".lock", "a", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(os.path.join(path, "ready")):
-            _say(f"making the host's node and uvx (once; cached in {paths.cache_dir()})")
-            shutil.rmtree(path, ignore_errors=True)
-            with tarfile.open(_cached(f"node-{RECIPE}.tar", _make_node)) as tar:
-                tar.extractall(path)
-            _check([sys.executable, "-m", "venv", os.path.join(path, "venv")])
-            _check([os.path.join(path, "venv", "bin", "pip"), "install", "--quiet", "uv"])
-            binaries = os.path.join(path, "usr", "local", "bin")
-            for tool in ("uv", "uvx"):
-                os.symlink(os.path.join(path, "venv", "bin", tool), os.path.join(binaries, tool))
-            with open(os.path.join(path, "ready"), "w", encoding="ascii"):
+        if not os.path.exists(os.path.join(folder, "ready")):
+            _say(f"{what} (once; cached in {paths.cache_dir()})")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            make(folder)
+            with open(os.path.join(folder, "ready"), "w", encoding="ascii"):
                 pass
-    return os.path.join(path, "usr", "local", "bin")
+    return folder
 
 
 def npm_folder(name, *packages):
     """A directory of the cache whose node_modules has these npm packages, installed once. Raise the
     number in the name when the packages change."""
     tools = host_tools()
-    folder = os.path.join(paths.cache_dir(), name)
-    with open(folder + ".lock", "a", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(os.path.join(folder, "ready")):
-            _say(f"installing {', '.join(packages)} (once; cached in {paths.cache_dir()})")
-            os.makedirs(folder, exist_ok=True)
-            _check([os.path.join(tools, "npm"), "install", "--no-audit", "--no-fund", "--silent",
-                    "--prefix", folder, *packages], timeout=300,
-                   env=dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}"))
-            with open(os.path.join(folder, "ready"), "w", encoding="ascii"):
-                pass
-    return folder
+    return _once(name, f"installing {', '.join(packages)}", lambda folder: _check(
+        [os.path.join(tools, "npm"), "install", "--no-audit", "--no-fund", "--silent", "--prefix", folder, *packages],
+        timeout=300, env=dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}")))
+
+
+def pip_python(name, *packages):
+    """The python of a virtual environment in the cache that has these packages; as npm_folder()."""
+    def make(folder):
+        _check([sys.executable, "-m", "venv", folder])
+        _check([os.path.join(folder, "bin", "pip"), "install", "--quiet", *packages], timeout=300)
+    return os.path.join(_once(name, f"installing {', '.join(packages)}", make), "bin", "python")
 
 
 def npm_program(folder, fixture):

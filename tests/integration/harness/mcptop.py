@@ -266,6 +266,13 @@ def echo(**extra):
     return dict({"command": paths.built("echo_server"), "args": [], "env": env}, **extra)
 
 
+def full(name="full", **extra):
+    """The server that has all of the protocol."""
+    env = {"MCPTOP_TEST_SERVER": name}
+    env.update(extra.pop("env", {}))
+    return dict({"command": "python3", "args": [paths.fixture("full_server.py"), name], "env": env}, **extra)
+
+
 def elapsed(function, *args, **kw):
     """(result, seconds)."""
     start = time.monotonic()
