@@ -37,10 +37,11 @@ static void nice_size(int64_t bytes, char *out, size_t n)
 
 static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
 {
-    enum { NEAR_PERCENT = 90 };
+    enum { NEAR_PERCENT = 90, WELL_KNOWN_MS = 60 * 1000 };
     const struct feed_usage *u = &s->usage;
     int64_t limit = u->known && u->limit > 0 ? u->limit : text_parse_size(s->limit_memory);
     int64_t high = u->peak > u->memory ? u->peak : u->memory;
+    int64_t up_ms = s->up_since_ms ? clock_wall_ms() - s->up_since_ms : 0;
     char size[16], span[16];
 
     if (limit > 0 && (s->exit_oom || (u->known && u->ooms > 0))) {
@@ -51,16 +52,21 @@ static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
     }
     if (!u->known || high <= 0)
         return;
-    nice_size(high + high / 4, ret->memory, sizeof(ret->memory));
     pane_size(high, size, sizeof(size));
-    if (limit > 0 && high >= limit / 100 * NEAR_PERCENT)
+    if (limit > 0 && high >= limit / 100 * NEAR_PERCENT) {
+        nice_size(high + high / 4, ret->memory, sizeof(ret->memory));
         snprintf(ret->why_memory, sizeof(ret->why_memory), "peak %s is %lld%% of the limit", size,
                  (long long)(high * 100 / limit));
-    else if (s->up_since_ms)
-        snprintf(ret->why_memory, sizeof(ret->why_memory), "peak %s in %s, and a quarter", size,
-                 pane_span(clock_wall_ms() - s->up_since_ms, span, sizeof(span)));
-    else
-        snprintf(ret->why_memory, sizeof(ret->why_memory), "peak %s, and a quarter", size);
+        return;
+    }
+    if (up_ms < WELL_KNOWN_MS) {     /* its first calls are still to come */
+        snprintf(ret->why_memory, sizeof(ret->why_memory), "its peak of %s is of less than a minute",
+                 size);
+        return;
+    }
+    nice_size(high + high / 4, ret->memory, sizeof(ret->memory));
+    snprintf(ret->why_memory, sizeof(ret->why_memory), "peak %s in %s, and a quarter", size,
+             pane_span(up_ms, span, sizeof(span)));
 }
 
 static void suggest_cpus(const struct view *v, const struct feed_server *s, struct suggestion *ret)
@@ -105,6 +111,8 @@ static void suggestion_text(const struct suggestion *g, const struct feed_server
         buf_printf(memory, "the memory limit fits (%s)", g->why_memory);
     else if (*g->memory)
         buf_printf(memory, "suggested: memory %s (%s)", g->memory, g->why_memory);
+    else if (*g->why_memory)
+        buf_printf(memory, "no suggestion for memory yet: %s", g->why_memory);
     if (*g->cpus)
         buf_printf(cpus, "suggested: cpus %s (%s)", g->cpus, g->why_cpus);
 }
@@ -394,7 +402,7 @@ void limits_draw(struct view *v)
     if (a->error)
         canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 3, r.w - 4, ST_WARN, a->error);
     canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 2, r.w - 4, ST_NORMAL,
-                   memory.len + cpus.len
+                   *g.memory || *g.cpus
                        ? "Enter apply   Tab next field   ^T take the suggestion   Esc leave"
                        : "Enter apply and write to the config   Tab next field   Esc leave");
     v->canvas.cursor_x = cursor_x;

@@ -73,8 +73,8 @@ static json_t *exit_part(const struct run_end *x)
 {
     if (x->at_wall_ms == 0)
         return json_null();
-    return json_pack("{s:i, s:i, s:b, s:b, s:o, s:I}", "code", x->code, "signal", x->signal,
-                     "oom", x->oom, "never_started", x->never_started,
+    return json_pack("{s:i, s:i, s:i, s:b, s:b, s:o, s:I}", "code", x->code, "signal", x->signal,
+                     "engine_signal", x->engine_signal, "oom", x->oom, "never_started", x->never_started,
                      "why", json_text(x->why.code ? x->why.text : ""),
                      "at_wall_ms", (json_int_t)x->at_wall_ms);
 }

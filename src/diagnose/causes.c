@@ -4,6 +4,7 @@
 #include "diagnose/diagnose_internal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -307,6 +308,24 @@ bool cause_of_oom(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
+/* ---- somebody else ended it ------------------------------------------------------------- */
+
+/* The engine's own event: no guess what it was. */
+bool cause_of_kill(const struct symptoms *s, struct findings *fs)
+{
+    int sig = s->end ? s->end->engine_signal : 0;
+    if (!sig)
+        return false;
+    struct finding *f = findings_add(fs, FIND_KILLED, s->name,
+                                     "somebody ended its container through the engine, by signal "
+                                     "%d (%s), as %s does", sig, strsignal(sig), sig == SIGKILL
+                                     ? "docker kill or docker rm -f" : "docker stop");
+    finding_evidence(f, "engine", 0, "event: kill, signal %d", sig);
+    finding_evidence(f, "exit", 0, "status %d", s->end->code);
+    finding_step(f, "it is started again by itself; to keep it down: mcptop stop %s", s->name);
+    return true;
+}
+
 /* ---- how it ended, and nothing more ------------------------------------------------------ */
 
 static void evidence_end(const struct symptoms *s, struct finding *f)
@@ -375,7 +394,8 @@ static void on_signal(const struct symptoms *s, struct findings *fs, int sig)
                                      "ended by signal %d (%s), which mcptop did not send", sig,
                                      strsignal(sig));
     evidence_end(s, f);
-    finding_step(f, sig == 9 ? "SIGKILL often is the machine's own OOM killer: dmesg tells"
+    finding_step(f, sig == 9 ? "SIGKILL is somebody's kill -9, or the machine's own OOM killer: "
+                 "dmesg tells which"
                  : "a crash of the program: its last lines, or a core file, tell where");
 }
 

@@ -5,7 +5,7 @@
 
 static void of_the_end(const struct symptoms *s, struct findings *fs)
 {
-    if (!s->end || cause_of_start(s, fs) || cause_of_oom(s, fs))
+    if (!s->end || cause_of_start(s, fs) || cause_of_oom(s, fs) || cause_of_kill(s, fs))
         return;
     if (files_missing(s, fs, true) || words_say(s, fs) || files_missing(s, fs, false))
         return;

@@ -36,7 +36,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "Its last lines say why; `mcptop logs NAME` has the rest." },
     [FIND_KILLED] = { "MCPX_STDIO_KILLED", E,
         "A signal ended the server, and it was not mcptop that sent it.",
-        "SIGKILL without a memory limit of its own often is the machine's own OOM killer." },
+        "One sent through the engine (`docker kill`) is told as such. Another SIGKILL is "
+        "somebody's `kill -9` or the machine's own OOM killer: `dmesg` tells." },
     [FIND_CRASH_LOOP] = { "MCPX_STDIO_CRASH_LOOP", E,
         "The server becomes ready and ends again, over and over.",
         "Look at what it did last before each end; stop it while you repair it." },

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "isolation/runtime.h"
 
 #define WEAKENS "Weakens isolation: "
 
@@ -51,16 +52,37 @@ static char *size_words(int64_t bytes)
         : xasprintf("%lldm", (long long)((bytes + mib - 1) / mib));
 }
 
-/* Twice the limit, or half as much again as the highest use seen, whichever is more; in steps of
- * 64 MiB where that is little. */
+/* Less than this and it does not come to its first line: an interpreter; one that installs its
+ * package first (npx, uvx) holds the package index beside it. 0 = any program, nothing is known. */
+static int64_t memory_floor(const struct symptoms *s)
+{
+    enum { INTERPRETER_MIB = 128, INSTALLER_MIB = 256 };
+    static const char *const interpreted[] = { "python", "node", "deno", "ruby", "php" };
+    const struct plan *p = s->plan;
+    const struct runtime *rt = runtime_detect(p->argv.n ? p->argv.v[0] : s->config->command);
+    if (rt->cache_volume || p->bootstrap)
+        return (int64_t)INSTALLER_MIB << 20;
+    for (size_t i = 0; i < ARRAY_LEN(interpreted); i++)
+        if (strcmp(rt->name, interpreted[i]) == 0 ||
+            (p->image && strstr(p->image, interpreted[i])))
+            return (int64_t)INTERPRETER_MIB << 20;
+    return 0;
+}
+
+/* Twice the limit or the highest use seen, whichever is more, in steps of 64 MiB where the use
+ * decides; and enough to start with: what was killed at 6 MiB has shown no more than that. */
 void fix_memory(struct finding *f, const struct symptoms *s)
 {
     int64_t limit = s->plan->memory_bytes, step = 64 << 20, want = 2 * limit;
-    int64_t by_peak = s->peak_bytes > 0 ? s->peak_bytes + s->peak_bytes / 2 : 0;
-    if (by_peak > want)
-        want = (by_peak + step - 1) / step * step;
-    if (s->host_memory > 0 && want > s->host_memory)
+    int64_t by_peak = (2 * s->peak_bytes + step - 1) / step * step, floor = memory_floor(s);
+    if (2 * s->peak_bytes > want)
+        want = by_peak;
+    if (floor > want)
+        want = floor;
+    if (s->host_memory > 0 && want > s->host_memory) {
+        finding_step(f, "the machine has no more memory to give");
         return;
+    }
     char *to = size_words(want);
     struct fix *x = add(f, "memory", xasprintf("memory_limit %s → %s", s->plan->memory_text, to));
     if (x)

@@ -25,6 +25,9 @@ struct run_end {
     bool oom;
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
     bool no_image;          /* … because the image could not be had */
+    /* It ended by this signal, which somebody else sent it through the engine (`docker kill`,
+     * `docker stop`, `docker rm -f`); 0 = none is known. */
+    int engine_signal;
     struct fault why;       /* code 0 where the end speaks for itself */
     int64_t at_wall_ms;
     /* bytes of its input that nobody has read; on the host only (an engine does not tell) */

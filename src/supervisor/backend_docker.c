@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "supervisor/container_end.h"
 #include "supervisor/containers.h"
 #include "supervisor/images.h"
 #include "supervisor/runner_search.h"
@@ -60,7 +61,8 @@ struct backend_docker {
     void (*updated)(void *ctx, const struct fault *f);
     bool update_late;                 /* the plan changed while the container was being created */
     struct stream *stream;
-    bool started, stream_ended, died, examined, oom;
+    bool started, stream_ended, died, examined;
+    struct container_end seen;
     bool apart;                       /* as in the spec */
     bool spoke, init_failed;          /* see watch_init */
     ev_timer timer;
@@ -165,8 +167,8 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
         fault_set(&d->end.why, EPIPE, "the connection to the container broke");
         d->died = true;
     } else if (!f) {
-        d->end.code = (int)json_integer_value(json_object_get(state, "ExitCode"));
-        d->end.oom = json_is_true(json_object_get(state, "OOMKilled")) && d->end.code == 137;
+        container_end_set(&d->seen, (int)json_integer_value(json_object_get(state, "ExitCode")),
+                          json_is_true(json_object_get(state, "OOMKilled")), &d->end);
     } else if (!d->died) {
         fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
     }
@@ -186,7 +188,7 @@ static double post_mortem_limit_s(const struct backend_docker *d)
 {
     if (!d->died || d->end.code < 0)
         return END_LIMIT_S;
-    return d->end.code == 137 && !d->end.oom ? VERDICT_S : 0.;
+    return d->end.code == 137 && !d->end.oom && !d->end.engine_signal ? VERDICT_S : 0.;
 }
 
 static void examine(struct backend_docker *d)
@@ -203,13 +205,12 @@ static void examine(struct backend_docker *d)
 static void docker_engine_event(struct backend *b, const struct engine_event *e)
 {
     struct backend_docker *d = (struct backend_docker *)b;
-    if (strcmp(e->action, "oom") == 0)
-        d->oom = true;
+    if (!d->died)
+        container_end_event(&d->seen, e, d->stopping);
     if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
         return;
     d->died = true;
-    d->end.code = e->exit_code;
-    d->end.oom = d->oom && e->exit_code == 137;
+    container_end_set(&d->seen, e->exit_code, d->seen.oom, &d->end);
     d->end.at_wall_ms = clock_wall_ms();
     examine(d);                    /* while it is being started: once the start was answered */
 }

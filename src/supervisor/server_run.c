@@ -188,7 +188,7 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
 {
     char part[64];
     if (end->why.code) {
-        snprintf(out, n, "%s", end->why.text);
+        snprintf(out, n, "%.*s", (int)(n - 1), end->why.text);
     } else if (end->oom) {
         const struct plan *p = s->p->run_plan ? s->p->run_plan : s->plan;
         if (p->memory_bytes)
@@ -196,6 +196,10 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
                      text_size(p->memory_bytes, part, sizeof part), end->code);
         else
             snprintf(out, n, "OOM-killed (exit %d)", end->code);
+    } else if (end->engine_signal) {
+        describe_signal(end->engine_signal, part, sizeof part);
+        snprintf(out, n, "exited %d: somebody sent it signal %s through the engine", end->code,
+                 part);
     } else if (end->signal) {
         describe_signal(end->signal, part, sizeof part);
         snprintf(out, n, "signal %s", part);
@@ -230,7 +234,7 @@ void server_run_reason(const struct server *s, char *out, size_t n)
     const struct run_end *end = &s->last_end;
     AUTO_BUF struct buf words = BUF_INIT;
     server_run_describe(s, end, out, n);
-    if (end->why.code || end->oom || end->signal || end->code < 1 || end->code > 128)
+    if (end->why.code || end->oom || end->signal || end->engine_signal || end->code < 1 || end->code > 128)
         return;
     last_words(s, &words);
     const char *text = buf_str(&words) + strspn(buf_str(&words), " ");

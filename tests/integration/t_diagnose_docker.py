@@ -12,27 +12,9 @@ import subprocess
 import threading
 import time
 
-from harness import echo, paths, tap, wait_for
-from harness.find import findings, found, repaired
+from harness import paths, tap, wait_for
+from harness.find import BUSYBOX, SERVER, boxed, config, findings, found, repaired
 from harness.registry import Registry
-
-BUSYBOX = "mcptop-test/busybox:latest"
-SERVER = paths.built("echo_server")
-
-
-def boxed(script=None, **isolation):
-    """The echo server in a container, or a line for its shell before it ("$S" is the server)."""
-    iso = {"image": BUSYBOX, "volumes": [f"{SERVER}:{SERVER}:ro"]}
-    iso.update(isolation)
-    entry = echo(isolation=iso)
-    if script:
-        entry["command"] = "sh"
-        entry["args"] = ["-c", script.replace("$S", SERVER)]
-    return entry
-
-
-def config(**servers):
-    return {"docker_isolation": {"enabled": True}, "mcpServers": servers}
 
 
 @tap.limit(120)
@@ -172,56 +154,6 @@ def test_4_images(t):
     t.has(m.read_config(), '"pull_policy": "missing"', "it is changed")
     one = found(t, m, "program", "MCPX_DOCKER_EXEC_NOT_FOUND")
     t.has(one["user_message"], 'has no "no-such-program"', "the program is named")
-
-
-@tap.limit(150)
-def test_5_memory(t):
-    engine = t.engine()
-    m = t.mcptop(config(oom=boxed(memory_limit="32m"), tight=boxed(memory_limit="64m"),
-                        child=boxed("dd if=/dev/zero of=/dev/null bs=100M count=1 & exec $S",
-                                    memory_limit="64m")), docker_host=engine)
-    m.wait_server("oom")
-    client = m.mcp("oom")
-    client.initialize()
-    try:
-        client.tool("alloc", {"mb": 60}, timeout=20)
-    except Exception:
-        pass
-    one = found(t, m, "oom", "MCPX_DOCKER_OOM_KILLED")
-    t.has(one["user_message"], r"OOM-killed at 32M \(exit 137\)", "the limit and the status")
-    t.eq(one["fixes"][0]["title"], "memory_limit 32m → 64m", "twice the limit")
-    m.wait_server("oom")
-    container = m.server("oom")["container"]["id"]
-    repaired(t, m, "oom")
-    t.eq(m.server("oom")["container"]["id"], container, "changed while it runs")
-    m.wait_server("tight")
-    client = m.mcp("tight")
-    client.initialize()
-    client.tool("alloc", {"mb": 58})
-    one = found(t, m, "tight", "MCPX_DOCKER_MEMORY_TIGHT")
-    t.eq(one["severity"], "warning", "close to it is a warning")
-    repaired(t, m, "tight")
-    m.wait_server("child")
-    one = found(t, m, "child", "MCPX_DOCKER_MEMORY_TIGHT")
-    t.has(one["user_message"], "a process in it was killed for memory at 64M", "not itself")
-
-
-@tap.limit(150)
-def test_5_cpu_and_pids(t):
-    engine = t.engine("python:3.11")
-    server = paths.fixture("fixture_server.py")
-    burn = {"command": "python3", "args": [server, "burn"],
-            "isolation": {"image": "python:3.11", "cpu_limit": "0.1",
-                          "volumes": [f"{server}:{server}:ro"]}}
-    crowd = "i=0; while [ $i -lt 18 ]; do sleep 1000 & i=$((i+1)); done; exec $S"
-    m = t.mcptop(config(burn=burn, crowd=boxed(crowd, pids_limit=20)), docker_host=engine)
-    m.wait_server("burn", timeout=60)
-    m.wait_server("crowd")
-    one = found(t, m, "crowd", "MCPX_DOCKER_PIDS_EXHAUSTED")
-    t.eq(one["fixes"][0]["title"], "pids_limit 20 → 40", "twice as many")
-    repaired(t, m, "crowd")
-    one = found(t, m, "burn", "MCPX_DOCKER_CPU_THROTTLED", 60)
-    t.has(one["fixes"][0]["title"], "cpu_limit 0.1 → 0.5", "more CPU is the fix")
 
 
 @tap.limit(90)

@@ -17,7 +17,7 @@ struct scenario {
     const char *name;
     const char *config, *server;
     /* how it ended */
-    int code, signal;
+    int code, signal, engine_signal;
     bool oom, ready, ever_ready;
     int why;
     const char *why_text;
@@ -116,9 +116,25 @@ static const struct scenario scenarios[] = {
       .fix = "memory_limit 512m → 1g" },
     { .name = "its peak decides", .config = DOCKER, .code = 137, .oom = true,
       .server = UVX ",\"isolation\":{\"memory_limit\":\"64m\"}", .peak = 150 << 20,
-      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 64m → 256m" },
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 64m → 320m" },
+    { .name = "too little for an interpreter to start", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"node\",\"isolation\":{\"memory_limit\":\"6m\"}", .peak = 6 << 20,
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 6m → 128m" },
+    { .name = "too little for npx", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"npx\",\"isolation\":{\"memory_limit\":\"32m\"}",
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 32m → 256m" },
+    { .name = "an interpreter by its image", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"/run.sh\",\"isolation\":{\"memory_limit\":\"8m\","
+                "\"image\":\"python:3.12-slim\"}",
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 8m → 128m" },
+    { .name = "a small program stays small", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"/run.sh\",\"isolation\":{\"memory_limit\":\"8m\"}",
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 8m → 16m" },
     { .name = "137 without the engine's word is no OOM", .config = DOCKER, .server = UVX,
       .code = 137, .want = "MCPX_STDIO_KILLED" },
+    { .name = "killed through the engine, whatever it said", .config = DOCKER, .server = UVX,
+      .code = 137, .engine_signal = 9, .ready = true, .ever_ready = true,
+      .err = "ENOTFOUND example.com", .want = "MCPX_STDIO_KILLED" },
     { .name = "a signal", .config = HOST, .server = UVX, .code = -1, .signal = 11,
       .want = "MCPX_STDIO_KILLED" },
     { .name = "ended early", .config = HOST, .server = UVX, .code = 2,
@@ -325,6 +341,7 @@ static void run(const struct scenario *c)
     push_lines(ring, RING_STDOUT, c->out);
     push_lines(ring, RING_SUPERVISOR, "ended: no such file, ENOTFOUND, not a TTY");
     struct run_end end = { .code = c->code, .signal = c->signal, .oom = c->oom, .at_wall_ms = 1,
+                           .engine_signal = c->engine_signal,
                            .never_started = c->never_started, .no_image = c->no_image };
     if (c->why) {
         end.why.code = c->why;

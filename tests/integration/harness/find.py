@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Findings: the one that is expected, alone, and the repair of it."""
 
+from . import paths
+from .mcptop import echo
 from .wait import wait_for
+
+BUSYBOX = "mcptop-test/busybox:latest"
+SERVER = paths.built("echo_server")
 
 
 def findings(m, name):
@@ -41,3 +46,18 @@ def sh(script, **extra):
     """A server's entry that is a line for the shell."""
     return dict({"command": "sh", "args": ["-c", script], "env": {"MCPTOP_TEST_SERVER": "sh"}},
                 **extra)
+
+
+def boxed(script=None, **isolation):
+    """The echo server in a container, or a line for its shell before it ("$S" is the server)."""
+    iso = {"image": BUSYBOX, "volumes": [f"{SERVER}:{SERVER}:ro"]}
+    iso.update(isolation)
+    entry = echo(isolation=iso)
+    if script:
+        entry["command"] = "sh"
+        entry["args"] = ["-c", script.replace("$S", SERVER)]
+    return entry
+
+
+def config(**servers):
+    return {"docker_isolation": {"enabled": True}, "mcpServers": servers}

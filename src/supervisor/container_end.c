@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What ended a container: its memory limit, a signal that somebody sent through the engine, or
+ * itself. */
+#include "supervisor/container_end.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/clock.h"
+
+void container_end_event(struct container_end *c, const struct engine_event *e, bool ours)
+{
+    if (strcmp(e->action, "oom") == 0) {
+        c->oom = true;
+    } else if (strcmp(e->action, "kill") == 0 && !ours) {
+        const char *sig = json_string_value(json_object_get(e->attributes, "signal"));
+        c->sent_signal = sig ? atoi(sig) : 0;
+        c->sent_ms = clock_mono_ms();
+    }
+}
+
+/* A program may catch what docker stop sends first, and then end as it likes; of others only the
+ * status tells. */
+static int signal_that_ended(const struct container_end *c, int code)
+{
+    enum { CAUGHT_MS = 15 * 1000 };
+    bool asks = c->sent_signal == SIGTERM || c->sent_signal == SIGINT;
+    if (c->sent_signal <= 0)
+        return 0;
+    return code == 128 + c->sent_signal || (asks && clock_mono_ms() - c->sent_ms < CAUGHT_MS)
+        ? c->sent_signal : 0;
+}
+
+void container_end_set(const struct container_end *c, int code, bool oom, struct run_end *ret)
+{
+    ret->code = code;
+    ret->engine_signal = signal_that_ended(c, code);
+    ret->oom = oom && code == 137 && ret->engine_signal != SIGKILL;
+}
