@@ -117,9 +117,9 @@ static void start_isolate(struct view *v, const struct strvec *targets, const ch
 
 /* Asked dry first: what y does is what the supervisor showed. `which` counts round the fixes there
  * are. */
-static void start_fix(struct view *v, const struct feed_server *s, size_t which)
+static void start_fix(struct view *v, const struct feed_server *s, const struct feed_finding *f,
+                      size_t which)
 {
-    const struct feed_finding *f = &s->finding;
     AUTO_FREE char *title = xasprintf("repair %s?", s->label);
 
     if (!f->known || !f->fix_count) {
@@ -130,22 +130,23 @@ static void start_fix(struct view *v, const struct feed_server *s, size_t which)
     which %= f->fix_count;
     ask_open(v, ASK_WAIT, REQ_FIX, title, "apply");
     strvec_add(&v->ask.targets, s->name);
-    v->ask.body = json_pack("{s:s}", "fix", f->fixes[which].id);
+    v->ask.body = json_pack("{s:s, s:s}", "code", f->code, "fix", f->fixes[which].id);
     v->ask.plans_due = 1;
     v->ask.which = which;
     buf_printf(&v->ask.text, "%s\n%s%s\n", f->message, f->fixes[which].title,
                f->fix_count > 1 ? "   (F: another way)" : "");
     view_send(v, REPLY_PLAN, s->name, "fix", "POST", "/api/v1/servers/%s/fix",
-              json_pack("{s:s, s:b}", "fix", f->fixes[which].id, "dry_run", 1));
+              json_pack("{s:s, s:s, s:b}", "code", f->code, "fix", f->fixes[which].id, "dry_run", 1));
 }
 
 void act_other_fix(struct view *v)
 {
     AUTO_FREE char *name = xstrdup(v->ask.targets.n ? v->ask.targets.v[0] : "");
+    AUTO_FREE char *code = xstrdup(json_string_value(json_object_get(v->ask.body, "code")));
     const struct feed_server *s = feed_find(&v->feed, name);
 
     if (s)
-        start_fix(v, s, v->ask.which + 1);
+        start_fix(v, s, found_of(v, s, code), v->ask.which + 1);
 }
 
 static void start_undo(struct view *v, const struct feed_server *s)
@@ -212,6 +213,9 @@ void act_request(struct view *v, enum request req)
         start_remove(v);
         return;
     }
+    if (!s && req == REQ_FIX && found_selected(v))
+        view_toast(v, true, "mcptop itself: %s", *found_selected(v)->steps
+                   ? found_selected(v)->steps : found_selected(v)->message);
     if (!s)
         return;
     take_targets(v, &targets);
@@ -222,7 +226,7 @@ void act_request(struct view *v, enum request req)
     else if (req == REQ_LIMITS)
         limits_open(v, s);
     else if (req == REQ_FIX)
-        start_fix(v, s, 0);
+        start_fix(v, s, v->top == TOP_FINDINGS ? found_selected(v) : &s->finding, 0);
     else if (req == REQ_UNDO)
         start_undo(v, s);
     else if (req == REQ_COPY_COMMAND)
@@ -311,7 +315,7 @@ void act_simple(struct view *v, const char *name, const char *verb)
     if (!strcmp(verb, "undo"))
         start_undo(v, s);
     else if (!strcmp(verb, "fix"))
-        start_fix(v, s, 0);
+        start_fix(v, s, &s->finding, 0);
     else if (!strcmp(verb, "command"))
         view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
     else

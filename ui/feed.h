@@ -33,9 +33,10 @@ struct feed_shares { struct feed_share *v; size_t n; };
 struct feed_fix { char *id, *title; };
 struct feed_evidence { char *what, *text; int64_t seq; };
 
-/* What is wrong, the worst of it. */
+/* What is wrong, with a server or (server "") with the supervisor. */
 struct feed_finding {
     bool known, guess, error;       /* error: else a warning */
+    char *server, *label;           /* raw, and as it is shown */
     char *code, *message, *steps;   /* steps: what only the user can do */
     int times;
     int64_t since_ms;
@@ -106,7 +107,8 @@ struct feed_server {
     int64_t pull_done, pull_total, pull_rate;
     struct feed_layer *layers;      /* of the pull, as far as told; owned */
     size_t layer_count;
-    struct feed_finding finding;
+    struct feed_finding finding;    /* the worst of its finding_count */
+    int finding_count;
     char *other_way;                /* what x would change; NULL: not asked yet */
     char *limit_memory, *limit_cpus, *limit_network;   /* in force: own or default */
     char *log_file;
@@ -198,6 +200,9 @@ void feed_parse_server(struct feed_server *s, json_t *o);
 /* feed_pull.c */
 void feed_parse_pull(struct feed_server *s, json_t *pull);    /* null: none is under way */
 void feed_pull_fini(struct feed_server *s);
+/* feed_finding.c */
+void feed_parse_finding(struct feed_finding *f, json_t *o);   /* null: nothing is wrong */
+void feed_finding_fini(struct feed_finding *f);
 void feed_parse_container(struct feed_container *c, json_t *o);
 void feed_parse_event(struct feed_event *e, json_t *o);
 void feed_server_fini(struct feed_server *s);

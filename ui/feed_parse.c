@@ -342,71 +342,6 @@ static void parse_plan(struct feed_plan *p, json_t *o)
     }
 }
 
-static void finding_fini(struct feed_finding *f)
-{
-    for (size_t i = 0; i < f->fix_count; i++) {
-        free(f->fixes[i].id);
-        free(f->fixes[i].title);
-    }
-    for (size_t i = 0; i < f->evidence_count; i++) {
-        free(f->evidence[i].what);
-        free(f->evidence[i].text);
-    }
-    free(f->fixes);
-    free(f->evidence);
-    free(f->code);
-    free(f->message);
-    free(f->steps);
-    *f = (struct feed_finding){0};
-}
-
-static void parse_fixes(struct feed_finding *f, json_t *list)
-{
-    f->fix_count = json_array_size(list);
-    f->fixes = f->fix_count ? xcalloc(f->fix_count, sizeof(*f->fixes)) : NULL;
-    for (size_t i = 0; i < f->fix_count; i++) {
-        json_t *o = json_array_get(list, i);
-        member_take_raw(&f->fixes[i].id, o, "id");
-        member_take(&f->fixes[i].title, o, "title");
-    }
-}
-
-static void parse_evidence(struct feed_finding *f, json_t *list)
-{
-    f->evidence_count = json_array_size(list);
-    f->evidence = f->evidence_count ? xcalloc(f->evidence_count, sizeof(*f->evidence)) : NULL;
-    for (size_t i = 0; i < f->evidence_count; i++) {
-        json_t *o = json_array_get(list, i);
-        member_take(&f->evidence[i].what, o, "what");
-        member_take(&f->evidence[i].text, o, "text");
-        f->evidence[i].seq = member_int(o, "seq", 0);
-    }
-}
-
-/* fix_steps begins with the fixes' titles: what comes after them is left. */
-static void parse_diagnostic(struct feed_finding *f, json_t *o)
-{
-    json_t *steps = json_object_get(o, "fix_steps");
-    const char *severity = json_string_value(json_object_get(o, "severity"));
-    struct buf b = BUF_INIT;
-
-    finding_fini(f);
-    f->known = json_is_object(o);
-    f->guess = member_bool(o, "guess", false);
-    f->error = severity && !strcmp(severity, "error");
-    member_take(&f->code, o, "code");
-    member_take(&f->message, o, "user_message");
-    f->times = member_int32(o, "times", 0);
-    f->since_ms = member_int(o, "since_wall_ms", 0);
-    parse_fixes(f, json_object_get(o, "fixes"));
-    parse_evidence(f, json_object_get(o, "evidence"));
-    for (size_t i = f->fix_count; i < json_array_size(steps); i++) {
-        AUTO_FREE char *step = member_text(json_array_get(steps, i));
-        buf_printf(&b, "%s%s", b.len ? "; " : "", step);
-    }
-    f->steps = buf_take(&b);
-}
-
 static void parse_exit(struct feed_server *s, json_t *o)
 {
     s->has_exit = json_is_object(o);
@@ -442,7 +377,8 @@ static void parse_parts(struct feed_server *s, json_t *o)
     member_take(&s->log_file, log, "file");
     s->log_lost = member_int(log, "lost", 0);
     parse_exit(s, json_object_get(o, "exit"));
-    parse_diagnostic(&s->finding, json_object_get(o, "diagnostic"));
+    feed_parse_finding(&s->finding, json_object_get(o, "diagnostic"));
+    s->finding_count = member_int32(o, "finding_count", s->finding.known);
     parse_usage(&s->usage, json_object_get(o, "usage"));
     parse_calls(&s->calls, json_object_get(o, "calls"));
     parse_plan(&s->plan, json_object_get(o, "plan"));
@@ -499,7 +435,7 @@ void feed_server_fini(struct feed_server *s)
     drop_shares(&s->calls.by_tool);
     drop_shares(&s->calls.by_client);
     plan_fini(&s->plan);
-    finding_fini(&s->finding);
+    feed_finding_fini(&s->finding);
     set_str(&s->other_way, NULL);
     feed_pull_fini(s);
 }

@@ -26,6 +26,20 @@ static void count(struct pen *p, bool *first, int n, enum style st, const char *
     *first = false;
 }
 
+/* "! 3 findings": the key that lists them stands first, as with the panes below. */
+static void put_findings(struct view *v, struct pen *p, int level)
+{
+    bool error;
+    int n = found_count(v, &error);
+    char text[32];
+
+    if (!n)
+        return;
+    snprintf(text, sizeof(text), level < 2 ? "! %d finding%s" : "! %d", n, n == 1 ? "" : "s");
+    put(p, ST_DIM, " · ");
+    put(p, error ? ST_BAD : ST_WARN, text);
+}
+
 static void put_counts(struct view *v, struct pen *p, int level)
 {
     int ready = 0, starting = 0, bad = 0, stopped = 0;
@@ -49,7 +63,7 @@ static void put_counts(struct view *v, struct pen *p, int level)
     count(p, &first, ready, ST_OK, "ready");
     count(p, &first, starting, ST_BUSY, "starting");
     count(p, &first, bad, ST_BAD, "failed");
-    if (level < 3)
+    if (level < 4)
         count(p, &first, stopped, ST_DIM, "stopped");
 }
 
@@ -190,7 +204,7 @@ static bool put_first_row(struct view *v, int level, int *end)
 
     canvas_fill(&v->canvas, (struct rect){0, 0, v->canvas.w, 1}, ' ', ST_NORMAL);
     put(&p, ST_ACCENT, "mcptop");
-    if (*v->feed.status.host && level < 2) {
+    if (*v->feed.status.host && level < 3) {
         put(&p, ST_NORMAL, " ");
         p.x += canvas_put_cut(&v->canvas, p.x, 0, 14, ST_BOLD, v->feed.status.host);
     }
@@ -198,8 +212,13 @@ static bool put_first_row(struct view *v, int level, int *end)
     put(&p, ST_DIM, " · ");
     if (v->connection == CONN_CONNECTING && !v->feed.status.known)
         put(&p, ST_BUSY, "connecting …");
-    else
+    else if (level < 4)
         put_counts(v, &p, level);
+    put_findings(v, &p, level);
+    if (level == 4) {       /* what does not fit is the counts' end */
+        put(&p, ST_DIM, " · ");
+        put_counts(v, &p, level);
+    }
     if (v->readonly)
         put(&p, ST_WARN, "  read only");
     *end = p.x;
@@ -212,7 +231,7 @@ int frame_header(struct view *v)
     enum style st;
     int y = 1, end = 0;
 
-    for (int level = 0; level < 4 && !put_first_row(v, level, &end); level++)
+    for (int level = 0; level < 5 && !put_first_row(v, level, &end); level++)
         ;
     if (v->canvas.w >= 140)
         put_host(v, 0, end);
@@ -248,9 +267,14 @@ static const char *label_of(const struct view *v, const struct binding *b)
 static bool applies(const struct view *v, const struct binding *b)
 {
     const struct feed_server *s = view_server(v);
+    bool error;
 
     if (!b->bar || !(b->where & view_where(v)) || (b->changes && v->readonly))
         return false;
+    if (b->req == REQ_FINDINGS)
+        return found_count(v, &error) > 0 && v->top != TOP_FINDINGS;
+    if (b->req == REQ_FIX && v->top == TOP_FINDINGS)
+        return s && found_selected(v)->fix_count;
     if (b->req == REQ_FIX)
         return s && s->finding.fix_count;
     if (b->req == REQ_UNDO)
@@ -261,7 +285,7 @@ static bool applies(const struct view *v, const struct binding *b)
         return s && s->wanted_up;
     if (b->req == REQ_REMOVE)
         return view_container(v) && !view_container(v)->in_use;
-    return !(b->where == IN_SERVER) || s;
+    return !(b->where == IN_SERVER || (b->req == REQ_ENTER && v->top == TOP_FINDINGS)) || s;
 }
 
 static int item_width(const struct view *v, const struct binding *b)

@@ -13,7 +13,10 @@ static const char *prompt_sign(const struct view *v)
     case PROMPT_COMMAND: return ":";
     case PROMPT_FILTER_LOG: return "only log lines with: ";
     case PROMPT_FILTER_LIST:
-        return v->top == TOP_CONTAINERS ? "only containers with: " : "only servers with: ";
+        return v->top == TOP_CONTAINERS ? "only containers with: "
+               : v->top == TOP_CALLS    ? "only calls with: "
+               : v->top == TOP_FINDINGS ? "only findings with: "
+                                        : "only servers with: ";
     default: return "/";
     }
 }
@@ -116,12 +119,20 @@ static void on_log(struct view *v, const char *verb, char *args)
 static void on_pane(struct view *v, const char *verb, char *args)
 {
     static const char *const names[] = {"servers", "containers", "resources", "events",
-                                        "traffic", "calls",      "detail",    "call",   "help"};
+                                        "traffic", "calls",      "findings",  "detail", "call",   "help"};
 
     (void)args;
     for (int i = 0; i < TOP_COUNT; i++)
         if (!strcmp(names[i], verb))
             view_show(v, (enum top_pane)i);
+}
+
+/* The CLI's word for it. */
+static void on_doctor(struct view *v, const char *verb, char *args)
+{
+    (void)verb;
+    (void)args;
+    view_show(v, TOP_FINDINGS);
 }
 
 static void on_isolate(struct view *v, const char *verb, char *args)
@@ -166,6 +177,7 @@ static const struct command {
     {"servers", false, on_pane},   {"containers", false, on_pane},
     {"resources", false, on_pane}, {"events", false, on_pane},
     {"traffic", false, on_pane},   {"calls", false, on_pane},
+    {"findings", false, on_pane},  {"doctor", false, on_doctor},
     {"detail", false, on_pane},
     {"help", false, on_pane},
 };

@@ -18,7 +18,7 @@ static const struct pane *const panes[TOP_COUNT] = {
     [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,
     [TOP_RESOURCES] = &pane_resources,
     [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_CALLS] = &pane_calls,
-    [TOP_DETAIL] = &pane_detail, [TOP_CALL] = &pane_call, [TOP_HELP] = &pane_help,
+    [TOP_FINDINGS] = &pane_findings, [TOP_DETAIL] = &pane_detail, [TOP_CALL] = &pane_call, [TOP_HELP] = &pane_help,
 };
 
 void view_init(struct view *v, const struct view_io *io, void *ctx)
@@ -32,7 +32,8 @@ void view_init(struct view *v, const struct view_io *io, void *ctx)
 
 void view_fini(struct view *v)
 {
-    struct list *lists[] = {&v->servers, &v->containers, &v->events, &v->call_list};
+    struct list *lists[] = {&v->servers, &v->containers, &v->events, &v->call_list,
+                            &v->finding_list};
 
     ask_close(v);
     buf_fini(&v->ask.text);
@@ -41,6 +42,7 @@ void view_fini(struct view *v)
     free(v->order);
     free(v->shown);
     calls_fini(&v->calls);
+    found_fini(&v->found);
     free(v->history);
     free(v->toast);
     free(v->connection_text);
@@ -84,7 +86,12 @@ struct feed_container *view_container(const struct view *v)
 struct feed_server *view_server(const struct view *v)
 {
     const struct feed_container *c = view_container(v);
+    const struct feed_finding *f = v->top == TOP_FINDINGS ? found_selected(v) : NULL;
 
+    if (v->top == TOP_FINDINGS)
+        return f ? feed_find(&v->feed, f->server) : NULL;
+    if (v->top == TOP_DETAIL && v->back == TOP_FINDINGS)
+        return feed_find(&v->feed, v->found.opened);
     if (v->top == TOP_CONTAINERS || (v->top == TOP_DETAIL && v->back == TOP_CONTAINERS))
         return c && !strcmp(c->owner, "ours") ? feed_find(&v->feed, c->server) : NULL;
     return v->servers.at < v->order_count ? v->order[v->servers.at] : NULL;
@@ -125,6 +132,8 @@ void view_settle(struct view *v)
     list_settle(&v->containers, container_key, v, v->shown_count);
     calls_build(v);
     list_settle(&v->call_list, calls_key, v, v->calls.shown_count);
+    found_build(v);
+    list_settle(&v->finding_list, found_key, v, v->found.shown_count);
     v->events.count = (int)v->feed.event_count;
     if (v->events.at >= v->events.count)
         v->events.at = v->events.count ? v->events.count - 1 : 0;
@@ -146,6 +155,7 @@ char *view_list_filter(struct view *v)
 {
     return v->top == TOP_CONTAINERS ? v->containers.filter
            : v->top == TOP_CALLS    ? v->call_list.filter
+           : v->top == TOP_FINDINGS ? v->finding_list.filter
                                     : v->servers.filter;
 }
 
@@ -176,6 +186,7 @@ int view_event(struct view *v, const char *name, const char *json, size_t n)
 {
     int changed = feed_apply(&v->feed, name, json, n);
 
+    found_note(v, changed, name);
     if (changed > 0 && (changed & (FEED_LISTS | FEED_FIGURES)))
         view_settle(v);
     return changed;
@@ -229,6 +240,10 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
             view_take_server(v, data);
         break;
     case REPLY_SEARCH: break;
+    case REPLY_FINDINGS:
+        if (!error)
+            found_reply(v, data);
+        break;
     case REPLY_CALLS: case REPLY_CALL: case REPLY_REPLAY: calls_reply(v, call, data, error); break;
     default:
         act_reply(v, call, data, error);
@@ -270,6 +285,9 @@ void view_show(struct view *v, enum top_pane pane)
             v->back = v->top;
         v->detail_scroll = v->help_scroll = 0;
     } else {
+        if (pane == TOP_FINDINGS && v->back != TOP_FINDINGS)
+            v->found.over = (int)v->back;
+        v->found.stale |= pane == TOP_FINDINGS;
         v->back = pane;
         v->zoom = false;
     }
@@ -308,6 +326,8 @@ static void back(struct view *v)
         v->log.filter_gen++;
     } else if (*view_list_filter(v)) {
         *view_list_filter(v) = '\0';
+    } else if (v->top == TOP_FINDINGS && !v->focus_log) {
+        view_show(v, (enum top_pane)v->found.over);
     } else {
         v->focus_log = false;
     }
@@ -335,6 +355,7 @@ static void move(struct view *v, enum request req)
     struct list *l = v->top == TOP_CONTAINERS ? &v->containers
                      : v->top == TOP_EVENTS   ? &v->events
                      : v->top == TOP_CALLS    ? &v->call_list
+                     : v->top == TOP_FINDINGS ? &v->finding_list
                                               : &v->servers;
 
     if (v->top == TOP_DETAIL || v->top == TOP_CALL)
@@ -394,10 +415,15 @@ void view_request(struct view *v, enum request req)
     case REQ_ENTER:
         if (v->top == TOP_CALLS && !v->focus_log)
             calls_open(v);
+        else if (v->top == TOP_FINDINGS && !v->focus_log)
+            found_open(v);
         else if (view_server(v))
             view_show(v, TOP_DETAIL);
         break;
     case REQ_CALLS: view_show(v, TOP_CALLS); break;
+    case REQ_FINDINGS:
+        view_show(v, v->top == TOP_FINDINGS ? (enum top_pane)v->found.over : TOP_FINDINGS);
+        break;
     case REQ_REPLAY: case REQ_REPLAY_TEST: calls_replay(v, req == REQ_REPLAY_TEST); break;
     case REQ_BACK: back(v); break;
     case REQ_ZOOM: v->zoom = !v->zoom; break;
@@ -476,7 +502,7 @@ static int upper_rows(const struct view *v, int body, int width)
 
     if (v->top == TOP_HELP || v->top == TOP_CALL)
         return body;
-    if (v->top == TOP_DETAIL)
+    if (v->top == TOP_DETAIL || (v->top == TOP_FINDINGS && !v->focus_log))
         return wanted <= most ? wanted : body;
     if (v->canvas.w >= WIDE_W && wanted < body * 2 / 5)
         wanted = body * 2 / 5;      /* the details beside the table need some height */
@@ -547,6 +573,7 @@ void view_draw(struct view *v)
     }
     ask_for_detail(v);
     calls_ask(v);
+    found_ask(v);
     if (v->toast && clock_wall_ms() >= v->toast_until_ms) {
         free(v->toast);
         v->toast = NULL;

@@ -11,6 +11,7 @@
 #include "calls.h"
 #include "canvas.h"
 #include "feed.h"
+#include "found.h"
 #include "keys.h"
 #include "lineedit.h"
 #include "theme.h"
@@ -29,6 +30,7 @@ enum reply_kind {
     REPLY_SHUTDOWN,
     REPLY_SEARCH,        /* for orphans; what was found comes as events */
     REPLY_CALLS, REPLY_CALL, REPLY_REPLAY,     /* see calls.h */
+    REPLY_FINDINGS,
 };
 /* One question to the API; made by the view, given back to it with the answer (view_reply frees
  * it). */
@@ -53,9 +55,9 @@ struct view_io {
     void (*quit)(void *ctx);
 };
 
-/* Up to the calls they are lists, with the log below; the others stand over one. */
+/* Up to the findings they are lists, with the log below; the others stand over one. */
 enum top_pane { TOP_SERVERS, TOP_CONTAINERS, TOP_RESOURCES, TOP_EVENTS, TOP_TRAFFIC, TOP_CALLS,
-               TOP_DETAIL, TOP_CALL, TOP_HELP, TOP_COUNT };
+               TOP_FINDINGS, TOP_DETAIL, TOP_CALL, TOP_HELP, TOP_COUNT };
 
 /* A list's place: the selected row is known by its key, so it stays the same row when rows come, go
  * and change order. */
@@ -123,8 +125,9 @@ struct view {
     enum top_pane top, back;        /* back: the list that Esc leads to from detail and help */
     enum top_pane help_over;        /* where help was opened: first back to it */
     bool focus_log, zoom;
-    struct list servers, containers, events, call_list;
+    struct list servers, containers, events, call_list, finding_list;
     struct calls calls;
+    struct found found;
     int detail_scroll, help_scroll;
     enum sort_key sort;
     bool inverted;

@@ -255,6 +255,7 @@ static void add_findings(json_t *o, const struct server *s, bool all)
     const struct findings *fs = doctor_findings(s);
 
     json_object_set_new(o, "diagnostic", fs->n ? json_finding(&fs->v[0]) : json_null());
+    json_object_set_new(o, "finding_count", json_integer((json_int_t)fs->n));
     if (!all)
         return;
     json_t *list = json_array();

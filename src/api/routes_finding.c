@@ -36,10 +36,12 @@ void get_diagnostics(struct api_server *a, struct request *r, const char *name)
     (void)name;
     doctor_of_supervisor(a->fleet, &place, &own);
     json_findings(found, &own);
+    size_t of_supervisor = own.n;
     findings_fini(&own);
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
         json_findings(found, doctor_findings(fleet_at(a->fleet, i)));
-    reply_data(r, json_pack("{s:o, s:o, s:o}", "findings", found, "problems",
+    reply_data(r, json_pack("{s:o, s:I, s:o, s:o}", "findings", found, "of_supervisor",
+                            (json_int_t)of_supervisor, "problems",
                             json_problems(fleet_get_problems(a->fleet)), "servers",
                             unwell_part(a->fleet)));
 }
@@ -68,20 +70,23 @@ static void apply(struct api_server *a, struct request *r, struct server *s, con
 void server_post_fix(struct api_server *a, struct request *r, struct server *s)
 {
     size_t n;
-    const char *body = request_get_body(r, &n), *id = NULL;
+    const char *body = request_get_body(r, &n), *code = NULL, *id = NULL;
     int dry_run = 0;
     json_t *doc = n ? json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL) : json_object();
 
-    if (json_unpack(doc, "{s?:s, s?:b !}", "fix", &id, "dry_run", &dry_run) < 0) {
-        reply_error(r, 400, "the body may be {\"fix\":\"…\",\"dry_run\":true}, both optional");
+    if (json_unpack(doc, "{s?:s, s?:s, s?:b !}", "code", &code, "fix", &id, "dry_run", &dry_run) < 0) {
+        reply_error(r, 400, "the body may be {\"code\":\"MCPX_…\",\"fix\":\"…\","
+                            "\"dry_run\":true}, each optional");
     } else {
-        const struct fix *x = doctor_find_fix(s, id);
+        const struct fix *x = doctor_find_fix(s, code, id);
         if (x)
             apply(a, r, s, x, dry_run);
         else if (!doctor_findings(s)->n)
             reply_error(r, 409, "nothing is wrong with \"%s\"", s->name);
         else if (id)
             reply_error(r, 409, "\"%s\" has no fix \"%s\" now", s->name, id);
+        else if (code)
+            reply_error(r, 409, "\"%s\" has no fix for %s now", s->name, code);
         else
             reply_error(r, 409, "what is wrong with \"%s\" only you can repair: %s", s->name,
                         doctor_findings(s)->v[0].steps.n ? doctor_findings(s)->v[0].steps.v[0]

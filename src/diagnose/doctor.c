@@ -28,6 +28,7 @@ struct diagnosis {
     struct doctor *doctor;
     struct findings list;
     struct signature sig;
+    char end_reason[512];            /* of the last end: a server that is up again has none */
     char run_id[80];                 /* the run that the figures are of */
     int64_t peak_bytes;
     int32_t pids_peak;
@@ -136,6 +137,12 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
 
 /* ---- judging ----------------------------------------------------------------------------- */
 
+static void note_reason(const struct server *s, struct diagnosis *d)
+{
+    if (s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED)
+        memcpy(d->end_reason, s->reason, sizeof d->end_reason);
+}
+
 static void describe(const struct server *s, const struct diagnosis *d, struct symptoms *y)
 {
     const struct ring *ring = logstore_get_ring(s->log);
@@ -143,7 +150,8 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
     bool ended = end_counts(s);
     *y = (struct symptoms){
         .name = s->name, .whole = fleet_get_config(s->fleet), .config = s->config,
-        .plan = s->plan, .state = s->state, .reason = s->reason,
+        .plan = s->plan, .state = s->state,
+        .reason = ended && is_up(s) ? d->end_reason : s->reason,
         .wanted = s->wanted == WANTED_UP, .failures = s->failures,
         .end = ended ? &s->last_end : NULL, .was_ready = ended ? s->past.was_ready : is_up(s),
         .ever_ready = ended ? s->past.ever_ready : is_up(s),
@@ -184,6 +192,7 @@ static bool judge(const struct server *s, struct diagnosis *d)
 {
     struct signature sig;
     struct symptoms y;
+    note_reason(s, d);
     take_signature(s, d, &sig);
     if (memcmp(&sig, &d->sig, sizeof sig) == 0)
         return false;
@@ -362,22 +371,24 @@ void doctor_free(struct doctor *d)
 
 /* ---- fixing ------------------------------------------------------------------------------ */
 
-const struct fix *doctor_find_fix(const struct server *s, const char *id)
+const struct fix *doctor_find_fix(const struct server *s, const char *code, const char *id)
 {
     const struct findings *fs = doctor_findings(s);
     for (size_t i = 0; i < fs->n; i++)
-        for (size_t k = 0; k < fs->v[i].fix_count; k++)
+        for (size_t k = 0; k < fs->v[i].fix_count &&
+             (!code || strcmp(finding_type(fs->v[i].kind)->code, code) == 0); k++)
             if (!id || strcmp(fs->v[i].fixes[k].id, id) == 0)
                 return &fs->v[i].fixes[k];
     return NULL;
 }
 
-/* A server that waits for its next try has not to wait once it is repaired. */
+/* A server that waits for its next try has not to wait once it is repaired; one that is trying does so
+ * by what was wrong. Either way the next end is another matter. */
 static void try_again(struct fleet *fl, const char *name, const char *why)
 {
     struct server *s = fleet_find(fl, name);
-    if (s && s->wanted == WANTED_UP &&
-        (s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED))
+    if (s && s->wanted == WANTED_UP && !is_up(s) && s->state != SERVER_STOPPED &&
+        s->state != SERVER_PULLING)
         server_restart(s, why, DRAINED);
 }
 

@@ -23,9 +23,9 @@ struct doctor_place { const char *data_dir, *listen_error; };
 void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
                           struct findings *out);
 
-/* A fix of one of the server's findings: by its id, or NULL = the first of the worst finding that
- * has one. */
-const struct fix *doctor_find_fix(const struct server *s, const char *id);
+/* A fix of one of the server's findings: by the finding's code (NULL = any, the worst first) and its
+ * id (NULL = the first). */
+const struct fix *doctor_find_fix(const struct server *s, const char *code, const char *id);
 /* Makes it (or, with dry_run, only says what it would do). ret as of fleet_change; where nothing in
  * the file changes its diff is empty. */
 int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry_run,

@@ -96,6 +96,30 @@ def test_more_time(t):
 
 
 @tap.limit(60)
+def test_up_again(t):
+    """Up at the second try: what ended the first is still told for a while, in the same words."""
+    flag = t.path("tried")
+    script = f"[ -e {flag} ] || {{ touch {flag}; sleep 30; }}; exec {paths.built('echo_server')}"
+    m = t.mcptop({"mcpServers": {"second": sh(script, init_timeout="1s")}})
+    m.wait_server("second")
+    one = found(t, m, "second", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    t.has(one["user_message"], "start timeout after 1s", "the sentence")
+    t.has(one["evidence"][0]["text"], "start timeout after 1s", "and the evidence")
+
+
+@tap.limit(60)
+def test_repaired_while_it_tries(t):
+    """A repair in the middle of a try counts at once: that try's end is not held against the new
+    values."""
+    m = t.mcptop({"mcpServers": {"slow": fixture("slow_start", 3, init_timeout="2s")}})
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    m.wait_server("slow", "initializing")
+    m.api.post("/servers/slow/fix")
+    m.wait_server("slow")
+    t.eq(codes(m, "slow"), [], "ready, and nothing is left to say")
+
+
+@tap.limit(60)
 def test_loops(t):
     m = t.mcptop({"mcpServers": {"loop": fixture("die_after", 1, 7)}})
     m.wait_server("loop")
@@ -201,6 +225,7 @@ def test_duplicates(t):
     one = wait_for(lambda: m.api.get("/diagnostics")["findings"], 10, "the second one to be seen")
     t.eq([(f["code"], f["server"]) for f in one], [("MCPX_DUPLICATE_SERVER", "twice")],
          "a client that runs it too")
+    t.eq(m.api.get("/diagnostics")["of_supervisor"], 1, "which no server's own findings hold")
     t.has(str(one[0]["evidence"]), f"pid {client.pid}, started by .*pid {os.getpid()}", "which")
     t.has(one[0]["fix_steps"][0], "mcptop stdio twice", "what to do")
     client.kill()
@@ -219,10 +244,14 @@ def test_fix_api(t):
     dry = m.api.post("/servers/slow/fix", {"dry_run": True})
     t.has(dry["diff"], r'\+ .*"init_timeout": "120s"', "the diff is shown")
     t.eq(dry["fix"]["id"], "time", "and which fix it is")
+    named = {"code": "MCPX_STDIO_HANDSHAKE_TIMEOUT", "fix": "time", "dry_run": True}
+    t.eq(m.api.post("/servers/slow/fix", named)["diff"], dry["diff"], "the same by code and id")
     t.eq(m.read_config(), text, "nothing is written by a dry run")
     for path, body, status, words in (
             ("/servers/well/fix", None, 409, "nothing is wrong"),
             ("/servers/slow/fix", {"fix": "magic"}, 409, 'no fix "magic"'),
+            ("/servers/slow/fix", {"code": "MCPX_ORPHANS"}, 409, "no fix for MCPX_ORPHANS"),
+            ("/servers/slow/fix", {"code": "MCPX_ORPHANS", "fix": "time"}, 409, 'no fix "time"'),
             ("/servers/slow/fix", {"fux": "time"}, 400, "the body may be"),
             ("/servers/early/fix", None, 409, "only you can repair")):
         if path.startswith("/servers/early"):
@@ -233,8 +262,9 @@ def test_fix_api(t):
     t.eq(m.tcp().raw("GET", "/diagnostics").status, 200, "over TCP too")
     with m.api.events() as stream:
         name, data, _ = stream.next()
-    t.eq((name, bool(json.loads(data)["servers"][1]["diagnostic"])), ("hello", True),
-         "the stream's servers carry it")
+    listed = json.loads(data)["servers"][1]
+    t.eq((name, bool(listed["diagnostic"]), listed["finding_count"]), ("hello", True, 1),
+         "the stream's servers carry it, and how many there are")
 
 
 @tap.limit(60)
@@ -258,6 +288,46 @@ def test_two_keys(t):
     view.send("y")
     wait_for(lambda: '"init_timeout": "1s"' in m.read_config(), 10, "undo")
     view.send("q")
+
+
+@tap.limit(90)
+def test_findings_screen(t):
+    """`!`: what is wrong with any server and with mcptop itself, the worst first; F repairs the selected
+    one; a way back from everywhere."""
+    m = t.mcptop({"mcpServers": {"noise": fixture("noise"),
+                                 "slow": fixture("slow_start", 2, init_timeout="1s")}})
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    found(t, m, "noise", "MCPX_STDIO_STDOUT_NOISE")
+    view = m.view(80, 24)
+    view.wait_text(r"· ! 2")
+    view.send("5", "!")
+    view.wait_text("findings: 1 error, 1 warning")
+    view.wait_text(r"^> ! slow  error MCPX_STDIO_HANDSHAKE_TIMEOUT(.*\n)+  ! noise  warning")
+    t.ok(True, "all of them, the error first")
+    good = m.read_config()
+    m.write_config(good.replace('"slow"', '"slow" "slow"'))
+    view.wait_text(r"mcptop  error MCPX_CONFIG_ERROR")
+    view.wait_text(r"· ! 3")
+    t.ok(True, "what concerns no server comes up by itself, and counts")
+    m.write_config(good)
+    view.wait_gone("MCPX_CONFIG_ERROR")
+    view.wait_text(r"^> ! slow  error")
+    view.send("F")
+    view.wait_text("repair slow?")
+    view.wait_text('"init_timeout": "120s"')
+    view.send("y")
+    m.wait_server("slow")
+    view.wait_text("findings: 0 errors, 1 warning")
+    view.wait_text(r"^> ! noise ")
+    view.send("Enter")
+    view.wait_text(r"^ noise  \* ready")
+    view.send("Escape")
+    view.wait_text(r"^> ! noise ")
+    view.send("Escape")
+    view.wait_text(r"^  NAME +CLIENTS")
+    t.ok(True, "Enter opens the server, Esc leads back, and back to the list it came from")
+    view.send("q")
+    t.eq(view.wait_exit(), 0, "q leaves")
 
 
 @tap.limit(60)

@@ -31,6 +31,10 @@ struct screen_case {
 /* The traffic by server asks for the selected one first. */
 #define CALLS "<reply error.json><reply calls.json>"
 
+/* With every status what concerns no server is asked for anew. */
+#define BUDGET "<event status status-budget.json><reply error.json>"
+#define FINDINGS "<reply findings.json>"
+
 static const struct screen_case cases[] = {
     {.name = "demo-80x24", .w = 80, .h = 24, .script = DEMO},
     {.name = "demo-busy", .w = 80, .h = 24, .script = DEMO "<event status status-busy.json>"},
@@ -112,12 +116,12 @@ static const struct screen_case cases[] = {
     {.name = "limits-engine-refuses-yes", .w = 80, .h = 24,
      .script = "L<^U>1g<Enter><reply error-engine.json>y<reply change.json>"},
     {.name = "limits-all", .w = 80, .h = 24,
-     .script = "<event status status-budget.json>L<Tab><Tab><Tab><Tab> <Tab><^U>1g"},
+     .script = BUDGET "L<Tab><Tab><Tab><Tab> <Tab><^U>1g"},
     {.name = "limits-all-asks", .w = 80, .h = 24,
-     .script = "<event status status-budget.json>L<Tab><Tab><Tab><Tab> <Tab><^U>1g<Enter>"
+     .script = BUDGET "L<Tab><Tab><Tab><Tab> <Tab><^U>1g<Enter>"
                "<reply preview.json>"},
     {.name = "limits-budget-asks", .w = 80, .h = 24,
-     .script = "<event status status-budget.json>L<^U>1g<Enter><reply preview-one.json>y"},
+     .script = BUDGET "L<^U>1g<Enter><reply preview-one.json>y"},
     {.name = "palette-set-all", .w = 80, .h = 24,
      .script = ":set * memory=1g<Enter><reply preview.json>y"},
     {.name = "limits-refused", .w = 80, .h = 24, .script = "L<^U>rubbish<Enter><reply error.json>"},
@@ -186,6 +190,21 @@ static const struct screen_case cases[] = {
      .script = "<event server finding-guess.json>F<reply fix-plan.json>F<reply fix-plan.json>y"},
     {.name = "fix-by-hand", .w = 80, .h = 24, .script = "<event server finding-by-hand.json>F"},
     {.name = "fix-nothing", .w = 80, .h = 24, .script = "F"},
+    {.name = "findings-asking", .w = 80, .h = 24, .script = "!"},
+    {.name = "findings-80x24", .w = 80, .h = 24, .script = "!" FINDINGS, .styles = true},
+    {.name = "findings-160x50", .w = 160, .h = 50, .script = "!<reply error.json>" FINDINGS, .styles = true},
+    {.name = "findings-60x16", .w = 60, .h = 16, .script = "!" FINDINGS "j"},
+    {.name = "findings-end", .w = 80, .h = 24, .script = "!" FINDINGS "G"},
+    {.name = "findings-filter", .w = 80, .h = 24, .script = "!" FINDINGS "/sqlite<Enter>"},
+    {.name = "findings-log", .w = 80, .h = 24, .script = "!" FINDINGS "j<Tab>"},
+    {.name = "findings-none", .w = 80, .h = 24, .script = "!<reply findings-none.json>"},
+    {.name = "findings-own", .w = 80, .h = 24, .script = "!" FINDINGS "GF"},
+    {.name = "findings-fix", .w = 80, .h = 24,
+     .script = "<event server finding.json>!" FINDINGS "jF<reply fix-plan.json>F"},
+    {.name = "findings-fix-yes", .w = 80, .h = 24,
+     .script = "<event server finding.json>!" FINDINGS "F<reply fix-plan.json>y<reply change.json><wait 1100>"},
+    {.name = "findings-open", .w = 80, .h = 24, .script = "!" FINDINGS "jj<Enter>"},
+    {.name = "findings-back", .w = 80, .h = 24, .script = "5!" "<reply error.json>" FINDINGS "<Enter><Esc><Esc>"},
     {.name = "fix-readonly", .w = 80, .h = 24, .script = "<event server finding.json>jjjF",
      .readonly = true},
     {.name = "resized", .w = 160, .h = 50, .script = "L<size 80x24><size 20x3><size 81x25>"},
@@ -398,6 +417,7 @@ static void run_case(const struct screen_case *c)
     view_connection(&v, CONN_UP, NULL);
     apply_event(&v, "log", "log.json");
     /* what is asked at the start is no part of a case */
+    v.found.stale = false;
     for (int i = 0; i < o.open_count; i++)
         view_call_free(o.open[i]);
     o.open_count = 0;

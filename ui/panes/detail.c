@@ -5,71 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
+#include "panes/page.h"
 #include "panes/pane.h"
-
-enum { LABEL_W = 10 };
-
-/* Where the next row goes; rows above `top` or below the rectangle are counted, not drawn. */
-struct page {
-    struct canvas *c;        /* NULL: count only */
-    struct rect r;
-    int row, scroll;
-};
-
-static int page_y(const struct page *p)
-{
-    int y = p->r.y + p->row - p->scroll;
-
-    return p->c && y >= p->r.y && y < p->r.y + p->r.h ? y : -1;
-}
-
-static void put_label(struct page *p, const char *label)
-{
-    if (page_y(p) >= 0)
-        canvas_put(p->c, p->r.x + 1, page_y(p), LABEL_W, ST_DIM, label);
-}
-
-/* One field, wrapped at blanks where there are some. */
-static void field(struct page *p, const char *label, enum style st, const char *text)
-{
-    int columns = p->r.w - LABEL_W - 2;
-    size_t left = strlen(text);
-
-    if (!left || columns < 4)
-        return;
-    put_label(p, label);
-    while (left) {
-        int used;
-        size_t n = text_fit(text, left, columns, &used), cut = n;
-        while (n < left && cut > 0 && text[cut - 1] != ' ')
-            cut--;
-        if (n < left && cut > 0)
-            n = cut;
-        if (!n)
-            break;
-        if (page_y(p) >= 0) {
-            char line[2048];
-            snprintf(line, sizeof(line), "%.*s", (int)n, text);
-            canvas_put(p->c, p->r.x + 1 + LABEL_W, page_y(p), columns, st, line);
-        }
-        p->row++;
-        text += n;
-        left -= n;
-    }
-}
-
-static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void fieldf(struct page *p, const char *label, enum style st, const char *fmt, ...)
-{
-    AUTO_BUF struct buf b = BUF_INIT;
-    va_list ap;
-
-    va_start(ap, fmt);
-    buf_vprintf(&b, fmt, ap);
-    va_end(ap);
-    field(p, label, st, buf_str(&b));
-}
 
 static void put_head(struct page *p, const struct feed_server *s)
 {
@@ -100,8 +37,8 @@ static void put_runs(struct page *p, const struct feed_server *s, bool brief)
         buf_printf(&b, ", container %s", s->container_name);
     if (s->pid > 0)
         buf_printf(&b, ", pid %d", s->pid);
-    field(p, "runs", ST_NORMAL, buf_str(&b));
-    field(p, "weak", ST_WARN, s->where_weak);
+    page_field(p, "runs", ST_NORMAL, buf_str(&b));
+    page_field(p, "weak", ST_WARN, s->where_weak);
     for (size_t i = 0; i < s->plan.note_count; i++) {
         const struct feed_note *n = &s->plan.notes[i];
         if (brief && !n->warning && strcmp(n->what, "mode") != 0)
@@ -110,25 +47,25 @@ static void put_runs(struct page *p, const struct feed_server *s, bool brief)
         buf_printf(&b, "%s %s: %s", n->what, n->value, n->why);
         if (n->line > 0 && !strstr(n->why, "(line "))
             buf_printf(&b, " (line %d)", n->line);
-        field(p, i == 0 ? "why" : "", n->warning ? ST_WARN : ST_NORMAL, buf_str(&b));
+        page_field(p, i == 0 ? "why" : "", n->warning ? ST_WARN : ST_NORMAL, buf_str(&b));
     }
-    field(p, "command", ST_NORMAL, s->command);
+    page_field(p, "command", ST_NORMAL, s->command);
 }
 
 static void put_limits(struct page *p, const struct feed_server *s)
 {
     const struct feed_usage *u = &s->usage;
     char a[16], b[16], c[16];
-    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + LABEL_W + bar + 1,
+    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + PAGE_LABEL_W + bar + 1,
         room = p->r.x + p->r.w - at - 1, y;
     AUTO_BUF struct buf text = BUF_INIT;
 
     if (!u->known && strcmp(s->where, "docker") != 0) {
-        field(p, "limits", ST_NORMAL, *s->where ? "none: it runs on the host" : "");
+        page_field(p, "limits", ST_NORMAL, *s->where ? "none: it runs on the host" : "");
         return;
     }
     if (!u->known) {
-        fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s",
+        page_fieldf(p, "limits", ST_NORMAL, "memory %s, cpus %s, network %s",
                *s->limit_memory ? s->limit_memory : "none", *s->limit_cpus ? s->limit_cpus : "none",
                *s->limit_network ? s->limit_network : "-");
         return;
@@ -140,7 +77,7 @@ static void put_limits(struct page *p, const struct feed_server *s)
     if (u->ooms > 0)
         buf_printf(&text, ", %lld OOM kill%s", (long long)u->ooms, u->ooms == 1 ? "" : "s");
     if (y >= 0) {
-        put_label(p, "memory");
+        page_label(p, "memory");
         if (u->limit > 0)
             graph_meter(p->c, at - bar - 1, y, bar, ST_GRAPH, (double)u->memory / (double)u->limit);
         canvas_put_cut(p->c, u->limit > 0 ? at : at - bar - 1, y, room, ST_NORMAL, buf_str(&text));
@@ -153,26 +90,26 @@ static void put_limits(struct page *p, const struct feed_server *s)
     if (u->throttled >= 1)
         buf_printf(&text, ", throttled %.0f%%", u->throttled);
     if (y >= 0) {
-        put_label(p, "cpu");
+        page_label(p, "cpu");
         graph_spark(p->c, at - bar - 1, y, bar, ST_GRAPH, &s->cpu, 100);
         canvas_put_cut(p->c, at, y, room, ST_NORMAL, buf_str(&text));
     }
     p->row++;
     if (!strcmp(s->where, "docker"))
-        fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
+        page_fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
                pane_size(u->net_rx, a, sizeof(a)), pane_size(u->net_tx, b, sizeof(b)));
     if (u->io_read > 0 || u->io_write > 0)
-        fieldf(p, "disk", ST_NORMAL, "read %s, written %s", pane_size(u->io_read, a, sizeof(a)),
+        page_fieldf(p, "disk", ST_NORMAL, "read %s, written %s", pane_size(u->io_read, a, sizeof(a)),
                pane_size(u->io_write, b, sizeof(b)));
     if (u->wait_cpu >= 1 || u->wait_memory >= 1 || u->wait_disk >= 1)
-        fieldf(p, "waits", ST_NORMAL, "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
+        page_fieldf(p, "waits", ST_NORMAL, "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
                u->wait_cpu, u->wait_memory, u->wait_disk);
 }
 
 static void put_layer(struct page *p, const struct feed_layer *l)
 {
     enum { ID_W = 14, BAR_W = 16 };
-    int x = p->r.x + 1 + LABEL_W, y = page_y(p), room = p->r.x + p->r.w - x - 1;
+    int x = p->r.x + 1 + PAGE_LABEL_W, y = page_y(p), room = p->r.x + p->r.w - x - 1;
     char done[16], total[16];
 
     p->row++;
@@ -197,9 +134,9 @@ static void put_pull(struct page *p, const struct feed_server *s)
     char done[16], total[16], rate[16];
 
     if (s->pull_total <= 0)
-        field(p, "pull", ST_BUSY, s->pull_text);
+        page_field(p, "pull", ST_BUSY, s->pull_text);
     else
-        fieldf(p, "pull", ST_BUSY, "%s, %s of %s, %s/s", s->pull_text,
+        page_fieldf(p, "pull", ST_BUSY, "%s, %s of %s, %s/s", s->pull_text,
                pane_size(s->pull_done, done, sizeof(done)),
                pane_size(s->pull_total, total, sizeof(total)),
                pane_size(s->pull_rate, rate, sizeof(rate)));
@@ -238,10 +175,10 @@ static void put_shares(struct page *p, const struct feed_calls *k)
         add_share(&b, s);
         if (*s->protocol)
             buf_printf(&b, ", MCP %s", s->protocol);
-        field(p, i ? "" : "clients", ST_NORMAL, buf_str(&b));
+        page_field(p, i ? "" : "clients", ST_NORMAL, buf_str(&b));
     }
     if (k->by_client.n > SHOWN)
-        fieldf(p, "", ST_DIM, "and %zu more", k->by_client.n - SHOWN);
+        page_fieldf(p, "", ST_DIM, "and %zu more", k->by_client.n - SHOWN);
     for (size_t i = 0; i < k->by_tool.n && i < SHOWN; i++) {
         const struct feed_share *s = &k->by_tool.v[i];
         AUTO_BUF struct buf b = BUF_INIT;
@@ -249,15 +186,15 @@ static void put_shares(struct page *p, const struct feed_calls *k)
         buf_printf(&b, "; p50 %s, p95 %s, p99 %s; %s out, %s in", pane_us(s->p50_us, p50, sizeof(p50)),
                    pane_us(s->p95_us, p95, sizeof(p95)), pane_us(s->p99_us, p99, sizeof(p99)),
                    pane_size(s->bytes_out, out, sizeof(out)), pane_size(s->bytes_in, in, sizeof(in)));
-        field(p, i ? "" : "by tool", ST_NORMAL, buf_str(&b));
+        page_field(p, i ? "" : "by tool", ST_NORMAL, buf_str(&b));
     }
     if (k->by_tool.n > SHOWN)
-        fieldf(p, "", ST_DIM, "and %zu more", k->by_tool.n - SHOWN);
+        page_fieldf(p, "", ST_DIM, "and %zu more", k->by_tool.n - SHOWN);
     if (k->recorded && k->unrecorded > 0)
-        fieldf(p, "recorded", ST_WARN, "calls and their answers, but %lld: too long, or too many at once",
+        page_fieldf(p, "recorded", ST_WARN, "calls and their answers, but %lld: too long, or too many at once",
                (long long)k->unrecorded);
     else if (k->recorded)
-        field(p, "recorded", ST_NORMAL, "calls and their answers");
+        page_field(p, "recorded", ST_NORMAL, "calls and their answers");
 }
 
 static void put_calls(struct page *p, const struct feed_server *s)
@@ -267,7 +204,7 @@ static void put_calls(struct page *p, const struct feed_server *s)
     char a[16], b[16], c[16], d[16];
 
     if (k->total >= 0)
-        fieldf(p, "calls", ST_NORMAL,
+        page_fieldf(p, "calls", ST_NORMAL,
                "%lld, %lld error%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
                (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s",
                (long long)k->in_flight, (long long)k->clients, k->clients == 1 ? "" : "s",
@@ -275,11 +212,11 @@ static void put_calls(struct page *p, const struct feed_server *s)
                pane_us(k->total ? k->p95_us : -1, b, sizeof(b)),
                pane_us(k->total ? k->p99_us : -1, c, sizeof(c)), pane_us(k->ping_us, d, sizeof(d)));
     for (size_t i = 0; k->in_flight > 0 && i < k->open_count; i++)
-        fieldf(p, "", ST_ACCENT, "%s %s, %s, from %s%s", k->open[i].method, k->open[i].name,
+        page_fieldf(p, "", ST_ACCENT, "%s %s, %s, from %s%s", k->open[i].method, k->open[i].name,
                pane_span(clock_wall_ms() - k->open[i].since_ms, a, sizeof(a)), k->open[i].client,
                k->open[i].held ? ", held" : "");
     if (s->tool_count >= 0 && *s->protocol_version)
-        fieldf(p, "speaks", ST_NORMAL, "MCP %s, %s%d tool%s, %s", s->protocol_version,
+        page_fieldf(p, "speaks", ST_NORMAL, "MCP %s, %s%d tool%s, %s", s->protocol_version,
                shown_of(s, shown, sizeof(shown)), s->tool_count, s->tool_count == 1 ? "" : "s",
                s->server_info);
 }
@@ -288,60 +225,44 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
 {
     char when[16];
 
-    field(p, "reason", feed_is_bad(s) ? ST_BAD : ST_NORMAL, s->reason);
+    page_field(p, "reason", feed_is_bad(s) ? ST_BAD : ST_NORMAL, s->reason);
     if (strcmp(s->last_error, s->reason) != 0)
-        field(p, "error", ST_WARN, s->last_error);
+        page_field(p, "error", ST_WARN, s->last_error);
     if (!s->has_exit || brief)
         return;
     pane_clock(s->exit_ms, when, sizeof(when));
     if (s->never_started)
-        fieldf(p, "last end", ST_NORMAL, "never started, tried at %s", when);
+        page_fieldf(p, "last end", ST_NORMAL, "never started, tried at %s", when);
     else
-        fieldf(p, "last end", ST_NORMAL, "%s %d at %s%s",
+        page_fieldf(p, "last end", ST_NORMAL, "%s %d at %s%s",
                s->exit_signal > 0 ? "signal" : "exit status",
                s->exit_signal > 0 ? s->exit_signal : s->exit_code, when,
                s->exit_oom ? ", out of memory" : "");
 }
 
 /* What is wrong, how it is known, and what helps. */
-static void put_finding(struct page *p, const struct feed_server *s, bool brief)
+static void put_finding(struct page *p, const struct feed_finding *f, bool brief)
 {
-    const struct feed_finding *f = &s->finding;
-    char when[16];
-
     if (!f->known)
         return;
-    fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s: %s", f->code,
-           f->guess ? " (a guess)" : "", f->message);
-    if (f->times > 1)
-        fieldf(p, "", ST_NORMAL, "%d times since %s", f->times,
-               pane_ago(f->since_ms, when, sizeof(when)));
-    for (size_t i = 0; !brief && i < f->evidence_count; i++) {
-        const struct feed_evidence *e = &f->evidence[i];
-        if (e->seq > 0)
-            fieldf(p, i ? "" : "known by", ST_NORMAL, "%s, line %lld: %s", e->what,
-                   (long long)e->seq, e->text);
-        else
-            fieldf(p, i ? "" : "known by", ST_NORMAL, "%s: %s", e->what, e->text);
-    }
-    for (size_t i = 0; i < f->fix_count; i++)
-        fieldf(p, i ? "" : "F fix", ST_ACCENT, "%s", f->fixes[i].title);
-    field(p, "to do", ST_NORMAL, f->steps);
+    page_fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s: %s", f->code,
+                f->guess ? " (a guess)" : "", f->message);
+    page_finding(p, f, brief);
 }
 
 static void put_config(struct page *p, const struct feed_server *s)
 {
     for (size_t i = 0; i < s->plan.mounts.n; i++)
-        field(p, i ? "" : "mounts", ST_NORMAL, s->plan.mounts.v[i]);
-    field(p, "directory", ST_NORMAL, s->plan.working_dir);
-    field(p, "env", ST_NORMAL, s->env);
+        page_field(p, i ? "" : "mounts", ST_NORMAL, s->plan.mounts.v[i]);
+    page_field(p, "directory", ST_NORMAL, s->plan.working_dir);
+    page_field(p, "env", ST_NORMAL, s->env);
     if (*s->plan.run_line)
-        fieldf(p, "docker", ST_NORMAL, "docker %s", s->plan.run_line);
+        page_fieldf(p, "docker", ST_NORMAL, "docker %s", s->plan.run_line);
     if (s->config_line > 0)
-        fieldf(p, "config", ST_NORMAL, "line %d%s%s", s->config_line,
+        page_fieldf(p, "config", ST_NORMAL, "line %d%s%s", s->config_line,
                *s->undo ? ", u takes back: " : "", s->undo);
     if (*s->log_file)
-        fieldf(p, "log file", ST_NORMAL, "%s%s", s->log_file,
+        page_fieldf(p, "log file", ST_NORMAL, "%s%s", s->log_file,
                s->log_lost > 0 ? " (old lines were dropped)" : "");
 }
 
@@ -356,7 +277,7 @@ static void put_lately(struct page *p, const struct view *v, const struct feed_s
         const struct feed_event *e = feed_event_at(&v->feed, i);
         if (strcmp(e->server, s->label) != 0)
             continue;
-        fieldf(p, n++ ? "" : "lately", ST_NORMAL, "%s %s %s%s%s",
+        page_fieldf(p, n++ ? "" : "lately", ST_NORMAL, "%s %s %s%s%s",
                pane_clock(e->wall_ms, when, sizeof(when)), e->type, e->action,
                *e->detail ? ": " : "", e->detail);
     }
@@ -367,7 +288,7 @@ static void put_all(struct page *p, const struct view *v, const struct feed_serv
     put_head(p, s);
     put_pull(p, s);
     put_end(p, s, brief);
-    put_finding(p, s, brief);
+    put_finding(p, &s->finding, brief);
     put_runs(p, s, brief);
     put_limits(p, s);
     put_calls(p, s);
@@ -375,7 +296,7 @@ static void put_all(struct page *p, const struct view *v, const struct feed_serv
         return;
     put_shares(p, &s->calls);
     put_config(p, s);
-    field(p, "x would", ST_NORMAL, s->other_way ? s->other_way : "");
+    page_field(p, "x would", ST_NORMAL, s->other_way ? s->other_way : "");
     put_lately(p, v, s);
 }
 

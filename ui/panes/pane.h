@@ -16,7 +16,7 @@ struct pane {
 const char *pane_container_use(const struct feed_container *c);
 
 extern const struct pane pane_servers, pane_containers, pane_resources, pane_events, pane_traffic,
-    pane_calls, pane_call, pane_detail, pane_help;
+    pane_calls, pane_call, pane_findings, pane_detail, pane_help;
 
 void pane_log_draw(struct view *v, struct rect r);    /* its first row is the rule with the title */
 void pane_log_move(struct view *v, enum request req);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The findings: a block each, with what is wrong, how it is known and what helps. The block of the
+ * selected one is always on the screen. */
+#include <stdio.h>
+#include <string.h>
+#include "panes/page.h"
+#include "panes/pane.h"
+
+static void put_one(struct page *p, const struct feed_finding *f)
+{
+    int y = page_y(p);
+
+    if (y >= 0) {
+        int x = p->r.x + 2, end = p->r.x + p->r.w - 1;
+        canvas_put(p->c, x, y, 1, f->error ? ST_BAD : ST_WARN, "!");
+        x += 2;
+        x += canvas_put_cut(p->c, x, y, p->r.w / 2, ST_BOLD, *f->label ? f->label : "mcptop") + 2;
+        canvas_putf(p->c, x, y, end - x, ST_DIM, "%s %s%s", f->error ? "error" : "warning", f->code,
+                    f->guess ? " (a guess, by what it wrote)" : "");
+    }
+    p->row++;
+    page_field(p, "", f->error ? ST_BAD : ST_WARN, f->message);
+    page_finding(p, f, false);
+}
+
+/* All blocks; ret_from and ret_to: the rows of the selected one. */
+static void put_all(struct page *p, struct view *v, int *ret_from, int *ret_to)
+{
+    for (int i = 0; i < v->found.shown_count; i++) {
+        p->row += i > 0;
+        if (i == v->finding_list.at && ret_from)
+            *ret_from = p->row;
+        if (i == v->finding_list.at && page_y(p) >= 0)
+            v->row_y = page_y(p);
+        put_one(p, &v->found.shown[i]->finding);
+        if (i == v->finding_list.at && ret_to)
+            *ret_to = p->row;
+    }
+}
+
+static void say(struct view *v, struct rect r)
+{
+    const struct found *f = &v->found;
+
+    canvas_put(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
+               !f->known ? "asking …" : f->n ? "no finding matches; Esc shows all" : "nothing is wrong");
+}
+
+static void draw_head(struct view *v, struct rect r)
+{
+    const struct found *f = &v->found;
+    char title[64], filter[LINEEDIT_MAX + 24];
+    int errors = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        errors += f->rows[i].finding.error;
+    snprintf(title, sizeof(title), "findings: %d error%s, %zu warning%s", errors,
+             errors == 1 ? "" : "s", f->n - (size_t)errors, f->n - (size_t)errors == 1 ? "" : "s");
+    snprintf(filter, sizeof(filter), "only with: %s", v->finding_list.filter);
+    canvas_rule(&v->canvas, r.x, r.y, r.w, ST_RULE, ST_ACCENT, f->known ? title : "findings",
+                *v->finding_list.filter ? filter : NULL);
+}
+
+static int findings_rows(const struct view *v, int width)
+{
+    struct page p = {.r = {0, 0, width, 0}};
+
+    for (int i = 0; i < v->found.shown_count; i++) {
+        p.row += i > 0;
+        put_one(&p, &v->found.shown[i]->finding);
+    }
+    return p.row + 1 > 4 ? p.row + 1 : 4;
+}
+
+static void draw(struct view *v, struct rect r)
+{
+    struct page p = {.r = {r.x, r.y + 1, r.w, r.h - 1}};
+    struct list *l = &v->finding_list;
+    int from = 0, to = 0, rows;
+
+    draw_head(v, r);
+    if (!v->found.shown_count) {
+        say(v, r);
+        return;
+    }
+    put_all(&p, v, &from, &to);
+    rows = p.row;
+    l->page = 1 + (r.h - 1) * v->found.shown_count / rows;
+    if (l->top + p.r.h < to)
+        l->top = to - p.r.h;
+    if (l->top > from)
+        l->top = from;
+    if (l->top > rows - p.r.h)
+        l->top = rows > p.r.h ? rows - p.r.h : 0;
+    p.c = &v->canvas;
+    p.row = 0;
+    p.scroll = l->top;
+    put_all(&p, v, NULL, NULL);
+    pane_row_finish(v, r, r.y + 1 + from - l->top, true, false);
+    if (l->top > 0)
+        canvas_put(&v->canvas, r.x + r.w - 1, r.y + 1, 1, ST_ACCENT, "▲");
+    if (rows - l->top > p.r.h)
+        canvas_put(&v->canvas, r.x + r.w - 1, r.y + r.h - 1, 1, ST_ACCENT, "▼");
+}
+
+const struct pane pane_findings = {"findings", IN_FINDINGS, draw, findings_rows};
