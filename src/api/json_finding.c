@@ -47,16 +47,17 @@ json_t *json_finding(const struct finding *f)
 {
     const struct finding_type *t = finding_type(f->kind);
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:I}",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:I}",
         "code", t->code, "severity", finding_severity_name(t->severity), "cause", t->cause,
         "user_message", json_text(f->sentence), "fix_steps", steps_part(f),
-        "server", json_text(f->server), "guess", f->guess, "evidence", evidence_part(f),
+        "server", json_text(f->server), "servers", json_strings(&f->servers), "guess", f->guess, "evidence", evidence_part(f),
         "fixes", fixes_part(f), "times", (json_int_t)f->times,
         "since_wall_ms", (json_int_t)f->since_wall_ms);
 }
 
-void json_findings(json_t *array, const struct findings *fs)
+void json_findings(json_t *array, const struct findings *fs, enum findings_part part)
 {
     for (size_t i = 0; i < fs->n; i++)
-        json_array_append_new(array, json_finding(&fs->v[i]));
+        if (part == FINDINGS_ALL || !fs->v[i].of_engine)
+            json_array_append_new(array, json_finding(&fs->v[i]));
 }

@@ -8,6 +8,8 @@
 
 json_t *json_finding(const struct finding *f);
 json_t *json_fix(const struct fix *x);
-void json_findings(json_t *array, const struct findings *fs);     /* appended */
+/* Appended. FINDINGS_OWN: without what is told once for all servers. */
+enum findings_part { FINDINGS_ALL, FINDINGS_OWN };
+void json_findings(json_t *array, const struct findings *fs, enum findings_part part);
 
 #endif

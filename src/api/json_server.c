@@ -255,11 +255,11 @@ static void add_findings(json_t *o, const struct server *s, bool all)
     const struct findings *fs = doctor_findings(s);
 
     json_object_set_new(o, "diagnostic", fs->n ? json_finding(&fs->v[0]) : json_null());
-    json_object_set_new(o, "finding_count", json_integer((json_int_t)fs->n));
+    json_object_set_new(o, "finding_count", json_integer((json_int_t)findings_own(fs)));
     if (!all)
         return;
     json_t *list = json_array();
-    json_findings(list, fs);
+    json_findings(list, fs, FINDINGS_ALL);
     json_object_set_new(o, "findings", list);
 }
 

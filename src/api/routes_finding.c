@@ -13,16 +13,29 @@
 #include "base/mem.h"
 #include "diagnose/doctor.h"
 
+/* What it has still to do; NULL: it is not on its way. */
+static const char *waits_for(const struct server *s)
+{
+    return s->state == SERVER_PULLING ? "its image, which is being pulled"
+        : s->state == SERVER_STARTING ? "its process or container to start"
+        : s->state == SERVER_INITIALIZING ? "its answer to initialize" : NULL;
+}
+
 static json_t *unwell_part(struct fleet *fl)
 {
     json_t *unwell = json_array();
 
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
-        if (s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
+        const char *waits = waits_for(s);
+        bool limited = s->state == SERVER_INITIALIZING;
+        if (waits || s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
             s->state == SERVER_SILENT)
-            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o}", "name", json_text(s->name),
-                "state", server_state_name(s->state), "reason", json_text(s->reason)));
+            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o, s:s, s:I, s:I}", "name",
+                json_text(s->name), "state", server_state_name(s->state), "reason",
+                json_text(s->reason), "waits_for", waits ? waits : "", "since_wall_ms",
+                (json_int_t)s->state_since_wall_ms, "limit_ms",
+                (json_int_t)(limited ? server_init_timeout_ms(s) : 0)));
     }
     return unwell;
 }
@@ -35,11 +48,11 @@ void get_diagnostics(struct api_server *a, struct request *r, const char *name)
 
     (void)name;
     doctor_of_supervisor(a->fleet, &place, &own);
-    json_findings(found, &own);
+    json_findings(found, &own, FINDINGS_ALL);
     size_t of_supervisor = own.n;
     findings_fini(&own);
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
-        json_findings(found, doctor_findings(fleet_at(a->fleet, i)));
+        json_findings(found, doctor_findings(fleet_at(a->fleet, i)), FINDINGS_OWN);
     reply_data(r, json_pack("{s:o, s:I, s:o, s:o}", "findings", found, "of_supervisor",
                             (json_int_t)of_supervisor, "problems",
                             json_problems(fleet_get_problems(a->fleet)), "servers",

@@ -109,7 +109,7 @@ static void on_trial_done(void *ctx, const struct trial_result *res)
         }
     if (res->answer.len)
         answer(w, res->answer.data, res->answer.len, res->answer_is_error,
-               res->steps[TRIAL_CALL].ms * 1000);
+               res->steps[TRIAL_CALL].us);
     else
         reply_error(w->r, 502, "the test start gave no answer: %s: %s (`mcptop test` shows each step)",
                     step, failed && failed->text ? failed->text : "it ended");

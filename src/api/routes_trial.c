@@ -19,9 +19,9 @@ static json_t *steps_part(const struct trial_result *res)
     for (int i = 0; i < TRIAL_STEPS; i++) {
         const struct trial_step *s = &res->steps[i];
         if (s->reached)
-            json_array_append_new(a, json_pack("{s:s, s:b, s:I, s:o}", "name",
-                trial_step_name((enum trial_step_id)i), "ok", s->ok, "ms", (json_int_t)s->ms,
-                "text", json_text(s->text)));
+            json_array_append_new(a, json_pack("{s:s, s:b, s:I, s:I, s:o}", "name",
+                trial_step_name((enum trial_step_id)i), "ok", s->ok, "ms",
+                (json_int_t)(s->us / 1000), "us", (json_int_t)s->us, "text", json_text(s->text)));
     }
     return a;
 }

@@ -35,12 +35,15 @@ static void print_times(json_t *f)
     printf(", %lld times since %s", (long long)times, when);
 }
 
+/* What the sentence says word for word is not said again. */
 static void print_evidence(json_t *f)
 {
     size_t i;
     json_t *e;
     json_array_foreach(doc_get(f, "evidence"), i, e) {
         int64_t seq = doc_int(e, "seq", 0);
+        if (!seq && strstr(doc_str(f, "user_message"), doc_str(e, "text")))
+            continue;
         AUTO_FREE char *left = seq ? xasprintf("%s %lld", doc_str(e, "what"), (long long)seq)
             : xstrdup(doc_str(e, "what"));
         printf("    %-12s ", left);
@@ -81,6 +84,28 @@ static void print_warnings(json_t *problems, int *rc)
     }
 }
 
+/* Those on their way, of which nothing is wrong so far. How many. */
+static int print_waiting(json_t *data)
+{
+    int n = 0;
+    size_t i;
+    json_t *s;
+    char waited[16], most[16];
+    json_array_foreach(doc_get(data, "servers"), i, s) {
+        if (!*doc_str(s, "waits_for"))
+            continue;
+        int64_t limit = doc_int(s, "limit_ms", 0);
+        clock_span(clock_wall_ms() - doc_int(s, "since_wall_ms", 0), waited, sizeof waited);
+        AUTO_FREE char *text = xasprintf("%s: %s: it waits for %s, for %s%s%s", doc_str(s, "name"),
+                                         doc_str(s, "state"), doc_str(s, "waits_for"), waited,
+                                         limit ? " of at most " : "",
+                                         limit ? clock_span(limit, most, sizeof most) : "");
+        say("", text);
+        n++;
+    }
+    return n;
+}
+
 static int severity_of(json_t *findings)
 {
     int rc = EXIT_OK;
@@ -95,6 +120,37 @@ static int severity_of(json_t *findings)
 
 /* ---- asking ---- */
 
+static void keep_named(json_t *array, const char *key, const char *name)
+{
+    for (size_t i = json_array_size(array); i-- > 0;)
+        if (strcmp(doc_str(json_array_get(array, i), key), name) != 0)
+            json_array_remove(array, i);
+}
+
+static bool has_code(json_t *findings, const char *code)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(findings, i, f)
+        if (!strcmp(doc_str(f, "code"), code))
+            return true;
+    return false;
+}
+
+/* All becomes what concerns this server: its own findings (where all are listed, what has one cause
+ * for many servers is told once and of none of them), and what only the list has of it. */
+static void narrow(json_t *all, const char *name, json_t *server)
+{
+    size_t i;
+    json_t *f, *found = doc_get(all, "findings"), *own = doc_get(server, "findings");
+    keep_named(found, "server", name);
+    json_array_foreach(own, i, f)
+        if (!has_code(found, doc_str(f, "code")))
+            json_array_append(found, f);
+    keep_named(doc_get(all, "servers"), "name", name);
+    json_object_del(all, "problems");
+}
+
 /* The findings wanted: all, or those of the named server. 0, or an exit code after saying why. */
 static int ask_findings(const struct cli *c, json_t **ret_data)
 {
@@ -105,18 +161,14 @@ static int ask_findings(const struct cli *c, json_t **ret_data)
         AUTO_FREE char *path = api_path("/api/v1/servers/%s", name);
         if (api_ask(socket, "GET", path, NULL, &server, NULL, &f))
             return cli_fail(&f);
+    }
+    if (api_ask(socket, "GET", "/api/v1/diagnostics", NULL, ret_data, NULL, &f)) {
         json_decref(server);
-    }
-    if (api_ask(socket, "GET", "/api/v1/diagnostics", NULL, ret_data, NULL, &f))
         return cli_fail(&f);
-    json_t *all = doc_get(*ret_data, "findings");
-    for (size_t i = json_array_size(all); name && i-- > 0;)
-        if (strcmp(doc_str(json_array_get(all, i), "server"), name) != 0)
-            json_array_remove(all, i);
-    if (name) {
-        json_object_del(*ret_data, "problems");
-        json_object_del(*ret_data, "servers");
     }
+    if (name)
+        narrow(*ret_data, name, server);
+    json_decref(server);
     return EXIT_OK;
 }
 
@@ -258,8 +310,9 @@ int verb_doctor(struct cli *c)
             if (!fix)
                 print_finding(f);
         print_warnings(doc_get(data, "problems"), &rc);
+        int waiting = print_waiting(data);
         if (rc == EXIT_OK)
-            puts("all is well");
+            puts(waiting ? "nothing is wrong so far" : "all is well");
     }
     json_decref(data);
     return rc;

@@ -11,9 +11,9 @@ enum { TEST_S = 600 };
 
 static void print_step(json_t *s)
 {
-    char ms[24];
-    show_latency(doc_int(s, "ms", 0) * 1000, ms, sizeof ms);
-    printf("%s %-11s %8s  ", doc_true(s, "ok") ? "*" : "!", doc_str(s, "name"), ms);
+    char took[24];
+    show_latency(doc_int(s, "us", -1), took, sizeof took);
+    printf("%s %-11s %8s  ", doc_true(s, "ok") ? "*" : "!", doc_str(s, "name"), took);
     show_text(stdout, doc_str(s, "text"));
     putchar('\n');
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/near.h"
 #include "base/text.h"
@@ -106,6 +107,7 @@ bool cause_of_engine(const struct symptoms *s, struct findings *fs)
         fs, denied ? FIND_NO_PERMISSION : FIND_DAEMON_DOWN, s->name, denied
         ? "the engine's socket does not admit this user: %s"
         : "%s", why);
+    f->of_engine = true;
     finding_evidence(f, "engine", 0, "%s", why);
     if (denied)
         finding_step(f, "sudo usermod -aG docker \"$USER\", then log in again");
@@ -354,7 +356,8 @@ static void on_cut_off(const struct symptoms *s, struct findings *fs)
                                      "no network (network_mode none)",
                                      runtime_detect(s->plan->argv.v[0])->command);
     finding_evidence(f, "plan", 0, "network_mode is none");
-    finding_evidence(f, "timeout", 0, "%s", s->reason);
+    if (*s->reason)
+        finding_evidence(f, "timeout", 0, "%s", s->reason);
     fix_network(f, s, "bridge");
     finding_step(f, "or an image that has the package: isolation.image");
 }
@@ -371,6 +374,36 @@ static void on_timeout(const struct symptoms *s, struct findings *fs)
     fix_more_time(f, s);
     finding_step(f, "is it a stdio MCP server? `mcptop logs %s` shows what it does meanwhile",
                  s->name);
+}
+
+bool cause_of_slowness(const struct symptoms *s, struct findings *fs)
+{
+    char slow[16], most[16], since[40];
+    if (s->state != SERVER_INITIALIZING || s->slow_ms <= 0)
+        return false;
+    if (is_cut_off(s)) {
+        on_cut_off(s, fs);
+        return true;
+    }
+    const struct runtime *rt = runtime_detect(program(s));
+    clock_span(s->slow_ms, slow, sizeof slow);
+    clock_span(s->init_timeout_ms, most, sizeof most);
+    struct finding *f = findings_add(fs, FIND_START_SLOW, s->name,
+                                     "it runs, and has not answered initialize yet%s%s%s",
+                                     rt->cache_volume ? ": " : "",
+                                     rt->cache_volume ? rt->command : "", rt->cache_volume
+                                     ? " may still be fetching its package" : "");
+    finding_evidence(f, "waiting", 0, "since %.19s, for %s of at most %s",
+                     clock_iso(s->slow_since_wall_ms, since, sizeof since), slow, most);
+    words_last(s, f, 4);
+    if (f->evidence_count == 1)
+        finding_evidence(f, "stderr", 0, "it has said nothing on stderr yet");
+    if (rt->cache_volume)
+        finding_step(f, "does %s reach its package index? a registry that does not answer looks "
+                        "like this", s->plan->mode == PLAN_DOCKER ? "the container" : "this machine");
+    finding_step(f, "`mcptop logs -f %s` shows what it does; init_timeout is how long it may take",
+                 s->name);
+    return true;
 }
 
 static void on_rubbish(const struct symptoms *s, struct findings *fs)

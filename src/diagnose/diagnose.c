@@ -30,6 +30,8 @@ void diagnose(const struct symptoms *s, struct findings *fs)
     }
     if (!cause_of_engine(s, fs)) {
         of_the_end(s, fs);
+        if (fs->n == 0)
+            cause_of_slowness(s, fs);
         if (s->state == SERVER_READY || s->state == SERVER_SILENT) {
             standing_of_run(s, fs);
             if (fs->n == 0)

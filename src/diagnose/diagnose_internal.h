@@ -10,6 +10,8 @@ bool cause_of_start(const struct symptoms *s, struct findings *fs);
 bool cause_of_engine(const struct symptoms *s, struct findings *fs);
 bool cause_of_oom(const struct symptoms *s, struct findings *fs);
 bool cause_of_kill(const struct symptoms *s, struct findings *fs);
+/* it has not ended, and is not ready for long */
+bool cause_of_slowness(const struct symptoms *s, struct findings *fs);
 /* … and where nothing more is known than how it ended */
 void cause_of_end(const struct symptoms *s, struct findings *fs);
 

@@ -19,7 +19,8 @@ struct signature {
     int64_t end_ms;
     int state;
     bool wanted, failing, looping, strayed, engine_down, oom_is_news;
-    bool tight, throttled, crowded, oom_inside;
+    bool tight, throttled, crowded, oom_inside, slow;
+    uint64_t slow_seq;               /* how much it had said then */
     uint64_t said_seq;
     unsigned images;                 /* which list of local images was known */
 };
@@ -109,6 +110,15 @@ static bool end_counts(const struct server *s)
     return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
 }
 
+/* Most servers are ready long before; npx and uvx take up to 16 s the first time. */
+static bool is_slow(const struct server *s)
+{
+    enum { SLOW_MS = 20 * 1000 };
+    int64_t most = server_init_timeout_ms(s) / 3 * 2;
+    return s->state == SERVER_INITIALIZING &&
+           clock_mono_ms() - s->state_since_ms >= (most < SLOW_MS ? most : SLOW_MS);
+}
+
 static void take_signature(const struct server *s, const struct diagnosis *d,
                            struct signature *sig)
 {
@@ -131,6 +141,8 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->crowded = p->pids_limit > 0 && d->pids_peak >= p->pids_limit - p->pids_limit / 10;
     sig->oom_inside = is_up(s) && s->usage.known && s->usage.ooms > 0;
     sig->said_seq = d->said_seq;
+    sig->slow = is_slow(s);
+    sig->slow_seq = sig->slow ? ring_next_seq(logstore_get_ring(s->log)) : 0;
     if (s->last_end.never_started)
         sig->images = d->doctor->images_known;
 }
@@ -161,10 +173,16 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
         .local_images = d->doctor->images_known ? &d->doctor->images : NULL,
-        .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak, .throttled_s = d->throttled_s,
+        .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak,
+        .throttled_s = d->throttled_s,
+        .init_timeout_ms = server_init_timeout_ms(s),
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
         .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
     };
+    if (is_slow(s)) {
+        y->slow_ms = clock_mono_ms() - s->state_since_ms;
+        y->slow_since_wall_ms = s->state_since_wall_ms;
+    }
     if (!ended && d->said_seq) {
         y->first_seq = d->said_seq;
         y->next_seq = d->said_seq + 1;

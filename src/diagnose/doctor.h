@@ -17,8 +17,8 @@ void doctor_free(struct doctor *d);
 /* Borrowed, until the loop goes on; never NULL. The worst first. */
 const struct findings *doctor_findings(const struct server *s);
 
-/* What no state of a server tells: the file, the listener, leftovers, servers that others run too.
- * Looked at now. out is filled anew. */
+/* What no state of a server tells: the file, the listener, the engine, leftovers, servers that
+ * others run too. Looked at now. out is filled anew. */
 struct doctor_place { const char *data_dir, *listen_error; };
 void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
                           struct findings *out);

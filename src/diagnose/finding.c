@@ -41,6 +41,10 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_CRASH_LOOP] = { "MCPX_STDIO_CRASH_LOOP", E,
         "The server becomes ready and ends again, over and over.",
         "Look at what it did last before each end; stop it while you repair it." },
+    [FIND_START_SLOW] = { "MCPX_STDIO_START_SLOW", W,
+        "The server runs and has not answered `initialize` yet, for longer than most need.",
+        "Its last lines show what it does meanwhile; `npx` and `uvx` may wait for a package index "
+        "that is out of reach." },
     [FIND_HANDSHAKE_TIMEOUT] = { "MCPX_STDIO_HANDSHAKE_TIMEOUT", E,
         "The server runs but did not answer `initialize` in time.",
         "If it installs something first give it more time (`init_timeout`); else it is no stdio "
@@ -82,6 +86,10 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_SNAP_APPARMOR] = { "MCPX_DOCKER_SNAP_APPARMOR", E,
         "Docker comes from a snap, whose confinement refuses what was asked of it.",
         "Mount only directories below $HOME, or install Docker from its own packages." },
+    [FIND_CONTEXT_CHANGED] = { "MCPX_DOCKER_CONTEXT_CHANGED", W,
+        "The docker context is another one than when the supervisor started, which stays with its "
+        "engine.",
+        "`mcptop shutdown`, then start it again; or change the context back." },
     [FIND_CLI_NOT_FOUND] = { "MCPX_DOCKER_CLI_NOT_FOUND", E,
         "The command is a container client that is not installed.",
         "Install it; isolation by mcptop itself needs no client, only the engine." },
@@ -236,6 +244,7 @@ static void finding_fini(struct finding *f)
     for (size_t i = 0; i < f->fix_count; i++)
         fix_fini(&f->fixes[i]);
     strvec_fini(&f->steps);
+    strvec_fini(&f->servers);
 }
 
 void findings_fini(struct findings *fs)
@@ -274,6 +283,14 @@ void findings_sort(struct findings *fs)
             fs->v[k] = fs->v[k - 1];
             fs->v[k - 1] = swap;
         }
+}
+
+size_t findings_own(const struct findings *fs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < fs->n; i++)
+        n += !fs->v[i].of_engine;
+    return n;
 }
 
 static const char *first_title(const struct finding *f)

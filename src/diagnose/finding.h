@@ -18,11 +18,12 @@ enum finding_kind {
     FIND_SPAWN_FAILED,
     /* it ended, or does not speak */
     FIND_EXIT_BEFORE_INITIALIZE, FIND_EXIT_NONZERO, FIND_KILLED, FIND_CRASH_LOOP,
-    FIND_HANDSHAKE_TIMEOUT, FIND_HANDSHAKE_INVALID, FIND_STDOUT_NOISE, FIND_SILENT,
+    FIND_START_SLOW, FIND_HANDSHAKE_TIMEOUT, FIND_HANDSHAKE_INVALID, FIND_STDOUT_NOISE, FIND_SILENT,
     FIND_DEPENDENCY_BROKEN, FIND_PACKAGE_NOT_FOUND, FIND_TOOL_MISSING, FIND_ENV_MISSING,
     FIND_PORT_IN_USE, FIND_DISK_FULL,
     /* the engine and its images */
     FIND_DAEMON_DOWN, FIND_NO_PERMISSION, FIND_SNAP_APPARMOR, FIND_CLI_NOT_FOUND,
+    FIND_CONTEXT_CHANGED,
     FIND_IMAGE_NOT_FOUND, FIND_REGISTRY_DENIED, FIND_REGISTRY_UNREACHABLE,
     FIND_IMAGE_ARCHITECTURE, FIND_IMAGE_PULL_FAILED, FIND_EXEC_NOT_FOUND, FIND_OCI_RUNTIME,
     /* isolation is in the way, or is none */
@@ -76,6 +77,10 @@ struct finding {
     char *server;                /* "" = the supervisor as a whole */
     char *sentence;              /* what is wrong */
     bool guess;                  /* text was all there is to go by */
+    /* Of the engine that all isolated servers share: it shows on each of them, and where all
+     * findings are listed doctor_of_supervisor() tells it once. */
+    bool of_engine;
+    struct strvec servers;       /* whom one of the supervisor's concerns */
     struct evidence evidence[FINDING_EVIDENCE_MAX];
     size_t evidence_count;
     struct fix fixes[FINDING_FIXES_MAX];     /* the best first */
@@ -99,6 +104,8 @@ void finding_evidence(struct finding *f, const char *what, uint64_t seq, const c
 void finding_step(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Errors before warnings, in the order they were found. */
 void findings_sort(struct findings *fs);
+/* How many are not told once for all servers. */
+size_t findings_own(const struct findings *fs);
 /* Equal but for times: nothing new to tell. */
 bool findings_same(const struct findings *a, const struct findings *b);
 

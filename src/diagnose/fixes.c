@@ -245,9 +245,7 @@ void fix_ca(struct finding *f, const struct symptoms *s)
 
 void fix_more_time(struct finding *f, const struct symptoms *s)
 {
-    int64_t ms = s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 30 * 1000;
-    if (s->plan->mode == PLAN_DOCKER && s->plan->start_timeout_ms > ms)
-        ms = s->plan->start_timeout_ms;
+    int64_t ms = s->init_timeout_ms;
     AUTO_FREE char *to = xasprintf("%llds", (long long)(ms * 4 / 1000 < 120 ? 120
                                                         : ms * 4 / 1000));
     struct fix *x = add(f, "time", xasprintf("init_timeout %gs → %s", (double)ms / 1e3, to));

@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "base/buf.h"
 #include "base/mem.h"
 #include "diagnose/duplicates.h"
+#include "docker/context.h"
 
 /* A server that is not started for it says so itself. */
 static bool is_told_by_server(const struct fleet *fl, const struct problem *p)
@@ -89,6 +91,61 @@ static void of_the_logs(const struct fleet *fl, struct findings *out)
                  fleet_get_log_dir(fl));
 }
 
+/* The finding of each server that waits for the engine, made one. */
+static void of_the_engine(struct fleet *fl, struct findings *out)
+{
+    enum { NAMED_MAX = 6 };
+    const struct finding *one = NULL;
+    AUTO_STRVEC struct strvec names = { 0 };
+    AUTO_BUF struct buf list = BUF_INIT;
+    for (size_t i = 0; i < fleet_count(fl); i++) {
+        const struct server *s = fleet_at(fl, i);
+        const struct findings *fs = doctor_findings(s);
+        for (size_t k = 0; k < fs->n; k++)
+            if (fs->v[k].of_engine) {
+                one = &fs->v[k];
+                strvec_add(&names, s->name);
+            }
+    }
+    if (!one)
+        return;
+    for (size_t i = 0; i < names.n && i < NAMED_MAX; i++)
+        buf_printf(&list, "%s%s", i ? ", " : "", names.v[i]);
+    if (names.n > NAMED_MAX)
+        buf_printf(&list, " and %zu more", names.n - NAMED_MAX);
+    struct finding *f = findings_add(out, one->kind, "", "%s; %zu server%s for it: %s",
+                                     one->sentence, names.n, names.n == 1 ? " waits" : "s wait",
+                                     buf_str(&list));
+    strvec_copy(&f->servers, &names);
+    for (size_t i = 0; i < one->evidence_count; i++)
+        finding_evidence(f, one->evidence[i].what, 0, "%s", one->evidence[i].text);
+    for (size_t i = 0; i < one->steps.n; i++)
+        finding_step(f, "%s", one->steps.v[i]);
+}
+
+/* The supervisor took its engine when it started. */
+static void of_the_context(const struct fleet *fl, struct findings *out)
+{
+    const struct engine *e = fleet_get_engine(fl);
+    const struct docker_context *used = e ? engine_get_context(e) : NULL;
+    struct docker_context now = { 0 };
+    if (docker_context_resolve(&now, NULL) < 0)
+        return;
+    if (!used || strcmp(used->host, now.host) != 0) {
+        struct finding *f = used
+            ? findings_add(out, FIND_CONTEXT_CHANGED, "",
+                           "docker would use %s now (%s: %s), and the supervisor has used %s (%s) "
+                           "since it started", now.name, now.host, now.why, used->name, used->host)
+            : findings_add(out, FIND_CONTEXT_CHANGED, "",
+                           "docker would use %s now (%s: %s), and the supervisor found no engine "
+                           "that it can use when it started", now.name, now.host, now.why);
+        finding_evidence(f, "context", 0, "%s", now.why);
+        finding_step(f, "mcptop shutdown and a new start take what is chosen now; `mcptop context` "
+                        "lists all");
+    }
+    docker_context_fini(&now);
+}
+
 static void of_leftovers(const struct fleet *fl, struct findings *out)
 {
     size_t n = 0;
@@ -124,6 +181,8 @@ void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
     of_the_file(fl, out);
     of_the_listener(place, out);
     of_the_logs(fl, out);
+    of_the_engine(fl, out);
+    of_the_context(fl, out);
     of_leftovers(fl, out);
     duplicates_find(fl, out);
     findings_sort(out);

@@ -19,6 +19,9 @@ struct symptoms {
     const char *reason;
     bool wanted;
     uint32_t failures;                     /* ends in a row */
+    /* SERVER_INITIALIZING for longer than seems well: for how long, since when; else 0 */
+    int64_t slow_ms, slow_since_wall_ms;
+    int64_t init_timeout_ms;               /* what a start may take */
 
     /* The last end that nobody asked for and that this plan is to blame for; NULL = none. */
     const struct run_end *end;

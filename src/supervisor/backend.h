@@ -38,6 +38,9 @@ struct backend_events {
     /* Docker only, before `up`: the image has (or lacks) the program asked for in check_runner.
      * Returns the plan to go on with. */
     const struct plan *(*runner)(void *ctx, bool present);
+    /* Docker only, may be NULL: its image is here, and a container is asked for (again, when the
+     * first lacks the runner) */
+    void (*creating)(void *ctx);
     /* runs; stdin may be written */
     void (*up)(void *ctx);
     /* it waits for its image to be pulled; then the image is here (or `over` follows) */

@@ -402,6 +402,8 @@ static void create(struct backend_docker *d)
     struct plan_identity id = { containers_get_instance(d->containers), d->b.container_name };
     d->step = STEP_CREATE;
     d->update_late = false;
+    if (d->b.events.creating)
+        d->b.events.creating(d->b.ctx);
     log_run_args(d, &id);
     d->request = engine_create(d->engine, d->b.container_name,
                                plan_option(d->plan, "platform"), plan_create_json(d->plan, &id),

@@ -95,6 +95,8 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
 /* The engine came, went, or finished sweeping: a server that waits for it tries again. */
 void server_engine_changed(struct server *s);
 void server_sample(struct server *s, int64_t now_ms);
+/* How long a start may take until initialize is answered. */
+int64_t server_init_timeout_ms(const struct server *s);
 /* where its log of the present (or last) run begins */
 uint64_t server_run_first_seq(const struct server *s);
 bool server_in_use(const struct server *s, const char *container_id);

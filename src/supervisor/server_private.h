@@ -99,8 +99,6 @@ void server_session_new(struct server *s);
 void server_session_configure(struct server *s);
 /* "exited 3", "signal 9 (killed)", "OOM-killed at 512M (exit 137)", or the fault's own words. */
 void server_run_describe(const struct server *s, const struct run_end *end, char *out, size_t n);
-/* How long a start may take until initialize is answered. */
-int64_t server_init_timeout_ms(const struct server *s);
 /* The program to look for in the image before the start; NULL = none. */
 const char *server_runner_to_check(const struct server *s);
 /* The same of the last run, and what a program that gave up said last: most say there why. */

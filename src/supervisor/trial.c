@@ -32,7 +32,7 @@ struct trial {
     bool feeding, stopping;
     int writes;                      /* messages sent: the second says that initialize is done */
     enum trial_step_id step;
-    int64_t step_ms;                 /* when it began; monotonic */
+    int64_t step_ns;                 /* when it began; monotonic */
     struct lines lines;
     struct trial_result result;
     char run_id[80];
@@ -56,11 +56,11 @@ const char *trial_step_name(enum trial_step_id id)
 static void end_step(struct trial *t, bool ok, const char *text)
 {
     struct trial_step *s = &t->result.steps[t->step];
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ns();
     if (s->reached)
         return;
-    *s = (struct trial_step){ true, ok, now - t->step_ms, xstrdup(text) };
-    t->step_ms = now;
+    *s = (struct trial_step){ true, ok, (now - t->step_ns) / 1000, xstrdup(text) };
+    t->step_ns = now;
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -82,7 +82,7 @@ static void stop(struct trial *t)
 {
     t->stopping = true;
     t->step = TRIAL_STOP;
-    t->step_ms = clock_mono_ms();
+    t->step_ns = clock_mono_ns();
     t->feeding = false;
     if (t->backend)
         t->backend->ops->stop(t->backend);
@@ -234,12 +234,17 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
         session_feed(t->session, p, n);
 }
 
-static void on_note(void *ctx, const char *text)
+static void on_creating(void *ctx)
 {
     struct trial *t = ctx;
-    /* The first word that the engine has the image is that it made a container of it. */
-    if (t->step == TRIAL_IMAGE && strncmp(text, "Docker isolation setup", 22) == 0 && !t->stopping)
+    if (t->step == TRIAL_IMAGE && !t->stopping)
         pass(t, "%s", t->plan->image);
+}
+
+static void on_note(void *ctx, const char *text)
+{
+    (void)ctx;
+    (void)text;
 }
 
 static void on_over(void *ctx, const struct run_end *end)
@@ -329,8 +334,8 @@ static void begin(struct trial *t, const struct server *s)
         .stray = on_stray, .catalogue = on_catalogue,
     };
     static const struct backend_events events = {
-        .runner = on_runner, .up = on_up, .pulling = on_pulling, .data = on_data,
-        .note = on_note, .over = on_over,
+        .runner = on_runner, .creating = on_creating, .up = on_up, .pulling = on_pulling,
+        .data = on_data, .note = on_note, .over = on_over,
     };
     struct session_config cfg = { .server = t->server, .ping_interval_ms = -1,
                                   .init_timeout_ms = server_init_timeout_ms(s),
@@ -359,7 +364,7 @@ struct trial *trial_new(struct fleet *fl, const struct server *s, struct span re
     t->ctx = ctx;
     t->result = (struct trial_result){ .server = t->server, .mode = t->plan->mode, .ok = true };
     t->step = t->plan->mode == PLAN_DOCKER ? TRIAL_IMAGE : TRIAL_START;
-    t->step_ms = clock_mono_ms();
+    t->step_ns = clock_mono_ns();
     lines_init(&t->lines, LINE_BYTES_MAX, LINES_SPLIT);
     ev_timer_init(&t->over, on_end, 0., 0.);
     t->over.data = t;

@@ -14,7 +14,7 @@ enum trial_step_id { TRIAL_IMAGE, TRIAL_START, TRIAL_INITIALIZE, TRIAL_TOOLS, TR
                      TRIAL_STOP, TRIAL_STEPS };
 struct trial_step {
     bool reached, ok;
-    int64_t ms;
+    int64_t us;
     char *text;                  /* what came of it: "pid 4711", "6 tools", the cause of a failure */
 };
 struct trial_result {

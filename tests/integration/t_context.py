@@ -63,8 +63,15 @@ def test_used(t):
     out = m.cli("context", check=0).stdout
     t.has(out, r"^default \*", "docker would take another now")
     t.has(out, "the supervisor has used colima since it started", "the supervisor goes on")
+    one = m.api.get("/diagnostics")["findings"]
+    t.eq([(f["code"], f["severity"]) for f in one], [("MCPX_DOCKER_CONTEXT_CHANGED", "warning")],
+         "and it is a finding")
+    t.has(one[0]["user_message"], "docker would use default now .*has used colima .*since it started", "both are named")
+    t.has(m.cli("doctor", check=1).stdout, "mcptop: warning MCPX_DOCKER_CONTEXT_CHANGED", "doctor says it")
     m.stop()
     m.start()
+    t.eq([f["code"] for f in m.api.get("/diagnostics")["findings"] if "CONTEXT" in f["code"]], [],
+         "gone with the new start")
     t.eq(m.api.get("/status")["engine"]["context"], "default", "until it is started again")
 
 

@@ -120,6 +120,31 @@ def test_repaired_while_it_tries(t):
 
 
 @tap.limit(60)
+def test_long_start(t):
+    """What is slow to answer is not well: what it waits for, since when, for how long at most."""
+    m = t.mcptop({"mcpServers": {
+        "slow": fixture("slow_start", 50, init_timeout="55s"),
+        "says": sh("echo fetching parts >&2; echo >&2; echo still at it >&2; exec cat >/dev/null",
+                   init_timeout="9s")}})
+    m.wait_server("slow", "initializing")
+    told = m.cli("doctor", "slow")
+    t.eq(told.returncode, 0, "nothing is wrong so far")
+    t.has(told.stdout, r"^slow: initializing: it waits for its answer to initialize, for \d+s of at most 55s",
+          "but it is not said to be well")
+    t.has(told.stdout, "nothing is wrong so far", "in words")
+    t.has(m.cli("doctor", check=None).stdout, "^slow: initializing", "nor where all are listed")
+    one = found(t, m, "says", "MCPX_STDIO_START_SLOW")
+    t.eq(one["severity"], "warning", "a warning: it may still come")
+    t.has(one["evidence"][0]["text"], r"^since \d{4}-\d\d-\d\dT.*, for \d+s of at most 9s$", "since when")
+    t.eq([e["text"] for e in one["evidence"][1:]], ["fetching parts", "still at it"], "what it said last")
+    told = m.cli("doctor", "says")
+    t.eq(told.returncode, 1, "a warning")
+    t.ok("all is well" not in told.stdout, "and not well", told.stdout)
+    found(t, m, "says", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    m.api.post("/servers/slow/stop")
+
+
+@tap.limit(60)
 def test_loops(t):
     m = t.mcptop({"mcpServers": {"loop": fixture("die_after", 1, 7)}})
     m.wait_server("loop")

@@ -223,10 +223,24 @@ def test_6_refused(t):
 
 @tap.limit(90)
 def test_6_engine_down(t):
-    m = t.mcptop(config(box=boxed(), other=boxed()))
+    m = t.mcptop(config(box=boxed(), other=boxed(), host=dict(boxed(), isolation={"mode": "none"})))
     one = found(t, m, "box", "MCPX_DOCKER_DAEMON_DOWN")
     t.has(one["user_message"], "no-engine", "which engine")
+    found(t, m, "other", "MCPX_DOCKER_DAEMON_DOWN")
+    t.eq(m.server("other")["diagnostic"]["code"], "MCPX_DOCKER_DAEMON_DOWN", "the row says it")
+    listed = m.api.get("/diagnostics")["findings"]
+    t.eq([(f["code"], f["server"], f["servers"]) for f in listed],
+         [("MCPX_DOCKER_DAEMON_DOWN", "", ["box", "other"])], "where all are listed it is one finding")
+    t.has(listed[0]["user_message"], "no-engine.*; 2 servers wait for it: box, other", "with all it concerns")
+    told = m.cli("doctor")
+    t.eq((told.returncode, told.stdout.count("DAEMON_DOWN"), told.stdout.count("no-engine")), (2, 1, 1),
+         "doctor says it once, and its evidence not again")
+    text = m.read_config()
+    t.has(m.cli("doctor", "--fix", "--yes").stdout, "nothing here that mcptop can do", "no fix for all")
+    t.eq(m.read_config(), text, "nobody's isolation is given up for it")
+    t.has(m.cli("doctor", "box").stdout, r"^box: error MCPX_DOCKER_DAEMON_DOWN", "asked for one server it is said")
     repaired(t, m, "box", "host")
+    t.eq(m.api.get("/diagnostics")["findings"][0]["servers"], ["other"], "whom it still concerns")
 
 
 def tls_server(t, address):

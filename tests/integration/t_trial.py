@@ -13,9 +13,11 @@ SERVER = paths.built("echo_server")
 
 
 def steps(m, name):
-    """The exit status, and (name, ok, text) of each step."""
+    """The exit status, and (name, ok, text) of each step, none of which takes no time."""
     done = m.cli("test", name, "--json", timeout=120)
-    return done.returncode, [(s["name"], s["ok"], s["text"]) for s in json.loads(done.stdout)["steps"]]
+    found = json.loads(done.stdout)["steps"]
+    assert all(s["us"] > 0 and s["ms"] == s["us"] // 1000 for s in found), found
+    return done.returncode, [(s["name"], s["ok"], s["text"]) for s in found]
 
 
 def children(m):
@@ -92,11 +94,17 @@ def test_in_a_container(t):
     code, box = steps(m, "box")
     t.eq((code, [s[:2] for s in box]), (0, [("image", True), ("start", True), ("initialize", True),
                                            ("tools", True), ("stop", True)]), "every step")
+    took = {s["name"]: s["us"] for s in
+            json.loads(m.cli("test", "box", "--json", timeout=60).stdout)["steps"]}
+    t.ok(took["start"] > took["image"], "a start takes longer than the look for an image that is here",
+         took)
+    t.ok(" 0us" not in m.cli("test", "box", timeout=60).stdout, "no step took no time")
     t.eq(m.server("box")["container"]["id"], before["container"]["id"], "the running one stays")
     wait_for(lambda: len(engine.docker.mine(server="box")) == 1, 10, "its container to be gone")
     m.api.post("/servers/failing/stop")
     m.wait_server("failing", "stopped")
-    kept = [c["Id"] for c in engine.docker.mine(server="failing")]
+    # One that was being made when it was stopped is on its way out.
+    kept = [c["Id"] for c in engine.docker.mine(server="failing") if c["State"] == "exited"]
     code, failing = steps(m, "failing")
     t.eq((code, failing[-1][:2]), (1, ("initialize", False)), "ends in its container")
     t.has(failing[-1][2], "exited 4", "how")

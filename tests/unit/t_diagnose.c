@@ -26,6 +26,7 @@ struct scenario {
     enum server_trouble trouble;
     const char *err, *out;           /* lines of stderr, of stdout */
     bool running;                    /* it has not ended */
+    int64_t slow_ms;                 /* … and is initializing for so long */
     uint64_t stray;
     int64_t peak, ooms;
     int32_t pids;
@@ -252,6 +253,14 @@ static const struct scenario scenarios[] = {
     { .name = "disk full", .config = HOST, .server = UVX, .code = 1,
       .err = "OSError: [Errno 28] No space left on device", .want = "MCPX_DISK_FULL" },
 
+    { .name = "a long start", .config = HOST, .running = true, .slow_ms = 21000, .server = UVX,
+      .err = "Resolving dependencies...", .want = "MCPX_STDIO_START_SLOW" },
+    { .name = "a long start without a network", .config = DOCKER, .running = true, .slow_ms = 21000,
+      .server = "\"command\":\"npx\",\"args\":[\"x\"],\"isolation\":{\"network_mode\":\"none\"}",
+      .want = "MCPX_DOCKER_NETWORK_BLOCKED",
+      .fix = "Weakens isolation: network_mode none → bridge" },
+    { .name = "a long start after an end", .config = HOST, .code = 3, .slow_ms = 21000,
+      .server = UVX, .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
     { .name = "all is well", .config = DOCKER, .server = UVX, .running = true, .ready = true,
       .peak = 100 << 20, .want = "" },
     { .name = "close to the limit", .config = DOCKER, .server = UVX, .running = true,
@@ -349,7 +358,9 @@ static void run(const struct scenario *c)
     }
     struct symptoms s = {
         .name = "s", .whole = config, .config = &config->servers[0], .plan = plan,
-        .state = c->running && c->ready ? SERVER_READY : SERVER_BACKING_OFF, .reason = "why",
+        .state = c->slow_ms ? SERVER_INITIALIZING
+            : c->running && c->ready ? SERVER_READY : SERVER_BACKING_OFF,
+        .reason = "why", .slow_ms = c->slow_ms, .slow_since_wall_ms = 1, .init_timeout_ms = 30000,
         .wanted = true, .failures = c->running ? 0 : 1, .end = c->running ? NULL : &end,
         .was_ready = c->ready, .ever_ready = c->ever_ready, .trouble = c->trouble, .ring = ring,
         .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,

@@ -63,6 +63,7 @@ void page_fieldf(struct page *p, const char *label, enum style st, const char *f
 
 void page_finding(struct page *p, const struct feed_finding *f, bool brief)
 {
+    const char *label = "known by";
     char when[16];
 
     if (f->times > 1)
@@ -70,11 +71,14 @@ void page_finding(struct page *p, const struct feed_finding *f, bool brief)
                     pane_ago(f->since_ms, when, sizeof(when)));
     for (size_t i = 0; !brief && i < f->evidence_count; i++) {
         const struct feed_evidence *e = &f->evidence[i];
+        if (e->seq <= 0 && strstr(f->message, e->text))
+            continue;                /* the message says it word for word */
         if (e->seq > 0)
-            page_fieldf(p, i ? "" : "known by", ST_NORMAL, "%s, line %lld: %s", e->what,
-                        (long long)e->seq, e->text);
+            page_fieldf(p, label, ST_NORMAL, "%s, line %lld: %s", e->what, (long long)e->seq,
+                        e->text);
         else
-            page_fieldf(p, i ? "" : "known by", ST_NORMAL, "%s: %s", e->what, e->text);
+            page_fieldf(p, label, ST_NORMAL, "%s: %s", e->what, e->text);
+        label = "";
     }
     for (size_t i = 0; i < f->fix_count; i++)
         page_field(p, i ? "" : "F fix", ST_ACCENT, f->fixes[i].title);
