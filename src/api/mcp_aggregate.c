@@ -93,8 +93,6 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 
 static const char *const versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
 
-static bool look_for_ready(struct aggregate *a);
-
 static void initialize(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct span wanted = span_member(e->params, "protocolVersion");
@@ -117,17 +115,15 @@ static void initialize(struct aggregate *a, const struct envelope *e, call_reply
     AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES
                                        ",\"serverInfo\":" SERVER_INFO "," INSTRUCTIONS "}",
                                        versions[a->version]);
-    look_for_ready(a);
+    aggregate_remember_ready(a);
     aggregate_answer(e->id, result, strlen(result), fn, ctx);
 }
 
-/* Changes are told to sessions only; so this era is promised none. */
 static void discover(const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     static const char result[] =
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"" PROTOCOL_MODERN "\"],"
-        "\"capabilities\":{\"tools\":{},\"prompts\":{},\"resources\":{},\"completions\":{}},"
-        INSTRUCTIONS ",\"ttlMs\":0,\"cacheScope\":\"private\","
+        CAPABILITIES "," INSTRUCTIONS ",\"ttlMs\":0,\"cacheScope\":\"private\","
         "\"_meta\":{\"" META "serverInfo\":" SERVER_INFO "}}";
 
     aggregate_answer(e->id, result, sizeof(result) - 1, fn, ctx);
@@ -141,6 +137,8 @@ static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, boo
     struct part *p = call_ctx;
     struct aggregate *a = m->a;
 
+    if (p && p->listens && aggregate_listen_acknowledged(p, msg, n))
+        return true;
     return a->events.message && a->events.message(a->ctx, p ? p->ctx : NULL, msg, n, asks);
 }
 
@@ -182,6 +180,8 @@ struct client *aggregate_member(struct aggregate *a, struct server *s)
         client_set_modern(m->client);
     else
         client_restore(m->client, a->version, a->features);
+    if (a->level.len)
+        client_set_log_level(m->client, (struct span){a->level.data, a->level.len});
     m->next = a->peers;
     a->peers = m;
     return m->client;
@@ -189,19 +189,26 @@ struct client *aggregate_member(struct aggregate *a, struct server *s)
 
 /* ---- which servers there are ---- */
 
-static bool is_ready(const struct server *s)
+bool aggregate_asks(const struct server *s, const char *capability)
 {
-    return s->state == SERVER_READY || s->state == SERVER_SILENT;
+    return (s->state == SERVER_READY || s->state == SERVER_SILENT) && !s->config->quarantined &&
+           session_has_capability(s->session, capability);
 }
 
-/* Becomes a client of all that are ready, or come when they are called, to hear of their changes; true: they are others now. */
-static bool look_for_ready(struct aggregate *a)
+bool aggregate_is_there(const struct server *s)
+{
+    return s->state == SERVER_READY || s->state == SERVER_SILENT || server_is_asleep(s);
+}
+
+/* Becomes a client of all that are ready, or come when they are called, to hear of their
+ * changes. */
+bool aggregate_remember_ready(struct aggregate *a)
 {
     AUTO_BUF struct buf now = BUF_INIT;
 
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
-        if (!is_ready(s) && !server_is_asleep(s))
+        if (!aggregate_is_there(s))
             continue;
         aggregate_member(a, s);
         buf_add_str(&now, s->name);
@@ -220,9 +227,13 @@ static void on_server_changed(void *ctx, struct server *s)
     struct aggregate *a = ctx;
 
     (void)s;
-    /* Before its initialize, and in the modern era, nobody was promised to hear of it. */
-    if (!a->label || a->modern || !look_for_ready(a))
+    /* Before its initialize nobody was promised to hear of it. */
+    if ((!a->label && !a->listenings) || !aggregate_remember_ready(a))
         return;
+    if (a->modern) {
+        aggregate_listen_changed(a);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(changed) && a->events.message; i++) {
         AUTO_FREE char *text = xasprintf("{\"jsonrpc\":\"2.0\",\"method\":"
                                          "\"notifications/%s/list_changed\"}", changed[i]);
@@ -259,10 +270,19 @@ void part_free(struct part *p)
     free(p);
 }
 
+/* Nobody waits for it any more. */
+static void part_gone(struct part *p)
+{
+    if (p->gone)
+        p->gone(p);
+    part_free(p);
+}
+
 bool part_send(struct part *p, struct client *c, const struct envelope *e, call_reply_fn fn)
 {
     p->sending = true;
     p->done = false;
+    p->client = c;
     p->call = client_send(c, e, fn, p);
     p->sending = false;
     return !p->done;
@@ -292,79 +312,6 @@ static bool send_to(struct aggregate *a, struct server *s, const struct envelope
     return waits;
 }
 
-/* ---- one server after the other ---- */
-
-static void try_next(struct part *p);
-
-/* An answer that is no error is it; so is the last error. */
-static void on_try(void *ctx, const struct iovec *iov, int count, bool is_error)
-{
-    struct part *p = ctx;
-
-    p->done = true;
-    buf_clear(&p->answer);
-    for (int i = 0; i < count; i++)
-        buf_add(&p->answer, iov[i].iov_base, iov[i].iov_len);
-    p->is_error = is_error;
-    p->index++;
-    if (!p->sending)
-        try_next(p);
-}
-
-static void end_tries(struct part *p)
-{
-    AUTO_BUF struct buf answer = p->answer;
-    AUTO_FREE char *token = TAKE(p->token);
-    size_t token_n = p->token_n;
-    call_reply_fn fn = p->fn;
-    void *ctx = p->ctx;
-    bool is_error = p->is_error;
-
-    p->answer = BUF_INIT;
-    part_free(p);
-    if (answer.len)
-        fn(ctx, &(struct iovec){answer.data, answer.len}, 1, is_error);
-    else
-        aggregate_refuse((struct span){token, token_n}, SERVER_ERROR, "no server is ready", fn,
-                         ctx);
-}
-
-/* From p->index on, until one is asked that answers later. */
-static void try_next(struct part *p)
-{
-    struct fleet *fl = p->a->fleet;
-    struct envelope e;
-
-    while ((p->is_error || !p->answer.len) && p->index < fleet_count(fl)) {
-        struct server *s = fleet_at(fl, p->index);
-        if (!is_ready(s)) {
-            p->index++;
-            continue;
-        }
-        if (envelope_scan(p->again, p->again_n, &e, NULL))
-            break;
-        if (part_send(p, aggregate_member(p->a, s), &e, on_try))
-            return;
-    }
-    end_tries(p);
-}
-
-static bool send_in_turn(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
-{
-    struct part *p = part_new(a, fn, ctx);
-    bool alive = true;
-
-    p->again = xstrndup(e->body.p, e->body.n);
-    p->again_n = e->body.n;
-    p->token = xstrndup(e->id.p, e->id.n);
-    p->token_n = e->id.n;
-    p->alive = &alive;
-    try_next(p);
-    if (alive)
-        p->alive = NULL;
-    return alive;
-}
-
 /* ---- requests ---- */
 
 static bool refuse_name(const struct envelope *e, call_reply_fn fn, void *ctx)
@@ -379,29 +326,24 @@ static bool complete(struct aggregate *a, const struct envelope *e, call_reply_f
     struct span name = span_member(span_member(e->params, "ref"), "name");
 
     if (!name.n)
-        return send_in_turn(a, e, fn, ctx);
+        return aggregate_seek(a, e, "completions", fn, ctx);
     struct server *s = route(a, &name);
     return s ? send_to(a, s, e, fn, ctx) : refuse_name(e, fn, ctx);
 }
 
-static void drop_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
-{
-    struct part *p = ctx;
-
-    (void)iov, (void)count, (void)is_error;
-    p->done = true;
-    if (!p->sending)
-        part_free(p);
-}
-
+/* Servers that come later are told, too. */
 static void set_level(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
-    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
-        struct server *s = fleet_at(a->fleet, i);
-        struct part *p = is_ready(s) ? part_new(a, NULL, NULL) : NULL;
-        if (p && !part_send(p, aggregate_member(a, s), e, drop_reply))
-            part_free(p);
+    struct span level = span_member(e->params, "level");
+
+    if (!logging_is_level(level)) {
+        aggregate_refuse(e->id, BAD_PARAMS, LOGGING_LEVELS, fn, ctx);
+        return;
     }
+    buf_clear(&a->level);
+    buf_add(&a->level, level.p, level.n);
+    for (struct peer *m = a->peers; m; m = m->next)
+        client_set_log_level(m->client, level);
     aggregate_answer(e->id, "{}", 2, fn, ctx);
 }
 
@@ -461,9 +403,13 @@ static bool request(struct aggregate *a, const struct envelope *e, call_reply_fn
     }
     if (span_is(e->method, "completion/complete"))
         return complete(a, e, fn, ctx);
-    if (span_is(e->method, "resources/read") || span_is(e->method, "resources/subscribe") ||
-        span_is(e->method, "resources/unsubscribe"))
-        return send_in_turn(a, e, fn, ctx);
+    if (span_is(e->method, "resources/read"))
+        return aggregate_seek(a, e, "resources", fn, ctx);
+    if (!e->version.n && (span_is(e->method, "resources/subscribe") ||
+                          span_is(e->method, "resources/unsubscribe")))
+        return aggregate_spread(a, e, fn, ctx);
+    if (e->version.n && span_is(e->method, "subscriptions/listen"))
+        return aggregate_listen(a, e, fn, ctx);
     aggregate_refuse(e->id, NO_METHOD, "Method not found: ask the server itself, at /mcp/NAME", fn,
                      ctx);
     return false;
@@ -475,7 +421,7 @@ bool aggregate_send(struct aggregate *a, const struct envelope *e, call_reply_fn
 {
     if (e->kind == ENVELOPE_REQUEST)
         return request(a, e, fn, ctx);
-    if (span_is(e->method, "notifications/initialized"))
+    if (span_is(e->method, "notifications/initialized") || aggregate_listen_cancelled(a, e))
         return false;
     /* A reply, a cancellation, progress: each finds what is its own, by an id that no other has. */
     for (struct peer *m = a->peers, *next; m; m = next) {
@@ -495,10 +441,9 @@ void aggregate_forget(struct aggregate *a, const void *ctx, bool cancel)
             call_cancel(p->call);
         else if (p->call)
             call_abandon(p->call);
-        if (p->gather)
-            gather_part_gone(p);
-        part_free(p);
+        part_gone(p);
     }
+    aggregate_listen_forget(a, ctx);
 }
 
 struct aggregate *aggregate_open(struct fleet *fl, const struct client_events *events, void *ctx)
@@ -520,13 +465,14 @@ void aggregate_close(struct aggregate *a)
         return;
     while (a->peers)
         peer_drop(&a->peers);
-    while (a->parts) {
-        if (a->parts->gather)
-            gather_part_gone(a->parts);
-        part_free(a->parts);
-    }
+    while (a->parts)
+        part_gone(a->parts);
+    aggregate_listen_fini(a);
+    if (a->closed)
+        *a->closed = true;
     fleet_unobserve(a->fleet, &a->observer);
     buf_fini(&a->ready);
+    buf_fini(&a->level);
     free(a->label);
     free(a);
 }
@@ -546,5 +492,5 @@ void aggregate_restore(struct aggregate *a, unsigned version, unsigned features)
     a->version = version < ARRAY_LEN(versions) ? version : ARRAY_LEN(versions) - 1;
     a->features = features;
     a->label = a->label ? a->label : xstrdup("");
-    look_for_ready(a);
+    aggregate_remember_ready(a);
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What mcp_aggregate.c (who, and where a request goes) and mcp_aggregate_lists.c (lists of all in
- * one) share. */
+/* What these share:
+ *
+ *   mcp_aggregate.c          who, and where a request goes
+ *   mcp_aggregate_lists.c    lists of all in one
+ *   mcp_aggregate_seek.c     what one of them has, and nobody knows which
+ *   mcp_aggregate_listen.c   subscriptions/listen of the modern era */
 #ifndef MCPTOP_API_MCP_AGGREGATE_INTERNAL_H
 #define MCPTOP_API_MCP_AGGREGATE_INTERNAL_H
 
@@ -18,15 +22,20 @@ struct peer {                   /* a server that this client has used */
 /* One request to one server. */
 struct part {
     struct aggregate *a;
-    struct call *call;          /* NULL once it is answered */
+    struct client *client;      /* it was sent by */
+    struct call *call;
     bool sending;               /* inside client_send: an answer does not free it */
     bool done;
     call_reply_fn fn;           /* of the client's request */
     void *ctx;
     struct gather *gather;      /* it is one of a list; or NULL */
+    struct spread *spread;      /* it is one of all that are asked; or NULL */
+    struct listening *listens;  /* its messages are for this subscription; or NULL */
+    void (*gone)(struct part *p);        /* nobody waits for it any more; or NULL */
     size_t index;               /* its place in it, or the server that is asked */
     char *again, *token;        /* a request that goes to the next server where this one fails */
     size_t again_n, token_n;
+    const char *capability;     /* what the servers must have that are asked */
     struct buf answer;          /* … given while it was being sent */
     bool is_error;
     bool *alive;                /* false once it is freed; or NULL */
@@ -44,6 +53,9 @@ struct aggregate {
     char *label;
     struct fleet_observer observer;
     struct buf ready;           /* the names of those that are */
+    struct buf level;           /* of logging/setLevel: the token; empty = none */
+    struct listening *listenings;
+    bool *closed;               /* told when it is; or NULL */
 };
 
 void aggregate_prefix(const struct fleet *fl, size_t index, struct buf *out);
@@ -59,6 +71,28 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 /* mcp_aggregate_lists.c: whether it is one of the lists; *ret: an answer is still to come. */
 bool aggregate_list(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx,
                     bool *ret);
-void gather_part_gone(struct part *p);           /* nobody waits for the list any more */
+
+/* Ready, or it comes when it is called. */
+bool aggregate_is_there(const struct server *s);
+/* Which they are: true, they are others than at the last time. */
+bool aggregate_remember_ready(struct aggregate *a);
+/* Whether a request that needs this capability goes to it. */
+bool aggregate_asks(const struct server *s, const char *capability);
+
+/* mcp_aggregate_seek.c: one after the other, until one gives no error; all at the same time, it has
+ * worked if it has with one. Whether an answer is still to come. */
+bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *capability,
+                    call_reply_fn fn, void *ctx);
+bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
+
+/* mcp_aggregate_listen.c */
+bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* Whether the message is a server's acknowledgement, which stays here. */
+bool aggregate_listen_acknowledged(struct part *p, const char *msg, size_t n);
+/* Whether it took back a subscription. */
+bool aggregate_listen_cancelled(struct aggregate *a, const struct envelope *e);
+void aggregate_listen_changed(struct aggregate *a);      /* other servers are ready now */
+void aggregate_listen_forget(struct aggregate *a, const void *ctx);      /* its parts are gone */
+void aggregate_listen_fini(struct aggregate *a);
 
 #endif

@@ -129,12 +129,11 @@ static void gather_free(struct gather *g)
     free(g);
 }
 
-void gather_part_gone(struct part *p)
+static void part_gone(struct part *p)
 {
     struct gather *g = p->gather;
 
-    p->gather = NULL;
-    if (--g->pending == 0)
+    if (--g->pending == 0 && !g->building)
         gather_free(g);
 }
 
@@ -176,7 +175,7 @@ static void on_page(void *ctx, const struct iovec *iov, int count, bool is_error
             buf_add(&pg->cursor, cursor.p, cursor.n);
     }
     g->pending--;
-    p->gather = NULL;
+    p->gone = NULL;
     if (!p->sending)
         part_free(p);
     if (!g->pending && !g->building)
@@ -202,10 +201,11 @@ static void ask(struct aggregate *a, struct gather *g, struct server *s, const s
     }
     buf_add_str(&text, "}}");
     p->gather = g;
+    p->gone = part_gone;
     p->index = g->count - 1;
     g->pending++;
     if (envelope_scan(text.data, text.len, &own, NULL)) {
-        gather_part_gone(p);
+        part_gone(p);
         part_free(p);
     } else if (!part_send(p, aggregate_member(a, s), &own, on_page)) {
         part_free(p);
@@ -250,14 +250,12 @@ static void ask_all(struct aggregate *a, struct gather *g, const struct envelope
         struct server *s = fleet_at(a->fleet, i);
         struct span cursor = cursors->len ? cursor_of(cursors, s->name) : (struct span){0};
         /* Of one that sleeps the tools are known, and nothing else is worth waking it. */
-        bool there = s->state == SERVER_READY || s->state == SERVER_SILENT ||
-                     (server_is_asleep(s) && g->list == 0);
-        if (!there || !session_has_capability(s->session, lists[g->list].capability) ||
-            (cursors->len && !cursor.n))
+        bool there = aggregate_asks(s, lists[g->list].capability) ||
+                     (g->list == 0 && server_is_asleep(s) && session_knows_tools(s->session));
+        if (!there || (cursors->len && !cursor.n))
             continue;
         struct page *pg = add_page(a, g, i);
-        size_t n;
-        if (g->list == 0 && session_get_tools(s->session, &n)) {
+        if (g->list == 0 && !cursor.n && session_knows_tools(s->session)) {
             AUTO_BUF struct buf shown = BUF_INIT;
             session_add_shown_tools(s->session, &shown);
             add_items(pg, (struct span){shown.data, shown.len}, true);

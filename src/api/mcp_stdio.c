@@ -31,6 +31,7 @@ struct pending {                   /* one request of the connection */
     struct connection *c;
     struct call *call;
     bool begun, answered;
+    bool subscription;             /* it has no end of its own */
     struct pending *next, *prev;
 };
 
@@ -91,8 +92,12 @@ static void connection_end(struct connection *c)
 /* All that was asked is answered and written, and nothing more will be asked. */
 static void end_if_done(struct connection *c)
 {
-    if (c->input_ended && !c->pendings && outq_queued(&c->out) == 0)
-        connection_end(c);
+    if (!c->input_ended || outq_queued(&c->out) > 0)
+        return;
+    for (const struct pending *p = c->pendings; p; p = p->next)
+        if (!p->subscription)
+            return;
+    connection_end(c);
 }
 
 static void on_sweep(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -230,6 +235,7 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
     }
     struct pending *k = xcalloc(1, sizeof *k);
     k->c = c;
+    k->subscription = span_is(e.method, "subscriptions/listen");
     k->next = c->pendings;
     if (k->next)
         k->next->prev = k;

@@ -228,3 +228,8 @@ const char *session_get_tools(const struct session *s, size_t *ret_n)
     *ret_n = s->catalogue.tools.len;
     return s->catalogue.tools.len ? s->catalogue.tools.data : NULL;
 }
+
+bool session_knows_tools(const struct session *s)
+{
+    return s->catalogue.tools.len && !s->catalogue.busy && !ev_is_active(&s->catalogue.again);
+}

@@ -61,6 +61,19 @@ void logging_update(struct session *s)
     session_request(s, "logging/setLevel", params, on_level_set, NULL);
 }
 
+bool logging_is_level(struct span token)
+{
+    return logging_level(token);
+}
+
+void client_set_log_level(struct client *c, struct span level)
+{
+    session_enter(c->session);
+    c->log_level = logging_level(level);
+    logging_update(c->session);
+    session_leave(c->session);
+}
+
 /* A server without logging answers for itself, and one that is not there yet has not said. */
 bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
@@ -70,9 +83,7 @@ bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, 
     if (!s->init || !server_logs(s))
         return false;
     if (!level) {
-        router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx,
-                      "level must be one of debug, info, notice, warning, error, critical, alert, "
-                      "emergency");
+        router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx, LOGGING_LEVELS);
         return true;
     }
     c->log_level = level;

@@ -324,6 +324,8 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
         router_answer_empty(s, e->id, fn, ctx);
         return NULL;
     }
+    if (span_is(e->method, "resources/unsubscribe") && subscriptions_leave(c, e, fn, ctx))
+        return NULL;
     if (s->refused) {
         router_refuse(s, e->id, SESSION_ERROR, fn, ctx, "%s", s->refused);
         return NULL;
@@ -337,8 +339,6 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
     if (tools_refuse(c, e, fn, ctx) || (s->nap && asleep_answers(c, e, fn, ctx)))
         return NULL;
     if (span_is(e->method, "logging/setLevel") && logging_take(c, e, fn, ctx))
-        return NULL;
-    if (span_is(e->method, "resources/unsubscribe") && subscriptions_leave(c, e, fn, ctx))
         return NULL;
     if (c->modern && !s->modern && s->parked.n) {
         bool refused;

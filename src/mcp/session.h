@@ -129,6 +129,8 @@ bool session_has_capability(const struct session *s, const char *name);
 int session_get_tool_count(const struct session *s);                            /* -1 = unknown */
 /* JSON array text of all pages, as the server sent it; NULL = unknown */
 const char *session_get_tools(const struct session *s, size_t *ret_n);
+/* Whether that is what the server would answer now: it did not say since that it changed. */
+bool session_knows_tools(const struct session *s);
 
 /* ---- tools that clients do not get (tools.c) ---- */
 /* Copied. What it hides is in no client's list and refused when called; clients are told that the
@@ -187,6 +189,11 @@ void client_restore(struct client *c, unsigned version, unsigned features);
 /* It speaks the modern era only: what does not say so is refused. (Others may speak it, too: each
  * request says its era.) */
 void client_set_modern(struct client *c);
+/* How much of the server's log it wants: a token of which logging_is_level() holds. */
+void client_set_log_level(struct client *c, struct span level);
+bool logging_is_level(struct span token);
+#define LOGGING_LEVELS "level must be one of debug, info, notice, warning, error, critical, alert, " \
+    "emergency"
 /* The place of its version among those known. */
 unsigned client_get_version(const struct client *c);
 

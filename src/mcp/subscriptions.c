@@ -166,11 +166,13 @@ bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_
     AUTO_FREE char *uri = uri_of(e);
     struct subscription **at = find(s, uri);
 
-    if (!*at || !leave(*at, c->number))
-        return false;
-    if (!(*at)->count) {
+    /* A server that is down has forgotten it: there is nothing to tell it. */
+    if (!*at || !leave(*at, c->number)) {
+        if (s->open)
+            return false;
+    } else if (!(*at)->count) {
         drop(s, at);
-        if (!s->modern)
+        if (!s->modern && s->open)
             return false;   /* nobody watches any more: the server is told by this request */
         listen_upstream(s);
     }

@@ -4,7 +4,7 @@
 
 import json
 
-from harness import RpcError, echo, fixture, tap, wait_for
+from harness import RpcError, echo, fixture, full, tap, wait_for
 from t_mcp_http import EVERYTHING, IO, MODERN, call, gone, message, modern, text, until_answer
 
 BOTH = {"mcpServers": {"b": fixture("good"), "a b": fixture("good"), "a_b": fixture("good"), "pages": fixture("pages")}}
@@ -118,6 +118,155 @@ def test_modern(t):
     wait_for(lambda: m.server("b")["calls"]["in_flight"] == 1, 10, "a call")
     connection.close()
     wait_for(lambda: "cancelled" in json.dumps(m.api.get("/servers/b/logs?tail=100")), 10, "the server to be told")
+
+
+def walk(client, method, key):
+    """All pages of a list."""
+    got, cursor, pages = [], None, 0
+    while pages < 20:
+        result = client.request(method, {"cursor": cursor} if cursor else {})
+        got.append([one.get("name") if key != "resources" else one["uri"] for one in result[key]])
+        cursor, pages = result.get("nextCursor"), pages + 1
+        if not cursor:
+            return got
+    return None
+
+
+FULL = {"mcpServers": {"lax": full("lax", "lax"), "pages": fixture("pages"), "x": full("x"), "y": full("y")}}
+
+
+def test_pages_of_many(t):
+    m = start(t, FULL)
+    client = m.mcp()
+    client.initialize()
+    uris = [f"{name}:///{i}" for name in ("lax", "x", "y") for i in range(7)]
+    first = walk(client, "resources/list", "resources")
+    t.eq([len(page) for page in first], [16, 6], "each page has a page of each server")
+    t.eq(sorted(sum(first, [])), sorted(uris + ["page:1"]), "each resource once, in a page of its server")
+    t.eq(walk(client, "resources/list", "resources"), first, "in the same order each time")
+    t.eq(walk(client, "prompts/list", "prompts")[0][:6], [f"lax__p{i}" for i in range(5)] + ["pages__p0"], "prompts in order")
+    t.eq(walk(client, "resources/templates/list", "resourceTemplates"), [["a", "b"] * 3], "templates")
+    names = walk(client, "tools/list", "tools")
+    t.eq(len(names), 1, "tools are known, with all their pages")
+    client.tool("x__change", {"what": "tools"})
+    t.ok("x__later" in sum(walk(client, "tools/list", "tools"), []), "who hears of a change and asks at once gets the changed list")
+    t.eq(client.request("prompts/get", {"name": "y__p1", "arguments": {"who": "me"}})["messages"][0]["content"]["text"],
+         "y p1 me", "a prompt of its server")
+    for ref, want in (({"type": "ref/prompt", "name": "y__p1"}, "y p1 v"),
+                      ({"type": "ref/resource", "uri": "y:///a/{id}"}, "y y:///a/{id} v")):
+        done = client.request("completion/complete", {"ref": ref, "argument": {"name": "id", "value": "v"}})
+        t.eq(done["completion"]["values"], [want], f"completion of {ref['type']}")
+    t.has(text_of_error(client, "resources/read", {"uri": "nobody:///1"}), "no resource", "what nobody has")
+
+
+def state(m, name):
+    return json.loads(text(m.api.post("/tools/call", {"server": name, "tool": "state"})))
+
+
+def test_subscriptions(t):
+    m = start(t, FULL)
+    a, b = m.mcp(), m.mcp()
+    for client in (a, b):
+        client.initialize()
+        t.eq(client.request("resources/subscribe", {"uri": "y:///1"}), {}, "subscribed")
+    t.eq((state(m, "y")["watched"], state(m, "x")["watched"]), (["y:///1"], []), "the server that has it hears of it once")
+    t.has(text_of_error(a, "resources/subscribe", {"uri": "nobody:///1"}), "no error", "one that says yes to all is believed")
+    with a.events() as stream:
+        stream.next()
+        a.tool("y__touch", {"uri": "y:///1"})
+        t.eq(message(stream)[0]["params"], {"uri": "y:///1"}, "a change is told")
+        a.request("resources/unsubscribe", {"uri": "y:///1"})
+        t.eq(state(m, "y")["watched"], ["y:///1"], "one of two leaves")
+        m.api.post("/servers/y/restart", {"hard": True})
+        t.eq(a.request("resources/read", {"uri": "y:///3"})["contents"][0]["text"], "y has y:///3", "a server that comes back is waited for")
+        m.wait_server("y")
+        wait_for(lambda: state(m, "y")["watched"] == ["y:///1"], 10, "its new process to hear of it", saw=lambda: state(m, "y"))
+        m.api.post("/servers/y/stop")
+        m.wait_server("y", "stopped")
+        a.request("resources/subscribe", {"uri": "x:///1"})
+        t.eq(b.request("resources/unsubscribe", {"uri": "y:///1"}), {}, "one leaves while it is down")
+        m.api.post("/servers/y/start")
+        m.wait_server("y")
+        t.eq(state(m, "y")["watched"], [], "and it does not hear of it again")
+        t.eq(state(m, "x")["watched"], ["x:///1"], "another's stay")
+        b.request("resources/subscribe", {"uri": "y:///1"})
+    for client in (a, b):
+        client.http.request("DELETE", client.path, headers=client.headers)
+    wait_for(lambda: state(m, "x")["watched"] == [], 10, "x to hear that nobody watches", saw=lambda: state(m, "x"))
+    wait_for(lambda: state(m, "y")["watched"] == [], 10, "the server to hear that nobody watches", saw=lambda: state(m, "y"))
+    # Of the modern era.
+    body, sent = modern(m.api.http, "subscriptions/listen", {"notifications": {"resourceSubscriptions": ["x:///1", "y:///2"]}}, "l")
+    with m.api.http.events("/mcp", 30, sent, body) as stream:
+        t.eq(message(stream)[0]["params"]["notifications"], {"resourceSubscriptions": ["x:///1", "y:///2"]}, "acknowledged")
+        for name, uri in (("y", "y:///2"), ("x", "x:///1")):
+            wait_for(lambda: uri in state(m, name)["watched"], 10, f"{name} to hear of it")
+            m.api.post("/tools/call", {"server": name, "tool": "touch", "arguments": {"uri": uri}})
+            told = message(stream)[0]
+            t.eq((told["params"]["uri"], told["params"]["_meta"][IO + "subscriptionId"]), (uri, "l"), f"{uri} is told")
+    wait_for(lambda: not state(m, "x")["watched"] + state(m, "y")["watched"], 10, "them to hear that it has gone")
+
+
+def test_modern_listen(t):
+    m = start(t, {"mcpServers": {"x": full("x"), "y": full("y")}})
+    http = m.api.http
+    m.api.post("/servers/y/stop")
+    m.wait_server("y", "stopped")
+
+    def change(name, what):
+        m.api.post("/tools/call", {"server": name, "tool": "change", "arguments": {"what": what}})
+
+    body, sent = modern(http, "subscriptions/listen", {"notifications": {"toolsListChanged": True, "promptsListChanged": True}}, "l")
+    with http.events("/mcp", 30, sent, body) as stream:
+        t.eq(message(stream)[0]["params"], {"_meta": {IO + "subscriptionId": "l"}, "notifications": {
+            "toolsListChanged": True, "promptsListChanged": True}}, "one acknowledgement")
+        change("x", "resources")
+        change("x", "prompts")
+        told = message(stream)[0]
+        t.eq((told["method"], told["params"]["_meta"][IO + "subscriptionId"]), ("notifications/prompts/list_changed", "l"),
+             "what was asked for is told, and nothing else")
+        m.api.post("/servers/y/start")
+        t.eq([message(stream)[0]["method"] for _ in range(2)],
+             ["notifications/tools/list_changed", "notifications/prompts/list_changed"], "a server that comes changes the lists")
+        change("y", "tools")
+        t.eq(message(stream)[0]["method"], "notifications/tools/list_changed", "and is heard, too")
+    for name in ("x", "y"):
+        wait_for(lambda: m.server(name)["calls"]["clients"] == 0, 10, f"{name}'s client to be gone with the stream")
+    client = m.stdio()
+    meta = {IO + "protocolVersion": MODERN, IO + "clientCapabilities": {}}
+    filtered = {"notifications": {"toolsListChanged": True}, "_meta": meta}
+    first = client.send("subscriptions/listen", filtered)
+    wait_for(lambda: client.notifications, 10, "the acknowledgement")
+    client.notify("notifications/cancelled", {"requestId": first})
+    second = client.send("subscriptions/listen", filtered)
+    wait_for(lambda: len(client.notifications) == 2, 10, "another one")
+    change("x", "tools")
+    wait_for(lambda: len(client.notifications) == 3, 10, "the change")
+    told = client.notifications[-1]
+    t.eq((told["method"], told["params"]["_meta"][IO + "subscriptionId"]), ("notifications/tools/list_changed", second),
+         "on stdio, and not for one that was taken back")
+    t.eq(client.close(), 0, "an open subscription does not hold up the end")
+    wait_for(lambda: m.server("x")["calls"]["clients"] == 0, 10, "it to be gone")
+
+
+def test_log_level(t):
+    m = start(t, {"mcpServers": {"x": full("x"), "y": full("y")}})
+    m.api.post("/servers/y/stop")
+    m.wait_server("y", "stopped")
+    client = m.mcp()
+    client.initialize()
+    t.has(text_of_error(client, "logging/setLevel", {"level": "loud"}), "debug, info", "no level")
+    client.request("logging/setLevel", {"level": "warning"})
+    wait_for(lambda: state(m, "x")["level"] == "warning", 10, "x to hear of it")
+    m.api.post("/servers/y/start")
+    m.wait_server("y")
+    wait_for(lambda: state(m, "y")["level"] == "warning", 10, "y, which came later", saw=lambda: state(m, "y"))
+    for level, wanted in (("info", []), ("error", ["notifications/message"])):
+        ident, stream = client.stream("tools/call", call("y__log_at", {"level": level, "text": "x"}))
+        with stream:
+            if "event-stream" not in stream.response.headers["Content-Type"]:
+                t.eq(wanted, [], f"{level} is not wanted")
+                continue
+            t.eq([one[0]["method"] for one in until_answer(stream, ident)[:-1]], wanted, f"{level} is told")
 
 
 def test_stdio(t):

@@ -266,11 +266,11 @@ def echo(**extra):
     return dict({"command": paths.built("echo_server"), "args": [], "env": env}, **extra)
 
 
-def full(name="full", **extra):
+def full(name="full", *ways, **extra):
     """The server that has all of the protocol."""
     env = {"MCPTOP_TEST_SERVER": name}
     env.update(extra.pop("env", {}))
-    return dict({"command": "python3", "args": [paths.fixture("full_server.py"), name], "env": env}, **extra)
+    return dict({"command": "python3", "args": [paths.fixture("full_server.py"), name, *ways], "env": env}, **extra)
 
 
 def elapsed(function, *args, **kw):

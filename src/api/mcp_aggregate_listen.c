@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* subscriptions/listen on the endpoint of all servers. The request goes to each server that is
+ * ready, and to those that become so later, as it came: so what a server says of a change already
+ * names the client's own request, and passes as it is. Their acknowledgements stay here, and there
+ * is one of ours. That servers come and go is a change of all lists. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/mcp_aggregate_internal.h"
+#include "base/mem.h"
+
+enum { SERVER_ERROR = -32000 };
+enum { TOOLS, PROMPTS, RESOURCES, LISTS };
+
+static const struct { const char *filter, *method; } lists[LISTS] = {
+    [TOOLS] = {"toolsListChanged", "notifications/tools/list_changed"},
+    [PROMPTS] = {"promptsListChanged", "notifications/prompts/list_changed"},
+    [RESOURCES] = {"resourcesListChanged", "notifications/resources/list_changed"},
+};
+
+struct listening {
+    void *ctx;                  /* of the client's request */
+    struct buf message;         /* it */
+    struct span id;             /* in it */
+    bool lists[LISTS];
+    bool building;              /* nothing was acknowledged yet */
+    struct buf uris;            /* what of the resources some server watches: the array */
+    struct listening *next;
+};
+
+#define SUBSCRIPTION "\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":"
+
+static void tell(struct aggregate *a, const struct listening *l, const char *method,
+                 const char *more)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":{" SUBSCRIPTION, method);
+    buf_add(&text, l->id.p, l->id.n);
+    buf_printf(&text, "}%s}}", more);
+    a->events.message(a->ctx, l->ctx, buf_str(&text), text.len, false);
+}
+
+/* ---- servers ---- */
+
+/* The server goes for good, or has too many already: others stay. */
+static void on_over(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct part *p = ctx;
+
+    (void)iov, (void)count, (void)is_error;
+    p->done = true;
+    if (!p->sending)
+        part_free(p);
+}
+
+static bool listens_to(const struct aggregate *a, const struct listening *l,
+                       const struct client *c)
+{
+    for (const struct part *p = a->parts; p; p = p->next)
+        if (p->listens == l && p->client == c)
+            return true;
+    return false;
+}
+
+/* To all that it does not listen to yet. One that sleeps and was never up has nothing to tell. */
+static void listen_to_all(struct aggregate *a, struct listening *l)
+{
+    struct envelope e;
+
+    if (envelope_scan(l->message.data, l->message.len, &e, NULL))
+        return;
+    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
+        struct server *s = fleet_at(a->fleet, i);
+        size_t n;
+        bool modern;
+        if (!aggregate_is_there(s) || s->config->quarantined ||
+            !session_get_init(s->session, &n, &modern))
+            continue;
+        struct client *c = aggregate_member(a, s);
+        if (listens_to(a, l, c))
+            continue;
+        struct part *p = part_new(a, NULL, l->ctx);
+        p->listens = l;
+        if (!part_send(p, c, &e, on_over))
+            part_free(p);
+    }
+}
+
+bool aggregate_listen_acknowledged(struct part *p, const char *msg, size_t n)
+{
+    struct listening *l = p->listens;
+    struct envelope e;
+
+    if (envelope_scan(msg, n, &e, NULL) ||
+        !span_is(e.method, "notifications/subscriptions/acknowledged"))
+        return false;
+    struct span uris = span_member(span_member(e.params, "notifications"), "resourceSubscriptions");
+    if (!l->uris.len)
+        buf_add(&l->uris, uris.p, uris.n);
+    return true;
+}
+
+/* ---- clients ---- */
+
+static void acknowledge(struct aggregate *a, struct listening *l)
+{
+    AUTO_BUF struct buf accepted = BUF_INIT;
+    const char *comma = "";
+
+    buf_add_str(&accepted, ",\"notifications\":{");
+    for (int i = 0; i < LISTS; i++) {
+        if (!l->lists[i])
+            continue;
+        buf_printf(&accepted, "%s\"%s\":true", comma, lists[i].filter);
+        comma = ",";
+    }
+    if (l->uris.len)
+        buf_printf(&accepted, "%s\"resourceSubscriptions\":%s", comma, buf_str(&l->uris));
+    buf_add_char(&accepted, '}');
+    l->building = false;
+    tell(a, l, "notifications/subscriptions/acknowledged", buf_str(&accepted));
+}
+
+bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span filter = span_member(e->params, "notifications");
+    bool closed = false;
+
+    if (!a->events.message) {
+        aggregate_refuse(e->id, SERVER_ERROR, "there is no way to tell this client of changes", fn, ctx);
+        return false;
+    }
+    struct listening *l = xcalloc(1, sizeof *l);
+    l->ctx = ctx;
+    buf_add(&l->message, e->body.p, e->body.n);
+    l->id = (struct span){l->message.data + (e->id.p - e->body.p), e->id.n};
+    for (int i = 0; i < LISTS; i++)
+        l->lists[i] = span_equal(span_member(filter, lists[i].filter), span_of("true"));
+    l->building = true;
+    l->next = a->listenings;
+    a->listenings = l;
+    a->closed = &closed;
+    aggregate_remember_ready(a);        /* so that only what changes from now on is told */
+    listen_to_all(a, l);
+    acknowledge(a, l);
+    if (!closed)
+        a->closed = NULL;
+    return true;
+}
+
+/* Who is told may end everything. */
+void aggregate_listen_changed(struct aggregate *a)
+{
+    bool closed = false, *outer = a->closed;
+
+    a->closed = &closed;
+    for (struct listening *l = a->listenings; l; l = closed ? NULL : l->next) {
+        if (l->building)
+            continue;
+        listen_to_all(a, l);
+        for (int i = 0; i < LISTS && !closed; i++)
+            if (l->lists[i])
+                tell(a, l, lists[i].method, "");
+    }
+    if (!closed)
+        a->closed = outer;
+    else if (outer)
+        *outer = true;
+}
+
+/* ---- ends ---- */
+
+static void listening_drop(struct listening **at)
+{
+    struct listening *l = *at;
+
+    *at = l->next;
+    buf_fini(&l->message);
+    buf_fini(&l->uris);
+    free(l);
+}
+
+void aggregate_listen_forget(struct aggregate *a, const void *ctx)
+{
+    for (struct listening **at = &a->listenings; *at;) {
+        if ((*at)->ctx == ctx)
+            listening_drop(at);
+        else
+            at = &(*at)->next;
+    }
+}
+
+bool aggregate_listen_cancelled(struct aggregate *a, const struct envelope *e)
+{
+    struct listening *l = e->cancels.n ? a->listenings : NULL;
+
+    while (l && !span_equal(l->id, e->cancels))
+        l = l->next;
+    if (!l)
+        return false;
+    aggregate_forget(a, l->ctx, true);
+    return true;
+}
+
+void aggregate_listen_fini(struct aggregate *a)
+{
+    while (a->listenings)
+        listening_drop(&a->listenings);
+}
