@@ -229,6 +229,8 @@ void act_request(struct view *v, enum request req)
         start_fix(v, s, v->top == TOP_FINDINGS ? found_selected(v) : &s->finding, 0);
     else if (req == REQ_UNDO)
         start_undo(v, s);
+    else if (req == REQ_APPROVE)
+        approve_start(v, s);
     else if (req == REQ_COPY_COMMAND)
         view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
 }
@@ -316,6 +318,8 @@ void act_simple(struct view *v, const char *name, const char *verb)
         start_undo(v, s);
     else if (!strcmp(verb, "fix"))
         start_fix(v, s, &s->finding, 0);
+    else if (!strcmp(verb, "approve"))
+        approve_start(v, s);
     else if (!strcmp(verb, "command"))
         view_send(v, REPLY_COMMAND, s->name, "copy", "GET", "/api/v1/servers/%s/command", NULL);
     else
@@ -346,6 +350,8 @@ void act_commit(struct view *v)
         send_all(v, REPLY_CHANGE, "fix", "POST", "/api/v1/servers/%s/fix");
     else if (v->ask.req == REQ_UNDO)
         send_all(v, REPLY_CHANGE, "undo", "POST", "/api/v1/servers/%s/undo");
+    else if (v->ask.req == REQ_APPROVE)
+        send_all(v, REPLY_DONE, "approve", "POST", "/api/v1/servers/%s/tools/approve");
     else if (v->ask.req == REQ_REPLAY)
         calls_commit(v);
     else if (v->ask.req == REQ_LIMITS)
@@ -469,7 +475,7 @@ static void on_error(struct view *v, const struct view_call *call, const char *e
         v->ask.error = buf_take(&clean);
         return;
     }
-    if (same && call->kind == REPLY_PLAN)
+    if (same && (call->kind == REPLY_PLAN || call->kind == REPLY_TOOL_CHANGES))
         ask_close(v);
     view_toast(v, true, "%s %s: %s", call->what ? call->what : "",
                *call->name ? call->name : "all", error);
@@ -490,7 +496,8 @@ static void say_done(struct view *v, const struct view_call *call)
     static const struct { const char *verb, *said; } words[] = {
         {"restart", "restarting"}, {"stop", "stopping"}, {"start", "starting"}, {"kill", "killed"},
         {"enable", "enabled"},
-        {"disable", "disabled"}, {"remove", "removed container"},
+        {"disable", "disabled"}, {"approve", "approved the tools of"},
+        {"remove", "removed container"},
         {"reload", "the configuration was read again"},
         {"restart-all", "restarting every server"},
     };
@@ -521,6 +528,10 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
     case REPLY_PLAN:
         if (v->ask.serial == call->serial && v->ask.kind != ASK_NONE)
             on_plan(v, call, data);
+        break;
+    case REPLY_TOOL_CHANGES:
+        if (v->ask.serial == call->serial && v->ask.kind != ASK_NONE)
+            approve_changes(v, data);
         break;
     case REPLY_PREVIEW:
         if (v->ask.serial == call->serial)

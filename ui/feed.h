@@ -94,6 +94,8 @@ struct feed_server {
     bool wanted_up, enabled;
     bool asleep;                    /* stopped, and a call starts it */
     int restarts, retry_count, pid, tool_count, tools_shown, config_line;
+    int tools_changed, tools_new;   /* not as they were first seen */
+    bool tools_held;                /* clients do not get these */
     int64_t since_ms, up_since_ms, retry_at_ms;
     char *container_id, *container_name;
     bool has_exit, exit_oom, never_started;

@@ -391,6 +391,8 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 {
     const char *wanted = json_string_value(json_object_get(o, "wanted"));
     const char *command = json_string_value(json_object_get(o, "command"));
+    const char *policy = json_string_value(json_object_get(o, "on_tool_change"));
+    json_t *quarantine = json_object_get(o, "quarantine");
     int64_t retry_in_ms = member_int(o, "retry_in_ms", 0);
 
     member_take_raw(&s->name, o, "name");
@@ -414,6 +416,9 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     s->pid = member_int32(o, "pid", 0);
     s->tool_count = member_int32(o, "tool_count", -1);
     s->tools_shown = member_int32(o, "tools_shown", s->tool_count);
+    s->tools_changed = member_int32(quarantine, "changed_count", 0);
+    s->tools_new = member_int32(quarantine, "pending_count", 0);
+    s->tools_held = policy && !strcmp(policy, "hold");
     s->config_line = member_int32(o, "config_line", 0);
     s->since_ms = member_int(o, "since_wall_ms", 0);
     s->up_since_ms = member_int(o, "up_since_wall_ms", 0);

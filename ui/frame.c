@@ -279,6 +279,8 @@ static bool applies(const struct view *v, const struct binding *b)
         return s && s->finding.fix_count;
     if (b->req == REQ_UNDO)
         return s && *s->undo;
+    if (b->req == REQ_APPROVE)
+        return s && s->tools_changed + s->tools_new > 0;
     if (b->req == REQ_START)
         return s && !s->wanted_up;
     if (b->req == REQ_STOP)

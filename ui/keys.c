@@ -53,6 +53,8 @@ static const struct binding table[] = {
      "repair what is wrong: shows it and asks; F again: another way"},
     {REQ_UNDO, {'u'}, IN_SERVER, 1, 14, ACT, "undo",
      "take back the last isolation or limit change (asks)"},
+    {REQ_APPROVE, {'A'}, IN_SERVER, 1, 3, ACT, "approve tools",
+     "tools that are not as first seen: shows what changed, and asks"},
     {REQ_KILL, {'K'}, IN_SERVER, 1, 15, ACT, "kill", "kill hard, without a goodbye (asks)"},
     {REQ_COPY_COMMAND, {'c'}, IN_SERVER, 0, 16, ACT, "copy command",
      "copy the command line that equals this server"},

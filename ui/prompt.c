@@ -168,7 +168,7 @@ static const struct command {
     {"stop", true, on_verb},       {"kill", true, on_verb},
     {"enable", true, on_verb},     {"disable", true, on_verb},
     {"undo", true, on_verb},       {"command", false, on_verb},
-    {"fix", true, on_verb},
+    {"fix", true, on_verb},        {"approve", true, on_verb},
     {"set", true, on_set},         {"isolate", true, on_isolate},
     {"reload", true, on_whole},    {"restart-all", true, on_whole},
     {"shutdown", true, on_whole},  {"quit", false, on_quit},

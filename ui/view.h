@@ -31,6 +31,7 @@ enum reply_kind {
     REPLY_SEARCH,        /* for orphans; what was found comes as events */
     REPLY_CALLS, REPLY_CALL, REPLY_REPLAY,     /* see calls.h */
     REPLY_FINDINGS,
+    REPLY_TOOL_CHANGES,  /* see approve.c */
 };
 /* One question to the API; made by the view, given back to it with the answer (view_reply frees
  * it). */
@@ -214,6 +215,9 @@ void act_add_changes(struct view *v, json_t *data, const char *interrupts);
 void act_add_clean_lines(struct buf *out, const char *text);
 bool act_describe_targets(struct view *v, struct buf *out);
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error);
+/* approve.c: asks what of its tools is not as first seen, shows it, and lets it be approved */
+void approve_start(struct view *v, const struct feed_server *s);
+void approve_changes(struct view *v, json_t *data);
 /* ask.c */
 void ask_close(struct view *v);
 void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *title,

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "diagnose/doctor.h"
+#include "supervisor/tool_watch.h"
 
 static json_t *masked_env(const struct kvvec *env)
 {
@@ -240,6 +241,20 @@ static void add_protocol(json_t *o, const struct server *s, bool with_open_calls
         "file", json_text(logstore_get_path(s->log))));
 }
 
+/* MCPProxy's: only there where something is not as it was first seen. */
+static void add_tool_changes(json_t *o, const struct server *s)
+{
+    const struct tool_changes *c = tool_watch_changes(s);
+    int pending = 0;
+
+    json_object_set_new(o, "on_tool_change", json_string(tool_watch_holds(s) ? "hold" : "warn"));
+    for (size_t i = 0; i < c->n; i++)
+        pending += c->v[i].is_new;
+    if (c->n)
+        json_object_set_new(o, "quarantine", json_pack("{s:i, s:i}", "pending_count", pending,
+                                                       "changed_count", (int)c->n - pending));
+}
+
 static json_t *isolation_defaults(const struct config *c)
 {
     struct plan_defaults d;
@@ -278,6 +293,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     json_object_set_new(o, "args", masked_args(&c->args));
     json_object_set_new(o, "env", masked_env(&c->env));
     json_object_set_new(o, "quarantined", json_boolean(c->quarantined));
+    add_tool_changes(o, s);
     json_object_set_new(o, "isolation", isolation_part(&c->isolation, c->has_isolation));
     json_object_set_new(o, "isolation_defaults", isolation_defaults(fleet_get_config(s->fleet)));
     json_object_set_new(o, "plan", json_plan(s->plan));

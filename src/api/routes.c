@@ -284,6 +284,8 @@ static const struct route routes[] = {
     {"GET", SERVERS "/{}/plan", 0, NULL, server_get_plan},
     {"GET", SERVERS "/{}/command", 0, NULL, server_get_command},
     {"GET", SERVERS "/{}/tools", 0, NULL, server_get_tools},
+    {"GET", SERVERS "/{}/tools/changes", 0, NULL, server_get_tool_changes},
+    {"POST", SERVERS "/{}/tools/approve", SOCKET_ONLY, NULL, server_post_approve},
     {"GET", SERVERS "/{}/logs", 0, NULL, server_get_logs},
     {"GET", "/api/v1/containers", 0, get_containers, NULL},
     {"DELETE", "/api/v1/containers/{}", 0, delete_container, NULL},

@@ -8,7 +8,6 @@
 #include "api/api_internal.h"
 #include "api/event_hub.h"
 #include "api/json.h"
-#include "api/json_calls.h"
 #include "api/reply.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -68,53 +67,6 @@ void server_get_command(struct api_server *a, struct request *r, struct server *
     }
     plan_shell_line(s->plan, secrets, &line);
     reply_data(r, json_pack("{s:o}", "line", json_foreign(buf_str(&line), line.len)));
-}
-
-/* The tools that clients do not get, and the key that hides each. */
-static void add_hidden(const struct server *s, struct span tools, struct buf *out)
-{
-    const char *at = tools.p + 1, *comma = "";
-    struct span entry;
-
-    while (tool_next_entry(&at, tools.p + tools.n, &entry)) {
-        enum tool_hidden why = session_hides(s->session, entry);
-        if (why == TOOL_SHOWN)
-            continue;
-        AUTO_FREE char *name = span_decode(tool_entry_name(entry), 512);
-        buf_printf(out, "%s{\"name\":", comma);
-        buf_add_json(out, name, strlen(name));
-        buf_printf(out, ",\"by\":\"%s\"}", tool_hidden_by(why));
-        comma = ",";
-    }
-}
-
-/* The list goes out as the server sent it, and beside it what clients do not get of it, and figures. */
-void server_get_tools(struct api_server *a, struct request *r, struct server *s)
-{
-    size_t n = 0;
-    const char *tools = session_get_tools(s->session, &n);
-    const char head[] = "{\"success\":true,\"data\":{\"tools\":", tail[] = "}}\n",
-               middle[] = ",\"hidden\":[", last[] = "],\"figures\":";
-    AUTO_BUF struct buf hidden = BUF_INIT;
-
-    (void)a;
-    if (!tools) {
-        reply_error(r, 409, "the tools of \"%s\" are not known yet: it is %s", s->name,
-                    server_state_name(s->state));
-        return;
-    }
-    add_hidden(s, (struct span){tools, n}, &hidden);
-    json_t *seen = json_tool_figures(s);
-    AUTO_FREE char *figures = json_dumps(seen, JSON_COMPACT);
-    const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
-                                 {(void *)(uintptr_t)tools, n},
-                                 {(void *)(uintptr_t)middle, sizeof middle - 1},
-                                 {hidden.data, hidden.len},
-                                 {(void *)(uintptr_t)last, sizeof last - 1},
-                                 {figures, strlen(figures)},
-                                 {(void *)(uintptr_t)tail, sizeof tail - 1}};
-    json_decref(seen);
-    request_reply(r, 200, "application/json", NULL, body, ARRAY_LEN(body));
 }
 
 static void log_page(struct request *r, const struct server *s, uint64_t from, uint64_t to)

@@ -29,6 +29,8 @@ void server_patch(struct api_server *a, struct request *r, struct server *s);
 void server_get_plan(struct api_server *a, struct request *r, struct server *s);
 void server_get_command(struct api_server *a, struct request *r, struct server *s);
 void server_get_tools(struct api_server *a, struct request *r, struct server *s);
+void server_get_tool_changes(struct api_server *a, struct request *r, struct server *s);
+void server_post_approve(struct api_server *a, struct request *r, struct server *s);
 void server_get_logs(struct api_server *a, struct request *r, struct server *s);
 
 /* ?now=1: calls in flight are not waited for. */

@@ -273,28 +273,6 @@ static void take_escape(struct cleaner *c)
 
 /* ---- code points ---- */
 
-/* Letters without a picture, and those that turn the order of others: what can make a text look
- * like another. */
-static bool is_deceptive(uint32_t cp)
-{
-    static const struct { uint32_t first, last; } ranges[] = {
-        { 0x061C, 0x061C }, { 0x115F, 0x1160 }, { 0x17B4, 0x17B5 }, { 0x180B, 0x180F },
-        { 0x200B, 0x200F }, { 0x2028, 0x202E }, { 0x2060, 0x206F }, { 0x3164, 0x3164 },
-        { 0xFDD0, 0xFDEF }, { 0xFE00, 0xFE0F }, { 0xFEFF, 0xFEFF }, { 0xFFA0, 0xFFA0 },
-        { 0xFFF0, 0xFFFB }, { 0xFFFE, 0xFFFF }, { 0x13430, 0x1343F }, { 0x1BCA0, 0x1BCA3 },
-        { 0x1D173, 0x1D17A }, { 0xE0000, 0xE0FFF },
-    };
-    if (cp == 0xAD || cp == 0x34F)
-        return true;
-    if (cp < ranges[0].first)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
-        if (cp >= ranges[i].first && cp <= ranges[i].last)
-            return true;
-    }
-    return cp >= 0x1FFFE && (cp & 0xFFFE) == 0xFFFE;
-}
-
 static void add_deceptive(struct cleaner *c, uint32_t cp)
 {
     char mark[16];
@@ -351,7 +329,7 @@ static void take_wide(struct cleaner *c)
     c->p += len;
     if (cp >= 0x80 && cp < 0xA0)
         c->p = skip_escape(c, c->p, (unsigned char)(cp - 0x40));
-    else if (is_deceptive(cp))
+    else if (text_is_deceptive(cp))
         add_deceptive(c, cp);
     else if (cp == 0xFFFD)
         add_code_point(c, cp, "\xef\xbf\xbd", 3);

@@ -47,6 +47,13 @@ void text_line_fini(struct text_line *l);
 /* The same without attributes, for JSON and plain output: appended to out. */
 void text_clean_plain(struct buf *out, const char *p, size_t n);
 
+/* Whether a code point has no picture, or turns the order of others (zero-width, bidi, tags,
+ * variation selectors …): what can make a text look like another. */
+bool text_is_deceptive(uint32_t cp);
+/* Appends a text of several lines with nothing hidden in it: what is deceptive, and every control
+ * character but the newline, as \u{202E}. For JSON text: its escapes \u001b too. */
+void text_reveal(struct buf *out, const char *p, size_t n);
+
 /* Decodes one code point at p (n > 0 bytes left); returns its length in bytes, *ret_cp = 0xFFFD if
  * invalid. */
 size_t text_decode(const char *p, size_t n, uint32_t *ret_cp);

@@ -42,6 +42,7 @@ const struct option_row args_options[OPTIONS] = {
     [OPT_UNDO] = { "undo", 0, NULL, "take mcptop out again" },
     [OPT_PROJECT] = { "project", 0, NULL, "the client's file of the project in this directory" },
     [OPT_AS] = { "as", 0, "NAME", "what the server is called here" },
+    [OPT_CHANGES] = { "changes", 0, NULL, "what of them is not as it was first seen, and how" },
     [OPT_TEST] = { "test", 0, NULL, "to a start of its own, apart from the running server" },
 };
 

@@ -77,6 +77,9 @@ int verb_context(struct cli *c);
 /* verbs_call.c, verbs_logs.c, verbs_tools.c */
 int verb_call(struct cli *c);
 int verb_tools(struct cli *c);
+int verb_approve(struct cli *c);      /* verbs_approve.c */
+/* `mcptop tools --changes` of one server; appends the data to `all`. Exit code. */
+int approve_show_changes(struct cli *c, const char *server, json_t *all);
 int verb_calls(struct cli *c);        /* verbs_calls.c */
 int verb_replay(struct cli *c);
 /* verbs_connect.c, verbs_import.c */

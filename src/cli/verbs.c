@@ -74,7 +74,12 @@ static const struct verb verbs[] = {
     { "test", "NAME", "start a server apart from the running one, and time each step", 1, 1,
       JSON | OPT_BIT(OPT_TIMEOUT), ASKS, verb_test,
       "  Image, start, initialize, tools, stop; the first that fails says why. Clients notice nothing." },
-    { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON, ASKS, verb_tools, NULL },
+    { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON | OPT_BIT(OPT_CHANGES), ASKS,
+      verb_tools, NULL },
+    { "approve", "NAME [TOOL…]", "accept changed and new tools; shows them and asks", 1, ANY_WORDS,
+      JSON | OPT_BIT(OPT_YES), ASKS, verb_approve,
+      "  All that differ, or those named. They are what is known from now on; with"
+      "\n  `on_tool_change: hold` clients get them now." },
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
       2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
     { "calls", "[NAME|CALL]", "calls in flight and the last ones; one with its texts", 0, 1,

@@ -14,7 +14,7 @@ static const struct grid_column columns[] = {
 
 struct listing {
     struct cli *cli;
-    struct grid *grid;
+    struct grid *grid;   /* NULL: what has changed is shown, as it comes */
     bool named;          /* one server: its name needs no column */
     json_t *servers;     /* for --json; borrowed */
 };
@@ -56,6 +56,8 @@ static void add_tools(struct listing *l, const char *server, json_t *tools, json
 static int ask_tools(struct listing *l, const char *server)
 {
     struct fault f = FAULT_NONE;
+    if (!l->grid)
+        return approve_show_changes(l->cli, server, l->servers);
     AUTO_FREE char *path = api_path("/api/v1/servers/%s/tools", server);
     json_t *data = NULL;
     if (api_ask(l->cli->paths.socket, "GET", path, NULL, &data, NULL, &f))
@@ -94,18 +96,20 @@ int verb_tools(struct cli *c)
     struct listing l = { .cli = c, .named = c->word_count == 1, .servers = json_array() };
     json_t *all = json_pack("{s:o}", "servers", l.servers);
     int rc = EXIT_OK;
-    l.grid = grid_new(columns + l.named, ARRAY_LEN(columns) - l.named);
+    if (!cli_has(c, OPT_CHANGES))
+        l.grid = grid_new(columns + l.named, ARRAY_LEN(columns) - l.named);
     if (!c->word_count)
         rc = ask_all(&l);
     for (size_t i = 0; i < c->word_count; i++) {
         int code = ask_tools(&l, c->words[i]);
         rc = rc ? rc : code;
     }
-    if (cli_has(c, OPT_JSON) && !l.named)
-        show_json(all);
-    else if (!cli_has(c, OPT_JSON) && !(l.named && rc))
+    if (cli_has(c, OPT_JSON) && (!l.named || !l.grid))
+        show_json(l.named ? json_array_get(l.servers, 0) : all);
+    else if (l.grid && !cli_has(c, OPT_JSON) && !(l.named && rc))
         grid_print(l.grid);
-    grid_free(l.grid);
+    if (l.grid)
+        grid_free(l.grid);
     json_decref(all);
     return rc;
 }

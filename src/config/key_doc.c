@@ -31,6 +31,8 @@ static const struct key_doc table[] = {
     {ROOT, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"", "for servers without their own"},
     {ROOT, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"",
      "for servers without their own"},
+    {ROOT, "on_tool_change", "`\"warn\"` or `\"hold\"`", "\"warn\"", NULL, "\"hold\"",
+     "for servers without their own"},
 
     {LOGGING, "level", "`\"debug\"`, `\"info\"`, `\"warn\"` or `\"error\"`", "\"info\"", NULL,
      "\"debug\"", "what `main.log` takes; a change counts at once"},
@@ -74,6 +76,9 @@ static const struct key_doc table[] = {
      "the only tools that clients see and can call; empty: all. A change counts at once, without a restart"},
     {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",
      "tools that clients do not see and cannot call, above `enabled_tools`"},
+    {SERVER, "on_tool_change", "`\"warn\"` or `\"hold\"`", "\"warn\"", NULL, "\"hold\"",
+     "what becomes of a tool whose definition is not the one that was first seen, or that came later: "
+     "warn says so and shows what changed, hold also keeps it from clients until `mcptop approve`"},
     {SERVER, "protocol", "string", "\"stdio\"", NULL, "\"stdio\"",
      "`http`, `sse` and `streamable-http` are remote servers: shown, not started by this version"},
     {SERVER, "url", "string", NULL, "none", "\"http://127.0.0.1:3000/mcp\"",

@@ -86,6 +86,19 @@ static void read_start(struct reader *r, int32_t node, void *object)
         s->start = (enum start_mode)mode;
 }
 
+static enum tool_change_policy tool_change(struct reader *r, int32_t node)
+{
+    static const char *const words[] = {"warn", "hold"};
+    int word = load_word(r, node, words, ARRAY_LEN(words), "answer to a changed tool",
+                         "\"warn\" or \"hold\"");
+    return word < 0 ? TOOL_CHANGE_UNSET : word ? TOOL_CHANGE_HOLD : TOOL_CHANGE_WARN;
+}
+
+static void read_tool_change(struct reader *r, int32_t node, void *object)
+{
+    ((struct config_server *)object)->on_tool_change = tool_change(r, node);
+}
+
 static void read_disabled(struct reader *r, int32_t node, void *object)
 {
     struct config_server *s = object;
@@ -118,6 +131,7 @@ static const struct field server_fields[] = {
     {.key = "idle_stop", .kind = FIELD_DURATION, .offset = SRV(idle_stop_ms)},
     {.key = "enabled_tools", .kind = FIELD_STRINGS, .offset = SRV(enabled_tools)},
     {.key = "disabled_tools", .kind = FIELD_STRINGS, .offset = SRV(disabled_tools)},
+    {.key = "on_tool_change", .kind = FIELD_CALL, .call = read_tool_change},
     /* MCPProxy's */
     IGNORED("headers"), IGNORED("oauth"), IGNORED("skip_quarantine"),
     IGNORED("auto_approve_tool_changes"), IGNORED("trust_mode"), IGNORED("shared"),
@@ -313,6 +327,11 @@ static void read_listen(struct reader *r, int32_t node, void *object)
         c->listen = TAKE(s);
 }
 
+static void read_all_tool_change(struct reader *r, int32_t node, void *object)
+{
+    ((struct config *)object)->on_tool_change = tool_change(r, node);
+}
+
 #define CFG(member) offsetof(struct config, member)
 static const struct field root_fields[] = {
     {.key = "mcpServers", .kind = FIELD_CALL, .call = read_servers},
@@ -325,6 +344,7 @@ static const struct field root_fields[] = {
     {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = CFG(call_timeout_ms)},
     {.key = "init_timeout", .kind = FIELD_DURATION, .offset = CFG(init_timeout_ms)},
     {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = CFG(health_interval_ms)},
+    {.key = "on_tool_change", .kind = FIELD_CALL, .call = read_all_tool_change},
     /* MCPProxy's */
     IGNORED("tray_endpoint"), IGNORED("enable_socket"), IGNORED("enable_tray"),
     IGNORED("debug_search"), IGNORED("profiles"), IGNORED("top_k"), IGNORED("tools_limit"),
@@ -382,6 +402,8 @@ static void inherit(struct config *c)
             s->init_timeout_ms = c->init_timeout_ms;
         if (!s->health_interval_ms)
             s->health_interval_ms = c->health_interval_ms;
+        if (!s->on_tool_change)
+            s->on_tool_change = c->on_tool_change;
     }
 }
 

@@ -70,6 +70,9 @@ enum mcp_protocol { MCP_PROTOCOL_AUTO, MCP_PROTOCOL_LEGACY, MCP_PROTOCOL_MODERN 
 /* When it is started: with mcptop, or by its first call. */
 enum start_mode { START_EAGER, START_LAZY };
 
+/* What becomes of a tool that is not as it was first seen. */
+enum tool_change_policy { TOOL_CHANGE_UNSET, TOOL_CHANGE_WARN, TOOL_CHANGE_HOLD };
+
 struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
@@ -94,6 +97,7 @@ struct config_server {
     enum start_mode start;
     int64_t idle_stop_ms;        /* 0 = never */
     struct strvec enabled_tools, disabled_tools;
+    enum tool_change_policy on_tool_change;      /* UNSET means WARN */
 };
 
 /* Whose engine plans are made for; NONE: docker's context is one that mcptop cannot use. */
@@ -115,6 +119,7 @@ struct config {
     int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
     /* global; servers without their own have them already */
     int64_t init_timeout_ms, health_interval_ms;
+    enum tool_change_policy on_tool_change;
 };
 
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };

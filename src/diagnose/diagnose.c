@@ -39,5 +39,6 @@ void diagnose(const struct symptoms *s, struct findings *fs)
         }
     }
     standing_of_plan(s, fs);
+    standing_of_tools(s, fs);
     findings_sort(fs);
 }

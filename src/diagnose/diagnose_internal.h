@@ -29,6 +29,7 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
 
 /* standing.c: what is wrong while it runs, and with its plan. */
 void standing_of_plan(const struct symptoms *s, struct findings *fs);
+void standing_of_tools(const struct symptoms *s, struct findings *fs);
 void standing_of_run(const struct symptoms *s, struct findings *fs);
 
 /* fixes.c: each appends one to f->fixes. */

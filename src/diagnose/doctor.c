@@ -22,6 +22,8 @@ struct signature {
     bool tight, throttled, crowded, oom_inside, slow;
     uint64_t slow_seq;               /* how much it had said then */
     uint64_t said_seq;
+    uint64_t tools;                  /* which judgement of them */
+    bool tools_held;
     unsigned images;                 /* which list of local images was known */
 };
 
@@ -143,6 +145,8 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->said_seq = d->said_seq;
     sig->slow = is_slow(s);
     sig->slow_seq = sig->slow ? ring_next_seq(logstore_get_ring(s->log)) : 0;
+    sig->tools = tool_watch_serial(s);
+    sig->tools_held = tool_watch_holds(s);
     if (s->last_end.never_started)
         sig->images = d->doctor->images_known;
 }
@@ -172,6 +176,8 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
         .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
+        .tool_changes = tool_watch_changes(s), .tools_held = tool_watch_holds(s),
+        .tools_unwatched = tool_watch_is_blind(s),
         .local_images = d->doctor->images_known ? &d->doctor->images : NULL,
         .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak,
         .throttled_s = d->throttled_s,

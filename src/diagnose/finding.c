@@ -157,6 +157,11 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_ISOLATION_IGNORED] = { "MCPX_ISOLATION_IGNORED", W,
         "The server's own `isolation.enabled` is ignored, because another key decides.",
         "Say it with `isolation.mode`." },
+    [FIND_TOOL_CHANGED] = { "MCPX_TOOL_CHANGED", W,
+        "The definition of a tool is not the one that was first seen or approved, or a tool came "
+        "later.",
+        "`mcptop tools --changes NAME` shows what; `mcptop approve NAME` accepts it. With "
+        "`on_tool_change: hold` clients do not get it before." },
     [FIND_ENV_UNSET] = { "MCPX_CONFIG_ENV_UNSET", E,
         "A `${env:NAME}` of the server names a variable that is not set.",
         "Set it where the supervisor is started, and restart the supervisor." },

@@ -68,6 +68,33 @@ void standing_of_plan(const struct symptoms *s, struct findings *fs)
     }
 }
 
+/* ---- the tools --------------------------------------------------------------------------- */
+
+void standing_of_tools(const struct symptoms *s, struct findings *fs)
+{
+    AUTO_BUF struct buf words = BUF_INIT, name = BUF_INIT;
+    const char *held = s->tools_held ? "; clients do not get them until they are approved" : "";
+    bool changed = s->tool_changes && s->tool_changes->n;
+
+    if (s->tools_unwatched) {
+        struct finding *f = findings_add(
+            fs, FIND_TOOL_CHANGED, s->name, "its list of tools is too long to be watched for changes%s",
+            s->tools_held ? "; clients get none of them (on_tool_change: hold)" : "");
+        finding_evidence(f, "tools", 0, "more than %d tools, or %d bytes", TOOL_LIST_MAX,
+                         TOOL_LIST_MAX_BYTES);
+        finding_step(f, "on_tool_change: warn lets clients have them unwatched");
+    } else if (changed) {
+        tool_changes_words(s->tool_changes, &words);
+        buf_add_shell(&name, s->name);
+        struct finding *f = findings_add(fs, FIND_TOOL_CHANGED, s->name,
+                                         "its tools are not what was first seen: %s%s",
+                                         buf_str(&words), held);
+        finding_evidence(f, "tools", 0, "%s", buf_str(&words));
+        finding_step(f, "`mcptop tools --changes %s` shows what changed, `mcptop approve %s` accepts "
+                        "it", buf_str(&name), buf_str(&name));
+    }
+}
+
 /* ---- the run ----------------------------------------------------------------------------- */
 
 static bool has_kind(const struct findings *fs, enum finding_kind kind)

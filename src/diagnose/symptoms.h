@@ -9,6 +9,7 @@
 #include "diagnose/finding.h"
 #include "isolation/plan.h"
 #include "supervisor/server.h"
+#include "supervisor/tool_watch.h"
 
 struct symptoms {
     const char *name;
@@ -42,6 +43,10 @@ struct symptoms {
     int64_t ooms;                          /* OOM kills inside, while it lived on */
     int throttled_s;                       /* for how long, up to now */
     double throttled_percent;
+
+    const struct tool_changes *tool_changes;   /* what is not as it was first seen; NULL = nothing */
+    bool tools_held;                       /* clients do not get these */
+    bool tools_unwatched;                  /* the list is too long to be judged */
 
     const struct strvec *local_images;     /* names with tags; NULL = not known */
     int host_cpus;

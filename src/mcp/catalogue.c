@@ -110,6 +110,7 @@ static void set_list(struct session *s, int count, const char *p, size_t n, bool
     s->listed_asleep = s->listed_asleep && !known;
     buf_fini(&cat->tools);
     cat->count = count;
+    cat->serial++;
     if (known) {
         buf_reserve(&cat->tools, n + 2);
         buf_add_char(&cat->tools, '[');
@@ -221,6 +222,11 @@ void catalogue_read(struct session *s)
 int session_get_tool_count(const struct session *s)
 {
     return s->catalogue.count;
+}
+
+unsigned session_get_tools_serial(const struct session *s)
+{
+    return s->catalogue.serial;
 }
 
 const char *session_get_tools(const struct session *s, size_t *ret_n)

@@ -131,6 +131,8 @@ int session_get_tool_count(const struct session *s);                            
 const char *session_get_tools(const struct session *s, size_t *ret_n);
 /* Whether that is what the server would answer now: it did not say since that it changed. */
 bool session_knows_tools(const struct session *s);
+/* Another number for another list. */
+unsigned session_get_tools_serial(const struct session *s);
 
 /* ---- tools that clients do not get (tools.c) ---- */
 /* Copied. What it hides is in no client's list and refused when called; clients are told that the

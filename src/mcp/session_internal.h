@@ -184,6 +184,7 @@ struct catalogue {
     struct buf pages;                    /* elements of the pages so far, without the brackets */
     struct buf tools;                    /* the whole array; empty = unknown */
     int count;                           /* -1 = unknown */
+    unsigned serial;                     /* grows when the list is set */
     int shown;                           /* of these to clients */
     int reading;                         /* count so far; meaningful while busy */
     int page;
@@ -308,7 +309,7 @@ extern const char modern_version[];                          /* PROTOCOL_MODERN 
 void tools_tell_changed(struct session *s);                  /* list_changed, to all clients */
 void tools_listed(struct session *s);                        /* the catalogue was set */
 /* The reply to tools/list without what is hidden: e itself where nothing is, else *own over text. */
-const struct envelope *tools_cut(const struct session *s, const struct call *k,
+const struct envelope *tools_cut(struct session *s, const struct call *k,
                                  const struct envelope *e, struct envelope *own, struct buf *text);
 /* Whether it was a call of a tool that is hidden, and was refused. */
 bool tools_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);

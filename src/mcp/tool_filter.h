@@ -10,14 +10,20 @@
 #include "base/buf.h"
 #include "base/strvec.h"
 #include "mcp/envelope.h"
+#include "mcp/tool_digest.h"
 
 enum tool_hidden {
-    TOOL_SHOWN, TOOL_QUARANTINED, TOOL_NOT_ENABLED, TOOL_DISABLED, TOOL_AMBIGUOUS,
+    TOOL_SHOWN, TOOL_QUARANTINED, TOOL_NOT_ENABLED, TOOL_DISABLED, TOOL_AMBIGUOUS, TOOL_HELD,
 };
 
 struct tool_filter {
     bool quarantined;                    /* all are hidden */
     struct strvec enabled, disabled;     /* enabled: empty = all */
+    /* on_tool_change: hold. A list passes those alone whose definition is approved, whatever the
+     * server says meanwhile; calls are refused by the names that are known to wait. */
+    bool hold, hold_all;                 /* all: the list cannot be judged */
+    struct tool_digests approved;
+    struct strvec held;                  /* sorted */
 };
 
 void tool_filter_copy(struct tool_filter *to, const struct tool_filter *from);   /* to is replaced */
@@ -33,10 +39,11 @@ enum tool_hidden tool_filter_entry(const struct tool_filter *t, struct span entr
 /* The key that hides it, in words: "disabled_tools"; "" for TOOL_SHOWN. */
 const char *tool_hidden_by(enum tool_hidden why);
 
-/* Appends the array without the entries that are hidden. */
-void tool_filter_array(const struct tool_filter *t, struct span array, struct buf *out);
-/* Appends the message whose result is that of tools/list, cut. */
-void tool_filter_message(const struct tool_filter *t, const struct envelope *e, struct buf *out);
+/* Appends the array without the entries that are hidden. Whether one was held back that is not among
+ * those known to wait: the list has changed. */
+bool tool_filter_array(const struct tool_filter *t, struct span array, struct buf *out);
+/* Appends the message whose result is that of tools/list, cut; returns the same. */
+bool tool_filter_message(const struct tool_filter *t, const struct envelope *e, struct buf *out);
 
 /* The entries of an array token one by one: *at begins behind its '['. */
 bool tool_next_entry(const char **at, const char *end, struct span *ret);

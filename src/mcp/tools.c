@@ -24,15 +24,30 @@ void tools_listed(struct session *s)
     count_shown(s);
 }
 
-const struct envelope *tools_cut(const struct session *s, const struct call *k,
+const struct envelope *tools_cut(struct session *s, const struct call *k,
                                  const struct envelope *e, struct envelope *own, struct buf *text)
 {
     if (!tool_filter_is_set(&s->filter) || e->kind != ENVELOPE_RESULT ||
         !span_is(k->method, "tools/list"))
         return e;
-    tool_filter_message(&s->filter, e, text);
+    /* What waits unknown to us: the list has changed without a word. */
+    if (tool_filter_message(&s->filter, e, text))
+        catalogue_changed(s);
     /* It was a message before, and only elements of an array were taken out. */
     return envelope_scan(buf_str(text), text->len, own, NULL) ? e : own;
+}
+
+static void say_held(const struct session *s, const char *tool, struct buf *out)
+{
+    buf_printf(out, "tool \"%s\" of server \"%s\" waits for approval: it is new, or its definition "
+                    "is not the one that was first seen (on_tool_change: hold); `mcptop tools "
+                    "--changes ", tool, s->cfg.server);
+    buf_add_shell(out, s->cfg.server);
+    buf_add_str(out, "` shows what changed, `mcptop approve ");
+    buf_add_shell(out, s->cfg.server);
+    buf_add_char(out, ' ');
+    buf_add_shell(out, tool);
+    buf_add_str(out, "` accepts it");
 }
 
 static void say_hidden(const struct session *s, struct span name, enum tool_hidden why,
@@ -50,6 +65,8 @@ static void say_hidden(const struct session *s, struct span name, enum tool_hidd
     else if (why == TOOL_NOT_ENABLED)
         buf_printf(out, "tool \"%s\" of server \"%s\" is hidden from clients: enabled_tools in its "
                         "configuration does not name it", tool, s->cfg.server);
+    else if (why == TOOL_HELD)
+        say_held(s, tool, out);
     else
         buf_printf(out, "tools/call needs a name for server \"%s\", whose tools are filtered",
                    s->cfg.server);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "supervisor/backoff.h"
 #include "supervisor/fleet_private.h"
+#include "supervisor/tool_watch.h"
 
 enum { SILENT_INTERVALS = 3, SILENT_AGAIN_S = 5, DEFAULT_HEALTH_MS = 30000, ENGINE_LOST_MS = 1000 };
 
@@ -531,6 +532,7 @@ struct server *server_new(struct fleet *fleet, const struct config_server *confi
     server_sleep_init(s);
     s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
     s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
+    s->tools = tool_watch_new();
     server_session_new(s);
     server_replan(s);
     return s;
@@ -588,6 +590,7 @@ void server_free(struct server *s)
         s->backend->ops->free(s->backend);
     session_free(s->session);
     recorder_free(s->recorder);      /* the session's end is told to it */
+    tool_watch_free(s->tools);
     logstore_free(s->log);
     server_run_drop_plan(s);
     plan_free(s->plan);

@@ -70,6 +70,7 @@ struct server {
     struct session *session;               /* lives as long as the server */
     struct logstore *log;
     struct recorder *recorder;             /* NULL: its calls are not recorded */
+    struct tool_watch *tools;              /* whether its tools are as they were first seen */
     struct usage usage;
     struct server_private *p;              /* of server.c and server_run.c */
 

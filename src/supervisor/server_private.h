@@ -109,7 +109,7 @@ void server_run_reason(const struct server *s, char *out, size_t n);
 enum silence { SILENCE_OWN, SILENCE_NOT_KNOWN, SILENCE_OF_ENGINE };
 enum silence server_whose_silence(const struct server *s);
 
-/* server_tools.c: the session's rules which tools clients get. */
+/* server_tools.c: judges its list of tools, and the session's rules which of them clients get. */
 void server_tools_configure(struct server *s);
 
 /* server_usage.c */

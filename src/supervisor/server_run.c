@@ -99,6 +99,7 @@ static void on_wanted(void *ctx)
 static void on_catalogue(void *ctx)
 {
     struct server *s = ctx;
+    server_tools_configure(s);
     tool_store_save(s);
     fleet_server_changed(s->fleet, s);
 }

@@ -67,6 +67,7 @@ void server_lie_down(struct server *s)
 {
     s->p->asleep = true;
     tool_store_restore(s);
+    server_tools_configure(s);
     session_refuse(s->session, NULL);
     server_set_state(s, SERVER_STOPPED, s->p->cause);
     session_sleep(s->session, true);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which of its tools the clients of a server get, by its configuration. A change of that restarts
- * nothing. */
+/* Which of its tools the clients of a server get, by its configuration and by what is known of them.
+ * A change of that restarts nothing. */
 #include "supervisor/server_private.h"
+#include "supervisor/tool_watch.h"
 
 void server_tools_configure(struct server *s)
 {
@@ -9,9 +10,11 @@ void server_tools_configure(struct server *s)
 
     if (!c)
         return;
+    tool_watch_look(s);
     /* Borrowed: the session copies what it is told. */
-    const struct tool_filter filter = {
+    struct tool_filter filter = {
         .quarantined = c->quarantined, .enabled = c->enabled_tools, .disabled = c->disabled_tools,
     };
+    tool_watch_rules(s, &filter);
     session_set_tool_filter(s->session, &filter);
 }

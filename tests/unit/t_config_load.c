@@ -167,6 +167,8 @@ static const struct {
      "E1 listen: \"localhost\" is no address: write it like \"127.0.0.1:8080\", or \"none\"\n"},
     {"a wrong mcp_auth", "{\"mcp_auth\":\"open\"}",
      "E1 mcp_auth: \"open\" is neither \"key\" nor \"none\"\n"},
+    {"a wrong on_tool_change", "{\"on_tool_change\":\"holt\"}",
+     "E1 on_tool_change: \"holt\" is no answer to a changed tool: did you mean \"hold\"?\n"},
     {"all at once, in order of line",
      "{\n\"mcpServers\": [\n{\"command\": \"x\"},\n{\"name\": \"b\", \"command\": 1,\n\"isolation\": {\"cpu_limit\": \"x\"}}],\n"
      "\"listen\": 1}",
@@ -327,6 +329,20 @@ static void test_guide_fragments(void)
     problems_fini(&p);
 }
 
+static void test_tool_change(void)
+{
+    static const char text[] =
+        "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"on_tool_change\": \"warn\"}, \"b\": {\"command\": \"x\"}},"
+        "\"on_tool_change\": \"hold\"}";
+    struct problems p = {0};
+    struct config *c = parse(text, &p);
+
+    is_int(c ? (int)c->servers[0].on_tool_change : -1, TOOL_CHANGE_WARN, "on_tool_change of a server");
+    is_int(c ? (int)c->servers[1].on_tool_change : -1, TOOL_CHANGE_HOLD, "and of one that has none");
+    config_free(c);
+    problems_fini(&p);
+}
+
 static void test_values(void)
 {
     static const char text[] =
@@ -480,6 +496,7 @@ int main(void)
     test_guide_global();
     test_guide_server();
     test_guide_fragments();
+    test_tool_change();
     test_values();
     test_own_key_wins();
     test_inherited();

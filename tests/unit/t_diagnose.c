@@ -431,6 +431,38 @@ static void test_table(void)
     }
 }
 
+/* Tools that are not what was first seen, whatever else is wrong with the server. */
+static void test_tools(void)
+{
+    struct tool_change one[] = { { .name = "a" }, { .name = "b\x1b[31m", .is_new = true } };
+    struct tool_changes changes = { .v = one, .n = 2 };
+    struct config_server config = { .name = "s x" };
+    struct plan plan = { .mode = PLAN_HOST };
+    struct ring *ring = ring_new(1024);
+    struct symptoms s = {
+        .name = "s x", .config = &config, .plan = &plan, .state = SERVER_READY, .reason = "",
+        .wanted = true, .ring = ring, .tool_changes = &changes, .tools_held = true, .exists = exists,
+    };
+    struct findings fs = { 0 };
+    diagnose(&s, &fs);
+    is_int((int)fs.n, 1, "changed tools are one finding");
+    is_str(fs.v[0].sentence, "its tools are not what was first seen: changed: a; new: b; clients do "
+           "not get them until they are approved", "it names them");
+    ok(fs.v[0].steps.n == 1 && strstr(fs.v[0].steps.v[0], "mcptop approve 's x'"), "and the next step");
+    s.tools_held = false;
+    diagnose(&s, &fs);
+    ok(!strstr(fs.v[0].sentence, "clients"), "where they wait, only");
+    s.tools_unwatched = true;
+    diagnose(&s, &fs);
+    ok(fs.n == 1 && strstr(fs.v[0].sentence, "too long to be watched"), "a list that is too long is told");
+    changes.n = 0;
+    s.tools_unwatched = false;
+    diagnose(&s, &fs);
+    is_int((int)fs.n, 0, "and nothing where nothing is");
+    findings_fini(&fs);
+    ring_free(ring);
+}
+
 /* --table prints the rows, for whoever adds a kind. */
 int main(int argc, char **argv)
 {
@@ -441,6 +473,7 @@ int main(int argc, char **argv)
     tap_deadline(30);
     test_table();
     test_documented();
+    test_tools();
     for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
         run(&scenarios[i]);
     return done_testing();

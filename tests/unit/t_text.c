@@ -223,8 +223,31 @@ static void sizes(void)
         is_int(text_parse_size(read[i].text), read[i].want, "size '%s'", read[i].text);
 }
 
+static void reveals(void)
+{
+    static const struct { const char *text, *want; } shown[] = {
+        { "plain \xc3\xa9\n", "plain \xc3\xa9\n" },
+        { "a\xe2\x80\x8b" "b", "a\\u{200B}b" },                       /* zero width */
+        { "\xe2\x80\xaex", "\\u{202E}x" },                            /* bidi */
+        { "\xf3\xa0\x81\x81", "\\u{E0041}" },                          /* a tag */
+        { "x\xef\xb8\x8f", "x\\u{FE0F}" },                            /* a variation selector */
+        { "\x1b[31m\t\r\x7f", "\\u{1B}[31m\\u{9}\\u{D}\\u{7F}" },
+        { "\xc2\x9b", "\\u{9B}" },
+        { "\\u001b \\u200B \\n", "\\u{1B} \\u{200B} \\n" },             /* escapes of JSON */
+        { "\\\\u001b \\u00", "\\\\u001b \\u00" },                     /* none of one */
+        { "\\ud83d", "\\u{D83D}" },
+        { "\xff\\", "\xef\xbf\xbd\\" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_BUF struct buf out = BUF_INIT;
+        text_reveal(&out, shown[i].text, strlen(shown[i].text));
+        is_str(buf_str(&out), shown[i].want, "revealed, %zu", i);
+    }
+}
+
 int main(void)
 {
+    reveals();
     characters();
     foreign_characters();
     sgr();

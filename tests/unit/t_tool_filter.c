@@ -108,8 +108,101 @@ static void test_session(void)
     rig_close(&r);
 }
 
+/* ---- on_tool_change: hold ---- */
+
+#define A1 "{\"name\":\"a\",\"v\":1}"
+#define A2 "{\"v\":2,\"name\":\"a\"}"
+#define B1 "{\"name\":\"b\",\"v\":1}"
+
+static void approve(struct tool_filter *t, const char *definition)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    tool_digest(span_of(definition), digest);
+    tool_digests_add(&t->approved, digest);
+}
+
+static void test_hold(void)
+{
+    struct tool_filter t = {.hold = true};
+
+    approve(&t, A1);
+    approve(&t, B1);
+    is_cut(&t, "{\"tools\":[ " A1 ", " B1 "]}", "{\"tools\":[" A1 "," B1 "]}");
+    is_cut(&t, "{\"tools\":[{ \"v\":1, \"name\":\"\\u0061\" }]}",
+           "{\"tools\":[{ \"v\":1, \"name\":\"\\u0061\" }]}");
+    is_cut(&t, "{\"tools\":[" A2 "," B1 ",{\"name\":\"c\"}]}", "{\"tools\":[" B1 "]}");
+    is_cut(&t, "{\"tools\":[{\"name\":\"a\",\"v\":1,\"Name\":\"b\"}]}", "{\"tools\":[]}");
+    strvec_add(&t.disabled, "b");
+    is_cut(&t, "{\"tools\":[" A1 "," B1 "]}", "{\"tools\":[" A1 "]}");
+    t.hold_all = true;
+    is_cut(&t, "{\"tools\":[" A1 "]}", "{\"tools\":[]}");
+    tool_filter_fini(&t);
+}
+
+static void test_held_calls(void)
+{
+    struct tool_filter t = {.hold = true};
+    AUTO_BUF struct buf told = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    approve(&t, A1);
+    approve(&t, B1);
+    rig_open(&r, NULL);
+    session_set_tool_filter(r.s, &t);
+    start(&r);
+    says_result(&r, next_id(&r), "{\"tools\":[" A1 "," B1 "]}");
+    struct client *c = client_open(r.s, "http", &notified, &told);
+    client_restore(c, 9, 0);
+    unsigned serial = session_get_tools_serial(r.s);
+    is_int(session_get_shown_count(r.s), 2, "all are approved");
+    sends(c, &p, CALL("1", "a"));
+    says_result(&r, next_id(&r), "{}");
+    ok(has(&p.text, "\"result\":{}"), "and can be called");
+
+    /* The server changes one without a word: the client does not get it, and the list is read. */
+    sends(c, &p, LIST("2"));
+    says_result(&r, next_id(&r), "{\"tools\":[" A2 "," B1 "]}");
+    ok(has(&p.text, "{\"tools\":[" B1 "]}"), "a changed definition is kept back at once");
+    run_until(r.loop, r.out.len > 0, 5);
+    says_result(&r, next_id(&r), "{\"tools\":[" A2 "," B1 "]}");
+    ok(session_get_tools_serial(r.s) != serial, "and the list is read again");
+    is_int(session_get_shown_count(r.s), 1, "one is shown");
+
+    strvec_add(&t.held, "a");
+    session_set_tool_filter(r.s, &t);
+    buf_clear(&told);
+    sends(c, &p, CALL("3", "\\u0061"));
+    ok(has(&p.text, "\"id\":3,\"error\":{\"code\":-32000") && has(&p.text, "on_tool_change") &&
+       has(&p.text, "mcptop approve x a") && has(&p.text, "mcptop tools --changes x"),
+       "a call of it is refused, with the way to approve it");
+    is_str(next_line(&r), NULL, "and does not reach the server");
+    sends(c, &p, CALL("4", "b"));
+    says_result(&r, next_id(&r), "{}");
+    ok(has(&p.text, "\"id\":4") && has(&p.text, "\"result\":{}"), "others go on");
+    sends(c, &p, LIST("5"));
+    says_result(&r, next_id(&r), "{\"tools\":[" A2 "," B1 "]}");
+    run_for(r.loop, 0.4);
+    is_str(next_line(&r), NULL, "what is known to wait is no news");
+
+    approve(&t, A2);
+    strvec_fini(&t.held);
+    session_set_tool_filter(r.s, &t);
+    ok(has(&told, "notifications/tools/list_changed"), "approval is told to clients");
+    sends(c, &p, CALL("6", "a"));
+    says_result(&r, next_id(&r), "{}");
+    ok(has(&p.text, "\"result\":{}"), "and it can be called");
+    client_close(c);
+    tool_filter_fini(&t);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 int main(void)
 {
+    test_hold();
+    test_held_calls();
     test_cut();
     test_session();
     return done_testing();

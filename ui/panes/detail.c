@@ -197,6 +197,20 @@ static void put_shares(struct page *p, const struct feed_calls *k)
         page_field(p, "recorded", ST_NORMAL, "calls and their answers");
 }
 
+/* What of its tools is not as it was first seen. */
+static void put_tool_changes(struct page *p, const struct feed_server *s)
+{
+    AUTO_BUF struct buf b = BUF_INIT;
+
+    if (s->tools_changed)
+        buf_printf(&b, "%d changed", s->tools_changed);
+    if (s->tools_new)
+        buf_printf(&b, "%s%d new", b.len ? ", " : "", s->tools_new);
+    if (b.len)
+        fieldf(p, "tools", ST_WARN, "%s since they were first seen%s (A shows and asks)", buf_str(&b),
+               s->tools_held ? "; hidden from clients until approved" : "");
+}
+
 static void put_calls(struct page *p, const struct feed_server *s)
 {
     char shown[24];
@@ -219,6 +233,7 @@ static void put_calls(struct page *p, const struct feed_server *s)
         page_fieldf(p, "speaks", ST_NORMAL, "MCP %s, %s%d tool%s, %s", s->protocol_version,
                shown_of(s, shown, sizeof(shown)), s->tool_count, s->tool_count == 1 ? "" : "s",
                s->server_info);
+    put_tool_changes(p, s);
 }
 
 static void put_end(struct page *p, const struct feed_server *s, bool brief)

@@ -155,6 +155,8 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
         return;      /* it starts by itself once the engine is back; F is the second best */
     if (f->fix_count)
         buf_printf(out, "F fix: %s", f->fixes[0].title);
+    else if (!strcmp(f->code ? f->code : "", "MCPX_TOOL_CHANGED") && s->tools_changed + s->tools_new)
+        buf_add_str(out, "A: see and approve");
     else if (!feed_is_bad(s))
         buf_add_str(out, "Enter: what to do");
     else if (!*s->where)
