@@ -241,7 +241,7 @@ static void add_protocol(json_t *o, const struct server *s, bool with_open_calls
         "file", json_text(logstore_get_path(s->log))));
 }
 
-/* MCPProxy's: only there where something is not as it was first seen. */
+/* MCPProxy's name for what is not as it was first seen. */
 static void add_tool_changes(json_t *o, const struct server *s)
 {
     const struct tool_changes *c = tool_watch_changes(s);
@@ -250,9 +250,9 @@ static void add_tool_changes(json_t *o, const struct server *s)
     json_object_set_new(o, "on_tool_change", json_string(tool_watch_holds(s) ? "hold" : "warn"));
     for (size_t i = 0; i < c->n; i++)
         pending += c->v[i].is_new;
-    if (c->n)
-        json_object_set_new(o, "quarantine", json_pack("{s:i, s:i}", "pending_count", pending,
-                                                       "changed_count", (int)c->n - pending));
+    json_object_set_new(o, "quarantine", !c->n ? json_null()
+                        : json_pack("{s:i, s:i}", "pending_count", pending, "changed_count",
+                                    (int)c->n - pending));
 }
 
 static json_t *isolation_defaults(const struct config *c)

@@ -159,7 +159,7 @@ def test_silent_change(t):
     t.eq(changes(m), [("add", "changed")], "and it is noticed")
     tools.write(ANNOUNCE, ADD)
     client.tool("announce", {})
-    m.wait_server("s", lambda s: "quarantine" not in s)
+    m.wait_server("s", lambda s: not s["quarantine"])
     t.eq(client.tools(), ["announce", "add"], "what it was is fine again")
 
 

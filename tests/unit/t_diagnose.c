@@ -434,9 +434,10 @@ static void test_table(void)
 /* Tools that are not what was first seen, whatever else is wrong with the server. */
 static void test_tools(void)
 {
-    struct tool_change one[] = { { .name = "a" }, { .name = "b\x1b[31m", .is_new = true } };
+    char a[] = "a", b[] = "b\x1b[31m", name[] = "s x";
+    struct tool_change one[] = { { .name = a }, { .name = b, .is_new = true } };
     struct tool_changes changes = { .v = one, .n = 2 };
-    struct config_server config = { .name = "s x" };
+    struct config_server config = { .name = name };
     struct plan plan = { .mode = PLAN_HOST };
     struct ring *ring = ring_new(1024);
     struct symptoms s = {
