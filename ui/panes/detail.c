@@ -207,8 +207,8 @@ static void put_tool_changes(struct page *p, const struct feed_server *s)
     if (s->tools_new)
         buf_printf(&b, "%s%d new", b.len ? ", " : "", s->tools_new);
     if (b.len)
-        fieldf(p, "tools", ST_WARN, "%s since they were first seen%s (A shows and asks)", buf_str(&b),
-               s->tools_held ? "; hidden from clients until approved" : "");
+        page_fieldf(p, "tools", ST_WARN, "%s since they were first seen%s (A shows and asks)", buf_str(&b),
+                    s->tools_held ? "; hidden from clients until approved" : "");
 }
 
 static void put_calls(struct page *p, const struct feed_server *s)
