@@ -194,6 +194,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         break;
     case FIND_DISK_FULL:
         finding_step(f, "free space: docker system df, docker image prune");
+        fix_retry(f, "try the pull again, when there is room");
         break;
     case FIND_IMAGE_ARCHITECTURE:
         finding_step(f, "choose an image for this machine's architecture");
@@ -230,6 +231,8 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
             "%s in %s is a program for another processor than this machine has", program(s),
             s->plan->image);
         finding_evidence(f, "engine", 0, "%s", why->text);
+        if (strcmp(s->plan->image, standard) != 0)
+            fix_image(f, s, standard);
         finding_step(f, "choose an image for this machine's architecture");
         return true;
     }
@@ -249,14 +252,53 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
     return true;
 }
 
+/* The directory of a volume that the engine does not find: "… bind source path does not exist:
+ * /x", "error while creating mount source path '/x': mkdir /x: read-only file system". The
+ * caller's; NULL = that is not it. */
+static char *unseen_source(const char *text)
+{
+    static const char gone[] = "bind source path does not exist: ", made[] = "mount source path '";
+    const char *p = strstr(text, gone);
+    if (p)
+        return xstrndup(p + sizeof gone - 1, strcspn(p + sizeof gone - 1, " \n"));
+    p = strstr(text, made);
+    return p ? xstrndup(p + sizeof made - 1, strcspn(p + sizeof made - 1, "'")) : NULL;
+}
+
+/* Of a directory that is here the engine says that it is not: it looks at other files than we do,
+ * because a snap confines it or it runs in a machine of its own. */
+static bool cause_of_unseen_source(const struct symptoms *s, struct findings *fs)
+{
+    const char *text = s->end->why.text;
+    AUTO_FREE char *path = unseen_source(text);
+    if (!path)
+        return false;
+    bool here = s->exists(path), snap = here && s->exists("/var/snap/docker");
+    struct finding *f = findings_add(
+        fs, snap ? FIND_SNAP_APPARMOR : FIND_OCI_RUNTIME, s->name, !here
+        ? "isolation.volumes mounts %s, which is not there" : snap
+        ? "Docker comes from a snap, which sees no directory outside your home: %s is none to it"
+        : "%s is on this machine, and the engine does not see it: it has files of its own", path);
+    finding_evidence(f, "engine", 0, "%s", text);
+    if (!here)
+        finding_step(f, "make that directory, or correct the path in isolation.volumes");
+    else if (snap)
+        finding_step(f, "mount only directories below your home, or install Docker from its own "
+                        "packages");
+    else
+        finding_step(f, "share the directory with the engine's machine (Colima: mounts in its "
+                        "configuration; Docker Desktop: file sharing), or mount one that it has");
+    return true;
+}
+
 static bool cause_of_container_start(const struct symptoms *s, struct findings *fs)
 {
     static const char *const full[] = { "no space left", NULL };
-    static const char *const snap[] = { "snap", "apparmor", NULL };
+    static const char *const snap[] = { "/snap/", "snap.docker", "apparmor", NULL };
     static const char *const port[] = { "port is already allocated", "address already in use",
                                         NULL };
     const char *text = s->end->why.text;
-    if (cause_of_pull(s, fs) || cause_of_container_exec(s, fs))
+    if (cause_of_pull(s, fs) || cause_of_container_exec(s, fs) || cause_of_unseen_source(s, fs))
         return true;
     enum finding_kind kind = has_any(text, full) ? FIND_DISK_FULL
         : has_any(text, snap) ? FIND_SNAP_APPARMOR
@@ -267,10 +309,8 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     if (kind == FIND_DISK_FULL)
         finding_step(f, "free space: docker system df, docker image prune");
     else if (kind == FIND_SNAP_APPARMOR)
-        finding_step(f, "mount only directories below your home, or install Docker from its own "
-                        "packages");
-    else if (strstr(text, "bind source path does not exist"))
-        finding_step(f, "make that directory, or correct the path in isolation.volumes");
+        finding_step(f, "AppArmor on the engine's machine refuses it: `aa-status` and `dmesg` there "
+                        "tell which profile; Docker's own packages instead of a snap often help");
     else
         finding_step(f, "its words name what it did not like; `mcptop command %s` runs the same "
                         "by hand", s->name);

@@ -217,6 +217,8 @@ static bool judge(const struct server *s, struct diagnosis *d)
     struct signature sig;
     struct symptoms y;
     note_reason(s, d);
+    if (s->plan->live_hash != d->sig.live_hash)
+        d->throttled_s = 0;          /* that was by other limits */
     take_signature(s, d, &sig);
     if (memcmp(&sig, &d->sig, sizeof sig) == 0)
         return false;

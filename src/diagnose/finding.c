@@ -84,7 +84,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "The engine's socket does not admit this user.",
         "`sudo usermod -aG docker \"$USER\"`, then log in again." },
     [FIND_SNAP_APPARMOR] = { "MCPX_DOCKER_SNAP_APPARMOR", E,
-        "Docker comes from a snap, whose confinement refuses what was asked of it.",
+        "Docker comes from a snap, whose confinement refuses what was asked of it; or an AppArmor "
+        "profile does.",
         "Mount only directories below $HOME, or install Docker from its own packages." },
     [FIND_CONTEXT_CHANGED] = { "MCPX_DOCKER_CONTEXT_CHANGED", W,
         "The docker context is another one than when the supervisor started, which stays with its "

@@ -77,9 +77,9 @@ static void of_the_logs(const struct fleet *fl, struct findings *out)
     const struct server *first = NULL;
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
-        if (logstore_get_lost(s->log) && !first)
+        if (logstore_get_losing(s->log) && !first)
             first = s;
-        lost += logstore_get_lost(s->log);
+        lost += logstore_get_losing(s->log);
     }
     if (!first)
         return;

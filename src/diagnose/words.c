@@ -214,12 +214,17 @@ static bool on_no_memory(const struct match *m)
 /* A shell, or an init that falls back to one, was given a program of another machine to read. */
 static bool on_foreign_program(const struct match *m)
 {
-    bool boxed = m->s->plan->mode == PLAN_DOCKER;
-    struct finding *f = boxed
-        ? told(m, FIND_IMAGE_ARCHITECTURE, false,
-               "what it runs is a program for another processor than this machine has")
-        : told(m, FIND_SPAWN_EXEC_FORMAT, false,
-               "what it runs is a program for another processor than this machine has");
+    const struct symptoms *s = m->s;
+    bool boxed = s->plan->mode == PLAN_DOCKER;
+    char scratch[64];
+    const char *program = s->plan->argv.n
+        ? runtime_base_name(s->plan->argv.v[0], scratch, sizeof scratch) : "";
+    struct finding *f = told(m, boxed ? FIND_IMAGE_ARCHITECTURE : FIND_SPAWN_EXEC_FORMAT, false,
+                             "what it runs is a program for another processor than this machine "
+                             "has");
+    const char *standard = runtime_detect(s->config->command)->default_image;
+    if (boxed && *program && strstr(m->line, program) && strcmp(s->plan->image, standard) != 0)
+        fix_image(f, s, standard);
     finding_step(f, boxed ? "choose an image for this machine's architecture"
                  : "install the build for this machine");
     return true;

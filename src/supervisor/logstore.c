@@ -260,6 +260,11 @@ uint64_t logstore_get_lost(const struct logstore *l)
     return l->lost;
 }
 
+uint64_t logstore_get_losing(const struct logstore *l)
+{
+    return l->lost - l->lost_told;
+}
+
 const char *logstore_get_path(const struct logstore *l)
 {
     return l->path;

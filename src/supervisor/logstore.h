@@ -36,6 +36,8 @@ void logstore_say(struct logstore *l, const char *fmt, ...) __attribute__((forma
 const struct ring *logstore_get_ring(const struct logstore *l);
 /* records the file lost */
 uint64_t logstore_get_lost(const struct logstore *l);
+/* … of which it does not say so yet, because it takes none still */
+uint64_t logstore_get_losing(const struct logstore *l);
 const char *logstore_get_path(const struct logstore *l);
 /* "server-github.log" for a name; caller frees. */
 char *logstore_file_name(const char *server);

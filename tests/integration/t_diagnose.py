@@ -8,7 +8,7 @@ import os
 import socket
 import subprocess
 
-from harness import echo, fixture, paths, tap, wait_for
+from harness import Mcptop, echo, fixture, paths, tap, wait_for
 from harness.find import codes, found, repaired, sh
 
 
@@ -231,6 +231,32 @@ def test_supervisor(t):
     one = [f for f in m.api.get("/diagnostics")["findings"]]
     t.eq([f["code"] for f in one], ["MCPX_LISTEN_IN_USE"], "a port that is taken")
     t.has(one[0]["user_message"], "in use by", "names who has it")
+
+
+@tap.limit(60)
+def test_log_disk_full(t):
+    if os.getuid() != 0:
+        raise tap.Skip("mounting needs root")
+    small = t.path("small")
+    os.mkdir(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=True)
+    t.cleanup(subprocess.run, ["umount", "-l", small])
+    loud = f"yes a line of a log | head -40000 >&2; exec {paths.built('echo_server')}"
+    m = Mcptop(t, {"mcpServers": {"loud": sh(loud)}})
+    m.log_dir = small
+    m.start()
+    m.wait_server("loud")
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_LOG_LOST"], 10, "the loss to be found",
+             saw=lambda: m.api.get("/diagnostics"))
+    one = m.api.get("/diagnostics")["findings"][0]
+    t.has(one["user_message"], rf"\d+ lines could not be written to log files in {small}", "how many, and where")
+    t.eq(m.server("loud")["state"], "ready", "the server goes on")
+    subprocess.run(["mount", "-o", "remount,size=32m", small], check=True)
+    m.api.post("/servers/loud/restart")
+    wait_for(lambda: supervisor_codes(m) == [], 10, "nothing to be left to say once there is room",
+             saw=lambda: m.api.get("/diagnostics"))
+    t.has(m.log("loud"), r"\d+ lines were lost here", "the file says what it lacks")
+    m.stop()
 
 
 @tap.limit(60)

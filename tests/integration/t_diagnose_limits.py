@@ -3,7 +3,7 @@
 """Findings about limits and about ends that the engine tells of, on a real engine: out of memory,
 throttled, crowded; killed by somebody."""
 
-from harness import paths, tap, wait_for
+from harness import paths, tap
 from harness.find import boxed, config, found, repaired
 
 
@@ -44,7 +44,7 @@ def test_5_cpu_and_pids(t):
     engine = t.engine("python:3.11")
     server = paths.fixture("fixture_server.py")
     burn = {"command": "python3", "args": [server, "burn"],
-            "isolation": {"image": "python:3.11", "cpu_limit": "0.1",
+            "isolation": {"image": "python:3.11", "cpu_limit": "0.5",
                           "volumes": [f"{server}:{server}:ro"]}}
     crowd = "i=0; while [ $i -lt 18 ]; do sleep 1000 & i=$((i+1)); done; exec $S"
     m = t.mcptop(config(burn=burn, crowd=boxed(crowd, pids_limit=20)), docker_host=engine)
@@ -54,8 +54,10 @@ def test_5_cpu_and_pids(t):
     t.eq(one["fixes"][0]["title"], "pids_limit 20 → 40", "twice as many")
     repaired(t, m, "crowd")
     one = found(t, m, "burn", "MCPX_DOCKER_CPU_THROTTLED", 60)
-    t.has(one["fixes"][0]["title"], "cpu_limit 0.1 → 0.5", "more CPU is the fix")
-
+    t.has(one["fixes"][0]["title"], "cpu_limit 0.5 → 1", "more CPU is the fix")
+    container = m.server("burn")["container"]["id"]
+    repaired(t, m, "burn")
+    t.eq(engine.docker.inspect(container)["HostConfig"]["NanoCpus"], 10**9, "changed while it runs")
 
 
 @tap.limit(240)

@@ -26,6 +26,7 @@ struct scenario {
     enum server_trouble trouble;
     const char *err, *out;           /* lines of stderr, of stdout */
     bool running;                    /* it has not ended */
+    bool snap;                       /* Docker is a snap's */
     int64_t slow_ms;                 /* … and is initializing for so long */
     uint64_t stray;
     int64_t peak, ooms;
@@ -84,7 +85,7 @@ static const struct scenario scenarios[] = {
       .never_started = true, .no_image = true, .code = -1, .why = FAULT_HTTP,
       .why_text = "the engine's disk is full: image x cannot be pulled "
                   "(write /var/lib/docker/tmp/x: no space left on device)",
-      .want = "MCPX_DISK_FULL" },
+      .want = "MCPX_DISK_FULL", .fix = "try the pull again, when there is room" },
     { .name = "no manifest for this machine", .config = DOCKER, .server = UVX,
       .never_started = true, .no_image = true, .code = -1, .why = FAULT_NOT_FOUND,
       .why_text = "image not found: x: no matching manifest for linux/riscv64 in the manifest list",
@@ -101,6 +102,35 @@ static const struct scenario scenarios[] = {
     { .name = "the engine refuses the container", .config = DOCKER, .server = UVX,
       .never_started = true, .code = -1, .why = FAULT_HTTP,
       .why_text = "create a container from x: invalid mount config",
+      .want = "MCPX_DOCKER_OCI_RUNTIME" },
+    { .name = "a volume of nowhere", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "create a container from x: invalid mount config for type \"bind\": bind source "
+                  "path does not exist: /nowhere/x",
+      .want = "MCPX_DOCKER_OCI_RUNTIME" },
+    { .name = "a volume that the engine does not see", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "create a container from x: invalid mount config for type \"bind\": bind source "
+                  "path does not exist: /home/u/docs",
+      .want = "MCPX_DOCKER_OCI_RUNTIME" },
+    { .name = "a volume that a snap's docker does not see", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP, .snap = true,
+      .why_text = "create a container from x: invalid mount config for type \"bind\": bind source "
+                  "path does not exist: /home/u/docs",
+      .want = "MCPX_DOCKER_SNAP_APPARMOR" },
+    { .name = "a snap's docker, as older ones say it", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP, .snap = true,
+      .why_text = "start in x: error while creating mount source path '/home/u/docs': mkdir "
+                  "/home/u/docs: read-only file system",
+      .want = "MCPX_DOCKER_SNAP_APPARMOR" },
+    { .name = "AppArmor", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "start in x: OCI runtime create failed: unable to apply apparmor profile: "
+                  "write /proc/self/attr/apparmor/exec: permission denied",
+      .want = "MCPX_DOCKER_SNAP_APPARMOR" },
+    { .name = "a snapshot is no snap", .config = DOCKER, .server = UVX,
+      .never_started = true, .code = -1, .why = FAULT_HTTP,
+      .why_text = "create a container from x: failed to prepare snapshot: parent does not exist",
       .want = "MCPX_DOCKER_OCI_RUNTIME" },
     { .name = "engine down", .config = DOCKER, .server = UVX, .engine_down = true,
       .engine_error = "no Docker engine at unix:///x", .running = true,
@@ -295,8 +325,12 @@ static const char *no_env(void *ctx, const char *name)
 
 static char *images[] = { (char[]){ "alpine:3.18" }, (char[]){ "ghcr.io/acme/tools:1" } };
 
+static bool docker_is_a_snap;
+
 static bool exists(const char *path)
 {
+    if (strcmp(path, "/var/snap/docker") == 0)
+        return docker_is_a_snap;
     return strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new");
 }
 
@@ -370,6 +404,7 @@ static void run(const struct scenario *c)
         .exists = exists,
     };
     struct findings fs = { 0 };
+    docker_is_a_snap = c->snap;
     diagnose(&s, &fs);
     check(c, &fs);
     s.wanted = false;

@@ -71,6 +71,7 @@ class Engine:
         self.tag = f"{zlib.crc32(self.dir.encode()):08x}"
         self.bridge = f"mtt{self.tag}"
         self.docker = Docker(self.host)
+        self.wrapper = []        # a command that executes dockerd
         self._process = None
 
     def pid(self):
@@ -103,7 +104,7 @@ class Engine:
         self._make_bridge()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [_which("dockerd"), *self._arguments(), *extra], stdin=subprocess.DEVNULL,
+                [*self.wrapper, _which("dockerd"), *self._arguments(), *extra], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, env=self._environment())
         wait_for(self._ready, timeout, "dockerd to answer", every=0.1, saw=self.tail)
         return self
