@@ -55,22 +55,16 @@ static bool is_value(struct span text, char first)
 
 int session_restore(struct session *s, bool modern, struct span init, struct span tools)
 {
-    struct envelope e = {.result = init};
-    struct span entry, version;
+    struct span entry;
 
     if (s->init || !is_value(init, '{') || !is_value(tools, '['))
         return -1;
-    version = span_member(init, "protocolVersion");
-    const char *known = modern ? modern_version : protocol_known(version);
+    const char *known = modern ? modern_version
+                               : protocol_known(span_member(init, "protocolVersion"));
     if (!known)
         return -1;
-    s->protocol = known;
-    s->modern = s->found_modern = modern;
-    handshake_cache(s, &e, modern ? span_member(span_member(init, "_meta"),
-                                                "io.modelcontextprotocol/serverInfo")
-                                  : span_member(init, "serverInfo"));
-    if (!modern)
-        s->init_version = (struct span){s->init + (version.p - init.p), version.n};
+    s->found_modern = modern;
+    handshake_cache(s, known, init);
     int count = 0;
     for (const char *at = tools.p + 1; tool_next_entry(&at, tools.p + tools.n, &entry);)
         count++;

@@ -245,6 +245,12 @@ void call_keep(struct session *s, struct call *k, const struct envelope *e)
 int session_request(struct session *s, const char *method, const char *params, own_reply_fn own,
                     struct fault *f)
 {
+    return session_request_as(s, s->modern, method, params, own, f);
+}
+
+int session_request_as(struct session *s, bool modern, const char *method, const char *params,
+                       own_reply_fn own, struct fault *f)
+{
     AUTO_BUF struct buf text = BUF_INIT;
     struct call *k = xcalloc(1, sizeof(*k));
 
@@ -254,7 +260,7 @@ int session_request(struct session *s, const char *method, const char *params, o
     k->written_ns = clock_mono_ns();
     buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"",
                (unsigned long long)k->id, method);
-    if (s->modern) {
+    if (modern) {
         buf_add_str(&text, ",\"params\":{\"_meta\":");
         modern_meta(NULL, &text);
         buf_printf(&text, "%s%s", params && params[1] != '}' ? "," : "", params ? params + 1 : "}");

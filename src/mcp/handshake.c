@@ -2,6 +2,7 @@
 /* initialize, on both sides of a session of the legacy era: ours with the server, once a run, and
  * that of each client, which is answered from the result of ours with the version that client can
  * have. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,11 +98,18 @@ void handshake_done(struct session *s)
     session_set_phase(s, SESSION_READY, NULL);
 }
 
-void handshake_cache(struct session *s, const struct envelope *e, struct span info)
+void handshake_cache(struct session *s, const char *protocol, struct span result)
 {
+    bool modern = protocol == modern_version;
+
     free(s->init);
-    s->init = xstrndup(e->result.p, e->result.n);
-    s->init_n = e->result.n;
+    s->init = xstrndup(result.p, result.n);
+    s->init_n = result.n;
+    s->protocol = protocol;
+    s->modern = modern;
+    s->init_version = modern ? (struct span){0}
+                             : span_member((struct span){s->init, s->init_n}, "protocolVersion");
+    struct span info = modern_server_info(s);
     free(s->server_name);
     free(s->server_version);
     s->server_name = span_decode(span_member(info, "name"), 200);
@@ -168,10 +176,7 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
         handshake_fail(s, FAULT_INVALID, "the answer to initialize has no protocolVersion");
         return;
     }
-    s->protocol = known;
-    s->modern = false;
-    handshake_cache(s, e, span_member(e->result, "serverInfo"));
-    s->init_version = (struct span){s->init + (version.p - e->result.p), version.n};
+    handshake_cache(s, known, e->result);
     handshake_go_on(s);
 }
 
@@ -191,7 +196,7 @@ void handshake_begin(struct session *s)
     handshake_expect(s, "initialize");
     /* When it cannot be written the process is about to be reported as ended; if it is not, the
      * timeout reports it. */
-    session_request(s, "initialize", params, on_initialized, NULL);
+    session_request_as(s, false, "initialize", params, on_initialized, NULL);
 }
 
 /* ---- towards clients ---- */
@@ -200,6 +205,7 @@ void handshake_begin(struct session *s)
 static int compose_legacy(struct session *s, struct span id, const char *version,
                           struct iovec iov[ENVELOPE_IOV])
 {
+    assert(s->init_version.n && s->init_version.p > s->init);
     const char *after = s->init_version.p + s->init_version.n;
     const struct iovec pieces[] = {
         iov_text("{\"jsonrpc\":\"2.0\",\"id\":"),

@@ -92,6 +92,17 @@ bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, 
     return true;
 }
 
+bool logging_held(struct client *c, const struct envelope *e)
+{
+    int level = logging_level(span_member(e->params, "level"));
+
+    if (!level || !server_logs(c->session))
+        return false;
+    c->log_level = level;
+    logging_update(c->session);
+    return true;
+}
+
 /* Who never said how much he wants gets what the server writes unasked: not the debugging that
  * another client wanted. */
 bool logging_wants(const struct client *c, const struct envelope *e)

@@ -86,18 +86,15 @@ static void on_discovered(struct session *s, struct call *k, const struct envelo
                        PROTOCOL_MODERN);
         return;
     }
-    s->protocol = modern_version;
-    s->modern = s->found_modern = true;
-    handshake_cache(s, e, span_member(span_member(e->result, "_meta"), KEY("serverInfo")));
+    s->found_modern = true;
+    handshake_cache(s, modern_version, e->result);
     handshake_go_on(s);
 }
 
 void modern_discover(struct session *s)
 {
-    s->modern = true;       /* so that the request says who we are */
     handshake_expect(s, "server/discover");
-    session_request(s, "server/discover", NULL, on_discovered, NULL);
-    s->modern = false;
+    session_request_as(s, true, "server/discover", NULL, on_discovered, NULL);
 }
 
 /* ---- what clients are welcomed with ---- */
@@ -115,7 +112,7 @@ static struct span init_member(const struct session *s, const char *key)
     return span_member((struct span){s->init, s->init_n}, key);
 }
 
-static struct span server_info(const struct session *s)
+struct span modern_server_info(const struct session *s)
 {
     return s->modern ? span_member(init_member(s, "_meta"), KEY("serverInfo"))
                      : init_member(s, "serverInfo");
@@ -131,7 +128,7 @@ static void add_head(struct buf *out, struct span id)
 /* Also for a modern server: it may speak versions that we do not. */
 void modern_compose_discover(const struct session *s, struct span id, struct buf *out)
 {
-    struct span info = server_info(s), ttl = init_member(s, "ttlMs");
+    struct span info = modern_server_info(s), ttl = init_member(s, "ttlMs");
 
     add_head(out, id);
     buf_add_str(out, "\"resultType\":\"complete\",\"supportedVersions\":[\"" PROTOCOL_MODERN "\"]");
@@ -151,7 +148,7 @@ void modern_compose_initialize(const struct session *s, struct span id, const ch
                                struct buf *out)
 {
     static const char unknown[] = "{\"name\":\"unknown\",\"version\":\"\"}";
-    struct span info = server_info(s);
+    struct span info = modern_server_info(s);
 
     add_head(out, id);
     buf_printf(out, "\"protocolVersion\":\"%s\"", version);

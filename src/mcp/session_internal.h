@@ -150,6 +150,9 @@ void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents);
 /* A request of our own; params is JSON text or NULL. 0, or -1 when it was not written. */
 int session_request(struct session *s, const char *method, const char *params, own_reply_fn own,
                     struct fault *f);
+/* … in this era: before the server has said of which it is. */
+int session_request_as(struct session *s, bool modern, const char *method, const char *params,
+                       own_reply_fn own, struct fault *f);
 
 struct latencies {
     uint32_t us[SESSION_SAMPLES];
@@ -223,10 +226,12 @@ struct session {
     const char *handshake_step;          /* what is waited for */
     char *init;                          /* the server's result of initialize */
     size_t init_n;
-    struct span init_version;            /* the token of protocolVersion in it */
+    struct span init_version;            /* its protocolVersion, the token; none where `modern` */
     char *server_name, *server_version;
     const char *protocol;
-    bool modern;                         /* the server is: of the handshake that `init` is from */
+    /* the server is. With `init`, from the last handshake that was done: handshake_cache writes all
+     * of these at once, and until the next one is done clients are welcomed from them */
+    bool modern;
     bool found_modern;                   /* ERA_AUTO: its verdict */
     struct catalogue catalogue;
     struct tool_filter filter;
@@ -298,8 +303,9 @@ struct call *handshake_client(struct client *c, const struct envelope *e, call_r
                               void *ctx);
 struct call *handshake_discover(struct client *c, const struct envelope *e, call_reply_fn fn,
                                 void *ctx);
-/* The server has said what it is: kept for clients; it is open for calls. */
-void handshake_cache(struct session *s, const struct envelope *e, struct span info);
+/* The server has said what it is, in which version (a static one): kept for clients; it is open for
+ * calls. */
+void handshake_cache(struct session *s, const char *protocol, struct span result);
 void handshake_go_on(struct session *s);
 void handshake_name_client(struct client *c, struct span info);
 unsigned handshake_features(struct span capabilities);
@@ -407,6 +413,8 @@ void subscriptions_fini(struct session *s);
 bool modern_admit(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* server/discover with the server, and for clients from its answer or from that to initialize. */
 void modern_discover(struct session *s);
+/* What the server said of itself, in its own era. */
+struct span modern_server_info(const struct session *s);
 void modern_compose_discover(const struct session *s, struct span id, struct buf *out);
 void modern_compose_initialize(const struct session *s, struct span id, const char *version,
                                struct buf *out);
@@ -441,6 +449,8 @@ void seen_percentiles(const uint32_t *us, uint32_t n, int64_t ret_p[3]);
 int logging_level(struct span token);        /* 0 = none */
 const char *logging_name(int level);
 bool logging_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* The same for a request that was held: whether the client's wish is kept here. */
+bool logging_held(struct client *c, const struct envelope *e);
 bool logging_wants(const struct client *c, const struct envelope *e);
 void logging_update(struct session *s);      /* tells the server the most verbose wish */
 

@@ -235,6 +235,87 @@ static void test_rounds_for_a_legacy_client(void)
     rig_close(&r);
 }
 
+/* Between two handshakes all that is known of the server is of the last one. */
+static void test_legacy_client_while_it_restarts(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    session_down(r.s, "exited 3");
+    up(&r);
+    ok(strstr(buf_str(&r.out), "server/discover"), "it is being discovered again");
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    sends(c, &p, HELLO);
+    ok(has(&p.text, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{\"protocolVersion\":"
+                    "\"2025-06-18\",\"capabilities\":{\"tools\"") &&
+           has(&p.text, "\"serverInfo\":{\"name\":\"srv\""),
+       "a new client is welcomed from what is known");
+    sends(c, &p, LEGACY("1", "resources/subscribe", ",\"params\":{\"uri\":\"a:b\"}"));
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", "a resource is watched");
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says_result(&r, id, DISCOVERED);
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"subscriptions/listen\"") && strstr(line, "\"a:b\""),
+       "the server is told in its own era: %s", line);
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+/* A client from before a restart of the supervisor is there before anything is known. */
+static void test_held_until_it_is_known(void)
+{
+    static const char logs[] =
+        "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{"
+        "\"tools\":{},\"logging\":{},\"resources\":{\"subscribe\":true}}}";
+    struct session_config cfg = {.era = ERA_MODERN};
+    struct reply p[3] = {{{0}, 0, 0}};
+    struct rig r;
+
+    rig_open(&r, &cfg);
+    up(&r);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    client_restore(c, 3, 0);
+    sends(c, &p[0], LEGACY("1", "resources/subscribe", ",\"params\":{\"uri\":\"a:b\"}"));
+    sends(c, &p[1], LEGACY("2", "logging/setLevel", ",\"params\":{\"level\":\"error\"}"));
+    sends(c, &p[2], LEGACY("3", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    is_int(p[0].count + p[1].count + p[2].count, 0, "all have to wait");
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says_result(&r, id, logs);
+    is_str(buf_str(&p[0].text), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", "it watches");
+    is_str(buf_str(&p[1].text), "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}", "its level is known");
+    ok(!strstr(buf_str(&r.out), "resources/subscribe\"") && !strstr(buf_str(&r.out), "setLevel"),
+       "no request of the other era reaches the server: %s", buf_str(&r.out));
+    ok(has(&r.out, "\"resourceSubscriptions\":[\"a:b\"]"), "the server hears of the resource");
+    ok(has(&r.out, "\"method\":\"tools/call\"") && has(&r.out, "logLevel\":\"error\""),
+       "and with each call of the level");
+    client_close(c);
+    for (int i = 0; i < 3; i++)
+        buf_fini(&p[i].text);
+    rig_close(&r);
+}
+
+/* What was configured for it may have changed: its first words are of the era that is tried. */
+static void test_another_era(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    session_down(r.s, "stopped");
+    cfg.era = ERA_LEGACY;
+    cfg.server = "x";
+    session_configure(r.s, &cfg);
+    up(&r);
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"initialize\",\"params\":{\"protocolVersion\"") && !strstr(line, IO),
+       "a legacy server is not told of another era: %s", line);
+    rig_close(&r);
+}
+
 static void test_modern_client_legacy_server(void)
 {
     AUTO_BUF struct buf got = BUF_INIT;
@@ -407,6 +488,9 @@ int main(void)
     test_auto();
     test_modern_both();
     test_legacy_client_modern_server();
+    test_legacy_client_while_it_restarts();
+    test_held_until_it_is_known();
+    test_another_era();
     test_rounds_for_a_legacy_client();
     test_modern_client_legacy_server();
     test_rounds_for_a_modern_client();
