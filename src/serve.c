@@ -37,8 +37,7 @@ struct serve {
     bool no_warden;
     int ready_fd;                /* -1 = none */
 
-    char *config, *log_dir, *listen, *api_key;
-    bool mcp_open;
+    char *config, *log_dir, *listen;
     struct instance instance;
     struct ev_loop *loop;
     struct turn turn;
@@ -143,8 +142,6 @@ static void read_settings(struct serve *sv)
         : DEFAULT_LISTEN;
     sv->listen = *listen && strcmp(listen, "none") != 0 ? xstrdup(listen) : NULL;
     sv->log_dir = sv->paths.log_dir ? xstrdup(sv->paths.log_dir) : default_log_dir(sv, c);
-    sv->api_key = xstrdup(c && c->api_key ? c->api_key : sv->instance.api_key);
-    sv->mcp_open = c && c->mcp_auth && strcmp(c->mcp_auth, "none") == 0;
     config_free(c);
     problems_fini(&ignored);
 }
@@ -253,7 +250,7 @@ static int start_parts(struct serve *sv, struct fault *f)
                                      .instance = sv->instance.id };
     struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir,
                               .listen = sv->listen,
-                              .api_key = sv->api_key, .mcp_open = sv->mcp_open, .turn = &sv->turn,
+                              .api_key = sv->instance.api_key, .turn = &sv->turn,
                               .shutdown = on_api_shutdown, .ctx = sv };
     sweep_before(sv);
     if (child_reaper_start(sv->loop, f) < 0)
@@ -301,7 +298,6 @@ static int run(struct serve *sv)
         ev_run(sv->loop, 0);
     }
     free_parts(sv);
-    unlink(sv->paths.socket);
     return code;
 }
 
@@ -328,7 +324,6 @@ static int supervise(void *arg)
     free(sv->config);
     free(sv->log_dir);
     free(sv->listen);
-    free(sv->api_key);
     return code;
 }
 

@@ -10,13 +10,13 @@
 #include "supervisor/fleet.h"
 
 struct api_config {
-    /* unix socket path; an old one is replaced (the caller holds the data directory's lock) */
+    /* unix socket path; one that nobody listens on is replaced */
     const char *socket;
     const char *data_dir;            /* for the status route */
     const char *listen;              /* "127.0.0.1:8080", or NULL = no TCP */
-    const char *api_key;             /* what TCP clients must show */
-    /* mcp_auth: none: /mcp needs no key over TCP (Host and Origin are checked all the same) */
-    bool mcp_open;
+    /* what TCP clients must show, unless the configuration has a key of its own; that, and its
+     * mcp_auth, are asked at every request: a change counts at once */
+    const char *api_key;
     const struct turn *turn;         /* for the status route; borrowed, outlives this */
     void (*shutdown)(void *ctx);     /* POST /api/v1/shutdown was asked for */
     void *ctx;

@@ -32,6 +32,7 @@ enum {
     CONNECTION_LIMIT = 4096,
     IDLE_SECONDS = 600, /* a kept-alive connection without a request */
     RUNS_PER_TURN = 64, /* then the loop gets its turn */
+    BODIES_MAX = 256 << 20, /* of all requests together */
 };
 static const double GONE_CHECK_S = 0.25;
 static const double PATIENCE_S = 0.002;
@@ -207,6 +208,12 @@ static struct request *request_new(struct listener *l, struct MHD_Connection *co
     return r;
 }
 
+static void body_drop(struct request *r)
+{
+    r->listener->h->body_bytes -= r->body.len;
+    buf_fini(&r->body);
+}
+
 static void request_free(struct request *r)
 {
     struct httpd *h = r->listener->h;
@@ -228,7 +235,7 @@ static void request_free(struct request *r)
         r->upgraded->open(r->upgraded->ctx, NULL, -1, NULL, 0);
         free(r->upgraded);
     }
-    buf_fini(&r->body);
+    body_drop(r);
     free(r->path);
     free(r);
 }
@@ -302,12 +309,18 @@ static enum MHD_Result request_begin(struct listener *l, struct MHD_Connection *
 
 static void request_body(struct request *r, const char *p, size_t n)
 {
-    if (r->body.len + n > r->listener->h->max_body) {
-        r->too_big = true;     /* the rest is read and dropped: the connection stays usable */
-        buf_fini(&r->body);
-    }
-    if (!r->too_big)
+    struct httpd *h = r->listener->h;
+
+    if (r->body.len + n > h->max_body)
+        r->too_big = true;
+    else if (h->body_bytes + n > BODIES_MAX)
+        r->no_room = true;
+    if (r->too_big || r->no_room) {
+        body_drop(r);          /* the rest is read and dropped: the connection stays usable */
+    } else {
         buf_add(&r->body, p, n);
+        h->body_bytes += n;
+    }
     if (n >= POOL_BYTES / 8)
         /* It may have filled the buffer, and then no event tells of the rest. */
         r->listener->dirty = true;
@@ -320,6 +333,10 @@ static enum MHD_Result request_complete(struct request *r)
             return request_refuse(
                 r, 413,
                 "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
+        if (r->no_room)
+            return request_refuse(r, 503,
+                                  "{\"success\":false,\"error\":\"the bodies of all requests "
+                                  "together are over 256 MiB: try again in a moment\"}");
         r->phase = HANDLING;
         r->listener->h->events.handle(r->listener->h->ctx, r);
         if (r->phase == HANDLING)
@@ -392,6 +409,7 @@ static int listener_start(struct httpd *h, struct listener *l, enum request_via 
 
 static void listener_stop(struct listener *l)
 {
+    unix_listen_remove(&l->at);
     if (!l->daemon)
         return;
     ev_io_stop(l->h->loop, &l->readable);
@@ -399,37 +417,12 @@ static void listener_stop(struct listener *l)
     ev_timer_stop(l->h->loop, &l->patience);
     MHD_stop_daemon(l->daemon);
     l->daemon = NULL;
-    if (l->socket_path)
-        unlink(l->socket_path);
-    free(l->socket_path);
-    l->socket_path = NULL;
 }
 
 int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (strlen(path) >= sizeof sa.sun_path)
-        return fault_set(f, FAULT_INVALID,
-                         "socket path %s is longer than %zu bytes: choose another with --socket",
-                         path, sizeof sa.sun_path - 1);
-    strcpy(sa.sun_path, path);
-    unlink(path);
-    mode_t old = umask(0177);
-    int bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&sa, sizeof sa);
-    int saved = errno;
-    umask(old);
-    if (bound < 0)
-        return fault_set(f, saved, "bind %s", path);
-    if (listen(fd, 512) < 0)
-        return fault_set(f, errno, "listen on %s", path);
-    int taken = fd;
-    fd = -1;
-    if (listener_start(h, &h->unix_listener, VIA_UNIX, taken, f) < 0)
-        return -1;
-    h->unix_listener.socket_path = xstrdup(path);
-    return 0;
+    int fd = unix_listen_open(&h->unix_listener.at, path, f);
+    return fd < 0 ? -1 : listener_start(h, &h->unix_listener, VIA_UNIX, fd, f);
 }
 
 /* "127.0.0.1:8080" or "[::1]:8080": numbers only, so that no name has to be looked up. */

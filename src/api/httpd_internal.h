@@ -8,6 +8,7 @@
 
 #include "api/httpd.h"
 #include "base/buf.h"
+#include "io/unix_listen.h"
 
 struct listener {
     struct httpd *h;
@@ -19,14 +20,14 @@ struct listener {
     size_t unsuspended;            /* requests that wait so */
     bool patience_over;            /* they are suspended in this run */
     bool dirty;                    /* has work that no event of its epoll descriptor tells */
-    char *socket_path;
+    struct unix_listen at;         /* of the unix socket */
 };
 
 struct httpd {
     struct ev_loop *loop;
     struct httpd_events events;
     void *ctx;
-    size_t max_body;
+    size_t max_body, body_bytes;   /* of one request; what all hold now */
     struct listener unix_listener, tcp_listener;
     int tcp_port;
     ev_prepare prepare;
@@ -43,7 +44,7 @@ struct request {
     char *path;
     const char *method;
     struct buf body;
-    bool too_big;
+    bool too_big, no_room;
     enum request_phase phase;
     bool suspended, was_suspended;
     bool unsuspended;              /* WAITING, and counted so by the listener */

@@ -53,7 +53,10 @@ static void get_ready(struct api_server *a, struct request *r, const char *name)
         bool trying = s->state == SERVER_PULLING || s->state == SERVER_STARTING ||
                       s->state == SERVER_INITIALIZING;
         if (s->wanted == WANTED_UP && (!server_has_begun(s) || (trying && s->failures == 0))) {
-            reply_error(r, 503, "\"%s\" is %s", s->name, server_state_name(s->state));
+            if (request_get_via(r) == VIA_UNIX)
+                reply_error(r, 503, "\"%s\" is %s", s->name, server_state_name(s->state));
+            else       /* asked without a key */
+                reply_error(r, 503, "a server is not ready yet");
             return;
         }
     }
@@ -330,6 +333,18 @@ static int refuse(char *scratch, size_t n, const char **ret_text, int status, co
     return status;
 }
 
+static const char *key_in_force(const struct api_server *a)
+{
+    const struct config *c = fleet_get_config(a->fleet);
+    return c && c->api_key ? c->api_key : a->cfg.api_key;
+}
+
+static bool mcp_is_open(const struct api_server *a)
+{
+    const struct config *c = fleet_get_config(a->fleet);
+    return c && c->mcp_auth && strcmp(c->mcp_auth, "none") == 0;
+}
+
 int routes_admit(const struct api_server *a, const struct request *r, char *scratch, size_t n,
                  const char **ret_text)
 {
@@ -346,10 +361,10 @@ int routes_admit(const struct api_server *a, const struct request *r, char *scra
             scratch, n, ret_text, 403,
             "requests of this Origin are refused: only pages served from this machine may ask");
     const struct route *route = find_route(r, name, sizeof name, &known);
-    if (route && ((route->flags & OPEN) || ((route->flags & MCP) && a->cfg.mcp_open)))
+    if (route && ((route->flags & OPEN) || ((route->flags & MCP) && mcp_is_open(a))))
         return 0;
     bool in_query = get && query_text(r, "apikey", query_key, sizeof query_key);
-    if (!guard_key_ok(a->cfg.api_key, request_get_header(r, "X-API-Key"),
+    if (!guard_key_ok(key_in_force(a), request_get_header(r, "X-API-Key"),
                       request_get_header(r, "Authorization"), in_query ? query_key : NULL))
         return refuse(
             scratch, n, ret_text, 401,

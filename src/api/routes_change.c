@@ -258,6 +258,12 @@ void server_post_undo(struct api_server *a, struct request *r, struct server *s)
 {
     struct fleet_change_result result = {0};
     struct fault f = FAULT_NONE;
+
+    if (fleet_undo_is_of_keys(a->fleet, s) && request_get_via(r) != VIA_UNIX) {
+        reply_error(r, 403, "what this takes back can be changed on the unix socket only: %s",
+                    fleet_undo_text(a->fleet, s));
+        return;
+    }
     AUTO_FREE char *name = xstrdup(s->name);
 
     if (fleet_undo(a->fleet, s, &result, &f) < 0)

@@ -34,6 +34,9 @@ static inline bool cli_has(const struct cli *c, enum option_id id)
 }
 /* Says the fault on stderr; the exit code that goes with it. */
 int cli_fail(const struct fault *f);
+/* Of a request that waits for a server's work: the time it had was for that, so a time-out is no
+ * missing supervisor. */
+int cli_fail_work(const struct fault *f);
 /* Says "mcptop VERB: SENTENCE" and how to get help. EXIT_USAGE. */
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Asks and, with --json, prints the data. 0 with *ret_data (a new reference), else an exit code

@@ -154,6 +154,12 @@ int cli_fail(const struct fault *f)
     }
 }
 
+int cli_fail_work(const struct fault *f)
+{
+    int code = cli_fail(f);
+    return f->code == FAULT_TIMEOUT ? EXIT_REFUSED : code;
+}
+
 int cli_usage(const struct cli *c, const char *fmt, ...)
 {
     AUTO_BUF struct buf text = BUF_INIT;

@@ -209,7 +209,8 @@ static enum aim aim_of_change(const struct target *t, json_t *server)
 {
     bool restarts = !strcmp(doc_str(t->change, "applied"), "restart") &&
                     !strcmp(doc_str(server, "wanted"), "up");
-    return restarts && !cli_has(t->act->cli, OPT_NO_WAIT) ? AIM_READY_ANEW : AIM_NOTHING;
+    bool waits = !cli_has(t->act->cli, OPT_NO_WAIT) && !cli_has(t->act->cli, OPT_DRY_RUN);
+    return restarts && waits ? AIM_READY_ANEW : AIM_NOTHING;
 }
 
 static void on_reply(void *ctx, long status, json_t *data, const struct fault *f)

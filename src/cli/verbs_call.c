@@ -90,7 +90,7 @@ int verb_call(struct cli *c)
     json_t *result = NULL, *item;
     if (api_ask_within(c->paths.socket, "POST", "/api/v1/tools/call", body, seconds * 1000, &result,
                        NULL, &f))
-        return cli_fail(&f);
+        return cli_fail_work(&f);
     size_t i;
     bool failed = doc_true(result, "isError");
     json_t *content = doc_get(result, "content"), *structured = doc_get(result, "structuredContent");

@@ -173,7 +173,7 @@ int verb_replay(struct cli *c)
         return cli_usage(c, "%s", f.text);
     json_t *body = json_pack("{s:b}", "test", cli_has(c, OPT_TEST));
     if (api_ask_within(c->paths.socket, "POST", path, body, limit_s * 1000, &data, NULL, &f))
-        return cli_fail(&f);
+        return cli_fail_work(&f);
     bool same = strcmp(doc_str(data, "before"), doc_str(data, "after")) == 0;
     if (cli_has(c, OPT_JSON))
         show_json(data);

@@ -53,7 +53,7 @@ int verb_test(struct cli *c)
     if (args_number(&c->args, OPT_TIMEOUT, 1, 24 * 3600, TEST_S, &limit_s, &f))
         return cli_usage(c, "%s", f.text);
     if (api_ask_within(c->paths.socket, "POST", path, NULL, limit_s * 1000, &data, NULL, &f))
-        return cli_fail(&f);
+        return cli_fail_work(&f);
     if (cli_has(c, OPT_JSON))
         show_json(data);
     else

@@ -102,8 +102,12 @@ static void read_tool_change(struct reader *r, int32_t node, void *object)
 static void read_disabled(struct reader *r, int32_t node, void *object)
 {
     struct config_server *s = object;
-    if (r->doc->nodes[node].type == JSCAN_TRUE)
-        s->enabled = TRI_NO;
+    enum jscan_type type = r->doc->nodes[node].type;
+    if (type == JSCAN_TRUE || type == JSCAN_FALSE)
+        s->enabled = type == JSCAN_TRUE ? TRI_NO : TRI_YES;
+    else
+        reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s",
+                       reader_type_name(r, node));
 }
 
 #define SRV(member) offsetof(struct config_server, member)

@@ -365,6 +365,12 @@ static const struct field *find_field(const char *key, const struct field *field
     return NULL;
 }
 
+static bool is_given(const struct reader *r, int32_t node, const char *key)
+{
+    int32_t at = jscan_member(r->doc, node, key);
+    return at >= 0 && r->doc->nodes[at].type != JSCAN_NULL;
+}
+
 void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n,
                    void *object)
 {
@@ -384,7 +390,10 @@ void reader_object(struct reader *r, int32_t node, const struct field *fields, s
             continue;
         else if (field->no_effect)
             reader_problem(r, PROBLEM_WARNING, at, "%s", field->no_effect);
-        else if (!field->other_name_of || jscan_member(r->doc, node, field->other_name_of) < 0)
+        else if (field->other_name_of && is_given(r, node, field->other_name_of))
+            reader_problem(r, PROBLEM_WARNING, at, "is another name of \"%s\", which counts",
+                           field->other_name_of);
+        else
             read_field(r, at, field, object);
     }
 }

@@ -37,11 +37,6 @@ static void not_started(const struct symptoms *s, struct findings *fs)
         fix_isolate(f, s);
 }
 
-static bool has_socket_or_root(const struct plan *p)
-{
-    return strcmp(p->network_mode ? p->network_mode : "", "host") != 0;
-}
-
 void standing_of_plan(const struct symptoms *s, struct findings *fs)
 {
     const struct plan *p = s->plan;
@@ -61,10 +56,11 @@ void standing_of_plan(const struct symptoms *s, struct findings *fs)
         struct finding *f = findings_add(fs, FIND_ISOLATION_WEAK, s->name,
                                          "its container isolates little: %s", p->weak_why);
         finding_evidence(f, "plan", 0, "%s", p->weak_why);
-        if (has_socket_or_root(p))
-            finding_step(f, "take that away from isolation (volumes, extra_args)");
-        else
+        bool host_network = p->network_mode && strcmp(p->network_mode, "host") == 0;
+        if (host_network)
             fix_network(f, s, "bridge");
+        if (!host_network || strchr(p->weak_why, ';'))
+            finding_step(f, "take that away from isolation (volumes, extra_args)");
     }
 }
 

@@ -171,6 +171,8 @@ char *fleet_budget_warning(const struct fleet *fl);
 
 /* "memory_limit 512m → 1g" or ""; s NULL: of docker_isolation */
 const char *fleet_undo_text(const struct fleet *fl, const struct server *s);
+/* It would change other keys than isolation, limits and enabled (args, volumes, env, image …). */
+bool fleet_undo_is_of_keys(const struct fleet *fl, const struct server *s);
 
 /* Adds servers ({name: object as in mcp_config.json}) to the file, which is made where it is missing,
  * and applies it. diff (appended) is of the file. dry_run: writes nothing. FAULT_CONFLICT for a name

@@ -25,6 +25,28 @@ static void add_plan_problems(struct fleet *fl, const struct config *c)
         plan_free(plan_make(c, &c->servers[i], RUNNER_UNKNOWN, &fl->problems));
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What was opened at the start stays as it is. c NULL: there was no good file, so defaults. */
+static void warn_of_fixed(struct fleet *fl, const struct config *c)
+{
+    const struct { const char *key, *value; } fixed[FLEET_FIXED_MAX] = {
+        { "listen", c ? c->listen : NULL }, { "data_dir", c ? c->data_dir : NULL },
+        { "logging.log_dir", c ? c->log_dir : NULL },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+        if (!fl->started)
+            fl->at_start[i] = fixed[i].value ? xstrdup(fixed[i].value) : NULL;
+        else if (c && !same_text(fl->at_start[i], fixed[i].value))
+            problems_add(&fl->problems, PROBLEM_WARNING, 0, fixed[i].key, "%s",
+                         "was changed and counts from the next start: mcptop shutdown, then mcptop");
+    }
+    fl->started = true;
+}
+
 static bool same_enabled(const struct config_server *a, const struct config_server *b)
 {
     return (a->enabled == TRI_NO) == (b->enabled == TRI_NO);
@@ -97,6 +119,7 @@ void fleet_reload(struct fleet *fl)
         return;
     problems_fini(&fl->problems);
     struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
+    warn_of_fixed(fl, c);
     if (c) {
         c->engine = fleet_engine_kind(fl);
         add_plan_problems(fl, c);
@@ -149,4 +172,6 @@ void fleet_config_stop(struct fleet *fl)
 {
     watch_free(fl->watch);
     fl->watch = NULL;
+    for (size_t i = 0; i < FLEET_FIXED_MAX; i++)
+        free(fl->at_start[i]);
 }

@@ -98,7 +98,8 @@ int fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
     list_limits(c, s ? "isolation" : "docker_isolation", l);
     if (s && c->enabled != TRI_UNSET)
         change_list_add(l, "enabled", c->enabled == TRI_YES ? "true" : "false");
-    return s && c->key_count ? list_single_keys(fl, s, c, l, f) : 0;
+    l->single_keys = s && c->key_count;
+    return l->single_keys ? list_single_keys(fl, s, c, l, f) : 0;
 }
 
 /* ---- trying it ------------------------------------------------------------------------------- */

@@ -12,7 +12,11 @@
 /* One key and the value it gets; json NULL = it is removed. */
 enum { CHANGE_KEYS_MAX = 8 + FLEET_KEYS_MAX };
 struct key_change { char *path, *json; };
-struct change_list { struct key_change v[CHANGE_KEYS_MAX]; size_t n; };
+struct change_list {
+    struct key_change v[CHANGE_KEYS_MAX];
+    size_t n;
+    bool single_keys;        /* some are none of isolation, limits and enabled */
+};
 void change_list_add(struct change_list *l, const char *path, const char *json);
 void change_list_fini(struct change_list *l);
 

@@ -13,6 +13,8 @@ struct trial;
 struct undo;
 struct change_wait;
 
+enum { FLEET_FIXED_MAX = 3 };
+
 struct fleet {
     struct ev_loop *loop;
     char *config_path, *log_dir, *instance;
@@ -28,6 +30,8 @@ struct fleet {
     struct problems problems;          /* of the last attempt */
     int64_t loaded_wall_ms;
     struct watch *watch;
+    char *at_start[FLEET_FIXED_MAX];   /* settings that a reload does not change; NULL = default */
+    bool started;                      /* … are known */
 
     struct server **servers;           /* config order */
     size_t count;

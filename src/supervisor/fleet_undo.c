@@ -119,6 +119,7 @@ void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan
         buf_add_str(&text, " → ");
         add_unquoted(&text, value_after(path, l->v[i].json));
     }
+    u->back.single_keys = l->single_keys;
     u->server = xstrdup(server ? server : "");
     u->text = buf_take(&text);
     u->made_isolation = edit_get(buf_str(from), from->len, server, object_of(server), &old,
@@ -137,6 +138,12 @@ const char *fleet_undo_text(const struct fleet *fl, const struct server *s)
 {
     const struct undo *u = fleet_undo_find(fl, s ? s->name : "");
     return u ? u->text : "";
+}
+
+bool fleet_undo_is_of_keys(const struct fleet *fl, const struct server *s)
+{
+    const struct undo *u = fleet_undo_find(fl, s->name);
+    return u && u->back.single_keys;
 }
 
 static bool is_empty_object(const char *json)

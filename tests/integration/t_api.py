@@ -73,6 +73,37 @@ def test_mcp_auth_none(t):
          "Host is checked all the same")
 
 
+def test_auth_changes(t):
+    config = dict(TWO, mcp_auth="none")
+    m = t.mcptop(config, listen=True)
+    m.wait_server("one")
+    old = m.key()
+
+    def status(path, method="GET", **headers):
+        return Http(f"tcp://127.0.0.1:{m.port}", 10, headers).request(method, path, "{}").status
+
+    config.update(mcp_auth="key", api_key="another-key-than-before")
+    config["listen"] = "127.0.0.1:1"
+    m.write_config(config)
+    wait_for(lambda: status("/mcp/one", "POST") == 401, 20, "/mcp to want a key")
+    t.eq(status("/api/v1/status", **{"X-API-Key": old}), 401, "the old key is none any more")
+    t.eq(status("/api/v1/status", **{"X-API-Key": config["api_key"]}), 200, "the new one is")
+    t.has(str(m.api.get("/status")["config"]["problems"]), "'listen', 'text': 'was changed and counts from the next start",
+          "what a reload cannot change is told")
+
+
+def test_undo_of_keys_over_tcp(t):
+    m = t.mcptop({"mcpServers": {"one": dict(echo(), quarantined=True)}}, listen=True)
+    m.wait_server("one")
+    m.api.post("/servers/one/release")
+    http = Http(f"tcp://127.0.0.1:{m.port}", 10, {"X-API-Key": m.key()})
+    t.eq(http.request("POST", "/api/v1/servers/one/undo").status, 403, "not what only the socket may change")
+    m.api.patch("/servers/one", {"memory": "64m"})
+    t.eq(http.request("POST", "/api/v1/servers/one/undo").status, 200, "limits are")
+    m.api.post("/servers/one/undo")
+    t.ok(m.server("one")["quarantined"], "on the socket all of it")
+
+
 def documented(name):
     """The example of an object in docs/api.md."""
     with open(os.path.join(paths.SRCDIR, "docs", "api.md"), encoding="utf-8") as file:

@@ -173,6 +173,8 @@ def test_set_and_undo(t):
     dry = m.cli("set", "echo", "memory=1g", "--dry-run", check=0)
     t.has(dry.stdout, r"^  \+.*memory_limit.*1g", "--dry-run shows the change")
     t.eq(m.read_config(), before, "and writes nothing")
+    dry = m.cli("set", "echo", "isolation=docker", "--dry-run", "--timeout", "5", check=0)
+    t.has(dry.stdout, r"^  \+.*isolation", "nor does it wait for a restart that will not be")
     m.cli("set", "echo", "memory=1g", "network=none", check=0)
     t.has(m.read_config(), r'"memory_limit": ?"1g"', "set writes it")
     t.has(m.read_config(), "// mine", "and leaves the rest")

@@ -405,6 +405,23 @@ static void test_own_key_wins(void)
         &p);
     is_int(c->servers[0].enabled, TRI_YES, "enabled stands above disabled");
     is_str(c->servers[0].working_dir, "/w", "working_dir stands above cwd");
+    is_int(p.n, 2, "both are told");
+    is_int(p.errors, 0, "as warnings");
+    config_free(c);
+    problems_fini(&p);
+}
+
+static void test_disabled(void)
+{
+    struct problems p = {0};
+    struct config *c = parse("{\"mcpServers\":{\"a\":{\"command\":\"x\",\"enabled\":null,"
+                             "\"disabled\":true}}}", &p);
+    is_int(c->servers[0].enabled, TRI_NO, "null is no value: disabled counts");
+    is_int(p.n, 0, "without a word");
+    config_free(c);
+    problems_fini(&p);
+    c = parse("{\"mcpServers\":{\"a\":{\"command\":\"x\",\"disabled\":\"true\"}}}", &p);
+    ok(!c && p.errors == 1, "a string is not taken for true");
     config_free(c);
     problems_fini(&p);
 }
@@ -499,6 +516,7 @@ int main(void)
     test_tool_change();
     test_values();
     test_own_key_wins();
+    test_disabled();
     test_inherited();
     test_files();
     return done_testing();
