@@ -90,6 +90,8 @@ struct feed_server {
     char *label;
     enum feed_state state;
     char *state_word;               /* as the API spells it */
+    char *waits;                    /* what of the engine keeps it from starting; "" = nothing */
+    int64_t waits_since_ms;
     char *reason, *last_error, *where, *where_weak, *image, *command, *env, *undo;
     bool wanted_up, enabled;
     bool asleep;                    /* stopped, and a call starts it */

@@ -394,6 +394,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     const char *policy = json_string_value(json_object_get(o, "on_tool_change"));
     json_t *quarantine = json_object_get(o, "quarantine");
     int64_t retry_in_ms = member_int(o, "retry_in_ms", 0);
+    json_t *waits = json_object_get(o, "waits");
 
     member_take_raw(&s->name, o, "name");
     member_take(&s->label, o, "name");
@@ -401,6 +402,8 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     s->state = parse_state(s->state_word);
     member_take(&s->reason, o, "reason");
     member_take(&s->last_error, o, "last_error");
+    member_take(&s->waits, waits, "text");
+    s->waits_since_ms = member_int(waits, "since_wall_ms", 0);
     member_take(&s->where, o, "where");
     member_take(&s->where_weak, o, "where_weak");
     member_take(&s->image, o, "image");
@@ -429,7 +432,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 void feed_server_fini(struct feed_server *s)
 {
     char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where,
-                    &s->where_weak, &s->image, &s->command, &s->env, &s->undo, &s->container_id,
+                    &s->waits, &s->where_weak, &s->image, &s->command, &s->env, &s->undo, &s->container_id,
                     &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
                     &s->limit_memory,
                     &s->limit_cpus, &s->limit_network, &s->log_file};

@@ -186,6 +186,13 @@ json_t *json_pull(const struct image_pull_status *p, bool with_parts)
     return o;
 }
 
+static json_t *wait_part(const struct server_wait *w)
+{
+    if (!*w->text)
+        return json_null();
+    return json_pack("{s:s, s:I}", "text", w->text, "since_wall_ms", (json_int_t)w->since_wall_ms);
+}
+
 static void add_state(json_t *o, const struct server *s)
 {
     const char *state = server_state_name(s->state);
@@ -208,6 +215,7 @@ static void add_state(json_t *o, const struct server *s)
     json_object_set_new(o, "retry_in_ms", json_integer(retry > 0 ? retry : 0));
     json_object_set_new(o, "since_wall_ms", json_integer(s->state_since_wall_ms));
     json_object_set_new(o, "up_since_wall_ms", json_integer(s->up_since_wall_ms));
+    json_object_set_new(o, "waits", wait_part(&s->wait));
 }
 
 static void add_run(json_t *o, const struct server *s)

@@ -54,6 +54,13 @@ bool strvec_equal(const struct strvec *a, const struct strvec *b)
     return true;
 }
 
+void strvec_remove(struct strvec *s, size_t i)
+{
+    free(s->v[i]);
+    memmove(s->v + i, s->v + i + 1, (s->n - i) * sizeof *s->v);     /* the NULL, too */
+    s->n--;
+}
+
 void strvec_fini(struct strvec *s)
 {
     for (size_t i = 0; i < s->n; i++)

@@ -15,6 +15,7 @@ void strvec_addf(struct strvec *s, const char *fmt, ...) __attribute__((format(p
 void strvec_give(struct strvec *s, char *str);                 /* takes over */
 void strvec_copy(struct strvec *to, const struct strvec *from);/* to is replaced */
 bool strvec_equal(const struct strvec *a, const struct strvec *b);
+void strvec_remove(struct strvec *s, size_t i);                /* i < n; the order stays */
 void strvec_fini(struct strvec *s);
 #define AUTO_STRVEC __attribute__((cleanup(strvec_fini)))
 

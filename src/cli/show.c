@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/doc.h"
 
 void show_bytes(FILE *out, const char *p, size_t n)
 {
@@ -99,6 +100,17 @@ char *show_ago(int64_t wall_ms, char *out, size_t n)
     }
     int64_t ms = clock_wall_ms() - wall_ms;
     return clock_span(ms > 0 ? ms : 0, out, n);
+}
+
+char *show_wait(json_t *server, char *out, size_t n)
+{
+    char span[32];
+    const char *text = doc_str(server, "waits.text");
+    out[0] = '\0';
+    if (*text)
+        snprintf(out, n, "%s, %s", text,
+                 show_ago(doc_int(server, "waits.since_wall_ms", 0), span, sizeof span));
+    return out;
 }
 
 static const struct {

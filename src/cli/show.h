@@ -21,6 +21,8 @@ void show_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *show_size(int64_t bytes, char *out, size_t n);
 char *show_latency(int64_t us, char *out, size_t n);
 char *show_ago(int64_t wall_ms, char *out, size_t n);       /* how long it is since then */
+/* What the engine keeps a server waiting with, and how long it does; "" = nothing. */
+char *show_wait(json_t *server, char *out, size_t n);
 /* The mark that goes with a state: "*" ready, "~" under way, "!" failed, "?" silent, "-" stopped.
  */
 const char *show_mark(const char *state);

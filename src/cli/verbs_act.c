@@ -100,8 +100,10 @@ void act_print_change(json_t *change)
 
 static void print_server(const struct target *t)
 {
-    const char *state = doc_str(t->server, "state"), *reason = doc_str(t->server, "reason");
-    char where[160] = "";
+    char where[160] = "", waits[200];
+    const char *state = doc_str(t->server, "state"),
+               *reason = *show_wait(t->server, waits, sizeof waits) ? waits
+                   : doc_str(t->server, "reason");
     if (!strcmp(state, "ready"))
         snprintf(where, sizeof where, " (%s%s%s)", doc_str(t->server, "where"),
                  *doc_str(t->server, "image") ? ", " : "", doc_str(t->server, "image"));

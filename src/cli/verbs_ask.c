@@ -62,10 +62,11 @@ static void up_cell(struct grid *t, json_t *server, const char *state)
 
 static void server_row(struct grid *t, json_t *s)
 {
-    char text[32];
+    char text[32], waits[200];
     const char *state = doc_str(s, "state"), *image = doc_str(s, "image"),
                *found = doc_str(s, "diagnostic.user_message"),
-               *reason = *found ? found : doc_str(s, "reason");
+               *reason = *show_wait(s, waits, sizeof waits) ? waits
+                   : *found ? found : doc_str(s, "reason");
     double cpu = doc_real(s, "usage.cpu", -1);
     bool idle = !json_is_object(doc_get(s, "usage"));
     grid_row(t);

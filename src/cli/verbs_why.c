@@ -45,11 +45,13 @@ static void print_end(json_t *s)
 
 static void print_state(json_t *s)
 {
-    char since[32];
+    char since[32], waits[200];
     const char *reason = doc_str(s, "reason");
     row("state", "%s for %s%s%s", doc_str(s, "state"),
         show_ago(doc_int(s, "since_wall_ms", 0), since, sizeof since), *reason ? ": " : "",
         reason);
+    if (*show_wait(s, waits, sizeof waits))
+        row("waits", "%s", waits);
     if (json_is_object(doc_get(s, "exit")) && strcmp(doc_str(s, "state"), "ready") != 0)
         print_end(s);
     if (doc_int(s, "restarts", 0))

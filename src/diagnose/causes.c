@@ -291,6 +291,15 @@ static bool cause_of_unseen_source(const struct symptoms *s, struct findings *fs
     return true;
 }
 
+static void on_engine_silent(const struct symptoms *s, struct findings *fs)
+{
+    struct finding *f = findings_add(fs, FIND_ENGINE_TIMEOUT, s->name, "%s", s->end->why.text);
+    finding_evidence(f, "engine", 0, "%s", s->end->why.text);
+    fix_more_start_time(f, s);
+    finding_step(f, "see whether `docker ps` answers, and restart the engine");
+    fix_to_host(f, s);
+}
+
 static bool cause_of_container_start(const struct symptoms *s, struct findings *fs)
 {
     static const char *const full[] = { "no space left", NULL };
@@ -298,6 +307,10 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     static const char *const port[] = { "port is already allocated", "address already in use",
                                         NULL };
     const char *text = s->end->why.text;
+    if (s->end->engine_silent) {
+        on_engine_silent(s, fs);
+        return true;
+    }
     if (cause_of_pull(s, fs) || cause_of_container_exec(s, fs) || cause_of_unseen_source(s, fs))
         return true;
     enum finding_kind kind = has_any(text, full) ? FIND_DISK_FULL

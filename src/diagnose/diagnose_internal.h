@@ -44,7 +44,8 @@ void fix_pull_policy(struct finding *f, const struct symptoms *s);
 void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
               const char *title);
 void fix_ca(struct finding *f, const struct symptoms *s);
-void fix_more_time(struct finding *f, const struct symptoms *s);
+void fix_more_time(struct finding *f, const struct symptoms *s);          /* for initialize */
+void fix_more_start_time(struct finding *f, const struct symptoms *s);    /* for the engine */
 void fix_pids(struct finding *f, const struct symptoms *s);
 void fix_retry(struct finding *f, const char *title);
 

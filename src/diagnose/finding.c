@@ -116,6 +116,10 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_OCI_RUNTIME] = { "MCPX_DOCKER_OCI_RUNTIME", E,
         "The engine could not create or start the container.",
         "Its reply names what it did not like: a mount, a device, a limit, a network." },
+    [FIND_ENGINE_TIMEOUT] = { "MCPX_DOCKER_ENGINE_TIMEOUT", E,
+        "The engine takes requests, but did not answer one that the server's start needs in time.",
+        "See whether `docker ps` answers and restart the engine; if it is only slow give it more "
+        "time (`isolation.timeout`)." },
     [FIND_DOCKER_IN_DOCKER] = { "MCPX_DOCKER_IN_DOCKER", E,
         "The server starts containers itself, and in a container there is no engine for it.",
         "Run it on the host: `isolation.enabled: false`." },

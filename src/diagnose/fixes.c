@@ -243,15 +243,24 @@ void fix_ca(struct finding *f, const struct symptoms *s)
     }
 }
 
-void fix_more_time(struct finding *f, const struct symptoms *s)
+static void more_time(struct finding *f, const char *key, int64_t ms)
 {
-    int64_t ms = s->init_timeout_ms;
     AUTO_FREE char *to = xasprintf("%llds", (long long)(ms * 4 / 1000 < 120 ? 120
                                                         : ms * 4 / 1000));
-    struct fix *x = add(f, "time", xasprintf("init_timeout %gs → %s", (double)ms / 1e3, to));
-    set_key(x, FLEET_KEY_SET, 0, "init_timeout", json_text(to));
+    struct fix *x = add(f, "time", xasprintf("%s %gs → %s", key, (double)ms / 1e3, to));
+    set_key(x, FLEET_KEY_SET, 0, key, json_text(to));
     if (x)
         x->needs_socket = false;
+}
+
+void fix_more_time(struct finding *f, const struct symptoms *s)
+{
+    more_time(f, "init_timeout", s->init_timeout_ms);
+}
+
+void fix_more_start_time(struct finding *f, const struct symptoms *s)
+{
+    more_time(f, "isolation.timeout", s->plan->start_timeout_ms);
 }
 
 void fix_retry(struct finding *f, const char *title)

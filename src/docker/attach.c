@@ -150,6 +150,7 @@ struct stream *engine_attach(struct engine *e, const char *id, const struct stre
         .peer = {.unix_socket = context->socket, .host = "localhost"},
         .method = "POST",
         .path = buf_str(&path),
+        .total_timeout_ms = -1,
     };
     a->up = http_upgrade_open(engine_get_http(e), &spec, "tcp", &forward, a);
     return &a->stream;

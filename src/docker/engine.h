@@ -67,7 +67,9 @@ int64_t engine_get_answered_ms(const struct engine *e);
 typedef void (*engine_reply_fn)(void *ctx, json_t *reply, const struct fault *f);
 void engine_cancel(struct engine_request *r);                 /* NULL is fine */
 
-/* reply.Id; body is stolen. platform ("linux/arm64"): NULL = the engine's. */
+/* Creating, starting and attaching take as long as the engine takes: who asks bounds that, by
+ * engine_cancel. An engine may carry out what it was asked even then.
+ * create: reply.Id; body is stolen. platform ("linux/arm64"): NULL = the engine's. */
 struct engine_request *engine_create(struct engine *e, const char *name, const char *platform,
                                      json_t *body, engine_reply_fn fn, void *ctx);
 struct engine_request *engine_start(struct engine *e, const char *id, engine_reply_fn fn,

@@ -7,7 +7,10 @@
 
 #include "base/mem.h"
 
-enum { SLOW_MS = 120 * 1000 };      /* the engine mounts, makes networks, waits for its disk */
+enum {
+    SLOW_MS = 120 * 1000,       /* the engine mounts, makes networks, waits for its disk */
+    NO_LIMIT = -1,
+};
 
 /* BEFORE id AFTER with no body: the shape of most calls. */
 static struct engine_request *call_on(struct engine *e, const char *method, const char *before,
@@ -28,14 +31,14 @@ struct engine_request *engine_create(struct engine *e, const char *name, const c
     if (platform)
         engine_add_path(&path, "&platform=", platform, "");
     struct engine_call call = {
-        .method = "POST", .path = buf_str(&path), .body = body, .timeout_ms = SLOW_MS,
+        .method = "POST", .path = buf_str(&path), .body = body, .timeout_ms = NO_LIMIT,
     };
     return engine_call(e, &call, fn, ctx);
 }
 
 struct engine_request *engine_start(struct engine *e, const char *id, engine_reply_fn fn, void *ctx)
 {
-    return call_on(e, "POST", "/containers/", id, "/start", SLOW_MS, fn, ctx);
+    return call_on(e, "POST", "/containers/", id, "/start", NO_LIMIT, fn, ctx);
 }
 
 struct engine_request *engine_inspect(struct engine *e, const char *id, engine_reply_fn fn,

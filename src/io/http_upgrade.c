@@ -249,8 +249,7 @@ struct http_upgrade *http_upgrade_open(struct http_client *h, const struct http_
                                        const struct http_upgrade_events *events, void *ctx)
 {
     struct http_upgrade *u = xcalloc(1, sizeof(*u));
-    int64_t handshake_ms =
-        spec->total_timeout_ms > 0 ? spec->total_timeout_ms : DEFAULT_HANDSHAKE_MS;
+    int64_t handshake_ms = spec->total_timeout_ms ? spec->total_timeout_ms : DEFAULT_HANDSHAKE_MS;
 
     assert(events->open && events->data && events->end);
     u->loop = http_client_get_loop(h);
@@ -265,7 +264,8 @@ struct http_upgrade *http_upgrade_open(struct http_client *h, const struct http_
     u->readable.data = u;
     ev_timer_init(&u->deadline, on_deadline, (ev_tstamp)handshake_ms / 1000., 0.);
     u->deadline.data = u;
-    ev_timer_start(u->loop, &u->deadline);
+    if (handshake_ms > 0)
+        ev_timer_start(u->loop, &u->deadline);
     u->connecting = http_connect(h, spec, on_connected, u);
     return u;
 }

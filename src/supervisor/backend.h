@@ -25,6 +25,7 @@ struct run_end {
     bool oom;
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
     bool no_image;          /* … because the image could not be had */
+    bool engine_silent;     /* … because the engine did not answer in time */
     /* It ended by this signal, which somebody else sent it through the engine (`docker kill`,
      * `docker stop`, `docker rm -f`); 0 = none is known. */
     int engine_signal;
@@ -95,6 +96,11 @@ struct backend {                                          /* embed as the first 
     pid_t pid;                       /* of the main process on this host; 0 = unknown */
     char container_id[65];           /* "" on the host */
     char container_name[256];
+    /* docker, before `up`: what the engine is asked and has not answered yet ("creating the
+     * container"), and since when (monotonic). NULL = nothing, or a pull, which tells for itself.
+     * plan->start_timeout_ms bounds each such wait: then `over`. */
+    const char *awaits;
+    int64_t awaits_since_ms;
 };
 
 /* Begins a run. Never NULL: what goes wrong comes as `over`. */

@@ -7,16 +7,13 @@
  *   search    for the runner, in the container that was made and not started
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
- *   timer     stop: 2 s after stdin was closed → engine's stop; then the limit of each wait for
- *             the end
+ *   timer     before it runs: how long the engine may keep a step waiting. stop: 2 s after stdin was
+ *             closed → engine's stop; then the limit of each wait for the end
  *
- * The end is known from two sides, the `die` event and the end of the attached stream, in either
- * order. How it ended, `die` and an `oom` before it tell at once; an inspection, which the
- * engine answers only when it has taken the container apart (50 to 250 ms), is waited for where
- * they leave something open. */
-#include "supervisor/backend.h"
+ * An engine that never answers a create may still carry it out later: its container is known by the
+ * name that we gave it (containers_abandon). */
+#include "supervisor/backend_docker.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,194 +22,64 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "supervisor/container_end.h"
-#include "supervisor/containers.h"
-#include "supervisor/images.h"
-#include "supervisor/runner_search.h"
 
-enum {
-    STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, END_LIMIT_S = 5,
-    OUTPUT_GRACE_S = 1, NAME_TRIES = 3,
-};
-#define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
-
-enum step {
-    STEP_IMAGE, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
-    STEP_POST_MORTEM, STEP_OVER,
-};
-enum stopping { STOP_NOT, STOP_STDIN_CLOSED, STOP_TERMINATED, STOP_KILLED };
-
-struct backend_docker {
-    struct backend b;
-    struct ev_loop *loop;
-    struct containers *containers;
-    struct engine *engine;
-    const struct plan *plan;          /* borrowed */
-    char *runner;                     /* to be looked for; NULL = nothing to find out */
-    struct strvec dirs;               /* where: the image's PATH */
-    uint32_t noise;
-    int name_tries;
-
-    enum step step;
-    enum stopping stopping;
-    struct image_want *want;
-    struct runner_search *search;
-    struct engine_request *request, *update;
-    void (*updated)(void *ctx, const struct fault *f);
-    bool update_late;                 /* the plan changed while the container was being created */
-    struct stream *stream;
-    bool started, stream_ended, died, examined;
-    struct container_end seen;
-    bool apart;                       /* as in the spec */
-    bool spoke, init_failed;          /* see watch_init */
-    ev_timer timer;
-    struct run_end end;
-};
+enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, NAME_TRIES = 3 };
 
 static void create(struct backend_docker *d);
 
-static void arm(struct backend_docker *d, double seconds)
+void backend_docker_arm(struct backend_docker *d, double seconds)
 {
     ev_timer_stop(d->loop, &d->timer);
     ev_timer_set(&d->timer, seconds, 0.);
     ev_timer_start(d->loop, &d->timer);
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- its steps, and an engine that keeps one waiting ----------------------------------------- */
 
-/* For a look at how it failed. */
-static bool is_worth_keeping(const struct backend_docker *d)
-{
-    bool failed = !d->stopping && (d->end.code > 0 || d->end.oom);
-    return failed && d->started && !d->apart && d->end.why.code != FAULT_ENGINE_DOWN;
-}
+/* What the engine is asked in a step; NULL = its answer is not what is waited for. */
+static const char *const asked[] = {
+    [STEP_IMAGE] = "looking for the image",
+    [STEP_CREATE] = "creating the container",
+    [STEP_RUNNER] = "looking into the container",
+    [STEP_ATTACH] = "attaching to the container",
+    [STEP_START] = "starting the container",
+    [STEP_OVER] = NULL,
+};
 
-/* An engine that is told to stop closes its door, then ends all containers: whatever such an end
- * looks like, the server is not to blame for it. */
-static void blame_engine(struct backend_docker *d)
+static void await_nothing(struct backend_docker *d)
 {
-    if (d->started && !d->stopping && !d->end.why.code && !d->end.oom &&
-        engine_look(d->engine, &d->end.why) < 0)
-        fault_wrap(&d->end.why, "engine down");
-}
-
-/* The last event; the owner may free us in it. */
-static void tell_over(struct backend_docker *d)
-{
-    assert(d->step != STEP_OVER);
-    d->step = STEP_OVER;
-    if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
-        d->end.never_started = true;
-        fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"",
-                  d->plan->image, d->plan->argv.n ? d->plan->argv.v[0] : "its own command");
-    }
-    blame_engine(d);
+    d->b.awaits = NULL;
     ev_timer_stop(d->loop, &d->timer);
-    engine_cancel(TAKE(d->request));
-    engine_cancel(TAKE(d->update));
-    if (*d->b.container_id && is_worth_keeping(d))
-        containers_keep(d->containers, d->plan->server, d->b.container_id);
-    else if (*d->b.container_id)
-        containers_remove(d->containers, d->b.container_id);
-    if (!d->end.at_wall_ms)
-        d->end.at_wall_ms = clock_wall_ms();
-    d->b.events.over(d->b.ctx, &d->end);
 }
 
-/* It did not come to run. */
-static void fail(struct backend_docker *d, const struct fault *f)
+static void enter(struct backend_docker *d, enum step step)
 {
-    d->end.never_started = true;
-    d->end.why = *f;
-    if (f->code == FAULT_ENGINE_DOWN && strncmp(f->text, "engine down", 11) != 0)
-        fault_wrap(&d->end.why, "engine down");
-    tell_over(d);
+    d->step = step;
+    d->b.awaits = asked[step];
+    d->b.awaits_since_ms = clock_mono_ms();
+    if (asked[step])
+        backend_docker_arm(d, (double)d->plan->start_timeout_ms / 1e3);
+    else
+        await_nothing(d);
 }
 
-/* Asked to stop before it ran: the end comes from the loop. */
-static void give_up(struct backend_docker *d)
+/* The engine answers nobody, or not this. */
+static void too_slow(struct backend_docker *d)
 {
+    struct engine *e = d->engine;
+    struct fault f;
+    char span[32];
+    fault_set(&f, engine_get_state(e) == ENGINE_DOWN ? FAULT_ENGINE_DOWN : FAULT_TIMEOUT,
+              "the Docker engine at %s did not answer within %s: %s. See whether `docker ps` "
+              "answers, restart the engine, or give it more time (isolation.timeout)",
+              engine_get_context(e)->host,
+              clock_span(d->plan->start_timeout_ms, span, sizeof span), asked[d->step]);
+    d->end.engine_silent = true;
+    if (d->step == STEP_CREATE)
+        containers_abandon(d->containers, d->b.container_name);
     image_want_cancel(TAKE(d->want));
     runner_search_cancel(TAKE(d->search));
-    engine_cancel(TAKE(d->request));
-    d->end.never_started = true;
-    fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
-    d->step = STEP_POST_MORTEM;
-    d->died = d->examined = d->stream_ended = true;
-    arm(d, 0.);
-}
-
-static void check_over(struct backend_docker *d)
-{
-    if (d->examined && d->stream_ended)
-        tell_over(d);
-    else if (d->examined)
-        arm(d, OUTPUT_GRACE_S);
-}
-
-static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
-{
-    struct backend_docker *d = ctx;
-    d->request = NULL;
-    json_t *state = json_object_get(reply, "State");
-    if (f && f->code == FAULT_ENGINE_DOWN && !d->died) {
-        d->end.why = *f;
-        fault_wrap(&d->end.why, "engine down");
-        d->stream_ended = true;
-    } else if (!f && json_is_true(json_object_get(state, "Running")) && !d->died) {
-        /* The stream broke, the container lives on: of no use without its stdin. */
-        backend_note(&d->b, "the connection to the container broke: it is killed");
-        d->step = STEP_RUNNING;
-        containers_remove(d->containers, d->b.container_id);
-        fault_set(&d->end.why, EPIPE, "the connection to the container broke");
-        d->died = true;
-    } else if (!f) {
-        container_end_set(&d->seen, (int)json_integer_value(json_object_get(state, "ExitCode")),
-                          json_is_true(json_object_get(state, "OOMKilled")), &d->end);
-    } else if (!d->died) {
-        fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
-    }
-    d->examined = true;
-    check_over(d);
-}
-
-static void examined(struct backend_docker *d)
-{
-    engine_cancel(TAKE(d->request));
-    d->examined = true;
-    check_over(d);
-}
-
-/* How long an answer is worth waiting for. */
-static double post_mortem_limit_s(const struct backend_docker *d)
-{
-    if (!d->died || d->end.code < 0)
-        return END_LIMIT_S;
-    return d->end.code == 137 && !d->end.oom && !d->end.engine_signal ? VERDICT_S : 0.;
-}
-
-static void examine(struct backend_docker *d)
-{
-    if (d->step == STEP_RUNNING) {
-        d->step = STEP_POST_MORTEM;
-        engine_cancel(d->request);     /* the inspection for the pid, if it still runs */
-        d->request = engine_inspect(d->engine, d->b.container_id, on_post_mortem, d);
-    }
-    if (d->step == STEP_POST_MORTEM && !d->examined)
-        arm(d, post_mortem_limit_s(d));
-}
-
-static void docker_engine_event(struct backend *b, const struct engine_event *e)
-{
-    struct backend_docker *d = (struct backend_docker *)b;
-    if (!d->died)
-        container_end_event(&d->seen, e, d->stopping);
-    if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
-        return;
-    d->died = true;
-    container_end_set(&d->seen, e->exit_code, d->seen.oom, &d->end);
-    d->end.at_wall_ms = clock_wall_ms();
-    examine(d);                    /* while it is being started: once the start was answered */
+    backend_docker_fail(d, &f);
 }
 
 /* ---- the stream ------------------------------------------------------------------------------ */
@@ -244,11 +111,11 @@ static void on_stream_end(void *ctx, const struct fault *why)
         if (!why)
             fault_set(&f, EPIPE, "the engine closed the attached connection");
         fault_wrap(&f, "attach to the container");
-        fail(d, &f);
+        backend_docker_fail(d, &f);
     } else if (d->step == STEP_RUNNING) {
-        examine(d);
+        backend_docker_examine(d);
     } else if (d->step == STEP_POST_MORTEM) {
-        check_over(d);
+        backend_docker_check_over(d);
     }
 }
 
@@ -274,16 +141,16 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
             strstr(f->text, "no such file or directory"))
             why.code = ENOENT;
         fault_wrap(&why, "start in %s", d->plan->image);
-        fail(d, &why);
+        backend_docker_fail(d, &why);
         return;
     }
-    d->step = STEP_RUNNING;
+    enter(d, STEP_RUNNING);
     d->started = true;
     backend_note(&d->b, "Docker isolation setup successful: container %s (%.12s), image %s",
          d->b.container_name, d->b.container_id, d->plan->image);
     d->b.events.up(d->b.ctx);
     if (d->died || d->stream_ended)
-        examine(d);
+        backend_docker_examine(d);
     else if (d->step == STEP_RUNNING)
         d->request = engine_inspect(d->engine, d->b.container_id, on_pid, d);
 }
@@ -293,19 +160,19 @@ static void on_attached(void *ctx)
     struct backend_docker *d = ctx;
     if (d->step != STEP_ATTACH)
         return;
-    d->step = STEP_START;
+    enter(d, STEP_START);
     d->request = engine_start(d->engine, d->b.container_id, on_started, d);
 }
 
 static void attach(struct backend_docker *d)
 {
     static const struct stream_events events = { .data = on_data, .end = on_stream_end };
-    d->step = STEP_ATTACH;
+    enter(d, STEP_ATTACH);
     d->stream = engine_attach(d->engine, d->b.container_id, &events, on_attached, d);
     if (!d->stream) {
         struct fault f;
         fault_set(&f, FAULT_ENGINE_DOWN, "the engine cannot be reached");
-        fail(d, &f);
+        backend_docker_fail(d, &f);
     }
 }
 
@@ -316,7 +183,7 @@ static void on_runner(void *ctx, bool present, const struct fault *f)
     struct backend_docker *d = ctx;
     d->search = NULL;
     if (f) {
-        fail(d, f);
+        backend_docker_fail(d, f);
         return;
     }
     free(TAKE(d->runner));
@@ -370,14 +237,16 @@ static void on_created(void *ctx, json_t *reply, const struct fault *f)
     }
     if (f) {
         struct fault why = *f;
+        if (f->code == FAULT_TIMEOUT || f->code == FAULT_ENGINE_DOWN)
+            containers_abandon(d->containers, d->b.container_name);
         fault_wrap(&why, "create a container from %s", d->plan->image);
-        fail(d, &why);
+        backend_docker_fail(d, &why);
         return;
     }
     const char *id = json_string_value(json_object_get(reply, "Id"));
     snprintf(d->b.container_id, sizeof d->b.container_id, "%s", id ? id : "");
     if (d->stopping) {
-        give_up(d);
+        backend_docker_give_up(d);
         return;
     }
     if (d->update_late)
@@ -386,7 +255,7 @@ static void on_created(void *ctx, json_t *reply, const struct fault *f)
         attach(d);
         return;
     }
-    d->step = STEP_RUNNER;
+    enter(d, STEP_RUNNER);
     d->search = runner_search_begin(d->engine, d->b.container_id, d->runner, &d->dirs,
                                     on_runner, d);
 }
@@ -400,7 +269,7 @@ static void create(struct backend_docker *d)
     AUTO_FREE char *name = plan_container_name(d->plan->server, random4);
     snprintf(d->b.container_name, sizeof d->b.container_name, "%s", name);
     struct plan_identity id = { containers_get_instance(d->containers), d->b.container_name };
-    d->step = STEP_CREATE;
+    enter(d, STEP_CREATE);
     d->update_late = false;
     if (d->b.events.creating)
         d->b.events.creating(d->b.ctx);
@@ -421,6 +290,10 @@ static void on_image_note(void *ctx, const char *text)
 static void on_image_pulling(void *ctx, bool under_way)
 {
     struct backend_docker *d = ctx;
+    if (under_way)
+        await_nothing(d);
+    else
+        enter(d, STEP_IMAGE);
     d->b.events.pulling(d->b.ctx, under_way);
 }
 
@@ -428,13 +301,17 @@ static void on_image(void *ctx, json_t *image, const struct fault *f)
 {
     struct backend_docker *d = ctx;
     d->want = NULL;
+    if (f && f->code == FAULT_TIMEOUT && d->b.awaits) {
+        too_slow(d);
+        return;
+    }
     if (f) {
         if (f->code == FAULT_CONFIG)
             backend_note(&d->b, "%s", f->text);
         else
             backend_note(&d->b, "pull of image %s failed: %s", d->plan->image, f->text);
         d->end.no_image = true;
-        fail(d, f);
+        backend_docker_fail(d, f);
         return;
     }
     images_search_path(image, &d->dirs);
@@ -447,7 +324,7 @@ static void want_image(struct backend_docker *d, struct images *images)
         .pulling = on_image_pulling, .note = on_image_note, .done = on_image };
     struct image_spec spec = { d->plan->image, plan_option(d->plan, "platform"),
                                d->plan->pull_policy, d->plan->pull_key };
-    d->step = STEP_IMAGE;
+    enter(d, STEP_IMAGE);
     d->want = images_want(images, &spec, &events, d);
 }
 
@@ -476,20 +353,25 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     struct backend_docker *d = w->data;
     ev_timer_stop(loop, w);
     if (d->step == STEP_POST_MORTEM && d->died && !d->examined) {
-        examined(d);
+        backend_docker_examined(d);
     } else if (d->step == STEP_POST_MORTEM) {
-        tell_over(d);
+        backend_docker_over(d);
+    } else if (d->step < STEP_RUNNING && !d->stopping) {
+        too_slow(d);
+    } else if (d->step == STEP_CREATE) {
+        containers_abandon(d->containers, d->b.container_name);
+        backend_docker_give_up(d);
     } else if (d->stopping == STOP_STDIN_CLOSED) {
         d->stopping = STOP_TERMINATED;
         engine_cancel(d->request);
         int grace_s = term_grace_s(d->plan);
         d->request = engine_stop(d->engine, d->b.container_id, grace_s, on_told, d);
-        arm(d, grace_s + END_LIMIT_S);
+        backend_docker_arm(d, grace_s + END_LIMIT_S);
     } else {
         /* The engine neither stopped nor killed it in time. */
         backend_note(&d->b, "the container did not end in time: it is removed by force");
         d->end.code = 137;
-        tell_over(d);
+        backend_docker_over(d);
     }
 }
 
@@ -499,14 +381,17 @@ static void docker_stop(struct backend *b)
     if (d->stopping || d->step >= STEP_POST_MORTEM)
         return;
     d->stopping = STOP_STDIN_CLOSED;
-    if (d->step == STEP_CREATE)
-        return;                 /* whose id comes with the reply: on_created goes on */
+    if (d->step == STEP_CREATE) {
+        /* Its id comes with the reply: on_created goes on. An engine that hangs has 2 s. */
+        backend_docker_arm(d, STDIN_GRACE_S);
+        return;
+    }
     if (d->step < STEP_RUNNING) {
-        give_up(d);
+        backend_docker_give_up(d);
         return;
     }
     stream_close_input(d->stream);
-    arm(d, STDIN_GRACE_S);
+    backend_docker_arm(d, STDIN_GRACE_S);
 }
 
 static void docker_kill(struct backend *b)
@@ -521,7 +406,7 @@ static void docker_kill(struct backend *b)
     d->stopping = STOP_KILLED;
     engine_cancel(d->request);
     d->request = engine_kill(d->engine, d->b.container_id, "KILL", on_told, d);
-    arm(d, END_LIMIT_S);
+    backend_docker_arm(d, END_LIMIT_S);
 }
 
 /* ---- the rest of the operations -------------------------------------------------------------- */
@@ -557,10 +442,10 @@ static void docker_free(struct backend *b)
     engine_cancel(d->request);
     engine_cancel(d->update);
     stream_free(d->stream);
-    const char *made = *d->b.container_id ? d->b.container_id
-        : d->step == STEP_CREATE          ? d->b.container_name : "";
-    if (d->step != STEP_OVER)
-        containers_remove(d->containers, made);
+    if (d->step == STEP_CREATE)
+        containers_abandon(d->containers, d->b.container_name);
+    else if (d->step != STEP_OVER)
+        containers_remove(d->containers, d->b.container_id);
     strvec_fini(&d->dirs);
     free(d->runner);
     free(d);
@@ -571,7 +456,7 @@ static const struct backend_ops docker_ops = {
     .stop = docker_stop,
     .kill = docker_kill,
     .update = docker_update,
-    .engine_event = docker_engine_event,
+    .engine_event = backend_docker_event,
     .free = docker_free,
 };
 

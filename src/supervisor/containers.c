@@ -202,6 +202,30 @@ void containers_remove(struct containers *cs, const char *id)
     r->request = engine_remove(cs->engine, id, true, on_removed, r);
 }
 
+/* It is removed by its name now, in case it is there, and by its id when the engine tells of it. An
+ * engine that hangs for long may owe many: then the oldest is left to the next sweep. */
+void containers_abandon(struct containers *cs, const char *name)
+{
+    enum { ABANDONED_MAX = 256 };
+    if (cs->abandoned.n == ABANDONED_MAX)
+        strvec_remove(&cs->abandoned, 0);
+    strvec_add(&cs->abandoned, name);
+    containers_remove(cs, name);
+}
+
+/* The engine tells of a new container: one that nobody waits for any more? */
+static void check_abandoned(struct containers *cs, const char *name, const char *id)
+{
+    for (size_t i = 0; i < cs->abandoned.n; i++) {
+        if (strcmp(cs->abandoned.v[i], name) != 0)
+            continue;
+        log_info("docker", "container %s came too late: it is removed", name);
+        strvec_remove(&cs->abandoned, i);
+        containers_remove(cs, id);
+        return;
+    }
+}
+
 bool containers_is_idle(const struct containers *cs)
 {
     return !cs->removals;
@@ -401,6 +425,8 @@ static void follow_event(struct containers *cs, const struct engine_event *e)
         put(c->state, sizeof c->state, state);
         c->state_wall_ms = e->wall_ms;
     }
+    if (strcmp(e->action, "create") == 0)
+        check_abandoned(cs, e->name, e->id);
     if (strcmp(e->action, "start") == 0)
         c->oom = false;
     if (strcmp(e->action, "die") == 0)
@@ -475,6 +501,7 @@ void containers_free(struct containers *cs)
     for (size_t i = 0; i < cs->n; i++)
         free(cs->v[i].evidence);
     free(cs->v);
+    strvec_fini(&cs->abandoned);
     free(cs->instance);
     free(cs);
 }
@@ -487,6 +514,12 @@ enum containers_state containers_get_state(const struct containers *cs)
 const char *containers_get_error(const struct containers *cs)
 {
     return cs->error;
+}
+
+const char *containers_get_awaits(const struct containers *cs)
+{
+    return cs->sweeping ? "removing containers of an earlier run"
+        : cs->list      ? "listing its containers" : "asking for its version";
 }
 
 struct engine *containers_get_engine(const struct containers *cs)

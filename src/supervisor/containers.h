@@ -53,6 +53,8 @@ struct containers *containers_new(struct ev_loop *loop, const char *instance,
 void containers_free(struct containers *cs);
 enum containers_state containers_get_state(const struct containers *cs);
 const char *containers_get_error(const struct containers *cs);
+/* While CONNECTING: what the engine is asked. */
+const char *containers_get_awaits(const struct containers *cs);
 /* NULL without a usable context */
 struct engine *containers_get_engine(const struct containers *cs);
 /* How many the engine's machine has; 0 = unknown. */
@@ -67,6 +69,9 @@ const struct fleet_container *containers_find(const struct containers *cs, const
 /* Removes it by force, in the background, until the engine says it is gone (again when the
  * engine was lost meanwhile). */
 void containers_remove(struct containers *cs, const char *id);
+/* The name of one that was asked for and whose answer nobody waits for any more: should the engine
+ * make it all the same, however late, it is removed. */
+void containers_abandon(struct containers *cs, const char *name);
 /* The last failed one of a server is kept, so that `docker logs` and `docker inspect` show
  * something; the one kept before goes. */
 void containers_keep(struct containers *cs, const char *server, const char *id);

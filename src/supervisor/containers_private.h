@@ -3,13 +3,14 @@
 #ifndef MCPTOP_SUPERVISOR_CONTAINERS_PRIVATE_H
 #define MCPTOP_SUPERVISOR_CONTAINERS_PRIVATE_H
 
+#include "base/strvec.h"
 #include "io/http_client.h"
 #include "supervisor/containers.h"
 #include "supervisor/orphans.h"
 
 struct removal {
     struct containers *cs;
-    char id[65];
+    char id[256];                     /* or its name */
     struct engine_request *request;   /* NULL: waits for `again` */
     ev_timer again;
     int tries;
@@ -37,6 +38,7 @@ struct containers {
     size_t n, cap;
     struct removal *removals;
     struct kept *kept;
+    struct strvec abandoned;          /* names; see containers_abandon */
     struct orphans_search *search;    /* containers_orphans.c */
     struct waiter *waiters;           /* who wants to hear of its end */
     struct look *looks;               /* at single ones */

@@ -499,8 +499,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     struct fleet *fl = w->data;
     int64_t began_ns = clock_mono_ns(), now_ms = began_ns / 1000000;
     fl->stats_asked = 0;
-    for (size_t i = 0; i < fl->count; i++)
+    for (size_t i = 0; i < fl->count; i++) {
         server_sample(fl->servers[i], now_ms);
+        server_watch_wait(fl->servers[i], now_ms);
+    }
     fl->stats_count = fl->stats_asked;
     fl->figures->self.sampling_us = (clock_mono_ns() - began_ns) / 1000;
     TELL(fl, sampled);

@@ -86,6 +86,8 @@ void server_set_state(struct server *s, enum server_state state, const char *rea
     if (reason && reason != s->reason)
         snprintf(s->reason, sizeof s->reason, "%s", reason);
     s->state = state;
+    if (state != SERVER_STARTING)
+        s->wait.text[0] = '\0';
     s->state_since_ms = clock_mono_ms();
     s->state_since_wall_ms = clock_wall_ms();
     if (ready && !was_well) {

@@ -41,6 +41,12 @@ struct server_past {
     uint64_t plan_hash, plan_live_hash;    /* what it went by */
 };
 
+/* What keeps it from starting, where that is the engine and takes long; text "" = nothing. */
+struct server_wait {
+    char text[128];                        /* "engine does not answer: creating the container" */
+    int64_t since_wall_ms;
+};
+
 struct fleet;
 struct diagnosis;
 
@@ -65,6 +71,7 @@ struct server {
     struct run_end last_end;               /* at_wall_ms 0 = none yet */
     struct server_past past;               /* of the same run */
 
+    struct server_wait wait;
     struct backend *backend;               /* the current run, or NULL */
     char run_id[80];
     struct session *session;               /* lives as long as the server */
@@ -96,6 +103,8 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
 /* The engine came, went, or finished sweeping: a server that waits for it tries again. */
 void server_engine_changed(struct server *s);
 void server_sample(struct server *s, int64_t now_ms);
+/* Once a second: does the engine keep it waiting? */
+void server_watch_wait(struct server *s, int64_t now_ms);
 /* How long a start may take until initialize is answered. */
 int64_t server_init_timeout_ms(const struct server *s);
 /* where its log of the present (or last) run begins */

@@ -7,8 +7,9 @@ import os
 import signal
 import time
 
-from harness import limit, stays, tap
-from t_engine_loss import HOST, ISOLATED, Load, all_ready, config, judge, one_each
+from harness import limit, stays, tap, wait_for
+from harness.proxy import Proxy
+from t_engine_loss import HOST, ISOLATED, Load, all_ready, boxed, config, judge, one_each
 
 
 @limit(180)
@@ -66,6 +67,80 @@ def test_hangs_longer_than_servers_are_waited_for(t):
     load.wait_all(names[:1] + HOST[:1], 30, "calls again")
     judge(t, load, "hung for long")
     t.eq(load.errors[names[0]], [], "and the call in flight was answered")
+
+
+def impatient(**more):
+    return {"docker_isolation": {"enabled": False, "timeout": "5s"},
+            "mcpServers": {"one": dict(boxed(), **more)}}
+
+
+def waits(m, text, name="one"):
+    return m.wait_server(name, lambda s: s["waits"] and text in s["waits"]["text"], 20)
+
+
+@limit(180)
+def test_a_step_is_never_answered(t):
+    """Create, attach and start: the row says what the engine was asked, the time for the start bounds it,
+    and what the engine makes of it later goes."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop(impatient(enabled=False), docker_host=proxy)
+    for path, doing in (("/containers/create", "creating the container"),
+                        ("/containers/[0-9a-f]+/attach", "attaching to the container"),
+                        ("/containers/[0-9a-f]+/start", "starting the container")):
+        proxy.hold("POST", path)
+        m.api.post("/servers/one/enable")
+        one = waits(m, f"engine is slow: {doing}")
+        t.eq(one["state"], "starting", f"{doing}: the row says it while it starts")
+        shown = time.time() - one["waits"]["since_wall_ms"] / 1e3
+        t.ok(shown < 5, f"{doing}: before the time is over", shown)
+        t.has(m.cli("ls", check=None).stdout, f"engine is slow: {doing}, [2345]s", f"{doing}: ls says it")
+        one = m.wait_server("one", lambda s: s["state"] == "backing-off" and "engine" in s["reason"], 20)
+        t.has(one["reason"], rf"the Docker engine at unix://\S+ did not answer within 5s: {doing}\. See whether",
+              "then the engine is named, and what to do")
+        t.eq((one["waits"], one["diagnostic"]["code"]), (None, "MCPX_DOCKER_ENGINE_TIMEOUT"), "as a finding")
+        held = len(proxy.held)
+        wait_for(lambda: len(proxy.held) > held, 20, "the next try")
+        proxy.release()
+        m.wait_server("one", "ready", 40)
+        one_each(t, engine, m, ["one"], f"{doing}, answered late: one container")
+        m.api.post("/servers/one/disable")
+        m.wait_server("one", "stopped", 20)
+    wait_for(lambda: not engine.docker.mine(), 10, "no container to be left", saw=engine.docker.mine)
+
+
+@limit(90)
+def test_stopped_while_the_engine_hangs(t):
+    """Nobody waits for an answer that nobody wants any more; the container that comes then is removed."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    proxy.hold("POST", "/containers/create")
+    m = t.mcptop(impatient(), docker_host=proxy)
+    wait_for(lambda: proxy.held, 20, "a create")
+    m.api.post("/servers/one/disable")
+    m.wait_server("one", "stopped", 4)
+    t.ok(True, "stopped at once")
+    proxy.release()
+    wait_for(lambda: "came too late: it is removed" in m.log(), 20, "the late container to be noticed")
+    wait_for(lambda: not engine.docker.mine(), 10, "and removed", saw=engine.docker.mine)
+
+
+@limit(120)
+def test_hangs_before_a_start(t):
+    """An engine that answers nobody at all."""
+    engine = t.own_engine()
+    m = t.mcptop(impatient(enabled=False), docker_host=engine)
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine to be there")
+    os.kill(engine.pid(), signal.SIGSTOP)
+    try:
+        m.api.post("/servers/one/enable")
+        waits(m, "engine does not answer: looking for the image")
+        one = m.wait_server("one", lambda s: s["state"] == "backing-off", 20)
+        t.has(one["reason"], "did not answer within 5s: looking for the image|engine down: ", "and then why")
+    finally:
+        os.kill(engine.pid(), signal.SIGCONT)
+    all_ready(m, 60, "ready by itself when it answers again")
+    one_each(t, engine, m, ["one"], "one container")
 
 
 if __name__ == "__main__":

@@ -172,6 +172,9 @@ static const struct screen_case cases[] = {
      .script = "jk<event log log-later.json><Tab>g<Tab>jk<event log log-later.json>"
                "<reply page-empty.json><Tab>g"},
     {.name = "log-of-nobody", .w = 80, .h = 24, .script = ":log fly<Enter>"},
+    {.name = "engine-slow", .w = 80, .h = 24, .script = "<event server server-waits.json>", .styles = true},
+    {.name = "engine-slow-detail", .w = 80, .h = 24,
+     .script = "<event server server-waits.json>jjjjj<Enter>"},
     {.name = "finding", .w = 80, .h = 24, .script = "<event server finding.json>", .styles = true},
     {.name = "finding-guess", .w = 80, .h = 24, .script = "<event server finding-guess.json>"},
     {.name = "finding-detail", .w = 80, .h = 24, .script = "<event server finding.json>jjj<Enter>"},

@@ -23,6 +23,7 @@ struct scenario {
     const char *why_text;
     bool never_started;
     bool no_image;                   /* why is a pull's */
+    bool engine_silent;
     enum server_trouble trouble;
     const char *err, *out;           /* lines of stderr, of stdout */
     bool running;                    /* it has not ended */
@@ -103,6 +104,10 @@ static const struct scenario scenarios[] = {
       .never_started = true, .code = -1, .why = FAULT_HTTP,
       .why_text = "create a container from x: invalid mount config",
       .want = "MCPX_DOCKER_OCI_RUNTIME" },
+    { .name = "the engine does not answer a create", .config = DOCKER, .server = UVX,
+      .never_started = true, .engine_silent = true, .code = -1, .why = FAULT_TIMEOUT,
+      .why_text = "the Docker engine at unix:///x did not answer within 30s: creating the container",
+      .want = "MCPX_DOCKER_ENGINE_TIMEOUT", .fix = "isolation.timeout 30s → 120s" },
     { .name = "a volume of nowhere", .config = DOCKER, .server = UVX,
       .never_started = true, .code = -1, .why = FAULT_HTTP,
       .why_text = "create a container from x: invalid mount config for type \"bind\": bind source "
@@ -385,7 +390,8 @@ static void run(const struct scenario *c)
     push_lines(ring, RING_SUPERVISOR, "ended: no such file, ENOTFOUND, not a TTY");
     struct run_end end = { .code = c->code, .signal = c->signal, .oom = c->oom, .at_wall_ms = 1,
                            .engine_signal = c->engine_signal,
-                           .never_started = c->never_started, .no_image = c->no_image };
+                           .never_started = c->never_started, .no_image = c->no_image,
+                           .engine_silent = c->engine_silent };
     if (c->why) {
         end.why.code = c->why;
         snprintf(end.why.text, sizeof end.why.text, "%s", c->why_text);

@@ -50,6 +50,9 @@ int main(void)
     ok(strvec_equal(&a, &b) && b.v[0] != a.v[0], "a copy is equal and its own");
     strvec_add(&b, "");
     ok(!strvec_equal(&a, &b), "an empty string is a difference");
+    strvec_remove(&b, b.n - 1);
+    ok(strvec_equal(&a, &b) && !b.v[b.n], "and gone when it is removed");
+    strvec_add(&b, "");
     strvec_copy(&b, &b);
     is_int(b.n, 101, "a copy of itself changes nothing");
     strvec_add(&b, b.v[3]);

@@ -240,6 +240,9 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
 {
     char when[16];
 
+    if (*s->waits)
+        page_fieldf(p, "waits", ST_WARN, "%s, %s", s->waits,
+                    pane_span(clock_wall_ms() - s->waits_since_ms, when, sizeof(when)));
     page_field(p, "reason", feed_is_bad(s) ? ST_BAD : ST_NORMAL, s->reason);
     if (strcmp(s->last_error, s->reason) != 0)
         page_field(p, "error", ST_WARN, s->last_error);

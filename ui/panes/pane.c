@@ -149,7 +149,7 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
 {
     const struct feed_finding *f = &s->finding;
 
-    if (v->readonly || !pane_has_why(s))
+    if (v->readonly || !pane_has_why(s) || *s->waits)
         return;
     if (feed_is_bad(s) && !strncmp(s->reason, "engine down", 11))
         return;      /* it starts by itself once the engine is back; F is the second best */
@@ -169,7 +169,7 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
 
 bool pane_has_why(const struct feed_server *s)
 {
-    return feed_is_bad(s) || (s->finding.known && s->wanted_up);
+    return feed_is_bad(s) || *s->waits || (s->finding.known && s->wanted_up);
 }
 
 void pane_why(const struct view *v, const struct feed_server *s, struct buf *out)
@@ -177,7 +177,10 @@ void pane_why(const struct view *v, const struct feed_server *s, struct buf *out
     const char *why = *s->reason ? s->reason : s->last_error;
     char text[16];
 
-    if (s->finding.known) {
+    if (*s->waits) {
+        buf_printf(out, "%s, %s", s->waits,
+                   pane_span(clock_wall_ms() - s->waits_since_ms, text, sizeof(text)));
+    } else if (s->finding.known) {
         put_finding(&s->finding, out);
     } else if (feed_is_bad(s)) {
         buf_add_str(out, *why ? why : s->state_word);

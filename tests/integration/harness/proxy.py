@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A socket in front of a real engine: passes everything on, notes what is asked, and on demand refuses
-a request in the engine's place or changes bytes of its answers."""
+a request in the engine's place, keeps it waiting or changes bytes of its answers."""
 
 import json
 import re
@@ -18,6 +18,9 @@ class Proxy:
         self.asked = []
         self.refusals = []
         self.changes = []
+        self.holds = []
+        self.held = []
+        self.released = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)
         self.listener.listen(64)
@@ -32,6 +35,16 @@ class Proxy:
     def allow(self):
         self.refusals.clear()
 
+    def hold(self, method, path):
+        """From now on such requests wait here, until release(). `held` are those that do or did."""
+        self.holds.append((method, re.compile(path)))
+        self.released.clear()
+
+    def release(self):
+        """The engine gets them, though whoever asked may have gone away meanwhile."""
+        self.holds.clear()
+        self.released.set()
+
     def change(self, pattern, replacement):
         """Bytes of answers; the length must stay."""
         self.changes.append((re.compile(pattern), replacement))
@@ -40,6 +53,7 @@ class Proxy:
         return sum(1 for _, asked in list(self.asked) if re.search(path, asked))
 
     def close(self):
+        self.release()
         for sock in self.open:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -68,6 +82,9 @@ class Proxy:
                 if head:
                     self.asked.append((method, path))
                 refusal = next((r for r in self.refusals if r[0] == method and r[1].search(path)), None)
+                if any(h[0] == method and h[1].search(path) for h in self.holds):
+                    self.held.append((method, path))
+                    self.released.wait()
                 if refusal:
                     self.answer(client, data, *refusal[2:])
                 else:
