@@ -248,6 +248,19 @@ def test_one_at_a_time(t):
     t.eq(m.api.get("/status")["instance"], instance, "the instance id outlives it")
 
 
+def test_disks_of_the_tree(t):
+    """What the server's processes read and wrote, ended ones too; it never falls."""
+    data, server = t.path("data"), echo()
+    script = f"dd if=/dev/zero of={data} bs=65536 count=48 conv=fsync 2>/dev/null; exec {server['command']}"
+    m = t.mcptop({"mcpServers": {"a": dict(server, command="sh", args=["-c", script])}})
+    used = m.wait_server("a", lambda s: s["usage"] and s["usage"]["io_write"] >= 48 << 16)["usage"]
+    t.ok(used["io_read"] >= 0, "bytes written by a process that has ended count", used)
+    t.eq(set(used["pressure"].values()), {-1}, "pressure is a cgroup's, and not known")
+    seen = [used["io_write"]]
+    wait_for(lambda: seen.append(m.server("a")["usage"]["io_write"]) or len(seen) > 10, 10, every=.1)
+    t.eq(seen, sorted(seen), "it never falls")
+
+
 def test_umask_is_the_users(t):
     mask = t.path("mask")
     script = f"umask > {mask}; exec {echo()['command']}"

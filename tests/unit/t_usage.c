@@ -204,6 +204,73 @@ static void test_tree(void)
     ok(!usage_probe_new("", child, NULL), "no probe of a process that is not there");
 }
 
+static void put_process(int pid, int parent, const char *children, int64_t read, int64_t written)
+{
+    AUTO_FREE char *stat = xasprintf("/proc/%d/stat", pid), *io = xasprintf("/proc/%d/io", pid),
+                   *task = xasprintf("/proc/%d/task/%d/children", pid, pid);
+    AUTO_FREE char *line = xasprintf("%d (x) S %d 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 0 0 10 0\n",
+                                     pid, parent);
+    AUTO_FREE char *text = xasprintf("rchar: 1\nwchar: 2\nread_bytes: %lld\nwrite_bytes: %lld\n"
+                                     "cancelled_write_bytes: 0\n",
+                                     (long long)read, (long long)written);
+    put(stat, line);
+    put(io, text);
+    put(task, children);
+}
+
+/* Its stat as it reads from then on: nothing. */
+static void end_process(int pid)
+{
+    AUTO_FREE char *stat = xasprintf("/proc/%d/stat", pid);
+    put(stat, "");
+}
+
+static void test_tree_io(void)
+{
+    struct usage u;
+    put_process(500, 1, "501 502 ", 1000, 10);
+    put_process(501, 500, "", 200, 2);
+    put_process(502, 500, "503 ", 30, 3);
+    put_process(503, 502, "", 4, 4);
+    struct usage_probe *p = usage_probe_new(root, 500, NULL);
+    usage_probe_sample(p, 1000, &u);
+    ok(u.pids == 4 && u.io_read_bytes == 1234 && u.io_write_bytes == 19, "disks, of the whole tree");
+    end_process(501);
+    put_process(500, 1, "502 ", 1200, 12);
+    usage_probe_sample(p, 2000, &u);
+    ok(u.pids == 3 && u.io_read_bytes == 1234, "what a child did is its parent's, and not twice there");
+    end_process(502);
+    put_process(503, 1, "", 4, 4);
+    put_process(500, 1, "", 1200, 12);
+    usage_probe_sample(p, 3000, &u);
+    is_int(u.io_read_bytes, 1234, "it does not fall while a parent has not waited yet");
+    put_process(500, 1, "", 1330, 15);
+    usage_probe_sample(p, 4000, &u);
+    is_int(u.io_read_bytes, 1334, "nor is it added to what is shown");
+    end_process(503);
+    usage_probe_sample(p, 5000, &u);
+    ok(u.pids == 1 && u.io_read_bytes == 1334 && u.io_write_bytes == 19,
+       "nor when somebody else waited for it");
+    put_process(500, 1, "", 2330, 15);
+    usage_probe_sample(p, 6000, &u);
+    is_int(u.io_read_bytes, 2334, "and goes on from there");
+    put_process(500, 1, "", 5000, 15);
+    usage_probe_sample(p, 17000, &u);
+    is_int(u.io_read_bytes, 5004, "of an older one");
+    put_process(500, 1, "", 9000, 15);
+    usage_probe_sample(p, 18000, &u);
+    is_int(u.io_read_bytes, 5004, "it is read rarely");
+    usage_probe_sample(p, 27000, &u);
+    ok(u.io_read_bytes == 9004 && u.pressure_cpu < 0, "but read; pressure is not known");
+    usage_probe_free(p);
+    put_process(600, 1, "", 1, 1);
+    AUTO_FREE char *io = xasprintf("%s/proc/600/io", root);
+    unlink(io);
+    p = usage_probe_new(root, 600, NULL);
+    ok(usage_probe_sample(p, 1000, &u) && u.io_read_bytes == -1, "a kernel that does not count it");
+    usage_probe_free(p);
+}
+
 static void test_stats(void)
 {
     struct usage_last last = { 0 };
@@ -254,6 +321,7 @@ int main(void)
     test_v1();
     test_v2();
     test_tree();
+    test_tree_io();
     test_stats();
     test_self();
     AUTO_FREE char *clean = xasprintf("rm -rf %s", root);

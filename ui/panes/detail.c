@@ -101,7 +101,9 @@ static void put_limits(struct page *p, const struct feed_server *s)
     if (u->io_read > 0 || u->io_write > 0)
         page_fieldf(p, "disk", ST_NORMAL, "read %s, written %s", pane_size(u->io_read, a, sizeof(a)),
                pane_size(u->io_write, b, sizeof(b)));
-    if (u->wait_cpu >= 1 || u->wait_memory >= 1 || u->wait_disk >= 1)
+    if (!strcmp(s->where, "host"))
+        page_field(p, "waits", ST_DIM, "- (counted for containers only)");
+    else if (u->wait_cpu >= 1 || u->wait_memory >= 1 || u->wait_disk >= 1)
         page_fieldf(p, "waits", ST_NORMAL, "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
                u->wait_cpu, u->wait_memory, u->wait_disk);
 }
