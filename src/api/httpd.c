@@ -33,9 +33,12 @@ enum {
     IDLE_SECONDS = 600, /* a kept-alive connection without a request */
     RUNS_PER_TURN = 64, /* then the loop gets its turn */
     BODIES_MAX = 256 << 20, /* of all requests together */
+    UNSUSPENDED_MAX = 64, /* each run looks at all of them */
 };
 static const double GONE_CHECK_S = 0.25;
-static const double PATIENCE_S = 0.002;
+/* Longer than a scheduler's tick: a timer that is the machine's next one is dear to arm. */
+static const double PATIENCE_S = 0.01;
+
 /* ---- running the daemons ---- */
 
 /* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes
@@ -48,7 +51,11 @@ static void listener_run(struct listener *l)
 
     for (int i = 0; i < RUNS_PER_TURN; i++) {
         l->dirty = false;
+        l->unsent = 0;
+        l->runs++;
+        l->patience_over |= l->unsuspended > UNSUSPENDED_MAX;
         MHD_run(l->daemon);
+        l->dirty |= l->unsent > 0;
         again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
         if (!(again && ms == 0 && l->unsuspended == 0) && !l->dirty)
             break;
@@ -251,6 +258,8 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     if (r->phase == WAITING && r->gone)
         r->gone(r->gone_ctx, r);
+    if (r->phase == ANSWERED && r->queued_in == r->listener->runs)
+        r->listener->unsent--;
     if (r->was_suspended)
         r->listener->dirty = true;     /* taken for readable since it was resumed */
     request_free(r);
@@ -262,7 +271,10 @@ static enum MHD_Result queue_response(struct request *r)
     enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
 
     MHD_destroy_response(response);
-    r->listener->dirty = true;         /* it is sent in the next run */
+    if (ok == MHD_YES) {
+        r->queued_in = r->listener->runs;
+        r->listener->unsent++;
+    }
     return ok;
 }
 

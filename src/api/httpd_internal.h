@@ -19,6 +19,8 @@ struct listener {
     ev_timer patience;             /* runs while somebody waits unsuspended */
     size_t unsuspended;            /* requests that wait so */
     bool patience_over;            /* they are suspended in this run */
+    unsigned runs;                 /* of libmicrohttpd, ever */
+    int unsent;                    /* answers queued in this run and not through: one run more */
     bool dirty;                    /* has work that no event of its epoll descriptor tells */
     struct unix_listen at;         /* of the unix socket */
 };
@@ -50,6 +52,7 @@ struct request {
     bool unsuspended;              /* WAITING, and counted so by the listener */
     int status;
     struct MHD_Response *response; /* made, not queued yet */
+    unsigned queued_in;            /* the listener's run; 0 = not queued */
     struct http_stream *stream;
     struct upgraded *upgraded;     /* asked for, not opened yet */
     void (*gone)(void *ctx, struct request *r);

@@ -84,7 +84,7 @@ struct waiting *waiting_new(struct request *r, const struct envelope *e)
     struct waiting *w = xcalloc(1, sizeof *w + e->id.n);
 
     w->request = r;
-    w->begun_ms = clock_mono_ms();
+    w->begun_ms = clock_coarse_ms();
     w->id = (struct span){memcpy(w + 1, e->id.p, e->id.n), e->id.n};
     return w;
 }

@@ -207,7 +207,7 @@ struct http_session *http_session_of(struct mcp_http *m, struct request *r, stru
     }
     if (!hs)
         hs = open_again(m, s, id);
-    hs->used_ms = clock_mono_ms();
+    hs->used_ms = clock_coarse_ms();
     return hs;
 }
 

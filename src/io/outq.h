@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Bytes on their way to a descriptor: written at once as far as the kernel takes them, the rest
  * queued up to a cap. Shared by pipes, attached containers and the stdio endpoint. The process must
- * ignore SIGPIPE. */
+ * ignore SIGPIPE.
+ *
+ * One that gathers keeps small pieces until the callbacks of the same turn are through, and writes
+ * them together: a reader that many talk to is woken once a turn. */
 #ifndef MCPTOP_IO_OUTQ_H
 #define MCPTOP_IO_OUTQ_H
 
@@ -21,6 +24,7 @@ struct outq {
     struct buf held;            /* unwritten bytes: held.data[head, held.len) */
     size_t head;
     size_t cap;
+    bool gathers;               /* set by the owner after outq_init */
     int error;                  /* errno of the write that broke it; 0 = healthy */
     size_t lost;                /* what was queued then */
     outq_event_fn drained;      /* became empty after it was not; may be NULL; may outq_fini */

@@ -226,6 +226,7 @@ struct stream *stream_from_pipes(struct ev_loop *loop, int in_fd, int out_fd, in
     p->in_fd = in_fd;
     set_nonblocking(in_fd);
     outq_init(&p->input, loop, in_fd, STREAM_QUEUE_BYTES, on_input_drained, on_input_broken, p);
+    p->input.gathers = true;
     for (int ch = STREAM_OUT; ch <= STREAM_ERR; ch++) {
         set_nonblocking(out[ch]);
         ev_io_init(&p->output[ch], on_readable, out[ch], EV_READ);

@@ -458,14 +458,15 @@ void calls_arm(struct session *s)
 
     if (at == INT64_MAX)
         return;
-    double after = (double)(at - clock_mono_ms()) / 1e3;
-    if (after < 0.001)
-        after = 0.001;
     if (ev_is_active(&s->deadline)) {
-        if (ev_timer_remaining(s->loop, &s->deadline) <= after)
+        if (s->deadline_ms <= at)
             return;
         ev_timer_stop(s->loop, &s->deadline);
     }
+    double after = (double)(at - clock_mono_ms()) / 1e3;
+    if (after < 0.001)
+        after = 0.001;
+    s->deadline_ms = at;
     ev_timer_set(&s->deadline, after, 0.);
     ev_timer_start(s->loop, &s->deadline);
 }

@@ -88,5 +88,8 @@ char *span_decode(struct span token, size_t max);
 bool span_is_empty(struct span token);
 /* A token of plain digits as a number; false for anything else (also 1.0, 01, "1", above 10^18). */
 bool span_to_id(struct span token, uint64_t *ret);
+/* The way back; lies in out. */
+enum { ID_DIGITS = 20 };
+struct span span_from_id(uint64_t id, char out[ID_DIGITS]);
 
 #endif

@@ -155,9 +155,8 @@ static int write_rewritten(struct session *s, const struct client *c, const stru
     AUTO_BUF struct buf meta = BUF_INIT;
     struct envelope copy;
     struct iovec iov[ENVELOPE_IOV];
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
-    struct span token = {text, (size_t)len};
+    char text[ID_DIGITS];
+    struct span token = span_from_id(id, text);
 
     if (envelope_has_newline(e)) {
         copy = *e;

@@ -252,6 +252,7 @@ struct session {
     uint32_t abandoned;                  /* of flight */
     uint64_t next_id;
     ev_timer deadline;
+    int64_t deadline_ms;                 /* when it comes, while it runs */
     struct client *clients;
     uint32_t client_count;
     uint32_t round;                      /* of telling all clients something */

@@ -96,6 +96,17 @@ bool span_is_empty(struct span token)
     return token.n < 2 || jscan_space(token.p + 1, token.p + token.n) == token.p + token.n - 1;
 }
 
+struct span span_from_id(uint64_t id, char out[ID_DIGITS])
+{
+    char *p = out + ID_DIGITS;
+
+    do {
+        *--p = (char)('0' + id % 10);
+        id /= 10;
+    } while (id);
+    return (struct span){p, (size_t)(out + ID_DIGITS - p)};
+}
+
 bool span_to_id(struct span token, uint64_t *ret)
 {
     uint64_t id = 0;

@@ -14,30 +14,22 @@ VALGRIND = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--erro
 FAILURE = 9
 
 
-def is_sanitized():
-    with open(paths.MCPTOP, "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 def supervisor(t, config, **kw):
     """`mcptop serve --no-warden` under valgrind; its report stands in `report`."""
     wrapper = [*VALGRIND, f"--log-file={t.path('report')}"]
-    if is_sanitized():
+    if paths.sanitized():
         wrapper = []
     elif not shutil.which("valgrind"):
         raise Skip("valgrind is not installed")
-    m = Mcptop(t, config, wrapper=wrapper, **kw)
-    plain = m.arguments
-    m.arguments = lambda: [*plain(), "--no-warden"]
-    return m.start(timeout=60)
+    return Mcptop(t, config, wrapper=wrapper, warden=False, **kw).start(timeout=60)
 
 
 def end(t, m):
     m.process.send_signal(signal.SIGTERM)
     status = m.process.wait(60)
     t.ok(status == 0, "SIGTERM ends it with 0" if status != FAILURE else "no error, no leak", status)
-    report = m.told() if is_sanitized() else t.read("report")
-    if not t.ok("ERROR" not in report if is_sanitized() else not report.strip(), "and there is nothing to report"):
+    report = m.told() if paths.sanitized() else t.read("report")
+    if not t.ok("ERROR" not in report if paths.sanitized() else not report.strip(), "and there is nothing to report"):
         t.diag(report[-12000:])
 
 

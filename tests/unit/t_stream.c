@@ -164,6 +164,9 @@ static void test_undelivered(struct ev_loop *loop)
     struct fault f = FAULT_NONE;
 
     stream_writev(s.stream, &(struct iovec){(char[]){"0123456789"}, 10}, 1, &f);
+    is_int(stream_undelivered(s.stream), 10, "what waits for the turn's end was not read");
+    ev_run(loop, EVRUN_NOWAIT);
+    is_int(stream_queued(s.stream), 0, "then it goes out");
     is_int(stream_undelivered(s.stream), 10, "what lies in the pipe was not read");
     is_int(read(e.in, got, sizeof got), 4, "the reader takes a part");
     is_int(stream_undelivered(s.stream), 6, "the rest was not read");

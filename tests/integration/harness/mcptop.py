@@ -58,7 +58,7 @@ class Mcptop:
     that does not exist, so that no test finds the engine of the machine by chance."""
 
     def __init__(self, case, config=None, listen="none", docker_host=None, env=None,
-                 wrapper=None, name=""):
+                 wrapper=None, name="", warden=True):
         self.case = case
         self.data_dir = case.path("d" + name)
         self.log_dir = case.path("l" + name)
@@ -75,6 +75,7 @@ class Mcptop:
                          "LC_ALL": "C.UTF-8"})
         self.env.update(env or {})
         self.wrapper = list(wrapper or [])
+        self.warden = warden
         self.process = None
         for folder in (self.data_dir, self.env["HOME"]):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -88,7 +89,7 @@ class Mcptop:
 
     def arguments(self):
         return ["--config", self.config, "--data-dir", self.data_dir, "--log-dir", self.log_dir,
-                "--socket", self.socket, "--listen", self.listen]
+                "--socket", self.socket, "--listen", self.listen, *([] if self.warden else ["--no-warden"])]
 
     def start(self, timeout=20):
         with open(self.output, "ab") as output:
