@@ -71,6 +71,15 @@ struct call *call_find(const struct session *s, uint64_t id)
     return s->table.cap ? s->table.slots[table_slot(&s->table, id)] : NULL;
 }
 
+struct call *call_of(const struct client *c)
+{
+    struct call *k = c->calls;
+
+    while (k && k->list != &c->session->flight)
+        k = k->sibling_next;
+    return k;
+}
+
 void call_number(struct session *s, struct call *k)
 {
     if (s->table.n * 2 >= s->table.cap)

@@ -110,6 +110,9 @@ void handshake_cache(struct session *s, const char *protocol, struct span result
     s->init_version = modern ? (struct span){0}
                              : span_member((struct span){s->init, s->init_n}, "protocolVersion");
     struct span info = modern_server_info(s);
+    struct span can = span_member(result, "capabilities");
+    s->has_tasks = span_member(can, "tasks").n ||
+                   span_member(span_member(can, "extensions"), "io.modelcontextprotocol/tasks").n;
     free(s->server_name);
     free(s->server_version);
     s->server_name = span_decode(span_member(info, "name"), 200);

@@ -30,9 +30,13 @@ static void take_reply(struct session *s, const struct envelope *e)
         call_drop(s, k);
         return;
     }
-    AUTO_BUF struct buf cut = BUF_INIT;
-    struct envelope own;
+    AUTO_BUF struct buf cut = BUF_INIT, cut_tasks = BUF_INIT;
+    struct envelope own, own_tasks;
     e = tools_cut(s, k, e, &own, &cut);
+    if (s->has_tasks) {
+        tasks_made(s, k, e);
+        e = tasks_cut(s, k, e, &own_tasks, &cut_tasks);
+    }
     if (k->list == &s->parked) {
         rounds_keep_late(k, e);
         return;
@@ -65,9 +69,10 @@ bool relay_tell(struct client *c, struct call *k, const struct envelope *e, stru
     return c->events->message(c->ctx, call_ctx, buf_str(&text), text.len, false);
 }
 
-/* A call whose client has gone may still speak, and then not to another client; one that was
- * cancelled has fallen silent soon. */
-struct client *relay_owner(struct session *s, struct call **ret_call)
+/* The only client with calls in flight (*ret_call is the last of them), or when there are none the
+ * only client there is (*ret_call is NULL). A call whose client has gone may still speak, and then
+ * not to another client; one that was cancelled has fallen silent soon. */
+static struct client *relay_owner(struct session *s, struct call **ret_call)
 {
     struct call *mine = NULL;
     uint32_t owner = 0;
@@ -93,6 +98,18 @@ struct client *relay_owner(struct session *s, struct call **ret_call)
     return only && only->protocol && (!owner || owner == only->number) ? only : NULL;
 }
 
+struct client *relay_owner_of(struct session *s, const struct envelope *e, struct call **ret_call,
+                              bool *ret_of_task)
+{
+    struct client *c;
+
+    *ret_of_task = tasks_related(s, e, &c);
+    if (!*ret_of_task)
+        return relay_owner(s, ret_call);
+    *ret_call = c ? call_of(c) : NULL;
+    return c;
+}
+
 /* ---- notifications ---- */
 
 /* Late progress has no owner any more and is dropped. A call that shows progress lives longer, ten
@@ -102,6 +119,8 @@ static void take_progress(struct session *s, const struct envelope *e)
     uint64_t id;
     struct call *k = span_to_id(e->progress_token, &id) ? call_find(s, id) : NULL;
 
+    if (!k && s->tasks && span_to_id(e->progress_token, &id) && tasks_tell_progress(s, id, e))
+        return;
     if (!k || k->list != &s->flight || !k->client || !k->progress.n)
         return;
     int64_t now = clock_mono_ns() / 1000000;
@@ -151,7 +170,8 @@ void relay_tell_all(struct session *s, const struct envelope *e)
 static void tell_owner(struct session *s, const struct envelope *e)
 {
     struct call *k;
-    struct client *c = relay_owner(s, &k);
+    bool of_task;
+    struct client *c = relay_owner_of(s, e, &k, &of_task);
 
     if (!c)
         session_note(s, e->body.p, e->body.n, "for no client in particular");
@@ -171,7 +191,8 @@ static void take_notification(struct session *s, const struct envelope *e)
         asks_cancel(s, e);
     } else if (span_is(e->method, "notifications/resources/updated")) {
         subscriptions_tell(s, e);
-    } else if (!span_is(e->method, "notifications/subscriptions/acknowledged")) {
+    } else if (!span_is(e->method, "notifications/subscriptions/acknowledged") &&
+               !tasks_tell_status(s, e)) {
         tell_owner(s, e);
     }
 }

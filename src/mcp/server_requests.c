@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a server asks of its clients (sampling, elicitation, roots). The protocol does not say which
- * client is meant, and here there are many: it is the only one with calls in flight, or, when there
- * are none, the only one there is. Anything else is a guess that would show one user's question to
+ * client is meant, and here there are many: it is that of the task which the request names, or the
+ * only one with calls in flight, or, when there are none, the only one there is. Anything else is a guess that would show one user's question to
  * another, so the server gets an error; and from its first question on, calls of different clients
  * are written one after the other, so that the next question has one owner.
  *
@@ -185,16 +185,18 @@ void asks_take(struct session *s, const struct envelope *e)
         refuse_and_note(s, e, SESSION_NO_METHOD, "no client can be asked for this");
         return;
     }
-    struct client *c = relay_owner(s, &k);
-    if (!c && (k = rounds_parked_owner(s)) != NULL) {
+    bool of_task;
+    struct client *c = relay_owner_of(s, e, &k, &of_task);
+    if (!c && !of_task && (k = rounds_parked_owner(s)) != NULL) {
         ask_parked(s, NULL, k, e);
         return;
     }
     /* Roots are asked for once and at any time; they make no server one that asks. */
-    if (kinds[i].feature != CLIENT_ROOTS)
+    if (kinds[i].feature != CLIENT_ROOTS && !of_task)
         s->one_at_a_time = true;
-    const char *why = c ? unable(c, e, kinds[i].feature)
-                        : "which client is asked cannot be told: none or several have calls open";
+    const char *why = c         ? unable(c, e, kinds[i].feature)
+                      : of_task ? "the client of this task has gone"
+                                : "which client is asked cannot be told: none or several have calls open";
     if (why) {
         refuse_and_note(s, e, c ? SESSION_NO_METHOD : SESSION_ERROR, why);
         return;

@@ -19,6 +19,7 @@ static void destroy(struct session *s)
     frame_fini(&s->frame);
     catalogue_fini(s);
     subscriptions_fini(s);
+    tasks_fini(s);
     free(s->table.slots);
     free(s->latencies);
     tool_filter_fini(&s->filter);

@@ -15,6 +15,7 @@
  *   modern.c     the modern era (2026-07-28) at either side: what is added to requests and replies
  *   rounds.c     multi-round-trip requests between the eras
  *   listen.c     subscriptions/listen of clients, and ours with a modern server
+ *   tasks.c      whose each task of the server is
  *   seen.c       figures of past calls, by tool and client
  *
  * A request that goes to the server, of a client or our own, is a struct call. It is in exactly one
@@ -133,6 +134,8 @@ void call_unnumber(struct session *s, struct call *k);       /* its id is used u
 void call_adopt(struct call *k, struct client *c, const struct envelope *e, call_reply_fn fn,
                 void *ctx);
 struct call *call_find(const struct session *s, uint64_t id);
+/* One that is written and waits, of this client; or NULL. */
+struct call *call_of(const struct client *c);
 /* Ends the call with this reply, or with an error of ours. */
 void call_answer(struct session *s, struct call *k, const struct iovec *iov, int count,
                  bool is_error);
@@ -233,6 +236,7 @@ struct session {
      * of these at once, and until the next one is done clients are welcomed from them */
     bool modern;
     bool found_modern;                   /* ERA_AUTO: its verdict */
+    bool has_tasks;                      /* it may answer by tasks */
     struct catalogue catalogue;
     struct tool_filter filter;
 
@@ -266,6 +270,8 @@ struct session {
     struct subscription *subscriptions;
     uint32_t subscription_count;
     int log_level;                       /* what the server was told; 0 = nothing */
+    struct task *tasks;                  /* the newest first */
+    uint32_t task_count;
     uint64_t listen_id;                  /* our subscriptions/listen with a modern server; 0 */
     struct latencies *latencies;         /* NULL before the first call */
     struct seen *seen;                   /* seen.c; NULL before the first call of a tool */
@@ -354,10 +360,11 @@ void relay_tell_all(struct session *s, const struct envelope *e);
 /* Hands a message of the server on with token for its progress token (n == 0: as it is); k: the
  * call that it belongs to, or NULL. */
 bool relay_tell(struct client *c, struct call *k, const struct envelope *e, struct span token);
-/* Whom the server must mean by what it sends without saying so: the only client with calls in
- * flight (*ret_call is the last of them), or when there are none the only client there is (*ret_call
- * is NULL). NULL: it could be several. */
-struct client *relay_owner(struct session *s, struct call **ret_call);
+/* Whom the server must mean by a message: the client of the task that it names, or, where it does
+ * not say, the only client with calls in flight, or when there are none the only client there is.
+ * *ret_call: the call that it belongs to, or NULL. NULL: it could be several. */
+struct client *relay_owner_of(struct session *s, const struct envelope *e, struct call **ret_call,
+                              bool *ret_of_task);
 
 /* ---- what the server asks of clients (server_requests.c) ---- */
 void asks_take(struct session *s, const struct envelope *e);
@@ -438,6 +445,22 @@ void listen_upstream(struct session *s);     /* to a modern server, from what is
 void listen_tell_lists(struct session *s, const struct envelope *e);
 void listen_tell_updated(struct session *s, struct span uri, bool (*wants)(const struct session *s,
                          uint32_t watcher, const char *uri), const char *text);
+
+/* ---- tasks (tasks.c) ---- */
+void tasks_made(struct session *s, const struct call *k, const struct envelope *e);
+/* Whether it was about a task that is not this client's, and was refused. */
+bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* The reply to tasks/list without those of others: e itself where it is none, else *own over
+ * text. */
+const struct envelope *tasks_cut(struct session *s, const struct call *k, const struct envelope *e,
+                                 struct envelope *own, struct buf *text);
+/* Whether the message names a task that it belongs to; *ret is then the task's client, or NULL. */
+bool tasks_related(struct session *s, const struct envelope *e, struct client **ret);
+/* Whether it was a task's status, or the progress of a call that became a task. */
+bool tasks_tell_status(struct session *s, const struct envelope *e);
+bool tasks_tell_progress(struct session *s, uint64_t call, const struct envelope *e);
+void tasks_fini(struct session *s);
+
 /* ---- figures of past calls (seen.c) ---- */
 /* The call has its answer; its client is still known. answered_us: -1 = it was never written. */
 void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int count,

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 
-from harness import RpcError, echo, fixture, limit, tap, wait_for
+from harness import RpcError, echo, fixture, full, limit, tap, wait_for
 
 
 def text(result):
@@ -168,6 +168,43 @@ def test_held_calls_time_out_with_the_cause(t):
         t.ok(False, "initialize of a dead server fails")
     except RpcError as error:
         t.has(str(error), "exited 3", "with the cause")
+
+
+def refused(client, method, name):
+    try:
+        return client.request(method, {"taskId": name})
+    except RpcError as error:
+        return error.message
+
+
+def test_tasks_are_their_clients(t):
+    """Over HTTP and stdio; the server tells of all tasks whoever asks."""
+    m = t.mcptop({"mcpServers": {"full": full()}})
+    clients = [m.mcp("full"), m.mcp("full"), m.stdio("full")]
+    names = []
+    for number, client in enumerate(clients):
+        client.initialize()
+        made = client.request("tools/call", {"name": "echo", "arguments": {"text": str(number), "ms": 300}, "task": {"ttl": 60000}})
+        names.append(made["task"]["taskId"])
+    for number, client in enumerate(clients):
+        t.has(text(client.request("tasks/result", {"taskId": names[number]})), f": {number}", "each has its own result")
+        t.eq(client.request("tasks/get", {"taskId": names[number]})["status"], "completed", "and state")
+        for other in names[:number] + names[number + 1:]:
+            for method in ("tasks/get", "tasks/result", "tasks/cancel"):
+                t.has(refused(client, method, other), "no such task", f"{method} of another's is refused")
+        seen, cursor = [], None
+        while True:
+            page = client.request("tasks/list", {"cursor": cursor} if cursor else {})
+            seen += [one["taskId"] for one in page["tasks"]]
+            cursor = page.get("nextCursor")
+            if not cursor:
+                break
+        t.eq(seen, [names[number]], "lists have the own tasks, through all pages")
+    wait_for(lambda: len(clients[2].notifications) >= 2, 10, "the status of its task")
+    t.eq({n["params"]["taskId"] for n in clients[2].notifications if n["method"] == "notifications/tasks/status"}, {names[2]},
+         "the status is told to its client only")
+    slow = clients[0].request("tools/call", {"name": "echo", "arguments": {"ms": 60000}, "task": {}})["task"]["taskId"]
+    t.eq(clients[0].request("tasks/cancel", {"taskId": slow})["status"], "cancelled", "the own one can be cancelled")
 
 
 def test_noise_on_stdout(t):

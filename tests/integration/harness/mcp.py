@@ -234,7 +234,7 @@ def _from_stream(reply, ident):
     if "text/event-stream" not in (reply.headers.get("Content-Type") or ""):
         return reply.json()
     for line in reply.text.splitlines():
-        if line.startswith("data:"):
+        if line.startswith("data:") and line[5:].strip():
             message = json.loads(line[5:])
             if message.get("id") == ident and "method" not in message:
                 return message

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tasks: requests that a server answers by a name under which the result is asked for later. The
+ * server knows one client, so it tells of all tasks whoever asks; whose each is, is known here. In
+ * the legacy era a task is its session's: no other can see or end it, and what the server says
+ * about it goes there. The modern era has no sessions, and who has the name may use it, so there
+ * only the two eras are kept apart.
+ *
+ * What is remembered is bounded: the oldest task is forgotten, and then nobody's. It is not bound to
+ * a process of the server, which may keep its tasks; a new one that gives a name again says whose
+ * it is now. */
+#include <string.h>
+#include "base/jscan.h"
+#include "base/mem.h"
+#include "mcp/session_internal.h"
+
+enum { MAX_TASKS = 1024, MAX_NAME = 1024, MAX_MADE = 64 << 10 };
+
+#define RELATED "io.modelcontextprotocol/related-task"
+
+struct task {
+    struct task *next;               /* an older one */
+    char *name;
+    bool modern;
+    uint32_t owner;                  /* the client's number */
+    uint64_t call;                   /* its id towards the server, for progress, … */
+    struct span progress;            /* … and the client's own token; behind this struct */
+};
+
+/* "" where it has none that can be a name. Caller frees. */
+static char *name_of(struct span object)
+{
+    struct span token = span_member(object, "taskId");
+
+    return token.n > MAX_NAME ? xstrdup("") : span_decode(token, MAX_NAME);
+}
+
+static struct task **find(struct session *s, const char *name)
+{
+    struct task **at = &s->tasks;
+
+    while (*at && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void drop(struct session *s, struct task **at)
+{
+    struct task *t = *at;
+
+    *at = t->next;
+    s->task_count--;
+    free(t->name);
+    free(t);
+}
+
+void tasks_fini(struct session *s)
+{
+    while (s->tasks)
+        drop(s, &s->tasks);
+}
+
+static struct client *client_of(const struct session *s, uint32_t number)
+{
+    struct client *c = s->clients;
+
+    while (c && c->number != number)
+        c = c->next;
+    return c;
+}
+
+/* ---- made ---- */
+
+static void remember(struct session *s, const struct call *k, char *name)
+{
+    struct task *t = xcalloc(1, sizeof(*t) + k->progress.n);
+    struct task **at = find(s, name);
+
+    if (*at)
+        drop(s, at);
+    t->name = name;
+    t->modern = k->client && k->client->modern;
+    t->owner = k->owner;
+    t->call = k->id;
+    t->progress = (struct span){(char *)(t + 1), k->progress.n};
+    if (k->progress.n)
+        memcpy(t + 1, k->progress.p, k->progress.n);
+    t->next = s->tasks;
+    s->tasks = t;
+    if (++s->task_count <= MAX_TASKS)
+        return;
+    for (at = &s->tasks; (*at)->next;)
+        at = &(*at)->next;
+    drop(s, at);
+}
+
+/* The answer may be one that names a task. Before its client gets it. */
+void tasks_made(struct session *s, const struct call *k, const struct envelope *e)
+{
+    if (e->kind != ENVELOPE_RESULT || e->result.n > MAX_MADE ||
+        span_is(k->method, "tasks/get") || span_is(k->method, "tasks/cancel"))
+        return;
+    struct span task = span_member(e->result, "task");
+    if (!task.n && span_equal(span_member(e->result, "resultType"), span_of("\"task\"")))
+        task = e->result;
+    char *name = name_of(task);
+    if (*name)
+        remember(s, k, name);
+    else
+        free(name);
+}
+
+/* ---- asked for ---- */
+
+static bool is_for_one(struct span method)
+{
+    static const char *const methods[] = {"tasks/get", "tasks/result", "tasks/cancel",
+                                          "tasks/update"};
+
+    if (*method.p != 't' && *method.p != '\\')
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (span_is(method, methods[i]))
+            return true;
+    }
+    return false;
+}
+
+bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct session *s = c->session;
+
+    if (!is_for_one(e->method))
+        return false;
+    AUTO_FREE char *name = name_of(e->params);
+    const struct task *t = *find(s, name);
+    if (c->modern ? !t || t->modern : t && t->owner == c->number)
+        return false;
+    /* The same words for what is another's and for what does not exist. */
+    router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx,
+                  "no such task: a task can be used by the session that made it");
+    return true;
+}
+
+static bool is_own(struct session *s, const struct call *k, struct span entry)
+{
+    AUTO_FREE char *name = name_of(entry);
+    const struct task *t = *find(s, name);
+
+    return t && !t->modern && t->owner == k->owner;
+}
+
+static void add_own(struct session *s, const struct call *k, struct span array, struct buf *out)
+{
+    const char *end = array.p + array.n, *at = array.p + 1, *comma = "";
+    struct span entry;
+
+    buf_add_char(out, '[');
+    while (*array.p == '[' && tool_next_entry(&at, end, &entry)) {
+        if (!is_own(s, k, entry))
+            continue;
+        buf_add_str(out, comma);
+        buf_add(out, entry.p, entry.n);
+        comma = ",";
+    }
+    buf_add_char(out, ']');
+}
+
+const struct envelope *tasks_cut(struct session *s, const struct call *k, const struct envelope *e,
+                                 struct envelope *own, struct buf *text)
+{
+    if (e->kind != ENVELOPE_RESULT || !span_is(k->method, "tasks/list"))
+        return e;
+    const char *from = e->body.p, *end = e->result.p + e->result.n;
+    struct member m;
+    for (const char *at = e->result.p + 1; *e->result.p == '{' && span_next_member(&at, end, &m);) {
+        if (!span_is((struct span){m.key.p + 1, m.key.n - 2}, "tasks"))
+            continue;
+        buf_add(text, from, (size_t)(m.value.p - from));
+        add_own(s, k, m.value, text);
+        from = m.value.p + m.value.n;
+    }
+    buf_add(text, from, (size_t)(e->body.p + e->body.n - from));
+    return envelope_scan(buf_str(text), text->len, own, NULL) ? e : own;
+}
+
+/* ---- told ---- */
+
+bool tasks_related(struct session *s, const struct envelope *e, struct client **ret)
+{
+    struct span related = span_member(e->meta, RELATED);
+
+    if (!related.n)
+        return false;
+    AUTO_FREE char *name = name_of(related);
+    const struct task *t = *find(s, name);
+    *ret = t && !t->modern ? client_of(s, t->owner) : NULL;
+    return true;
+}
+
+bool tasks_tell_status(struct session *s, const struct envelope *e)
+{
+    if (!span_is(e->method, "notifications/tasks/status"))
+        return false;
+    AUTO_FREE char *name = name_of(e->params);
+    const struct task *t = *find(s, name);
+    struct client *c = t && !t->modern ? client_of(s, t->owner) : NULL;
+    if (c)
+        relay_tell(c, call_of(c), e, (struct span){0});
+    else if (!t)
+        session_note(s, e->body.p, e->body.n, "about a task that no client has made");
+    return true;
+}
+
+bool tasks_tell_progress(struct session *s, uint64_t call, const struct envelope *e)
+{
+    const struct task *t = s->tasks;
+
+    while (t && t->call != call)
+        t = t->next;
+    struct client *c = t && !t->modern && t->progress.n ? client_of(s, t->owner) : NULL;
+    if (c)
+        relay_tell(c, call_of(c), e, t->progress);
+    return t;
+}
