@@ -22,8 +22,8 @@ struct credentials;
  * when there are none for this registry. f (may come with ""): they could not be read, and why: a
  * broken file, a helper that failed. */
 typedef void (*credentials_fn)(void *ctx, const char *auth, const struct fault *f);
-/* fn comes exactly once, never before this returned. run_id marks the helper's process (io/child.h);
- * a helper has 30 s and 64 KiB. */
+/* fn comes exactly once, never before this returned. run_id marks the helper's process (io/child.h)
+ * and is nobody else's, because the helper's end sweeps it; a helper has 30 s and 64 KiB. */
 struct credentials *credentials_find(struct ev_loop *loop, const char *image, const char *run_id,
                                      credentials_fn fn, void *ctx);
 void credentials_cancel(struct credentials *c);       /* NULL is fine; not from its own fn */

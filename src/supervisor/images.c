@@ -52,6 +52,7 @@ struct images {
     struct ev_loop *loop;
     struct engine *engine;
     char *instance;
+    unsigned helpers;                       /* numbers them: the end of one sweeps its run_id */
     images_changed_fn changed;
     void *ctx;
     struct pull *pulls;
@@ -372,8 +373,9 @@ static void on_credentials(void *ctx, const char *auth, const struct fault *f)
 
 static void pull_send(struct pull *p)
 {
-    AUTO_FREE char *run_id = xasprintf("%s.credentials", p->images->instance);
-    p->credentials = credentials_find(p->images->loop, p->image, run_id, on_credentials, p);
+    struct images *im = p->images;
+    AUTO_FREE char *run_id = xasprintf("%s.credentials-%u", im->instance, ++im->helpers);
+    p->credentials = credentials_find(im->loop, p->image, run_id, on_credentials, p);
 }
 
 static struct pull *pull_begin(struct images *im, const char *image, const char *platform)

@@ -338,6 +338,35 @@ def test_credentials(t):
     t.ok(PASSWORD not in logs and pair not in logs, "no secret in any log")
 
 
+@tap.limit(120)
+def test_two_helpers(t):
+    engine = t.engine()
+    registry, image = registry_of(t, engine)
+    closed = [Registry(t, name, store=registry.store, password=True) for name in ("one", "two")]
+    quick, slow = (image.replace(registry.host, one.host) for one in closed)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", quick, slow, check=False))
+    folder = with_credentials(t, closed[0], quick, {"credHelpers": {
+        closed[0].host: "mcptop-quick", closed[1].host: "mcptop-slow"}})
+    say = f"printf '{{\"Username\":\"{USER}\",\"Secret\":\"{PASSWORD}\"}}'\n"
+    t.write("bin/docker-credential-mcptop-quick", "#!/bin/sh\n" + say, 0o755)
+    patient = t.write("bin/docker-credential-mcptop-slow", (
+        "#!/bin/sh\n: >$0.began\nwhile ! [ -e $0.go ]; do sleep .05; done\n" + say), 0o755)
+    m = t.mcptop(config(a=dict(boxed(quick), enabled=False), b=dict(boxed(slow), enabled=False)),
+                 docker_host=engine, env={"DOCKER_CONFIG": folder,
+                                          "PATH": t.path("bin") + ":" + os.environ["PATH"]})
+    answers = []
+
+    def ask():
+        answers.append(Api(f"unix://{m.socket}", timeout=60).raw("POST", "/servers/b/pull"))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_for(lambda: os.path.exists(patient + ".began"))
+    t.eq(m.api.raw("POST", "/servers/a/pull", timeout=60).status, 200, "a pull whose helper answers at once")
+    t.write("bin/docker-credential-mcptop-slow.go", "")
+    asking.join()
+    t.eq(answers[0].status, 200, "the helper that still ran then was left alone")
+
+
 @tap.limit(150)
 def test_disk_full(t):
     reason = unavailable()
