@@ -20,11 +20,22 @@ static json_t *masked_env(const struct kvvec *env)
     return o;
 }
 
-static json_t *masked_args(const struct strvec *args)
+static json_t *masked_args(const struct config_server *c)
+{
+    AUTO_STRVEC struct strvec shown = {0}, values = {0};
+
+    config_server_secrets(c, &values);
+    secret_mask_args(c->args.v, c->args.n, &shown);
+    for (size_t i = 0; i < shown.n; i++)
+        secret_mask_known_in(&shown.v[i], &values);
+    return json_strings(&shown);
+}
+
+static json_t *masked_argv(const struct plan *p)
 {
     AUTO_STRVEC struct strvec shown = {0};
 
-    secret_mask_args(args->v, args->n, &shown);
+    plan_masked_argv(p, &shown);
     return json_strings(&shown);
 }
 
@@ -64,7 +75,7 @@ json_t *json_plan(const struct plan *p)
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
         "pids", (json_int_t)p->pids_limit,
         "network", json_text(p->network_mode), "working_dir", json_text(p->working_dir),
-        "mounts", plan_mounts(p), "argv", masked_args(&p->argv), "bootstrap", p->bootstrap,
+        "mounts", plan_mounts(p), "argv", masked_argv(p), "bootstrap", p->bootstrap,
         "hardening", p->mode == PLAN_DOCKER ? hardening_name(p->hardening) : "",
         "weak", json_text(p->weak ? p->weak_why : NULL), "unsupported", json_text(p->unsupported),
         "notes", plan_notes(p), "run_args", json_strings(&run_args));
@@ -298,7 +309,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     add_findings(o, s, with_open_calls);
     json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
     json_object_set_new(o, "command", json_text(c->command));
-    json_object_set_new(o, "args", masked_args(&c->args));
+    json_object_set_new(o, "args", masked_args(c));
     json_object_set_new(o, "env", masked_env(&c->env));
     json_object_set_new(o, "quarantined", json_boolean(c->quarantined));
     add_tool_changes(o, s);

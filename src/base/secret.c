@@ -41,18 +41,28 @@ static bool sounds_secret(const char *s, size_t n)
 }
 
 /* Does it begin as tokens of well-known services do, and is it one long word? */
-static bool is_token(const char *s)
+static bool is_token_of(const char *s, size_t n)
 {
     static const char *const begins[] = {
         "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xoxb-", "xoxp-",
         "xapp-", "hf_", "ntn_", "lin_api_", "tvly-", "AIza", "AKIA", "eyJ"};
     enum { SHORTEST = 20 };
-    if (strlen(s) < SHORTEST || s[strspn(s, LETTERS DIGITS "_.-")])
+    if (n < SHORTEST || strspn(s, LETTERS DIGITS "_.-") < n)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(begins); i++)
         if (strncmp(s, begins[i], strlen(begins[i])) == 0)
             return true;
     return false;
+}
+
+static bool is_token(const char *s)
+{
+    return is_token_of(s, strlen(s));
+}
+
+bool secret_is_named(const char *name, size_t n, const char *value)
+{
+    return sounds_secret(name, n) || is_token(value);
 }
 
 /* "…?a=b&api_key=x" → "…?a=b&api_key=***". */
@@ -91,6 +101,64 @@ static void mask_url(const char *arg, struct buf *out)
     mask_query(arg, out);
 }
 
+/* The value that a shell reads at s: a quoted piece, or up to what ends a word. References ($X) say
+ * nothing: 0. */
+static size_t shell_word(const char *s)
+{
+    if (*s == '$' || ((*s == '"' || *s == '\'') && s[1] == '$'))
+        return 0;
+    if (*s == '"' || *s == '\'') {
+        const char *end = strchr(s + 1, *s);
+        return end ? (size_t)(end + 1 - s) : strlen(s);
+    }
+    return strcspn(s, " \t\n;&|()<>\"'");
+}
+
+/* A word of a script that ends at s+n and says that its value is a secret: where that value begins;
+ * 0 = it does not. */
+static size_t secret_follows(const char *s, size_t n)
+{
+    bool variable = n && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_" DIGITS) == n;
+    bool flag = *s == '-' && n > 2;
+    if (!(variable || flag) || !sounds_secret(s, n))
+        return 0;
+    if (s[n] == '=')
+        return n + 1;
+    size_t gap = strspn(s + n, " ");
+    return flag && gap && s[n + gap] != '-' ? n + gap : 0;
+}
+
+/* What stands in the text of a script. */
+static void mask_script(const char *s, struct buf *out)
+{
+    while (*s) {
+        size_t n = strspn(s, LETTERS DIGITS "_.-"), at = secret_follows(s, n);
+        size_t hidden = at ? shell_word(s + at) : 0;
+        if (hidden) {
+            buf_add(out, s, at);
+            buf_add_str(out, SECRET_MASK);
+            s += at + hidden;
+        } else if (is_token_of(s, n)) {
+            buf_add_str(out, SECRET_MASK);
+            s += n;
+        } else {
+            buf_add(out, s, n ? n : 1);
+            s += n ? n : 1;
+        }
+    }
+}
+
+static void mask_text(const char *s, struct buf *out)
+{
+    AUTO_BUF struct buf script = BUF_INIT;
+    if (!strpbrk(s, " \n")) {
+        mask_url(s, out);
+        return;
+    }
+    mask_script(s, &script);
+    mask_url(buf_str(&script), out);
+}
+
 void secret_mask_value(const char *value, struct buf *out)
 {
     size_t n = strspn(value, LETTERS DIGITS "_.-");
@@ -102,7 +170,7 @@ void secret_mask_value(const char *value, struct buf *out)
         buf_add(out, value, named ? n + 1 : 0);
         buf_add_str(out, SECRET_MASK);
     } else {
-        mask_url(value, out);
+        mask_text(value, out);
     }
 }
 

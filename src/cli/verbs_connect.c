@@ -15,7 +15,7 @@
 #include "cli/doc.h"
 #include "cli/grid.h"
 #include "cli/show.h"
-#include "base/diff.h"
+#include "config/conceal.h"
 #include "config/file.h"
 #include "config/foreign.h"
 
@@ -307,7 +307,7 @@ static int read_file(struct job *j, struct buf *text, struct fault *f)
 static void show_change(const struct job *j, const struct buf *old, const struct buf *new)
 {
     AUTO_BUF struct buf diff = BUF_INIT;
-    diff_text(buf_str(old), old->len, buf_str(new), new->len, DIFF_CONTEXT, &diff);
+    conceal_diff(old, new, DIFF_CONTEXT, &diff);
     show_text(stdout, j->path);
     putchar('\n');
     act_print_diff(buf_str(&diff));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "config/file.h"
 
 static const char *const iso_key_names[ISO_KEYS] = {
@@ -40,6 +41,12 @@ static const char *const iso_key_names[ISO_KEYS] = {
 const char *iso_key_name(enum iso_key key)
 {
     return iso_key_names[key];
+}
+
+void config_server_secrets(const struct config_server *c, struct strvec *values)
+{
+    secret_know_env(&c->env, values);
+    secret_know_env(&c->isolation.env, values);
 }
 
 const char *hardening_name(enum hardening h)

@@ -100,6 +100,10 @@ struct config_server {
     enum tool_change_policy on_tool_change;      /* UNSET means WARN */
 };
 
+/* Adds the values of its env (and isolation.env) that are secrets: none is to be shown, wherever it
+ * turns up. */
+void config_server_secrets(const struct config_server *c, struct strvec *values);
+
 /* Whose engine plans are made for; NONE: docker's context is one that mcptop cannot use. */
 enum engine_kind { ENGINE_KIND_DOCKER, ENGINE_KIND_PODMAN, ENGINE_KIND_NONE };
 

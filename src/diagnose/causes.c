@@ -322,8 +322,9 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     if (kind == FIND_DISK_FULL)
         finding_step(f, "free space: docker system df, docker image prune");
     else if (kind == FIND_SNAP_APPARMOR)
-        finding_step(f, "AppArmor on the engine's machine refuses it: `aa-status` and `dmesg` there "
-                        "tell which profile; Docker's own packages instead of a snap often help");
+        finding_step(f, "AppArmor on the engine's machine refuses it: `aa-status` and `dmesg` "
+                        "there tell which profile; Docker's own packages instead of a snap often "
+                        "help");
     else
         finding_step(f, "its words name what it did not like; `mcptop command %s` runs the same "
                         "by hand", s->name);
@@ -453,7 +454,8 @@ bool cause_of_slowness(const struct symptoms *s, struct findings *fs)
         finding_evidence(f, "stderr", 0, "it has said nothing on stderr yet");
     if (rt->cache_volume)
         finding_step(f, "does %s reach its package index? a registry that does not answer looks "
-                        "like this", s->plan->mode == PLAN_DOCKER ? "the container" : "this machine");
+                        "like this",
+                     s->plan->mode == PLAN_DOCKER ? "the container" : "this machine");
     finding_step(f, "`mcptop logs -f %s` shows what it does; init_timeout is how long it may take",
                  s->name);
     return true;

@@ -3,6 +3,8 @@
  * what is only a consequence of it stays unsaid. */
 #include "diagnose/diagnose_internal.h"
 
+#include "base/secret.h"
+
 static void of_the_end(const struct symptoms *s, struct findings *fs)
 {
     if (!s->end || cause_of_start(s, fs) || cause_of_oom(s, fs) || cause_of_kill(s, fs))
@@ -17,6 +19,24 @@ static void of_its_words(const struct symptoms *s, struct findings *fs)
 {
     if (s->plan->mode == PLAN_DOCKER && !s->end)
         words_say(s, fs);
+}
+
+/* A server may say its own secrets, and an engine repeat them. */
+static void hide_secrets(const struct symptoms *s, struct findings *fs)
+{
+    AUTO_STRVEC struct strvec values = { 0 };
+    config_server_secrets(s->config, &values);
+    secret_know_env(&s->plan->container_env, &values);
+    for (size_t i = 0; i < fs->n; i++) {
+        struct finding *f = &fs->v[i];
+        secret_mask_known_in(&f->sentence, &values);
+        for (size_t k = 0; k < f->evidence_count; k++)
+            secret_mask_known_in(&f->evidence[k].text, &values);
+        for (size_t k = 0; k < f->fix_count; k++)
+            secret_mask_known_in(&f->fixes[k].title, &values);
+        for (size_t k = 0; k < f->steps.n; k++)
+            secret_mask_known_in(&f->steps.v[k], &values);
+    }
 }
 
 void diagnose(const struct symptoms *s, struct findings *fs)
@@ -40,5 +60,6 @@ void diagnose(const struct symptoms *s, struct findings *fs)
     }
     standing_of_plan(s, fs);
     standing_of_tools(s, fs);
+    hide_secrets(s, fs);
     findings_sort(fs);
 }

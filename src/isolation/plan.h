@@ -145,6 +145,9 @@ struct plan_identity { const char *instance; const char *container_name; };
 json_t *plan_create_json(const struct plan *p, const struct plan_identity *id);
 /* Body of POST /containers/ID/update: memory, memory-swap, cpus, pids. */
 json_t *plan_update_json(const struct plan *p);
+/* argv, with what looks like a secret and what its environment holds of these as "***". out is
+ * filled anew. */
+void plan_masked_argv(const struct plan *p, struct strvec *out);
 /* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]. Secrets: values of env are "***" where
  * masked. */
 void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,

@@ -39,6 +39,18 @@ void plan_container_argv(const struct plan *p, struct strvec *out)
         strvec_add(out, p->argv.v[i]);
 }
 
+/* A script in the words may hold what the environment holds, too. */
+static void add_masked(const struct plan *p, char *const *args, size_t n, struct strvec *out)
+{
+    AUTO_STRVEC struct strvec values = {0};
+    size_t first = out->n;
+    secret_know_env(&p->container_env, &values);
+    secret_know_env(&p->env, &values);
+    secret_mask_args(args, n, out);
+    for (size_t i = first; i < out->n; i++)
+        secret_mask_known_in(&out->v[i], &values);
+}
+
 static void add_argv(const struct plan *p, bool masked, struct strvec *out)
 {
     AUTO_STRVEC struct strvec argv = {0};
@@ -47,7 +59,7 @@ static void add_argv(const struct plan *p, bool masked, struct strvec *out)
     for (size_t i = 0; i < argv.n && (!masked || i < own_words); i++)
         strvec_add(out, argv.v[i]);
     if (masked && p->argv.n)
-        secret_mask_args(argv.v + own_words, argv.n - own_words, out);
+        add_masked(p, argv.v + own_words, argv.n - own_words, out);
 }
 
 /* ---- docker run ---- */
@@ -189,6 +201,12 @@ static void add_identity(const struct plan *p, const struct plan_identity *id, s
     strvec_addf(out, "com.mcpproxy.server=%s", p->server);
     strvec_add(out, "--label");
     strvec_addf(out, "com.mcpproxy.plan=%016llx", (unsigned long long)p->hash);
+}
+
+void plan_masked_argv(const struct plan *p, struct strvec *out)
+{
+    strvec_fini(out);
+    add_masked(p, p->argv.v, p->argv.n, out);
 }
 
 void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,

@@ -7,11 +7,9 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/diff.h"
 #include "config/edit.h"
 #include "config/file.h"
-
-enum { DIFF_CONTEXT = 2 };
+#include "supervisor/fleet_edit.h"
 
 static int check_specs(json_t *servers, struct fault *f)
 {
@@ -53,7 +51,7 @@ int fleet_add(struct fleet *fl, json_t *servers, bool dry_run, struct buf *diff,
                      : edit_file_add(fl->config_path, servers, &from, &to, f);
     if (rc < 0)
         return -1;
-    diff_text(buf_str(&from), from.len, buf_str(&to), to.len, DIFF_CONTEXT, diff);
+    fleet_edit_diff(&from, &to, diff);
     if (dry_run)
         return 0;
     json_object_foreach(servers, name, spec) {

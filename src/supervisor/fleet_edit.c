@@ -8,7 +8,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/text.h"
-#include "base/diff.h"
+#include "config/conceal.h"
 #include "config/edit.h"
 #include "config/units.h"
 
@@ -247,5 +247,5 @@ int fleet_edit_write(struct fleet *fl, const char *server, const struct change_l
 void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *ret)
 {
     enum { CONTEXT = 2 };
-    diff_text(buf_str(from), from->len, buf_str(to), to->len, CONTEXT, ret);
+    conceal_diff(from, to, CONTEXT, ret);
 }

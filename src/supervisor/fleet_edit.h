@@ -40,6 +40,7 @@ int fleet_edit_check_limits(const struct server *s, const struct plan *p, struct
 bool fleet_edit_is_running(const struct server *s);
 int fleet_edit_write(struct fleet *fl, const char *server, const struct change_list *l,
                      struct buf *from, struct buf *to, struct fault *f);
+/* Appended; secrets are hidden in it (config/conceal.h). */
 void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *ret);
 
 struct undo {

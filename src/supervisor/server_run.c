@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "supervisor/fleet_private.h"
 #include "supervisor/tool_store.h"
@@ -213,6 +214,17 @@ void server_run_describe(const struct server *s, const struct run_end *end, char
     }
 }
 
+static void hide_secrets(const struct server *s, struct buf *text)
+{
+    AUTO_STRVEC struct strvec values = { 0 };
+    AUTO_FREE char *shown = xstrdup(buf_str(text));
+    if (s->config)
+        config_server_secrets(s->config, &values);
+    secret_mask_known_in(&shown, &values);
+    buf_clear(text);
+    buf_add_str(text, shown);
+}
+
 /* What it said last on stderr in this run; "" when nothing. */
 static void last_words(const struct server *s, struct buf *out)
 {
@@ -235,9 +247,11 @@ void server_run_reason(const struct server *s, char *out, size_t n)
     const struct run_end *end = &s->last_end;
     AUTO_BUF struct buf words = BUF_INIT;
     server_run_describe(s, end, out, n);
-    if (end->why.code || end->oom || end->signal || end->engine_signal || end->code < 1 || end->code > 128)
+    if (end->why.code || end->oom || end->signal || end->engine_signal || end->code < 1 ||
+        end->code > 128)
         return;
     last_words(s, &words);
+    hide_secrets(s, &words);
     const char *text = buf_str(&words) + strspn(buf_str(&words), " ");
     size_t fits = text_fit(text, strlen(text), LAST_WORDS_COLUMNS, NULL), at = strlen(out);
     if (fits)

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "supervisor/fleet_private.h"
 #include "supervisor/server_private.h"
@@ -295,13 +296,28 @@ static void trial_free(struct trial *t)
     free(t);
 }
 
+static void hide_secrets(struct trial *t)
+{
+    AUTO_STRVEC struct strvec values = { 0 };
+    secret_know_env(&t->plan->env, &values);
+    secret_know_env(&t->plan->container_env, &values);
+    for (size_t i = 0; i < TRIAL_STEPS; i++)
+        secret_mask_known_in(&t->result.steps[i].text, &values);
+    for (size_t i = 0; i < t->result.said.n; i++)
+        secret_mask_known_in(&t->result.said.v[i], &values);
+    for (size_t i = 0; i < t->result.strays.n; i++)
+        secret_mask_known_in(&t->result.strays.v[i], &values);
+}
+
 static void on_end(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct trial *t = w->data;
     (void)revents;
     ev_timer_stop(loop, w);
-    if (t->done)
+    if (t->done) {
+        hide_secrets(t);
         t->done(t->ctx, &t->result);
+    }
     trial_free(t);
 }
 
@@ -401,6 +417,7 @@ void trial_end_all(struct fleet *fl)
         struct trial *t = fl->trials;
         end_step(t, false, "mcptop is stopping");
         t->result.ok = false;
+        hide_secrets(t);
         if (t->done)
             t->done(t->ctx, &t->result);
         trial_free(t);

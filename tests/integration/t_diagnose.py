@@ -285,6 +285,36 @@ def test_duplicates(t):
 
 
 @tap.limit(60)
+def test_no_secret_is_shown(t):
+    """A secret of env stays one in a script's text, in what the server says of it, and in the lines
+    around a change."""
+    secret, plain = "hunter2-of-mine", "a-neighbour-value"
+    dies = {"command": "sh", "args": ["-c", f"echo bad key {secret} in file >&2; # {secret}\nexit 3"],
+            "env": {"ACME_API_KEY": secret, "PLAIN": plain}}
+    slow = dict(fixture("slow_start", 3, init_timeout="1s"))
+    slow["env"] = dict(slow["env"], ACME_API_KEY=secret, PLAIN=plain)
+    m = t.mcptop({"mcpServers": {"dies": dies, "slow": slow}})
+    one = found(t, m, "dies", "MCPX_STDIO_EXIT_BEFORE_INITIALIZE")
+    t.has(one["user_message"], r"bad key \*\*\* in file", "what it said is told without it")
+    found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+    dry = m.api.post("/servers/slow/fix", {"dry_run": True})
+    t.has(dry["diff"], r'\+ .*"init_timeout": "120s"', "the change is shown")
+    shown = {
+        "its object": json.dumps(m.api.get("/servers/dies")), "the list": json.dumps(m.api.get("/servers")),
+        "a dry run": json.dumps(dry), "findings": json.dumps(m.api.get("/diagnostics")),
+        "events": json.dumps(m.api.get("/events?limit=200")),
+        "main.log": m.log(), **{f"{verb} {name}": "".join([done.stdout, done.stderr])
+                                for name in ("dies", "slow") for verb in ("doctor", "why", "test", "command")
+                                for done in [m.cli(verb, name, timeout=60)]}}
+    for place, text in shown.items():
+        t.ok(secret not in text, f"{place} keeps the secret", text)
+        t.ok("a dry run" != place or plain not in text, f"{place}: nor a neighbour's value", text)
+    t.has(shown["why dies"] + shown["its object"], r"echo bad key \*\*\* in file", "the rest of the script shows")
+    t.has(m.read_config(), secret, "in the file it stays")
+    t.has(m.log("dies"), f"bad key {secret}", "as in the server's own log, which is as it wrote it")
+
+
+@tap.limit(60)
 def test_fix_api(t):
     m = t.mcptop({"mcpServers": {"well": echo(),
                                  "slow": fixture("slow_start", 3, init_timeout="1s"),

@@ -2,6 +2,7 @@
 /* secret.h: what is hidden of a command's arguments, and what is not. */
 #include "base/secret.h"
 
+#include <stdlib.h>
 #include "base/mem.h"
 #include "tap.h"
 
@@ -25,6 +26,15 @@ static void values(void)
         {"sk-ant-api03-0123456789abcdef", "***"},
         {"x=ghp_0123456789abcdefghij", "x=***"},
         {"sk-short", "sk-short"},
+        {"export API_KEY=hunter; exec x", "export API_KEY=***; exec x"},
+        {"cd /x && A_TOKEN='hun ter' B=1 run", "cd /x && A_TOKEN=*** B=1 run"},
+        {"x; A_TOKEN=$1 run \"$A_TOKEN\"", "x; A_TOKEN=$1 run \"$A_TOKEN\""},
+        {"run --api-key hunter --port 1", "run --api-key *** --port 1"},
+        {"run --api-key=hunter -v", "run --api-key=*** -v"},
+        {"run --token --port 1", "run --token --port 1"},
+        {"echo ghp_0123456789abcdefghij | x", "echo *** | x"},
+        {"curl https://u:hunter@h/ -o x", "curl https://u:***@h/ -o x"},
+        {"const token = read(); run(token)", "const token = read(); run(token)"},
         {"sk-/is/a/path/of/some/length", "sk-/is/a/path/of/some/length"},
         {"@modelcontextprotocol/server-github", "@modelcontextprotocol/server-github"},
         {"", ""},
@@ -72,9 +82,34 @@ static void args(void)
     is_int((int)none.n, 0, "no arguments");
 }
 
+static void known(void)
+{
+    struct kvvec env = { 0 };
+    struct strvec values = { 0 };
+    AUTO_BUF struct buf b = BUF_INIT;
+    static const char text[] = "a hunter2 b hunter2-more c true xghp_0123456789abcdefghij /x";
+    kvvec_set(&env, "API_KEY", "hunter2");
+    kvvec_set(&env, "API_TOKEN", "hunter2-more");
+    kvvec_set(&env, "AUTH_ON", "true");
+    kvvec_set(&env, "OTHER", "ghp_0123456789abcdefghij");
+    kvvec_set(&env, "PLACE", "/x");
+    kvvec_set(&env, "EMPTY_KEY", "");
+    secret_know_env(&env, &values);
+    is_int(values.n, 3, "what is known of an environment");
+    secret_mask_known(text, sizeof text - 1, &values, &b);
+    is_str(buf_str(&b), "a *** b *** c true x*** /x", "each occurrence, the longest first");
+    char *owned = xstrdup("hunter2");
+    secret_mask_known_in(&owned, &values);
+    is_str(owned, "***", "in place");
+    free(owned);
+    kvvec_fini(&env);
+    strvec_fini(&values);
+}
+
 int main(void)
 {
     values();
     args();
+    known();
     return done_testing();
 }

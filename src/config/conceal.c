@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Finds the spans of a text that must not be shown, and copies it without them. Works on bytes, as
+ * the file has them: what is escaped in one place is escaped alike in another. */
+#include "config/conceal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/diff.h"
+#include "base/jscan.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+struct span { size_t start, end; char *shown; };     /* shown: owned, with its quotes */
+
+struct hidden {
+    struct jscan_doc doc;
+    struct span *v;
+    size_t n, cap;
+    struct strvec values;         /* as the file writes them, without quotes */
+    bool is_new;                  /* the later text: what differs in it is marked */
+};
+
+static void hide(struct hidden *h, const struct jscan_node *node, char *shown)
+{
+    if (h->n == h->cap) {
+        h->cap = h->cap ? 2 * h->cap : 16;
+        h->v = xrealloc(h->v, h->cap * sizeof *h->v);
+    }
+    h->v[h->n++] = (struct span){ node->start, node->end, shown };
+}
+
+static void hidden_fini(struct hidden *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        free(h->v[i].shown);
+    free(h->v);
+    strvec_fini(&h->values);
+    jscan_fini(&h->doc);
+}
+
+static bool key_is_any(const struct jscan_doc *d, int32_t node, const char *const *keys)
+{
+    for (; *keys; keys++)
+        if (jscan_key_is(d, node, *keys))
+            return true;
+    return false;
+}
+
+static bool is_variables(const struct jscan_doc *d, int32_t node)
+{
+    static const char *const keys[] = { "env", "headers", "http_headers", NULL };
+    return d->nodes[node].type == JSCAN_OBJECT && key_is_any(d, node, keys);
+}
+
+/* Does the other text have a variable of this name and value? */
+static bool has_pair(const struct jscan_doc *other, const char *key, const char *value)
+{
+    for (int32_t i = 0; i < (int32_t)other->count; i++) {
+        if (!is_variables(other, i))
+            continue;
+        AUTO_FREE char *there = jscan_str(other, jscan_member(other, i, key));
+        if (there && strcmp(there, value) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A value of env or headers. */
+static void hide_variable(struct hidden *h, int32_t node, const struct jscan_doc *other)
+{
+    AUTO_FREE char *key = jscan_key(&h->doc, node), *value = jscan_str(&h->doc, node);
+    const struct jscan_node *n = &h->doc.nodes[node];
+    if (!key || !value || !*value || strncmp(value, "${env:", 6) == 0)
+        return;
+    bool secret = secret_is_named(key, strlen(key), value), same = has_pair(other, key, value);
+    if (!secret && !same)
+        return;
+    hide(h, n, xstrdup(h->is_new && !same ? "\"" SECRET_MASK " (new)\"" : "\"" SECRET_MASK "\""));
+    if (secret && secret_is_telling(value))
+        strvec_give(&h->values, xstrndup(h->doc.text + n->start + 1, n->end - n->start - 2));
+}
+
+/* Words of a command; those that are shown as they are stay as they are written. */
+static void hide_words(struct hidden *h, int32_t array)
+{
+    const struct jscan_doc *d = &h->doc;
+    AUTO_STRVEC struct strvec words = { 0 }, shown = { 0 };
+    for (int32_t i = d->nodes[array].first_child; i >= 0; i = d->nodes[i].next) {
+        AUTO_FREE char *word = jscan_str(d, i);
+        if (!word)
+            return;
+        strvec_add(&words, word);
+    }
+    secret_mask_args(words.v, words.n, &shown);
+    size_t at = 0;
+    for (int32_t i = d->nodes[array].first_child; i >= 0; i = d->nodes[i].next, at++) {
+        struct buf json = BUF_INIT;
+        if (strcmp(words.v[at], shown.v[at]) == 0)
+            continue;
+        buf_add_json(&json, shown.v[at], strlen(shown.v[at]));
+        hide(h, &d->nodes[i], buf_take(&json));
+    }
+}
+
+static void hide_value(struct hidden *h, int32_t node)
+{
+    AUTO_FREE char *value = jscan_str(&h->doc, node);
+    AUTO_BUF struct buf shown = BUF_INIT;
+    struct buf json = BUF_INIT;
+    if (!value)
+        return;
+    secret_mask_value(value, &shown);
+    if (strcmp(value, buf_str(&shown)) == 0)
+        return;
+    buf_add_json(&json, buf_str(&shown), shown.len);
+    hide(h, &h->doc.nodes[node], buf_take(&json));
+}
+
+static void find_hidden(struct hidden *h, const struct jscan_doc *other)
+{
+    static const char *const words[] = { "args", "extra_args", NULL };
+    static const char *const secrets[] = { "api_key", "apiKey", NULL };
+    static const char *const urls[] = { "url", "command", NULL };
+    const struct jscan_doc *d = &h->doc;
+    for (int32_t i = 0; i < (int32_t)d->count; i++) {
+        const struct jscan_node *n = &d->nodes[i];
+        if (n->parent >= 0 && n->type == JSCAN_STRING && is_variables(d, n->parent))
+            hide_variable(h, i, other);
+        else if (n->type == JSCAN_ARRAY && key_is_any(d, i, words))
+            hide_words(h, i);
+        else if (n->type == JSCAN_STRING && n->end - n->start > 2 && key_is_any(d, i, secrets))
+            hide(h, n, xstrdup("\"" SECRET_MASK "\""));
+        else if (n->type == JSCAN_STRING && key_is_any(d, i, urls))
+            hide_value(h, i);
+    }
+}
+
+/* Nodes come in the order of the text, and so do the spans. */
+static void copy_shown(const struct hidden *h, const struct buf *text, struct buf *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        buf_add(out, buf_str(text) + at, h->v[i].start - at);
+        buf_add_str(out, h->v[i].shown);
+        at = h->v[i].end;
+    }
+    buf_add(out, buf_str(text) + at, text->len - at);
+}
+
+/* ---- what is no JSON: TOML, or a file with an error ---- */
+
+#define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+
+/* NAME = "value" and "NAME": "value" at s: where the value is, without its quotes; 0 = it is
+ * something else. */
+static size_t assigned(const char *s, size_t name, size_t *ret_len)
+{
+    size_t at = name + (s[name] == '"');
+    at += strspn(s + at, " \t");
+    if (!name || (s[at] != '=' && s[at] != ':'))
+        return 0;
+    at += 1 + strspn(s + at + 1, " \t");
+    if (s[at] != '"' && s[at] != '\'')
+        return 0;
+    *ret_len = strcspn(s + at + 1, s[at] == '"' ? "\"\n" : "'\n");
+    return at + 1;
+}
+
+static void copy_loosely(const struct buf *text, struct strvec *values, struct buf *out)
+{
+    for (const char *s = buf_str(text); *s;) {
+        size_t name = strspn(s, WORD), len = 0, at = assigned(s, name, &len);
+        AUTO_FREE char *value = at ? xstrndup(s + at, len) : NULL;
+        if (at && len && secret_is_named(s, name, value)) {
+            buf_add(out, s, at);
+            buf_add_str(out, SECRET_MASK);
+            if (secret_is_telling(value))
+                strvec_add(values, value);
+            s += at + len;
+        } else {
+            size_t n = name ? name : 1;
+            buf_add(out, s, n);
+            s += n;
+        }
+    }
+}
+
+/* ---- both ---- */
+
+static void read_doc(struct hidden *h, const struct buf *text)
+{
+    jscan_parse(&h->doc, buf_str(text), text->len, JSCAN_LENIENT, NULL, NULL);
+}
+
+static void conceal(struct hidden *h, const struct buf *text, struct buf *out)
+{
+    if (h->doc.count)
+        copy_shown(h, text, out);
+    else
+        copy_loosely(text, &h->values, out);
+}
+
+static void mask_values(const struct hidden *h, struct buf *text)
+{
+    AUTO_BUF struct buf shown = BUF_INIT;
+    if (!h->values.n)
+        return;
+    secret_mask_known(buf_str(text), text->len, &h->values, &shown);
+    buf_clear(text);
+    buf_add(text, buf_str(&shown), shown.len);
+}
+
+void conceal_diff(const struct buf *from, const struct buf *to, int context, struct buf *out)
+{
+    struct hidden a = { 0 }, b = { .is_new = true };
+    AUTO_BUF struct buf old = BUF_INIT, new = BUF_INIT;
+    read_doc(&a, from);
+    read_doc(&b, to);
+    find_hidden(&a, &b.doc);
+    find_hidden(&b, &a.doc);
+    conceal(&a, from, &old);
+    conceal(&b, to, &new);
+    for (size_t i = 0; i < 2; i++) {
+        mask_values(i ? &b : &a, &old);
+        mask_values(i ? &b : &a, &new);
+    }
+    diff_text(buf_str(&old), old.len, buf_str(&new), new.len, context, out);
+    hidden_fini(&a);
+    hidden_fini(&b);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Diffs of configurations: what changes shows, what is a secret does not. */
+#include <string.h>
+#include "base/mem.h"
+#include "config/conceal.h"
+#include "tap.h"
+
+struct scenario {
+    const char *name, *from, *to, *want;
+};
+
+static const struct scenario scenarios[] = {
+    { .name = "a neighbour",
+      .from = "{\"mcpServers\": {\"a\": {\n"
+              "\"env\": {\"X_KEY\": \"hunter2\", \"PLAIN\": \"p1\"},\n\"m\": 1}}}\n",
+      .to = "{\"mcpServers\": {\"a\": {\n\"env\": {\"X_KEY\": \"hunter2\", \"PLAIN\": \"p1\"},\n"
+              "\"m\": 2}}}\n",
+      .want = "@@ -1,3 +1,3 @@\n {\"mcpServers\": {\"a\": {\n"
+              " \"env\": {\"X_KEY\": \"***\", \"PLAIN\": \"***\"},\n-\"m\": 1}}}\n+\"m\": 2}}}\n" },
+    { .name = "a plain value that changes shows",
+      .from = "{\"env\": {\"PLAIN\": \"p1\"}}\n", .to = "{\"env\": {\"PLAIN\": \"p2\"}}\n",
+      .want = "@@ -1 +1 @@\n-{\"env\": {\"PLAIN\": \"p1\"}}\n+{\"env\": {\"PLAIN\": \"p2\"}}\n" },
+    { .name = "a secret that changes shows as changed",
+      .from = "{\"env\": {\"X_KEY\": \"hunter2\"}}\n",
+      .to = "{\"env\": {\"X_KEY\": \"hunter3\"}}\n",
+      .want = "@@ -1 +1 @@\n-{\"env\": {\"X_KEY\": \"***\"}}\n"
+              "+{\"env\": {\"X_KEY\": \"*** (new)\"}}\n" },
+    { .name = "a reference is no secret",
+      .from = "{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 1}\n",
+      .to = "{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 2}\n",
+      .want = "@@ -1 +1 @@\n-{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 1}\n"
+              "+{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 2}\n" },
+    { .name = "words, a script with a known value, the key of the API",
+      .from = "{\"env\": {\"X_KEY\": \"hunter2\"},\n"
+              "\"args\": [\"--token\", \"abc\", \"echo hunter2\"],\n"
+              "\"api_key\": \"qwe\", \"m\": 1}\n",
+      .to = "{\"env\": {\"X_KEY\": \"hunter2\"},\n"
+              "\"args\": [\"--token\", \"abc\", \"echo hunter2\"],\n"
+            "\"api_key\": \"qwe\", \"m\": 2}\n",
+      .want = "@@ -1,3 +1,3 @@\n {\"env\": {\"X_KEY\": \"***\"},\n"
+              " \"args\": [\"--token\", \"***\", \"echo ***\"],\n-\"api_key\": \"***\", \"m\": 1}\n"
+              "+\"api_key\": \"***\", \"m\": 2}\n" },
+    { .name = "of a file that is new", .from = "",
+      .to = "{\"headers\": {\"Authorization\": \"Bearer hunter2\"}}\n",
+      .want = "@@ -0,0 +1 @@\n+{\"headers\": {\"Authorization\": \"*** (new)\"}}\n" },
+    { .name = "TOML",
+      .from = "[a.env]\nX_KEY = \"hunter2\"\nPLAIN = \"p\"\nargs = [\"hunter2\"]\nm = 1\n",
+      .to = "[a.env]\nX_KEY = \"hunter2\"\nPLAIN = \"p\"\nargs = [\"hunter2\"]\nm = 2\n",
+      .want = "@@ -1,5 +1,5 @@\n [a.env]\n X_KEY = \"***\"\n PLAIN = \"p\"\n args = [\"***\"]\n"
+              "-m = 1\n+m = 2\n" },
+    { .name = "comments and what follows the last secret stay",
+      .from = "// mine\n{\"env\": {\"X_KEY\": \"hunter2\",}} // end\n",
+      .to = "// mine\n{\"env\": {\"X_KEY\": \"hunter2\",}}\n",
+      .want = "@@ -1,2 +1,2 @@\n // mine\n-{\"env\": {\"X_KEY\": \"***\",}} // end\n"
+              "+{\"env\": {\"X_KEY\": \"***\",}}\n" },
+};
+
+int main(void)
+{
+    enum { CONTEXT = 9 };
+    tap_deadline(30);
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+        const struct scenario *c = &scenarios[i];
+        AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT, out = BUF_INIT;
+        buf_add_str(&from, c->from);
+        buf_add_str(&to, c->to);
+        conceal_diff(&from, &to, CONTEXT, &out);
+        is_str(buf_str(&out), c->want, "%s", c->name);
+    }
+    return done_testing();
+}
