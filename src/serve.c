@@ -161,6 +161,9 @@ static int open_log(struct serve *sv, struct fault *f)
     log_info("supervisor", "mcptop %s, pid %ld, configuration %s, data directory %s, instance %s",
              PACKAGE_VERSION, (long)getpid(),
              sv->config, sv->paths.data_dir, sv->instance.id);
+    if (sv->instance.is_copy)
+        log_warn("supervisor", "the data directory is a copy of another one: from now on it has an "
+                 "instance id of its own, and containers of the other are none of its");
     return 0;
 }
 

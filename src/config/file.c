@@ -144,6 +144,19 @@ int file_create(const char *path, mode_t mode, const struct buf *text, struct fa
     return 0;
 }
 
+int file_put(const char *path, const struct buf *text, struct fault *f)
+{
+    AUTO_FREE char *temporary = xasprintf("%s.XXXXXX", path);
+    AUTO_CLOSE int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0)
+        return fault_set(f, errno, "cannot create %s", temporary);
+    if (write_all(fd, text->data, text->len) == 0 && rename(temporary, path) == 0)
+        return 0;
+    fault_set(f, errno, "cannot write %s", path);
+    unlink(temporary);
+    return -1;
+}
+
 /* One try. *ret_raced: somebody was faster, and nothing was done. */
 static int edit_once(const char *file, mode_t create, file_edit_fn fn, void *ctx, struct buf *old,
                      struct buf *new, bool *ret_raced, struct fault *f)

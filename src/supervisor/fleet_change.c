@@ -230,7 +230,9 @@ static enum change_applied refused(struct fleet *fl, struct server *s, enum chan
                                    struct fault *why)
 {
     AUTO_FREE char *words = xstrdup(why->text);
-    if (why->code == FAULT_ENGINE_DOWN) {
+    if (server_is_leaving(s)) {
+        fault_wrap(why, "it is being stopped, and its next start is by the new limits");
+    } else if (why->code == FAULT_ENGINE_DOWN) {
         fault_wrap(why, "the configuration is changed and counts once the engine is back");
     } else if (wanted == REFUSED_RESTARTS) {
         server_restart(s, "limits changed", DRAINED);

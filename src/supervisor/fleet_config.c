@@ -3,6 +3,7 @@
  * or touched, and when asked. A broken file changes nothing but the problems that are shown. */
 #include "supervisor/fleet_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,6 +24,30 @@ static void add_plan_problems(struct fleet *fl, const struct config *c)
 {
     for (size_t i = 0; i < c->server_count; i++)
         plan_free(plan_make(c, &c->servers[i], RUNNER_UNKNOWN, &fl->problems));
+}
+
+struct log_name { char *file; const struct config_server *of; };
+
+static int compare_log_names(const void *a, const void *b)
+{
+    return strcmp(((const struct log_name *)a)->file, ((const struct log_name *)b)->file);
+}
+
+/* "a b" and "a/b" have one file name. */
+static void add_shared_logs(struct fleet *fl, const struct config *c)
+{
+    struct log_name *v = xcalloc(c->server_count + 1, sizeof *v);
+    for (size_t i = 0; i < c->server_count; i++)
+        v[i] = (struct log_name){ logstore_file_name(c->servers[i].name), &c->servers[i] };
+    qsort(v, c->server_count, sizeof *v, compare_log_names);
+    for (size_t i = 1; i < c->server_count; i++)
+        if (compare_log_names(&v[i - 1], &v[i]) == 0)
+            problems_add(&fl->problems, PROBLEM_WARNING, v[i].of->line, v[i].of->key,
+                         "writes the same log file as server \"%s\", %s: give one of them another "
+                         "name", v[i - 1].of->name, v[i].file);
+    for (size_t i = 0; i < c->server_count; i++)
+        free(v[i].file);
+    free(v);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -123,6 +148,7 @@ void fleet_reload(struct fleet *fl)
     if (c) {
         c->engine = fleet_engine_kind(fl);
         add_plan_problems(fl, c);
+        add_shared_logs(fl, c);
     }
     if (!c) {
         free(text);

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -134,34 +136,37 @@ static bool is_word(const char *s, size_t size)
         strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == size - 1;
 }
 
-/* Reads the word, or makes and writes it: by a temporary file, so that a crash leaves a whole
- * one or none. */
-static int keep_word(const char *dir, const char *name, char *word, size_t size,
-                     int (*make)(char *out, size_t n, struct fault *f), struct fault *f)
+/* 1: it is there, 0: there is none yet, -1: it cannot be used, and nothing takes its place. */
+static int read_word(const char *path, char *word, size_t size, struct fault *f)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", dir, name), *fresh = xasprintf("%s/%s.new", dir,
-        name);
     char text[128];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0) {
-        ssize_t n = read(fd, text, sizeof text - 1);
-        text[n > 0 ? n : 0] = '\0';
-        text[strcspn(text, "\r\n")] = '\0';
-        if (fchmod(fd, 0600) < 0 || !is_word(text, size))
-            text[0] = '\0';
-        close(fd);
-        if (*text) {
-            memcpy(word, text, size);
-            return 0;
-        }
-    }
-    if (make(word, size, f) < 0)
-        return -1;
-    fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : fault_set(f, errno, "read %s", path);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    if (n < 0 || fchmod(fd, 0600) < 0)
+        return fault_set(f, errno, "read %s", path);
+    text[n] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    if (!*text)
+        return 0;
+    if (!is_word(text, size))
+        return fault_set(f, FAULT_INVALID,
+                         "%s does not hold %zu letters, digits or '-': correct it, or remove it and "
+                         "a new one is made", path, size - 1);
+    memcpy(word, text, size);
+    return 1;
+}
+
+/* By a temporary file, so that a crash leaves a whole one or none. */
+static int write_text(const char *path, const char *text, struct fault *f)
+{
+    AUTO_FREE char *fresh = xasprintf("%s.new", path);
+    size_t n = strlen(text);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return fault_set(f, errno, "write %s", fresh);
-    int n = snprintf(text, sizeof text, "%s\n", word);
-    bool bad = write(fd, text, (size_t)n) != n || fsync(fd) < 0;
+    bool bad = write(fd, text, n) != (ssize_t)n || fsync(fd) < 0;
     int saved = errno;
     close(fd);
     if (bad || rename(fresh, path) < 0) {
@@ -172,11 +177,52 @@ static int keep_word(const char *dir, const char *name, char *word, size_t size,
     return 0;
 }
 
+/* Reads the word, or makes and writes it. */
+static int keep_word(const char *dir, const char *name, char *word, size_t size,
+                     int (*make)(char *out, size_t n, struct fault *f), struct fault *f)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+    int there = read_word(path, word, size, f);
+    if (there)
+        return there > 0 ? 0 : -1;
+    if (make(word, size, f) < 0)
+        return -1;
+    AUTO_FREE char *line = xasprintf("%s\n", word);
+    return write_text(path, line, f);
+}
+
+/* Where the directory is: two of one id would end each other's servers. One that was moved has its
+ * inode still, one that was restored from a backup its path; a copy has neither, and gets an id of
+ * its own. */
+static int keep_place(struct instance *i, struct fault *f)
+{
+    char was[PATH_MAX + 32] = "";
+    struct stat st;
+    AUTO_FREE char *file = xasprintf("%s/mcptop.place", i->data_dir);
+    AUTO_FREE char *id = xasprintf("%s/mcptop.instance", i->data_dir);
+    AUTO_FREE char *real = realpath(i->data_dir, NULL);
+    if (!real || stat(real, &st) < 0)
+        return fault_set(f, errno, "%s", i->data_dir);
+    AUTO_FREE char *inode = xasprintf("%ju\n", (uintmax_t)st.st_ino);
+    AUTO_FREE char *now = xasprintf("%s%s\n", inode, real);
+    AUTO_CLOSE int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd < 0 ? 0 : read(fd, was, sizeof was - 1);
+    was[n > 0 ? n : 0] = '\0';
+    if (strcmp(was, now) == 0)
+        return 0;
+    const char *path = was + strcspn(was, "\n");
+    i->is_copy = *path && strncmp(was, inode, strlen(inode)) != 0 &&
+        strcmp(path, now + strcspn(now, "\n")) != 0;
+    if (i->is_copy && unlink(id) < 0 && errno != ENOENT)
+        return fault_set(f, errno, "remove %s", id);
+    return write_text(file, now, f);
+}
+
 int instance_open(struct instance *i, const char *data_dir, struct fault *f)
 {
     *i = (struct instance){ .data_dir = xstrdup(data_dir), .lock_fd = -1 };
     if (instance_make_dirs(data_dir, 0700, f) == 0 && check_dir(data_dir, f) == 0 &&
-        take_lock(i, f) == 0 &&
+        take_lock(i, f) == 0 && keep_place(i, f) == 0 &&
         keep_word(data_dir, "mcptop.instance", i->id, sizeof i->id, make_uuid, f) == 0 &&
         keep_word(data_dir, "mcptop.key", i->api_key, sizeof i->api_key, make_key, f) == 0)
         return 0;

@@ -4,6 +4,7 @@
 #ifndef MCPTOP_SUPERVISOR_INSTANCE_H
 #define MCPTOP_SUPERVISOR_INSTANCE_H
 
+#include <stdbool.h>
 #include "base/fault.h"
 
 struct instance {
@@ -12,6 +13,7 @@ struct instance {
     char api_key[65];    /* 64 hex; made at the first start, kept 0600 in DATA_DIR/mcptop.key */
     /* flock on DATA_DIR/mcptop.lock, which holds our pid; kept until instance_close */
     int lock_fd;
+    bool is_copy;        /* the directory was copied from another one: the id is a new one */
 };
 
 /* Makes the directory (and those above it) where it is missing. FAULT_CONFLICT: another

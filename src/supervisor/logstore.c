@@ -130,8 +130,10 @@ static void tell_more(struct logstore *l)
 static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
                      size_t n)
 {
-    if (batch_lines && batch_owner != l)
+    if (batch_lines && batch_owner != l) {
+        tell_more(batch_owner);
         flush(batch_owner);
+    }
     batch_owner = l;
     ring_push(l->ring, l->now_wall_ms, stream, flags, p, n);
     if (head_ms != l->now_wall_ms) {

@@ -192,18 +192,6 @@ static void begin(struct server *s)
     }
 }
 
-/* No retry soon will help: the user has to change something first. */
-static bool is_hopeless(const struct run_end *end)
-{
-    switch (end->why.code) {
-    case ENOENT: case ENOTDIR: case EACCES: case EPERM: case ENOEXEC: case EISDIR: case ELOOP:
-    case FAULT_UNSUPPORTED: case FAULT_CONFIG: case FAULT_INVALID:
-        return end->never_started;
-    default:
-        return false;
-    }
-}
-
 /* A run ended though nobody had asked for it. */
 static void settle_failure(struct server *s, const char *reason)
 {
@@ -214,7 +202,7 @@ static void settle_failure(struct server *s, const char *reason)
         s->p->waits_for_engine = containers_get_state(s->fleet->containers) != CONTAINERS_READY;
         return;
     }
-    if (is_hopeless(&s->last_end)) {
+    if (server_run_is_hopeless(&s->last_end)) {
         s->failures++;
         retry_in(s, SERVER_FAILED, BACKOFF_MAX_MS, reason);
         return;
@@ -300,6 +288,14 @@ static void act_kill(struct server *s)
         server_run_silence(s, s->p->cause);
         s->backend->ops->kill(s->backend);
     }
+}
+
+/* It was stopping, and now it is wanted again: afterwards. */
+static void act_start_after(struct server *s)
+{
+    s->p->ending = ENDING_AS_WANTED;
+    if (s->p->draining)
+        server_drain_for_restart(s);
 }
 
 /* It was stopping for a fault, and now the user wants it away, or again. */
@@ -404,7 +400,7 @@ static const action_fn actions[SERVER_STATES][SERVER_EVENTS] = {
     },
     [SERVER_STOPPING] = {
         [EV_DRAINED] = act_end,
-        [EV_START] = act_end_as_wanted, [EV_STOP] = act_end_as_wanted,
+        [EV_START] = act_start_after, [EV_STOP] = act_end_as_wanted,
         [EV_RESTART] = act_end_as_wanted,
         [EV_KILL] = act_kill, [EV_OVER] = act_over_stopping,
     },
@@ -535,7 +531,7 @@ struct server *server_new(struct fleet *fleet, const struct config_server *confi
     s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
     s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
     s->tools = tool_watch_new();
-    server_session_new(s);
+    server_run_init(s);
     server_replan(s);
     return s;
 }
@@ -590,7 +586,7 @@ void server_free(struct server *s)
     server_usage_reset(s);
     if (s->backend)
         s->backend->ops->free(s->backend);
-    session_free(s->session);
+    server_run_fini(s);
     recorder_free(s->recorder);      /* the session's end is told to it */
     tool_watch_free(s->tools);
     logstore_free(s->log);

@@ -64,6 +64,17 @@ bool server_drain_begin(struct server *s)
     return true;
 }
 
+void server_drain_for_restart(struct server *s)
+{
+    session_refuse(s->session, NULL);
+    session_set_cause(s->session, s->p->cause);
+}
+
+bool server_is_leaving(const struct server *s)
+{
+    return s->wanted != WANTED_UP || s->state == SERVER_STOPPING;
+}
+
 void server_drain_end(struct server *s)
 {
     s->p->draining = false;

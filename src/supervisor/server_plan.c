@@ -40,10 +40,8 @@ static void on_updated(void *ctx, const struct fault *f)
     }
     if (fleet_change_settled(s->fleet, s, f) || putting_back || !f)
         return;
-    /* Not of a run that is on its way out: it is not ours to want it back. */
-    if (s->wanted != WANTED_UP || s->state == SERVER_STOPPING)
-        return;
-    server_restart(s, "limits changed", DRAINED);
+    if (!server_is_leaving(s))
+        server_restart(s, "limits changed", DRAINED);
 }
 
 static void update_live(struct server *s)

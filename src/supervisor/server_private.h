@@ -4,6 +4,7 @@
 #ifndef MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 #define MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 
+#include "base/lines.h"
 #include "supervisor/server.h"
 
 enum server_event {
@@ -42,6 +43,8 @@ struct server_private {
     bool had_credit;             /* see backoff.h; of this row of failures */
     bool waits_for_engine;
     bool feeding;                /* the session has a process */
+    struct lines late;           /* stdout of a run that is being ended */
+    bool late_is_message;        /* … its line is one of the protocol's */
     bool retired, gone;
     bool gently;                 /* what is fired now lets calls in flight end first */
     bool asleep;                 /* wanted, and stopped until a call comes (or on its way there) */
@@ -71,6 +74,10 @@ void server_drain_init(struct server *s);
 /* Whether its end waits for calls in flight: then it is STOPPING, and EV_DRAINED follows. */
 bool server_drain_begin(struct server *s);
 void server_drain_end(struct server *s);
+/* … without an end: the calls have their time, and what comes after them waits for the next run. */
+void server_drain_for_restart(struct server *s);
+/* Its run is on its way out: it is not for a late answer to want it back. */
+bool server_is_leaving(const struct server *s);
 
 /* Fires it, and lets calls in flight end first where that leads to an end. */
 void server_fire_gently(struct server *s, enum server_event e);
@@ -95,8 +102,11 @@ enum run_begin server_run_begin(struct server *s);
 void server_run_drop_plan(struct server *s);      /* the run's own older plan, if it has one */
 /* Ends the session's process: its open calls get the cause. */
 void server_run_silence(struct server *s, const char *cause);
-void server_session_new(struct server *s);
+void server_run_init(struct server *s);           /* makes its session */
+void server_run_fini(struct server *s);
 void server_session_configure(struct server *s);
+/* No retry soon will help: the user has to change something first. */
+bool server_run_is_hopeless(const struct run_end *end);
 /* "exited 3", "signal 9 (killed)", "OOM-killed at 512M (exit 137)", or the fault's own words. */
 void server_run_describe(const struct server *s, const struct run_end *end, char *out, size_t n);
 /* The program to look for in the image before the start; NULL = none. */

@@ -87,6 +87,17 @@ static void on_stray(void *ctx, const char *p, size_t n, unsigned flags, const c
     logstore_line(s->log, RING_STDOUT, flags, p, n);
 }
 
+/* Nobody waits for an answer any more; anything else is words that somebody may look for. */
+static void on_late_line(void *ctx, const char *p, size_t n, unsigned flags)
+{
+    static const char mark[] = "\"jsonrpc\"";
+    struct server *s = ctx;
+    if (!(flags & LINE_CONT))
+        s->p->late_is_message = n && *p == '{' && memmem(p, n, mark, sizeof mark - 1);
+    if (!s->p->late_is_message)
+        logstore_line(s->log, RING_STDOUT, flags, p, n);
+}
+
 static void on_drained(void *ctx)
 {
     server_fire(ctx, EV_DRAINED);
@@ -143,7 +154,7 @@ static struct session_config session_settings(const struct server *s)
     };
 }
 
-void server_session_new(struct server *s)
+static void session_begin(struct server *s)
 {
     static const struct session_events events = {
         .write = on_session_write, .phase = on_session_phase,
@@ -173,6 +184,19 @@ void server_run_silence(struct server *s, const char *cause)
         return;
     s->p->feeding = false;
     session_down(s->session, cause);
+}
+
+void server_run_init(struct server *s)
+{
+    enum { PIECE_BYTES = 64 * 1024 };
+    lines_init(&s->p->late, PIECE_BYTES, LINES_SPLIT);
+    session_begin(s);
+}
+
+void server_run_fini(struct server *s)
+{
+    session_free(s->session);
+    lines_fini(&s->p->late);
 }
 
 /* ---- how it ended ----------------------------------------------------------------- */
@@ -242,6 +266,17 @@ static void last_words(const struct server *s, struct buf *out)
     buf_clear(out);
 }
 
+bool server_run_is_hopeless(const struct run_end *end)
+{
+    switch (end->why.code) {
+    case ENOENT: case ENOTDIR: case EACCES: case EPERM: case ENOEXEC: case EISDIR: case ELOOP:
+    case FAULT_UNSUPPORTED: case FAULT_CONFIG: case FAULT_INVALID:
+        return end->never_started;
+    default:
+        return false;
+    }
+}
+
 void server_run_reason(const struct server *s, char *out, size_t n)
 {
     const struct run_end *end = &s->last_end;
@@ -304,6 +339,8 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
         logstore_hold(s->log);
         session_feed(s->session, p, n);
         logstore_release(s->log);
+    } else {
+        lines_feed(&s->p->late, p, n, on_late_line, s);
     }
 }
 
@@ -334,10 +371,11 @@ static void on_over(void *ctx, const struct run_end *end)
     s->last_end = *end;
     server_run_describe(s, end, how, sizeof how);
     logstore_stderr_end(s->log);
+    session_undelivered(s->session, end->undelivered);
+    server_run_silence(s, how);     /* with the last half of a line that it said */
+    lines_end(&s->p->late, on_late_line, s);
     keep_past(s);
     logstore_say(s->log, "%s%s", end->never_started ? "could not be started: " : "ended: ", how);
-    session_undelivered(s->session, end->undelivered);
-    server_run_silence(s, how);
     server_usage_reset(s);
     s->backend = NULL;
     b->ops->free(b);

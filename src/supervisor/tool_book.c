@@ -140,18 +140,49 @@ bool tool_list_fits(struct span list)
     return list.n <= TOOL_LIST_MAX_BYTES && n <= TOOL_LIST_MAX;
 }
 
-struct span tool_list_find(struct span list, const uint8_t digest[SHA256_BYTES])
+struct tool_indexed {
+    uint8_t digest[SHA256_BYTES];
+    struct span entry;
+};
+
+static int compare_indexed(const void *a, const void *b)
+{
+    return memcmp(((const struct tool_indexed *)a)->digest, ((const struct tool_indexed *)b)->digest,
+                  SHA256_BYTES);
+}
+
+void tool_index_make(struct tool_index *x, struct span list)
 {
     const char *at = NULL;
     struct span entry;
-    uint8_t own[SHA256_BYTES];
 
+    *x = (struct tool_index){0};
     while (next(list, &at, &entry)) {
-        tool_digest(entry, own);
-        if (memcmp(own, digest, sizeof own) == 0)
-            return entry;
+        if (x->n == x->cap) {
+            x->cap = x->cap ? x->cap * 2 : 64;
+            x->v = xrealloc(x->v, x->cap * sizeof *x->v);
+        }
+        tool_digest(entry, x->v[x->n].digest);
+        x->v[x->n++].entry = entry;
     }
-    return (struct span){0};
+    if (x->n)
+        qsort(x->v, x->n, sizeof *x->v, compare_indexed);
+}
+
+void tool_index_fini(struct tool_index *x)
+{
+    free(x->v);
+    *x = (struct tool_index){0};
+}
+
+struct span tool_index_find(const struct tool_index *x, const uint8_t digest[SHA256_BYTES])
+{
+    struct tool_indexed wanted;
+
+    memcpy(wanted.digest, digest, SHA256_BYTES);
+    const struct tool_indexed *found =
+        x->n ? bsearch(&wanted, x->v, x->n, sizeof *x->v, compare_indexed) : NULL;
+    return found ? found->entry : (struct span){0};
 }
 
 /* The first that is known by the name; n when there is none. */
@@ -182,12 +213,12 @@ static bool is_known(const struct tool_book *b, const char *name,
 }
 
 const struct tool_known *tool_book_find(const struct tool_book *b, const char *name,
-                                        struct span list)
+                                        const struct tool_index *list)
 {
     size_t first = find_name(b, name);
 
     for (size_t i = first; i < b->n && strcmp(b->v[i].name, name) == 0; i++)
-        if (!tool_list_find(list, b->v[i].digest).n)
+        if (!tool_index_find(list, b->v[i].digest).n)
             return &b->v[i];
     return first < b->n ? &b->v[first] : NULL;
 }

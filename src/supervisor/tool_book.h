@@ -30,9 +30,19 @@ void tool_book_fini(struct tool_book *b);
 int tool_book_read(struct tool_book *b, const char *server, struct span file, bool with_texts);
 /* Appends the file; all texts must be there. */
 void tool_book_write(const struct tool_book *b, const char *server, struct buf *out);
+
+/* A list's entries by their hashes: each is hashed once, however many are looked for. Entries are
+ * borrowed from the list. */
+struct tool_index { struct tool_indexed *v; size_t n, cap; };
+#define AUTO_TOOL_INDEX __attribute__((cleanup(tool_index_fini)))
+void tool_index_make(struct tool_index *x, struct span list);
+void tool_index_fini(struct tool_index *x);
+/* The entry with this hash; absent when there is none. */
+struct span tool_index_find(const struct tool_index *x, const uint8_t digest[SHA256_BYTES]);
+
 /* One that is known by this name, rather one that is not in the list any more; NULL. */
 const struct tool_known *tool_book_find(const struct tool_book *b, const char *name,
-                                        struct span list);
+                                        const struct tool_index *list);
 
 /* A tool of a list that is not known as it is. */
 struct tool_change {
@@ -51,7 +61,5 @@ void tool_book_compare(const struct tool_book *b, struct span list, struct tool_
  * what was known by their names and is not listed any more. b has its texts. What is not listed is
  * forgotten where there would be too much. */
 void tool_book_take(struct tool_book *b, struct span list, const struct tool_digests *which);
-/* The entry of the list with this hash; absent when there is none. */
-struct span tool_list_find(struct span list, const uint8_t digest[SHA256_BYTES]);
 
 #endif

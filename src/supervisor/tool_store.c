@@ -59,16 +59,6 @@ static void add_head(const struct server *s, bool modern, struct buf *out)
                hash(buf_str(&command), command.len), modern ? "true" : "false");
 }
 
-static int replace_text(void *ctx, const struct buf *old, struct buf *fresh, struct fault *f)
-{
-    const struct buf *text = ctx;
-
-    (void)old;
-    (void)f;
-    buf_add(fresh, text->data, text->len);
-    return 0;
-}
-
 void tool_store_save(struct server *s)
 {
     AUTO_BUF struct buf text = BUF_INIT;
@@ -88,7 +78,7 @@ void tool_store_save(struct server *s)
     buf_add(&text, tools, tools_n);
     buf_add_char(&text, '\n');
     if (instance_make_dirs(s->fleet->state_dir, 0700, &f) < 0 ||
-        file_edit(path, 0600, replace_text, &text, NULL, NULL, &f) < 0)
+        file_put(path, &text, &f) < 0)
         log_warn("server", "%s: its tools are not kept for the time when it sleeps: %s", s->name,
                  f.text);
 }

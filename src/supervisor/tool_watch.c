@@ -366,20 +366,22 @@ struct tool_diff *tool_watch_diffs(const struct server *s)
 {
     const struct tool_changes *c = &s->tools->changes;
     AUTO_TOOL_BOOK struct tool_book book = {0};
-    struct span list = list_of(s);
+    AUTO_TOOL_INDEX struct tool_index list = {0};
     struct tool_diff *diffs = xcalloc(c->n + 1, sizeof *diffs);
     size_t work = DIFF_WORK_MAX;
 
-    if (c->n)
+    if (c->n) {
         read_book(s, &book, true);
+        tool_index_make(&list, list_of(s));
+    }
     for (size_t i = 0; i < c->n; i++) {
         AUTO_BUF struct buf old = BUF_INIT, fresh = BUF_INIT;
-        const struct tool_known *k = tool_book_find(&book, c->v[i].name, list);
+        const struct tool_known *k = tool_book_find(&book, c->v[i].name, &list);
         if (k) {
             lay_out(span_of(k->text), &old);
             memcpy(diffs[i].was, k->digest, SHA256_BYTES);
         }
-        lay_out(tool_list_find(list, c->v[i].digest), &fresh);
+        lay_out(tool_index_find(&list, c->v[i].digest), &fresh);
         compare_texts(&old, &fresh, &work, &diffs[i].text);
     }
     return diffs;

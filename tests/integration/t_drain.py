@@ -53,6 +53,18 @@ def test_stop_waits(t):
     t.eq(m.server("good")["state"], "stopped", "the verb has waited for it")
 
 
+def test_start_after_all(t):
+    m, client = open_one(t)
+    pid = m.server("good")["pid"]
+    ident = busy(m, client, 2000)
+    m.api.post("/servers/good/stop")
+    m.wait_server("good", "stopping")
+    m.api.post("/servers/good/start")
+    later = client.send("tools/call", {"name": "pid", "arguments": {}})
+    t.eq(text(client.wait_reply(ident)), "slept 2000 ms", "wanted again, the call in flight ends well all the same")
+    t.ok(f'"pid": {pid},' not in text(client.wait_reply(later)), "a new one waits for the new process")
+
+
 def test_now(t):
     m, client = open_one(t)
     ident = busy(m, client, 60000)

@@ -5,11 +5,13 @@ configuration."""
 
 import json
 import os
+import shutil
 import signal
 import time
 
 from harness import echo, fixture, stays, tap, wait_for
 from harness import proc
+from harness.mcptop import Mcptop
 
 
 def states(m, name):
@@ -259,6 +261,60 @@ def test_disks_of_the_tree(t):
     seen = [used["io_write"]]
     wait_for(lambda: seen.append(m.server("a")["usage"]["io_write"]) or len(seen) > 10, 10, every=.1)
     t.eq(seen, sorted(seen), "it never falls")
+
+
+def test_copied_data_dir(t):
+    m = t.mcptop({"mcpServers": {"one": echo()}})
+    before = m.wait_server("one")
+    copy = Mcptop(t, {"mcpServers": {"one": echo()}}, name="copy")
+    for name in ("mcptop.instance", "mcptop.key", "mcptop.place"):
+        shutil.copy2(os.path.join(m.data_dir, name), copy.data_dir)
+    copy.start()
+    copy.wait_server("one")
+    t.ok(copy.api.get("/status")["instance"] != m.api.get("/status")["instance"], "a copy is an instance of its own")
+    t.eq((m.server("one")["pid"], m.server("one")["restarts"]), (before["pid"], 0), "and kills nobody else's servers")
+    t.has(copy.log(), "is a copy of another one", "which is told")
+    instance = copy.api.get("/status")["instance"]
+    copy.restart()
+    t.eq(copy.api.get("/status")["instance"], instance, "once")
+    copy.stop()
+    moved = os.path.join(t.dir, "moved")
+    os.rename(copy.data_dir, moved)
+    os.symlink(moved, copy.data_dir)
+    copy.start()
+    t.eq(copy.api.get("/status")["instance"], instance, "a directory that was moved is the same")
+
+
+def test_key_that_is_none(t):
+    m = t.mcptop({"mcpServers": {}})
+    m.stop()
+    key = os.path.join(m.data_dir, "mcptop.key")
+    with open(key, "w", encoding="ascii") as file:
+        file.write("my-own\n")
+    done = m.cli("serve", *m.arguments())
+    t.ok(done.returncode != 0, "a key that cannot be one is no reason to make another")
+    t.has(done.stderr, "mcptop.key does not hold 64 letters.*remove it", "it is told")
+    with open(key, encoding="ascii") as file:
+        t.eq(file.read(), "my-own\n", "and left as it is")
+
+
+def test_last_words_on_stdout(t):
+    """What is no message is a line of the log, also while it is being stopped, and also without an end of line."""
+    stopped = "trap 'echo farewell; exit 0' TERM; while :; do sleep 0.1; done"
+    m = t.mcptop({"mcpServers": {
+        "half": {"command": "sh", "args": ["-c", "printf 'missing API key'; exit 1"]},
+        "late": {"command": "sh", "args": ["-c", stopped]}}})
+    m.wait_server("late", "initializing")
+    m.api.post("/servers/late/stop")
+    m.wait_server("late", "stopped")
+    t.has(m.log("late"), r"stdout \| farewell", "what it says when it is told to end")
+    wait_for(lambda: "ended: exited 1" in m.log("half"), 20, "the other one to end")
+    t.has(m.log("half"), r"(?s)stdout \| missing API key.*ended: exited 1", "half a line comes before the end")
+
+
+def test_shared_log_is_told(t):
+    m = t.mcptop({"mcpServers": {"a b": echo(), "a/b": echo()}})
+    t.has(str(m.api.get("/status")["config"]["problems"]), "the same log file as server", "two names, one file")
 
 
 def test_umask_is_the_users(t):

@@ -128,6 +128,21 @@ static void test_told(struct ev_loop *loop)
     logstore_free(l);
 }
 
+static void test_told_though_another_speaks(struct ev_loop *loop)
+{
+    struct logstore *l = logstore_new(loop, dir, "held", on_more, NULL);
+    struct logstore *other = logstore_new(loop, dir, "other", NULL, NULL);
+    told = 0;
+    logstore_hold(l);
+    feed(l, "a\n");
+    logstore_say(other, "a line of another one sends the first off");
+    logstore_release(l);
+    run_until(loop, told == 1, 1.);
+    is_int(told, 1, "its readers hear of it all the same");
+    logstore_free(l);
+    logstore_free(other);
+}
+
 static void test_flood(struct ev_loop *loop)
 {
     struct logstore *l = logstore_new(loop, dir, "flood", NULL, NULL);
@@ -166,6 +181,7 @@ int main(void)
     test_lines(loop);
     test_long_line(loop);
     test_names();
+    test_told_though_another_speaks(loop);
     test_told(loop);
     test_flood(loop);
     test_no_directory(loop);

@@ -136,9 +136,15 @@ static void test_take(void)
     changes_are(&b, later, "");
     changes_are(&b, first, "~a ~b ");
     is_int((int)b.n, 4, "one that is gone is still known");
-    is_str(tool_book_find(&b, "a", span(first))->text, "{\"n\":2,\"name\":\"a\"}",
+    AUTO_TOOL_INDEX struct tool_index listed = {0};
+    tool_index_make(&listed, span(first));
+    is_str(tool_book_find(&b, "a", &listed)->text, "{\"n\":2,\"name\":\"a\"}",
            "what was known of a tool is found, in canonical order");
-    ok(!tool_book_find(&b, "x", span(first)), "of another nothing");
+    tool_digest(span("{\"n\":2,\"name\":\"b\"}"), digest);
+    ok(!tool_index_find(&listed, digest).n, "a tool that is not listed is not found");
+    tool_digest(span("{\"name\":\"a\",\"n\":1}"), digest);
+    ok(tool_index_find(&listed, digest).n, "one that is, is");
+    ok(!tool_book_find(&b, "x", &listed), "of another nothing");
     tool_book_take(&b, span("[{\"name\":\"x\"},{\"name\":\"x\"}]"), NULL);
     is_int((int)b.n, 5, "the same twice is one");
     tool_digests_fini(&which);
