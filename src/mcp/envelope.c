@@ -478,12 +478,8 @@ void envelope_flatten(struct envelope *e, char *out)
 
     /* The scan refuses raw control characters inside strings, so each of these stands between
      * tokens. */
-    char *end = out + e->body.n;
     memcpy(out, e->body.p, e->body.n);
-    for (char *p = out; (p = memchr(p, '\n', (size_t)(end - p))) != NULL;)
-        *p = ' ';
-    for (char *p = out; (p = memchr(p, '\r', (size_t)(end - p))) != NULL;)
-        *p = ' ';
+    span_flatten(out, e->body.n);
     for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
         if (spans[i]->n)
             spans[i]->p = out + (spans[i]->p - e->body.p);

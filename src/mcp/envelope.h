@@ -84,6 +84,10 @@ bool span_next_member(const char **at, const char *end, struct member *ret);
 /* The text of a string token, cut at max bytes (never inside a character); "" when it is no string.
  * Caller frees. */
 char *span_decode(struct span token, size_t max);
+/* Each raw CR and LF, which are legal between tokens, made a space. */
+void span_flatten(char *text, size_t n);
+/* A copy on one line, to be put into another message. Caller frees. */
+char *span_line(struct span value);
 /* Whether an object or array token has nothing in it. */
 bool span_is_empty(struct span token);
 /* A token of plain digits as a number; false for anything else (also 1.0, 01, "1", above 10^18). */

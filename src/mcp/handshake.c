@@ -247,7 +247,7 @@ void handshake_name_client(struct client *c, struct span info)
 
     free(TAKE(c->info));
     if (info.n <= MAX_INFO && info.n && *info.p == '{')
-        c->info = xstrndup(info.p, info.n);
+        c->info = span_line(info);
     if (!*name)
         return;
     AUTO_FREE char *label = xasprintf("%s%s%s", name, *version ? " " : "", version);

@@ -163,11 +163,12 @@ void modern_compose_initialize(const struct session *s, struct span id, const ch
 static void refuse_version(struct session *s, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf out = BUF_INIT;
+    AUTO_FREE char *version = span_line(e->version);
 
     envelope_error(&out, e->id, SESSION_BAD_VERSION, "this protocol version is not supported");
     out.len -= 2;
     buf_add_str(&out, ",\"data\":{\"supported\":[\"" PROTOCOL_MODERN "\"],\"requested\":");
-    buf_add(&out, e->version.p, e->version.n);
+    buf_add(&out, version, e->version.n);
     buf_add_str(&out, "}}}");
     s->stats.calls++;
     s->stats.errors++;

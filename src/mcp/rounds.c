@@ -129,10 +129,8 @@ void rounds_answer(struct session *s, struct call *k, struct span key, const str
     buf_add_str(&r->responses, r->responses.len ? "," : "");
     buf_add(&r->responses, key.p, key.n);
     buf_add_char(&r->responses, ':');
-    for (size_t i = 0; i < e->result.n; i++) {
-        char c = e->result.p[i];
-        buf_add_char(&r->responses, c == '\n' || c == '\r' ? ' ' : c);
-    }
+    AUTO_FREE char *result = span_line(e->result);
+    buf_add(&r->responses, result, e->result.n);
     if (--r->pending == 0)
         ask_again(s, k);
 }

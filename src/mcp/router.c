@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Clients and what they send: requests become calls, are held or written under an id of ours, or
  * are answered here. What comes back from the server is relay.c's. */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,6 +178,8 @@ static int write_rewritten(struct session *s, const struct client *c, const stru
     int n = envelope_rewrite(e, token, second, true, iov);
     if (s->modern && c && !c->modern) {
         const char *at = modern_meta_place(c, e, &meta);
+        /* It would end the message, and what follows it would be one of the client's making. */
+        assert(!memchr(meta.data, '\n', meta.len) && !memchr(meta.data, '\r', meta.len));
         n = envelope_insert(iov, n, at, (struct span){meta.data, meta.len});
     }
     return session_write(s, iov, n, f);

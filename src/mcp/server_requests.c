@@ -357,9 +357,7 @@ void asks_answer_parked(struct session *s, const struct call *k, struct span res
         AUTO_FREE char *name = span_decode((struct span){key.data, key.len}, key.len);
         struct span value = (*at)->call == k && (*at)->parked ? span_member(responses, name)
                                                               : (struct span){0};
-        AUTO_FREE char *flat = value.n ? xstrndup(value.p, value.n) : NULL;
-        for (char *p = flat; p && *p; p++)
-            *p = *p == '\n' || *p == '\r' ? ' ' : *p;
+        AUTO_FREE char *flat = span_line(value);
         if (value.n && *value.p == '{') {
             write_result(s, (*at)->token, (struct span){flat, value.n});
             drop(s, at);

@@ -180,7 +180,7 @@ struct client {
     unsigned features;                   /* CLIENT_* */
     int log_level;                       /* its own wish: 1 = debug … 8 = emergency; 0 = none yet */
     bool modern;                         /* speaks the modern era */
-    char *info;                          /* its clientInfo as JSON; NULL = unknown, or too long */
+    char *info;                          /* its clientInfo, on one line; NULL = unknown, or too long */
     uint64_t ended, failed;              /* its calls that were answered; … with an error */
 };
 

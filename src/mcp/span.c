@@ -91,6 +91,24 @@ char *span_decode(struct span token, size_t max)
     return xstrndup(buf_str(&text), n);
 }
 
+void span_flatten(char *text, size_t n)
+{
+    char *end = text + n;
+
+    for (char *p = text; n && (p = memchr(p, '\n', (size_t)(end - p))) != NULL;)
+        *p = ' ';
+    for (char *p = text; n && (p = memchr(p, '\r', (size_t)(end - p))) != NULL;)
+        *p = ' ';
+}
+
+char *span_line(struct span value)
+{
+    char *line = xstrndup(value.n ? value.p : "", value.n);
+
+    span_flatten(line, value.n);
+    return line;
+}
+
 bool span_is_empty(struct span token)
 {
     return token.n < 2 || jscan_space(token.p + 1, token.p + token.n) == token.p + token.n - 1;

@@ -235,6 +235,34 @@ static void test_rounds_for_a_legacy_client(void)
     rig_close(&r);
 }
 
+/* HTTP clients may write a message over several lines; what is kept of it goes into others. */
+static void test_lines_of_a_client(void)
+{
+    static const char pretty[] =
+        "{\n \"jsonrpc\": \"2.0\", \"id\": 0, \"method\": \"initialize\", \"params\": {\n"
+        " \"protocolVersion\": \"2025-06-18\", \"capabilities\": {\r\n}, \"clientInfo\": {\r\n"
+        " \"name\": \"old\",\n \"version\": \"1\",\n \"more\":\n"
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/injected\"}\n} } }";
+    struct session_config cfg = {.era = ERA_MODERN};
+    struct reply p = {0};
+    struct rig r;
+
+    start_modern(&r, &cfg);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    sends(c, &p, pretty);
+    sends(c, &p, LEGACY("1", "tools/call", ",\"params\":\n{\"name\":\n\"t\"}"));
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"name\": \"t\"}") && strstr(line, "\"more\": {\"jsonrpc\"") &&
+           !strchr(line, '\r'), "a call that says who asks is one line: %s", line);
+    is_line(&r, NULL, "and only one");
+    sends(c, &p, LEGACY("2", "tools/list", ",\"params\":{\"_meta\":{\"" IO
+                        "protocolVersion\":{\n},\"" IO "clientCapabilities\":{}}}"));
+    ok(has(&p.text, "\"requested\":{ }"), "what is said of a version is one line, too");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 /* Between two handshakes all that is known of the server is of the last one. */
 static void test_legacy_client_while_it_restarts(void)
 {
@@ -488,6 +516,7 @@ int main(void)
     test_auto();
     test_modern_both();
     test_legacy_client_modern_server();
+    test_lines_of_a_client();
     test_legacy_client_while_it_restarts();
     test_held_until_it_is_known();
     test_another_era();
