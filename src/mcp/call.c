@@ -179,6 +179,7 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
 
     k->begun_ms = c->session->used_ms = clock_mono_ms();
     k->request_bytes = e->body.n;
+    k->may_ask = asks_may_follow(e->method);
     k->fn = fn;
     k->ctx = ctx;
     k->token = keep(&at, e->id);

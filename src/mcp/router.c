@@ -232,6 +232,11 @@ void router_flush(struct session *s)
         struct call *k = s->held.head;
         struct fault f = FAULT_NONE;
         struct envelope e;
+        if (s->one_at_a_time && asks_must_wait(k->client, k->may_ask)) {
+            call_move(k, &s->queued);
+            calls_arm(s);
+            continue;
+        }
         if (envelope_scan(k->copy, k->copy_n, &e, &f))
             call_fail(s, k, SESSION_INVALID, "%s", f.text);
         else if (k->client->modern && span_is(e.method, "subscriptions/listen"))
@@ -268,12 +273,12 @@ void router_next_turn(struct session *s)
 
     while (s->queued.head && s->open) {
         struct call *k = s->queued.head;
+        if (asks_must_wait(k->client, k->may_ask))
+            return;
         if (envelope_scan(k->copy, k->copy_n, &e, &f)) {
             call_fail(s, k, SESSION_INVALID, "%s", f.text);
             continue;
         }
-        if (asks_must_wait(k->client, &e))
-            return;
         if (write_call(s, k, &e, &f)) {
             if (f.code == EPIPE)
                 return;
@@ -284,12 +289,18 @@ void router_next_turn(struct session *s)
 
 /* ---- requests ---- */
 
+/* For one more call that waits, of so many bytes. */
+static bool has_room(const struct session *s, size_t n)
+{
+    return s->held.n + s->queued.n < SESSION_MAX_HELD_CALLS &&
+           s->copied_bytes + n <= SESSION_MAX_HELD_BYTES;
+}
+
 struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct session *s = c->session;
 
-    if (s->held.n >= SESSION_MAX_HELD_CALLS ||
-        s->copied_bytes + e->body.n > SESSION_MAX_HELD_BYTES) {
+    if (!has_room(s, e->body.n)) {
         AUTO_BUF struct buf cause = BUF_INIT;
         router_refuse(s, e->id, SESSION_ERROR, fn, ctx,
                       "server \"%s\" is not ready: %s; and too many calls wait for it already",
@@ -298,6 +309,24 @@ struct call *router_hold(struct client *c, const struct envelope *e, call_reply_
     }
     struct call *k = call_new(c, e, fn, ctx);
     call_hold(s, k, e);
+    return k;
+}
+
+/* Until those of other clients are answered. */
+static struct call *wait_turn(struct client *c, const struct envelope *e, call_reply_fn fn,
+                              void *ctx)
+{
+    struct session *s = c->session;
+
+    if (!has_room(s, e->body.n)) {
+        router_refuse(s, e->id, SESSION_ERROR, fn, ctx,
+                      "server \"%s\" asks its clients for input, so it works for one client at a "
+                      "time; too many calls wait for their turn already: try again later",
+                      s->cfg.server);
+        return NULL;
+    }
+    struct call *k = call_new(c, e, fn, ctx);
+    call_wait_turn(s, k, e);
     return k;
 }
 
@@ -314,11 +343,9 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
                       SESSION_MAX_IN_FLIGHT);
         return NULL;
     }
+    if (s->one_at_a_time && asks_must_wait(c, asks_may_follow(e->method)))
+        return wait_turn(c, e, fn, ctx);
     struct call *k = call_new(c, e, fn, ctx);
-    if (s->one_at_a_time && asks_must_wait(c, e)) {
-        call_wait_turn(s, k, e);
-        return k;
-    }
     if (!write_call(s, k, e, &f))
         return k;
     if (f.code == EPIPE) {

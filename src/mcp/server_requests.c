@@ -466,22 +466,22 @@ void asks_call_over(struct session *s, const struct call *k)
 }
 
 /* Lists and the like never ask. */
-static bool may_ask(struct span method)
+bool asks_may_follow(struct span method)
 {
     return span_is(method, "tools/call") || span_is(method, "prompts/get") ||
            span_is(method, "resources/read") || span_is(method, "completion/complete");
 }
 
-bool asks_must_wait(const struct client *c, const struct envelope *e)
+bool asks_must_wait(const struct client *c, bool may_ask)
 {
     const struct session *s = c->session;
 
-    if (!may_ask(e->method))
+    if (!may_ask)
         return false;
     if (s->queued.n && s->queued.head->owner != c->number)
         return true;
     for (const struct call *k = s->flight.head; k; k = k->next) {
-        if (k->owner != c->number && may_ask(k->method))
+        if (k->owner != c->number && k->may_ask)
             return true;
     }
     return rounds_may_ask_more(s);

@@ -106,6 +106,7 @@ struct call {
     size_t late_n;
     char *adopted;                       /* token and progress of the request that resumed it */
     struct listener *listener;           /* a subscriptions/listen: what it is told of */
+    bool may_ask;                        /* the server may ask its client before it answers */
     uint32_t subscription;               /* the one that a resources/subscribe began; 0 = none */
     /* the message on one line: while it waits, and for a second try; or NULL */
     char *copy;
@@ -377,8 +378,10 @@ void asks_client_gone(struct client *c);     /* the server is told that nobody w
 void asks_forget(struct session *s);         /* the run is over: clients need not answer */
 bool asks_pending(const struct session *s, const struct call *k);
 void asks_call_over(struct session *s, const struct call *k);
-/* Whether this request may have to wait because calls of another client are in flight. */
-bool asks_must_wait(const struct client *c, const struct envelope *e);
+bool asks_may_follow(struct span method);    /* of a request: a call's may_ask */
+/* Whether this client's request (may_ask: of it) has to wait because calls of another one are in
+ * flight. */
+bool asks_must_wait(const struct client *c, bool may_ask);
 
 /* Asks the legacy client of k one question of a modern server; false: k was failed. */
 bool asks_question(struct session *s, struct call *k, struct span key, struct span method,

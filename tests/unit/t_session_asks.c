@@ -198,6 +198,71 @@ static void test_one_at_a_time(void)
     close_many(&m);
 }
 
+static void test_the_queue_has_an_end(void)
+{
+    enum { MOST = 1024 };
+    AUTO_FREE char *big = xmalloc((32 << 20) + 1);
+    struct session_stats stats;
+    struct many m;
+
+    memset(big, 'x', 32 << 20);
+    big[32 << 20] = '\0';
+    AUTO_FREE char *big_call = xasprintf(REQUEST("8", "tools/call", "{\"name\":\"%s\"}"), big);
+    open_many(&m);
+    sends(m.c[1], &m.p[1], CALL("1", "t"));
+    AUTO_FREE char *id = xstrdup(next_id(&m.r));
+    says(&m.r, ASK("1", "elicitation/create", "{}"));
+    for (int i = 0; i < MOST; i++)
+        sends(m.c[0], &m.p[0], CALL("7", "t"));
+    session_get_stats(m.r.s, &stats);
+    is_int(stats.held, MOST, "so many wait for another client's call");
+    is_int(m.p[0].errors, 0, "none is refused");
+    sends(m.c[2], &m.p[2], CALL("9", "t"));
+    ok(has(&m.p[2].text, "\"id\":9,\"error\"") && has(&m.p[2].text, "too many calls wait for their turn"),
+       "the next one is refused, with the cause");
+    sends(m.c[2], &m.p[2], REQUEST("3", "tools/list", "{}"));
+    ok(strcmp(next_id(&m.r), "none") != 0, "what need not wait is not");
+    client_close(TAKE(m.c[0]));
+    sends(m.c[2], &m.p[2], big_call);
+    is_int(m.p[2].errors, 1, "there is room again");
+    sends(m.c[2], &m.p[2], big_call);
+    is_int(m.p[2].errors, 2, "but not for so many bytes");
+    says_result(&m.r, id, "{}");
+    ok(strcmp(next_id(&m.r), "none") != 0, "then it is their turn");
+    close_many(&m);
+}
+
+static void test_one_at_a_time_after_a_restart(void)
+{
+    struct many m;
+
+    open_many(&m);
+    sends(m.c[0], &m.p[0], CALL("1", "t"));
+    next_line(&m.r);
+    says(&m.r, ASK("1", "elicitation/create", "{}"));
+    session_down(m.r.s, "exited 3");
+    for (int i = 0; i < CLIENTS; i++) {
+        buf_clear(&m.p[i].text);
+        sends(m.c[i], &m.p[i], CALL("2", "t"));
+    }
+    sends(m.c[2], &m.p[2], REQUEST("3", "prompts/list", "{}"));
+    forget(&m);
+    start_logging(&m.r);
+    AUTO_FREE char *first = xstrdup(next_id(&m.r));
+    AUTO_FREE char *list = xstrdup(next_id(&m.r));
+    says_result(&m.r, list, "{}");
+    ok(has(&m.p[2].text, "\"id\":3"), "of what was held, lists need not wait");
+    is_str(next_line(&m.r), NULL, "nor one client's calls, but the others'");
+    says(&m.r, ASK("2", "elicitation/create", "{}"));
+    ok(has(&m.got[0], "asks of a call:"), "so that a question has an owner");
+    for (int i = 1; i < CLIENTS; i++) {
+        says_result(&m.r, i == 1 ? first : next_id(&m.r), "{}");
+        ok(m.p[i - 1].text.len, "client %d has its answer", i - 1);
+    }
+    ok(strcmp(next_id(&m.r), "none") != 0, "and the last one its turn");
+    close_many(&m);
+}
+
 static void test_log_levels(void)
 {
     struct many m;
@@ -313,6 +378,8 @@ int main(void)
     test_refusals();
     test_ends();
     test_one_at_a_time();
+    test_the_queue_has_an_end();
+    test_one_at_a_time_after_a_restart();
     test_log_levels();
     test_subscriptions();
     test_roots_changed();
