@@ -19,7 +19,8 @@ static const struct { const char *filter, *method; } lists[LISTS] = {
 };
 
 struct listening {
-    void *ctx;                  /* of the client's request */
+    call_reply_fn fn;           /* of the client's request */
+    void *ctx;
     struct buf message;         /* it */
     struct span id;             /* in it */
     bool lists[LISTS];
@@ -132,6 +133,7 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
         return false;
     }
     struct listening *l = xcalloc(1, sizeof *l);
+    l->fn = fn;
     l->ctx = ctx;
     buf_add(&l->message, e->body.p, e->body.n);
     l->id = (struct span){l->message.data + (e->id.p - e->body.p), e->id.n};
@@ -199,7 +201,12 @@ bool aggregate_listen_cancelled(struct aggregate *a, const struct envelope *e)
         l = l->next;
     if (!l)
         return false;
-    aggregate_forget(a, l->ctx, true);
+    AUTO_BUF struct buf end = BUF_INIT;
+    call_reply_fn fn = l->fn;
+    void *ctx = l->ctx;
+    listen_add_end(&end, l->id);
+    aggregate_forget(a, ctx, true);
+    fn(ctx, &(struct iovec){end.data, end.len}, 1, false);
     return true;
 }
 

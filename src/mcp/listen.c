@@ -146,18 +146,27 @@ void listen_free(struct session *s, struct call *k)
     free(TAKE(k->listener));
 }
 
+void listen_add_end(struct buf *out, struct span id)
+{
+    buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    buf_add(out, id.p, id.n);
+    buf_add_str(out, ",\"result\":{\"resultType\":\"complete\"," SUBSCRIPTION);
+    buf_add(out, id.p, id.n);
+    buf_add_str(out, "}}}");
+}
+
+void listen_over(struct session *s, struct call *k)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    listen_add_end(&text, k->token);
+    call_answer(s, k, &(struct iovec){text.data, text.len}, 1, false);
+}
+
 void listen_end(struct session *s)
 {
-    while (s->listening.head) {
-        AUTO_BUF struct buf text = BUF_INIT;
-        struct call *k = s->listening.head;
-        buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
-        buf_add(&text, k->token.p, k->token.n);
-        buf_add_str(&text, ",\"result\":{\"resultType\":\"complete\"," SUBSCRIPTION);
-        buf_add(&text, k->token.p, k->token.n);
-        buf_add_str(&text, "}}}");
-        call_answer(s, k, &(struct iovec){text.data, text.len}, 1, false);
-    }
+    while (s->listening.head)
+        listen_over(s, s->listening.head);
 }
 
 /* ---- telling ---- */

@@ -422,12 +422,12 @@ static void take_cancel(struct client *c, const struct envelope *e)
         k = k->sibling_next;
     if (!k || !e->cancels.n || k->initialize)
         return;
-    if (k->list == &s->held || k->list == &s->queued) {
+    if (k->list == &s->held || k->list == &s->queued || k->list == &s->asking) {
         call_fail(s, k, SESSION_ERROR, "cancelled by the client");
         return;
     }
     if (k->list == &s->listening) {
-        call_drop(s, k);
+        listen_over(s, k);
         return;
     }
     if (k->list != &s->flight)

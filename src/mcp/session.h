@@ -216,6 +216,9 @@ void call_abandon(struct call *k);
 /* the same, and the server is told to stop */
 void call_cancel(struct call *k);
 
+/* Appends the answer to a subscriptions/listen that ends without an error. */
+void listen_add_end(struct buf *out, struct span id);
+
 /* For the traffic view: every call in flight or held. */
 struct call_info { struct span method, name; const char *client; int64_t age_ms; bool held; };
 typedef void (*call_info_fn)(void *ctx, const struct call_info *info);

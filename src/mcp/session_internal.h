@@ -443,6 +443,7 @@ int modern_dress(const struct call *k, const struct envelope *e, struct iovec *i
 struct call *listen_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void listen_begin(struct session *s, struct call *k, const struct envelope *e);
 void listen_free(struct session *s, struct call *k);
+void listen_over(struct session *s, struct call *k);         /* its client wants no more */
 void listen_end(struct session *s);          /* the server goes for good */
 void listen_upstream(struct session *s);     /* to a modern server, from what is watched now */
 void listen_tell_lists(struct session *s, const struct envelope *e);

@@ -237,6 +237,8 @@ def test_modern_listen(t):
     first = client.send("subscriptions/listen", filtered)
     wait_for(lambda: client.notifications, 10, "the acknowledgement")
     client.notify("notifications/cancelled", {"requestId": first})
+    t.eq(client.wait_reply(first)["result"], {"resultType": "complete", "_meta": {IO + "subscriptionId": first}},
+         "one that is taken back is answered")
     second = client.send("subscriptions/listen", filtered)
     wait_for(lambda: len(client.notifications) == 2, 10, "another one")
     change("x", "tools")

@@ -189,6 +189,22 @@ def test_end_of_input(t):
     t.ok("result" in cut.wait_reply(77, 10), "a last line without its newline counts")
 
 
+def test_end_with_a_subscription(t):
+    io = "io.modelcontextprotocol/"
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    client = m.stdio("good")
+    params = {"notifications": {"toolsListChanged": True},
+              "_meta": {io + "protocolVersion": "2026-07-28", io + "clientCapabilities": {}}}
+    first = client.send("subscriptions/listen", params)
+    wait_for(lambda: client.notifications, 10, "the acknowledgement")
+    client.notify("notifications/cancelled", {"requestId": first})
+    t.eq(client.wait_reply(first)["result"]["resultType"], "complete", "one that is taken back is answered")
+    client.send("subscriptions/listen", params)
+    wait_for(lambda: len(client.notifications) == 2, 10, "another one")
+    t.eq(client.close(), 0, "one that is open does not hold up the end")
+    wait_for(lambda: m.server("good")["calls"]["clients"] == 0, 10, "the client to be gone")
+
+
 @limit(120)
 def test_slow_reader(t):
     m = t.mcptop({"mcpServers": {"echo": echo()}})

@@ -229,6 +229,15 @@ static void test_rounds_for_a_legacy_client(void)
     AUTO_FREE char *fourth = xstrdup(next_id(&r));
     says_result(&r, fourth, "{\"resultType\":\"input_required\",\"inputRequests\":{\"a\":{\"method\":"
                 "\"elicitation/create\",\"params\":{}}}}");
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":3}}");
+    ok(has(&p.text, "\"id\":3,\"error\"") && has(&p.text, "cancelled by the client"),
+       "a client can cancel instead of answering");
+    sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"action\":\"accept\"}}");
+    is_line(&r, NULL, "and its late answer is dropped");
+    sends(c, &p, LEGACY("4", "tools/call", ",\"params\":{\"name\":\"t\"}"));
+    AUTO_FREE char *fifth = xstrdup(next_id(&r));
+    says_result(&r, fifth, "{\"resultType\":\"input_required\",\"inputRequests\":{\"a\":{\"method\":"
+                "\"elicitation/create\",\"params\":{}}}}");
     client_close(c);
     is_line(&r, NULL, "a client that leaves takes its call along");
     buf_fini(&p.text);
@@ -502,7 +511,8 @@ static void test_listen(void)
     k = sends(c, &p, MODERN("8", "subscriptions/listen", ",\"notifications\":{}"));
     buf_clear(&got);
     sends(c, NULL, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":8}}");
-    is_int(p.count, 0, "who cancels it gets no answer");
+    is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":8,\"result\":{\"resultType\":\"complete\","
+           "\"_meta\":{\"" IO "subscriptionId\":8}}}", "who cancels it gets its last word");
     sends(c, &p, MODERN("9", "subscriptions/listen", ",\"notifications\":{}"));
     session_free(TAKE(r.s));
     is_str(buf_str(&p.text), "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{\"resultType\":\"complete\","
