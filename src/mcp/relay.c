@@ -38,7 +38,7 @@ static void take_reply(struct session *s, const struct envelope *e)
         e = tasks_cut(s, k, e, &own_tasks, &cut_tasks);
     }
     if (k->list == &s->parked) {
-        rounds_keep_late(k, e);
+        rounds_keep_late(s, k, e);
         return;
     }
     if (s->modern && k->client && !k->client->modern && rounds_is_question(e)) {

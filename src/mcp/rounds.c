@@ -266,10 +266,20 @@ struct call *rounds_resume(struct client *c, const struct envelope *e, call_repl
     return NULL;
 }
 
-void rounds_keep_late(struct call *k, const struct envelope *e)
+void rounds_keep_late(struct session *s, struct call *k, const struct envelope *e)
 {
-    if (k->late || e->body.n > MAX_LATE)
+    AUTO_BUF struct buf error = BUF_INIT;
+    struct span text = e->body;
+
+    if (k->late)
         return;
-    k->late = xstrndup(e->body.p, e->body.n);
-    k->late_n = e->body.n;
+    if (text.n > MAX_LATE) {
+        AUTO_FREE char *why = xasprintf("server \"%s\" answered before it had the client's input; "
+                                        "its answer of %zu bytes is too long to be kept",
+                                        s->cfg.server, text.n);
+        envelope_error(&error, e->id, SESSION_ERROR, why);
+        text = (struct span){error.data, error.len};
+    }
+    k->late = xstrndup(text.p, text.n);
+    k->late_n = text.n;
 }

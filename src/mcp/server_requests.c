@@ -23,6 +23,7 @@ struct ask {
      * answer. Of a legacy server's to a modern client: the request, for who comes back. */
     struct span key;
     struct span method, params;
+    size_t kept;                 /* bytes of these */
     bool parked;
 };
 
@@ -50,6 +51,7 @@ static void drop(struct session *s, struct ask **at)
 
     *at = a->next;
     s->ask_count--;
+    s->asked_bytes -= a->kept;
     free(a);
 }
 
@@ -99,6 +101,21 @@ static void tell_cancelled(struct client *c, const struct call *k, uint64_t id, 
     c->events->message(c->ctx, k ? k->ctx : NULL, text, strlen(text), false);
 }
 
+/* A client that never answers must not fill the table. */
+static void forget_oldest(struct session *s)
+{
+    struct ask **oldest = NULL;
+
+    for (struct ask **at = &s->asks; *at; at = &(*at)->next) {
+        if ((*at)->token.n && (!oldest || (*at)->asked_ms <= (*oldest)->asked_ms))
+            oldest = at;
+    }
+    if (!oldest)
+        return;
+    refuse(s, (*oldest)->token, SESSION_ERROR, "the client did not answer");
+    drop(s, oldest);
+}
+
 /* c NULL: a modern client's, whose call is parked. */
 static struct ask *ask_new(struct session *s, struct client *c, const struct call *k,
                            const struct envelope *e)
@@ -108,10 +125,14 @@ static struct ask *ask_new(struct session *s, struct client *c, const struct cal
     struct ask *a = xcalloc(1, sizeof(*a) + e->id.n + e->progress_token.n + request);
     char *at = (char *)(a + 1);
 
+    if (s->ask_count >= SESSION_MAX_ASKS)
+        forget_oldest(s);
     a->client = c;
     a->call = k;
     a->id = ++s->next_ask;
     a->asked_ms = clock_mono_ms();
+    a->kept = request;
+    s->asked_bytes += request;
     a->token = (struct span){memcpy(at, e->id.p, e->id.n), e->id.n};
     at += e->id.n;
     a->progress = (struct span){at, e->progress_token.n};
@@ -146,27 +167,22 @@ static const char *unable(const struct client *c, const struct envelope *e, unsi
     return c->events && c->events->message ? NULL : "the client has no channel for questions";
 }
 
-/* A client that never answers must not fill the table. */
-static void forget_oldest(struct session *s)
-{
-    struct ask **oldest = NULL;
-
-    for (struct ask **at = &s->asks; *at; at = &(*at)->next) {
-        if ((*at)->token.n && (!oldest || (*at)->asked_ms <= (*oldest)->asked_ms))
-            oldest = at;
-    }
-    if (!oldest)
-        return;
-    refuse(s, (*oldest)->token, SESSION_ERROR, "the client did not answer");
-    drop(s, oldest);
-}
-
 /* A modern client is asked by the answer to its call. */
 static void ask_parked(struct session *s, struct client *c, struct call *k,
                        const struct envelope *e)
 {
     if (!k) {
         refuse_and_note(s, e, SESSION_ERROR, "the client has no call that could be answered by it");
+        return;
+    }
+    const char *too_much =
+        e->params.n > SESSION_MAX_ASKED
+            ? "its params are over the 1 MiB that is kept until a client comes back"
+        : s->asked_bytes + e->params.n > SESSION_MAX_ASKED_BYTES
+            ? "too much waits for clients that do not come back"
+            : NULL;
+    if (too_much) {
+        refuse_and_note(s, e, SESSION_ERROR, too_much);
         return;
     }
     ask_new(s, c, k, e);
@@ -201,8 +217,6 @@ void asks_take(struct session *s, const struct envelope *e)
         refuse_and_note(s, e, c ? SESSION_NO_METHOD : SESSION_ERROR, why);
         return;
     }
-    if (s->ask_count >= SESSION_MAX_ASKS)
-        forget_oldest(s);
     if (c->modern) {
         ask_parked(s, c, k, e);
         return;

@@ -43,6 +43,8 @@ enum {
     SESSION_BAD_PARAMS = -32602,
     SESSION_BAD_VERSION = -32022,
     SESSION_MAX_ASKS = 256,              /* requests of the server that clients have to answer */
+    SESSION_MAX_ASKED = 1 << 20,         /* bytes of one that is kept for a modern client … */
+    SESSION_MAX_ASKED_BYTES = 8 << 20,   /* … and of all these */
     SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
     SESSION_PARK_GRACE_MS = 200,         /* how long a parked call may still ask more */
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
@@ -266,6 +268,7 @@ struct session {
     /* server_requests.c, subscriptions.c, logging.c */
     struct ask *asks;
     uint32_t ask_count;
+    size_t asked_bytes;                  /* of questions that are kept for modern clients */
     uint64_t next_ask;
     bool one_at_a_time;                  /* it asks: calls of one client at a time */
     struct subscription *subscriptions;
@@ -402,7 +405,7 @@ bool rounds_may_ask_more(const struct session *s);
 struct call *rounds_parked_owner(const struct session *s);
 struct call *rounds_resume(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                            bool *ret_refused);
-void rounds_keep_late(struct call *k, const struct envelope *e);
+void rounds_keep_late(struct session *s, struct call *k, const struct envelope *e);
 
 /* ---- resources/subscribe (subscriptions.c) ---- */
 /* true: answered here. false: it goes to the server; *ret is then the subscription that hangs on

@@ -477,6 +477,70 @@ static void test_rounds_for_a_modern_client(void)
     rig_close(&r);
 }
 
+/* Its client comes back without an answer first: only what is asked soon after a call was parked
+ * belongs to it. */
+static void asks_more(struct rig *r, struct client *c, struct reply *p, size_t n, const char *id)
+{
+    AUTO_FREE char *state = state_in(&p->text), *text = xmalloc(n + 1);
+
+    memset(text, 'x', n);
+    text[n] = '\0';
+    if (strcmp(state, "none") != 0)
+        comes_back(c, p, state, "");
+    says(r, "{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"elicitation/create\",\"params\":{\"m\":\"%s\"}}",
+         id, text);
+}
+
+static void test_bounds_for_a_modern_client(void)
+{
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    sends(c, &p, MODERN("1", "tools/call", ",\"name\":\"t\""));
+    next_line(&r);
+    asks_more(&r, c, &p, 1 << 20, "big");
+    ok(has(&r.out, "\"id\":\"big\",\"error\"") && has(&r.out, "over the 1 MiB"), "a question has a size");
+    buf_clear(&r.out);
+    for (int i = 0; i < 8; i++)
+        asks_more(&r, c, &p, 1000 << 10, "many");
+    is_line(&r, NULL, "so many bytes are kept");
+    asks_more(&r, c, &p, 1000 << 10, "more");
+    ok(has(&r.out, "\"id\":\"more\",\"error\"") && has(&r.out, "too much waits"), "and no more");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+static void test_many_questions_to_a_modern_client(void)
+{
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    sends(c, &p, MODERN("1", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    asks_more(&r, c, &p, 1, "first");
+    for (int i = 1; i < 256; i++)
+        asks_more(&r, c, &p, 1, "later");
+    is_line(&r, NULL, "so many questions are kept");
+    asks_more(&r, c, &p, 1, "last");
+    ok(has(&r.out, "\"id\":\"first\",\"error\"") && has(&r.out, "did not answer"), "then the oldest goes");
+    AUTO_FREE char *state = state_in(&p.text), *late = xmalloc((1 << 20) + 1);
+    memset(late, 'x', 1 << 20);
+    late[1 << 20] = '\0';
+    AUTO_FREE char *result = xasprintf("{\"late\":\"%s\"}", late);
+    says_result(&r, id, result);
+    comes_back(c, &p, state, "");
+    ok(has(&p.text, "\"id\":9,\"error\"") && has(&p.text, "too long to be kept"),
+       "an answer that could not be kept is an error");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 static void test_listen(void)
 {
     AUTO_BUF struct buf got = BUF_INIT;
@@ -533,6 +597,8 @@ int main(void)
     test_rounds_for_a_legacy_client();
     test_modern_client_legacy_server();
     test_rounds_for_a_modern_client();
+    test_bounds_for_a_modern_client();
+    test_many_questions_to_a_modern_client();
     test_listen();
     return done_testing();
 }
