@@ -109,6 +109,8 @@ typedef struct backend *(*backend_new_fn)(const struct backend_spec *spec);
 struct backend *backend_new(const struct backend_spec *spec);
 struct backend *backend_host_new(const struct backend_spec *spec);
 struct backend *backend_docker_new(const struct backend_spec *spec);
+/* Is this container its own? While it is being created its id is not known yet, but its name is. */
+bool backend_is_in(const struct backend *b, const char *id, const char *name);
 /* For backends: a line for the server's log. */
 void backend_note(struct backend *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -61,7 +61,7 @@ static void refresh(const struct containers *cs, struct fleet_container *c)
 {
     char span[32];
     c->ours = strcmp(c->instance, cs->instance) == 0;
-    c->in_use = cs->events.in_use(cs->ctx, c->id) || is_kept(cs, c->id);
+    c->in_use = cs->events.in_use(cs->ctx, c->id, c->name) || is_kept(cs, c->id);
     if (c->ours)
         c->orphan = !c->in_use;
     if (!c->state_wall_ms)

@@ -34,7 +34,8 @@ enum containers_state {
 };
 
 struct containers_events {
-    bool (*in_use)(void *ctx, const char *id);                              /* by a current run */
+    /* By a current run: also one that is being created, whose id nobody knows yet? */
+    bool (*in_use)(void *ctx, const char *id, const char *name);
     /* containers_get_state may have changed */
     void (*state)(void *ctx);
     void (*changed)(void *ctx, const struct fleet_container *c);

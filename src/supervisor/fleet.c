@@ -138,20 +138,20 @@ static void on_pull_changed(void *ctx, const char *image)
 
 /* ---- containers ----------------------------------------------------------------------- */
 
-struct server *fleet_server_of_container(struct fleet *fl, const char *id)
+struct server *fleet_server_of_container(struct fleet *fl, const char *id, const char *name)
 {
     for (size_t i = 0; i < fl->count; i++)
-        if (server_in_use(fl->servers[i], id))
+        if (server_in_use(fl->servers[i], id, name))
             return fl->servers[i];
     for (size_t i = 0; i < fl->retired_count; i++)
-        if (server_in_use(fl->retired[i], id))
+        if (server_in_use(fl->retired[i], id, name))
             return fl->retired[i];
     return NULL;
 }
 
-static bool on_in_use(void *ctx, const char *id)
+static bool on_in_use(void *ctx, const char *id, const char *name)
 {
-    return fleet_server_of_container(ctx, id) != NULL || trial_uses(ctx, id);
+    return fleet_server_of_container(ctx, id, name) != NULL || trial_uses(ctx, id, name);
 }
 
 enum engine_kind fleet_engine_kind(const struct fleet *fl)
@@ -198,7 +198,8 @@ static bool is_worth_showing(const struct engine_event *e)
 static void on_engine_event(void *ctx, const struct engine_event *e)
 {
     struct fleet *fl = ctx;
-    struct server *s = strcmp(e->type, "container") == 0 ? fleet_server_of_container(fl, e->id) : NULL;
+    struct server *s = strcmp(e->type, "container") == 0
+        ? fleet_server_of_container(fl, e->id, e->name) : NULL;
     if (is_worth_showing(e)) {
         char detail[64] = "";
         if (e->exit_code >= 0)

@@ -56,7 +56,7 @@ void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn
 {
     struct fault why = FAULT_NONE;
     const struct fleet_container *c = containers_find(fl->containers, id);
-    const struct server *user = c ? fleet_server_of_container(fl, c->id) : NULL;
+    const struct server *user = c ? fleet_server_of_container(fl, c->id, c->name) : NULL;
     if (!containers_get_engine(fl->containers))
         fault_set(&why, FAULT_ENGINE_DOWN, "%s", containers_get_error(fl->containers));
     else if (!c)

@@ -79,7 +79,8 @@ void fleet_add_event(struct fleet *fl, bool docker, const char *type, const char
 uint32_t fleet_random(struct fleet *fl);            /* for names and jitter, not for secrets */
 void fleet_begin_soon(struct fleet *fl);            /* somebody waits for the begin timer */
 
-struct server *fleet_server_of_container(struct fleet *fl, const char *id);   /* NULL: nobody's */
+/* NULL: nobody's */
+struct server *fleet_server_of_container(struct fleet *fl, const char *id, const char *name);
 
 /* fleet_config.c */
 void fleet_config_start(struct fleet *fl);

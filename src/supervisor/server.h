@@ -109,7 +109,7 @@ void server_watch_wait(struct server *s, int64_t now_ms);
 int64_t server_init_timeout_ms(const struct server *s);
 /* where its log of the present (or last) run begins */
 uint64_t server_run_first_seq(const struct server *s);
-bool server_in_use(const struct server *s, const char *container_id);
+bool server_in_use(const struct server *s, const char *container_id, const char *container_name);
 /* Stopped though it is wanted: its first call starts it. */
 bool server_is_asleep(const struct server *s);
 void server_start(struct server *s);

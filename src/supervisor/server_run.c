@@ -468,8 +468,7 @@ uint64_t server_run_first_seq(const struct server *s)
     return s->p->run_seq;
 }
 
-bool server_in_use(const struct server *s, const char *container_id)
+bool server_in_use(const struct server *s, const char *container_id, const char *container_name)
 {
-    return s->backend && *s->backend->container_id &&
-        strcmp(s->backend->container_id, container_id) == 0;
+    return s->backend && backend_is_in(s->backend, container_id, container_name);
 }

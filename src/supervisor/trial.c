@@ -392,11 +392,10 @@ struct trial *trial_new(struct fleet *fl, const struct server *s, struct span re
     return t;
 }
 
-bool trial_uses(const struct fleet *fl, const char *container_id)
+bool trial_uses(const struct fleet *fl, const char *container_id, const char *container_name)
 {
     for (const struct trial *t = fl->trials; t; t = t->next)
-        if (t->backend && *t->backend->container_id &&
-            strcmp(t->backend->container_id, container_id) == 0)
+        if (t->backend && backend_is_in(t->backend, container_id, container_name))
             return true;
     return false;
 }

@@ -41,7 +41,7 @@ struct trial *trial_new(struct fleet *fl, const struct server *s, struct span re
 void trial_cancel(struct trial *t);
 
 /* For the fleet: does a trial run this container; what the engine says about one; the end of all. */
-bool trial_uses(const struct fleet *fl, const char *container_id);
+bool trial_uses(const struct fleet *fl, const char *container_id, const char *container_name);
 void trial_engine_event(struct fleet *fl, const struct engine_event *e);
 void trial_end_all(struct fleet *fl);
 

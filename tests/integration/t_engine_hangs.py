@@ -125,6 +125,27 @@ def test_stopped_while_the_engine_hangs(t):
     wait_for(lambda: not engine.docker.mine(), 10, "and removed", saw=engine.docker.mine)
 
 
+@limit(90)
+def test_swept_while_one_is_created(t):
+    """The engine is gone for a moment while it makes a container: what is swept then is not this one."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    proxy.keep("POST", "/containers/create")
+    m = t.mcptop(dict(impatient(), mcpServers={"one": boxed(timeout="60s")}), docker_host=proxy)
+    wait_for(lambda: proxy.kept, 20, "the container to be made, and the answer to be kept")
+    made = [c["Id"] for c in engine.docker.mine()]
+    proxy.refuse("GET", "/version", 500, "not now")
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "down", 20, "the engine to be down")
+    proxy.allow()
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "and up again")
+    wait_for(lambda: proxy.count("/containers/json") == 2, 20, "its containers to be listed again, for the sweep")
+    proxy.release()
+    m.wait_server("one", "ready", 30)
+    t.eq([m.server("one")["restarts"], m.server("one")["container"]["id"]], [0, made[0][:12]],
+         "the container becomes the server's")
+    t.ok("of an earlier run of ours" not in m.log(), "nothing was swept")
+
+
 @limit(120)
 def test_hangs_before_a_start(t):
     """An engine that answers nobody at all."""

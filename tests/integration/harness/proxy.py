@@ -20,6 +20,8 @@ class Proxy:
         self.changes = []
         self.holds = []
         self.held = []
+        self.keeps = []
+        self.kept = []
         self.released = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)
@@ -40,9 +42,16 @@ class Proxy:
         self.holds.append((method, re.compile(path)))
         self.released.clear()
 
+    def keep(self, method, path):
+        """From now on the engine carries such requests out, and its answers wait here, until release().
+        `kept` are those that do."""
+        self.keeps.append((method, re.compile(path)))
+        self.released.clear()
+
     def release(self):
         """The engine gets them, though whoever asked may have gone away meanwhile."""
         self.holds.clear()
+        self.keeps.clear()
         self.released.set()
 
     def change(self, pattern, replacement):
@@ -68,12 +77,13 @@ class Proxy:
                 engine = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 engine.connect(self.target)
                 self.open += [client, engine]
-                threading.Thread(target=self.requests, args=(client, engine), daemon=True).start()
-                threading.Thread(target=self.answers, args=(client, engine), daemon=True).start()
+                keep = threading.Event()
+                threading.Thread(target=self.requests, args=(client, engine, keep), daemon=True).start()
+                threading.Thread(target=self.answers, args=(client, engine, keep), daemon=True).start()
         except OSError:
             pass
 
-    def requests(self, client, engine):
+    def requests(self, client, engine, keep):
         """A request begins with a chunk of its own: its client sends the next when it has the answer."""
         try:
             while data := client.recv(65536):
@@ -85,6 +95,8 @@ class Proxy:
                 if any(h[0] == method and h[1].search(path) for h in self.holds):
                     self.held.append((method, path))
                     self.released.wait()
+                if any(k[0] == method and k[1].search(path) for k in self.keeps):
+                    keep.set()
                 if refusal:
                     self.answer(client, data, *refusal[2:])
                 else:
@@ -103,9 +115,13 @@ class Proxy:
         client.sendall(b"HTTP/1.1 %d Refused\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
                        % (status, len(text), text))
 
-    def answers(self, client, engine):
+    def answers(self, client, engine, keep):
         try:
             while data := engine.recv(65536):
+                if keep.is_set():
+                    self.kept.append(data)
+                    self.released.wait()
+                    keep.clear()
                 for pattern, replacement in self.changes:
                     data = pattern.sub(replacement, data)
                 client.sendall(data)
