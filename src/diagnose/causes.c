@@ -409,7 +409,7 @@ static void on_cut_off(const struct symptoms *s, struct findings *fs)
                                      "%s fetches its package at the start, and the container has "
                                      "no network (network_mode none)",
                                      runtime_detect(s->plan->argv.v[0])->command);
-    finding_evidence(f, "plan", 0, "network_mode is none");
+    finding_evidence(f, "plan", 0, "network_mode is none: %s", plan_why(s->plan, "network_mode"));
     if (*s->reason)
         finding_evidence(f, "timeout", 0, "%s", s->reason);
     fix_network(f, s, "bridge");

@@ -9,7 +9,7 @@ static void of_the_end(const struct symptoms *s, struct findings *fs)
 {
     if (!s->end || cause_of_start(s, fs) || cause_of_oom(s, fs) || cause_of_kill(s, fs))
         return;
-    if (files_missing(s, fs, true) || words_say(s, fs) || files_missing(s, fs, false))
+    if (denied_root(s, fs) || files_missing(s, fs, true) || denied_user(s, fs) || words_say(s, fs) || files_missing(s, fs, false))
         return;
     cause_of_end(s, fs);
 }
@@ -17,7 +17,7 @@ static void of_the_end(const struct symptoms *s, struct findings *fs)
 /* A server that goes on may still complain of what its plan denies it. */
 static void of_its_words(const struct symptoms *s, struct findings *fs)
 {
-    if (s->plan->mode == PLAN_DOCKER && !s->end)
+    if (s->plan->mode == PLAN_DOCKER && !s->end && !denied_root(s, fs) && !denied_user(s, fs))
         words_say(s, fs);
 }
 
@@ -58,6 +58,8 @@ void diagnose(const struct symptoms *s, struct findings *fs)
                 of_its_words(s, fs);
         }
     }
+    if (fs->n == 0)
+        standing_of_mounts(s, fs);
     standing_of_plan(s, fs);
     standing_of_tools(s, fs);
     hide_secrets(s, fs);

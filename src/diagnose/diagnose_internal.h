@@ -27,6 +27,12 @@ void words_last(const struct symptoms *s, struct finding *f, int lines);
 /* files.c: paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
 
+/* denied.c: what the plan's hardening, or its own --read-only and --user, deny the server. */
+bool denied_root(const struct symptoms *s, struct findings *fs);
+bool denied_user(const struct symptoms *s, struct findings *fs);
+/* … whether it has complained yet or not */
+void standing_of_mounts(const struct symptoms *s, struct findings *fs);
+
 /* standing.c: what is wrong while it runs, and with its plan. */
 void standing_of_plan(const struct symptoms *s, struct findings *fs);
 void standing_of_tools(const struct symptoms *s, struct findings *fs);
@@ -47,6 +53,10 @@ void fix_ca(struct finding *f, const struct symptoms *s);
 void fix_more_time(struct finding *f, const struct symptoms *s);          /* for initialize */
 void fix_more_start_time(struct finding *f, const struct symptoms *s);    /* for the engine */
 void fix_pids(struct finding *f, const struct symptoms *s);
+void fix_tmpfs(struct finding *f, const struct symptoms *s, const char *dir);
+void fix_user(struct finding *f, const struct symptoms *s, unsigned uid, unsigned gid,
+              const char *path);                /* who owns path */
+void fix_standard(struct finding *f, const struct symptoms *s);    /* where hardening is strict */
 void fix_retry(struct finding *f, const char *title);
 
 #endif

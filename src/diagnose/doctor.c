@@ -64,6 +64,11 @@ static bool path_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+static bool path_status(const char *path, struct stat *ret)
+{
+    return stat(path, ret) == 0;
+}
+
 static const char *ca_bundle(void)
 {
     static const char *const variables[] = { "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
@@ -184,6 +189,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .init_timeout_ms = server_init_timeout_ms(s),
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
         .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
+        .status = path_status,
     };
     if (is_slow(s)) {
         y->slow_ms = clock_mono_ms() - s->state_since_ms;

@@ -132,6 +132,16 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_PATH_READ_ONLY] = { "MCPX_DOCKER_PATH_READ_ONLY", E,
         "The server writes to a path that is mounted read-only.",
         "Mount it writable: the same volume without `:ro`." },
+    [FIND_ROOT_READ_ONLY] = { "MCPX_DOCKER_ROOT_READ_ONLY", E,
+        "The server writes into its image, whose root is read-only: `hardening` is `strict`, or "
+        "`--read-only` is set.",
+        "A directory in memory (`--tmpfs`) or a volume for what it writes; or `isolation.hardening: "
+        "standard`." },
+    [FIND_USER_DENIED] = { "MCPX_DOCKER_USER_DENIED", E,
+        "The server's user in the container (`hardening: strict` takes one without rights) may not "
+        "use a directory that is mounted for it.",
+        "Run it as the directory's owner (`--user` in `isolation.extra_args`), open the directory, "
+        "or `isolation.hardening: standard`." },
     [FIND_WORKING_DIR] = { "MCPX_DOCKER_WORKING_DIR", E,
         "`working_dir` is a directory of the host that the container does not have.",
         "Mount it and set `isolation.working_dir`." },

@@ -263,6 +263,43 @@ void fix_more_start_time(struct finding *f, const struct symptoms *s)
     more_time(f, "isolation.timeout", s->plan->start_timeout_ms);
 }
 
+/* A flag of docker run and its value, behind all others of the server's own. */
+static void add_flag(struct finding *f, const struct symptoms *s, const char *id, const char *flag,
+                     const char *value, char *title)
+{
+    if (s->plan->adopted) {
+        finding_step(f, "add %s %s to its docker run", flag, value);
+        free(title);
+        return;
+    }
+    struct fix *x = add(f, id, title);
+    set_key(x, FLEET_KEY_APPEND, 0, "isolation.extra_args", json_text(flag));
+    set_key(x, FLEET_KEY_APPEND, 0, "isolation.extra_args", json_text(value));
+}
+
+void fix_tmpfs(struct finding *f, const struct symptoms *s, const char *dir)
+{
+    AUTO_FREE char *value = xasprintf("%s:mode=1777", dir);
+    add_flag(f, s, "tmpfs", "--tmpfs", value,
+             xasprintf("%s in memory: what it writes there is gone when it ends", dir));
+}
+
+void fix_user(struct finding *f, const struct symptoms *s, unsigned uid, unsigned gid,
+              const char *path)
+{
+    AUTO_FREE char *value = xasprintf("%u:%u", uid, gid);
+    add_flag(f, s, "user", "--user", value,
+             xasprintf(WEAKENS "run it as %s, who owns %s", value, path));
+}
+
+void fix_standard(struct finding *f, const struct symptoms *s)
+{
+    if (s->plan->hardening != HARDENING_STRICT)
+        return;
+    struct fix *x = add(f, "hardening", xstrdup(WEAKENS "hardening strict → standard"));
+    set_key(x, FLEET_KEY_SET, 0, "isolation.hardening", json_text("standard"));
+}
+
 void fix_retry(struct finding *f, const char *title)
 {
     struct fix *x = add(f, "retry", xstrdup(title));

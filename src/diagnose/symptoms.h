@@ -4,6 +4,7 @@
 #ifndef MCPTOP_DIAGNOSE_SYMPTOMS_H
 #define MCPTOP_DIAGNOSE_SYMPTOMS_H
 
+#include <sys/stat.h>
 #include "base/ring.h"
 #include "config/mcp_config.h"
 #include "diagnose/finding.h"
@@ -54,6 +55,8 @@ struct symptoms {
     const char *ca_bundle;                 /* the host's; NULL = none known */
     /* Is there such a file or directory on the host? */
     bool (*exists)(const char *path);
+    /* Its owner and mode; false where there is none. */
+    bool (*status)(const char *path, struct stat *ret);
 };
 
 /* Findings of this server, the worst first; one for a cause. fs is filled anew. */

@@ -268,7 +268,8 @@ static bool on_network(const struct match *m)
         struct finding *f = told(m, FIND_NETWORK_BLOCKED, false,
                                  "it needs the network, and its container has none "
                                  "(network_mode none)");
-        finding_evidence(f, "plan", 0, "network_mode is none");
+        finding_evidence(f, "plan", 0, "network_mode is none: %s",
+                         plan_why(m->s->plan, "network_mode"));
         fix_network(f, m->s, "bridge");
         return true;
     }

@@ -6,6 +6,7 @@ leaves, what strict breaks and says so, what a user's own flags win."""
 import os
 
 from harness import echo, limit, paths, wait_for
+from harness.find import findings, found, repaired
 
 BUSYBOX = "mcptop-test/busybox:latest"
 TRIES = ("cat /data/secret; touch /root-file && echo root written; touch /tmp/x && echo tmp written; "
@@ -100,6 +101,93 @@ def test_levels(t):
     host = wait_for(lambda: (h := engine.docker.inspect(before)["HostConfig"])["Memory"] == 96 << 20
                     and h, 10)
     t.eq(host["MemorySwap"], 96 << 20, "and swap with it")
+
+
+@limit(120)
+def test_strict_root_is_told(t):
+    """A server that writes into its image: by name, and each fix leads to ready."""
+    engine = t.engine()
+    program = paths.built("echo_server")
+
+    def writes(script):
+        return dict(echo(isolation={"image": BUSYBOX, "volumes": [f"{program}:{program}:ro"]}),
+                    command="sh", args=["-c", f"{script} && exec {program}"])
+    m = t.mcptop({"docker_isolation": {"enabled": True, "hardening": "strict"}, "mcpServers": {
+        "keeps": writes("mkdir -p /state/x"), "writes": writes("echo x >/state")}}, docker_host=engine)
+    one = found(t, m, "keeps", "MCPX_DOCKER_ROOT_READ_ONLY")
+    t.eq(one["user_message"], "it writes to /state, and its container's root is read-only: hardening is strict",
+         "what it lacks is named")
+    t.eq({e["what"] for e in one["evidence"]}, {"stderr", "plan"}, "with its own words and the plan's")
+    t.eq([fix["id"] for fix in one["fixes"]], ["tmpfs", "hardening"], "a directory of its own, or less hardening")
+    repaired(t, m, "keeps")
+    inside = engine.docker.inspect(m.server("keeps")["container"]["id"])["HostConfig"]
+    t.ok(inside["ReadonlyRootfs"], "its root still is read-only")
+    one = found(t, m, "writes", "MCPX_DOCKER_ROOT_READ_ONLY")
+    t.eq([(fix["id"], fix["weakens"]) for fix in one["fixes"]], [("hardening", True)], "a file: less hardening")
+    repaired(t, m, "writes")
+
+
+def brought_up(t, m, name):
+    """Applies the first fix of each finding until none is left and it is ready; what was found, by code."""
+    seen, tried = {}, []
+
+    def step():
+        list_ = findings(m, name)
+        if not list_ and m.server(name)["state"] == "ready":
+            return True
+        if list_ and list_[0]["fixes"] and list_[0]["fixes"][0]["title"] not in tried:
+            seen[list_[0]["code"]] = list_[0]
+            tried.append(list_[0]["fixes"][0]["title"])
+            m.api.post(f"/servers/{name}/fix", {})
+        return False
+    wait_for(step, 240, f"{name}: ready, with no finding left", every=.5, saw=lambda: m.api.get(f"/servers/{name}"))
+    t.ok(True, f"{name}: ready after {tried}")
+    return seen
+
+
+def evidence(finding):
+    return " | ".join(e["text"] for e in finding["evidence"])
+
+
+@limit(600)
+def test_strict_and_real_servers(t):
+    """What strict takes from the reference servers is told by name, and the fixes lead to a server that works."""
+    engine = t.engine("python:3.11", "node:20")
+    files, work = closed_directory(t), t.path("db")
+    os.makedirs(work)
+
+    def npm(*words, **isolation):
+        return {"command": "npx", "args": ["-y", *words], "isolation": dict(isolation)}
+    m = t.mcptop({"docker_isolation": {"enabled": True, "hardening": "strict"}, "mcpServers": {
+        "everything": npm("@modelcontextprotocol/server-everything"),
+        "memory": npm("@modelcontextprotocol/server-memory"),
+        "filesystem": npm("@modelcontextprotocol/server-filesystem", "/data", volumes=[f"{files}:/data"]),
+        "sqlite": {"command": "uvx", "args": ["--with", "mcp<2", "mcp-server-sqlite", "--db-path", "/data/x.db"],
+                   "isolation": {"volumes": [f"{work}:/data"]}}}}, docker_host=engine)
+    for name in ("everything", "memory"):
+        seen = brought_up(t, m, name)
+        t.eq(list(seen), ["MCPX_DOCKER_NETWORK_BLOCKED"], f"{name}: it lacks the network, and nothing else")
+        t.has(evidence(seen["MCPX_DOCKER_NETWORK_BLOCKED"]), "network_mode is none: hardening is strict",
+              f"{name}: who took it")
+    seen = brought_up(t, m, "filesystem")
+    t.eq(set(seen), {"MCPX_DOCKER_NETWORK_BLOCKED", "MCPX_DOCKER_USER_DENIED"}, "filesystem: the network, and rights")
+    t.has(evidence(seen["MCPX_DOCKER_USER_DENIED"]),
+          rf"{files} belongs to 1000:1000, mode 0700; .*the user is 65534:65534: hardening is strict",
+          "filesystem: which directory, whose, and who it is itself")
+    seen = brought_up(t, m, "sqlite")
+    t.eq(set(seen), {"MCPX_DOCKER_NETWORK_BLOCKED", "MCPX_DOCKER_USER_DENIED"}, "sqlite: the network, and rights")
+    t.has(evidence(seen["MCPX_DOCKER_USER_DENIED"]), f"{work} belongs to 0:0, mode 0755; .*unable to open database",
+          "sqlite: which directory, and its own words")
+    calls = {"everything": ("echo", {"message": "hello"}, "hello"),
+             "memory": ("create_entities", {"entities": [{"name": "a", "entityType": "t", "observations": ["o"]}]},
+                        "entityType"),
+             "filesystem": ("read_file", {"path": "/data/secret"}, "of the owner"),
+             "sqlite": ("list_tables", {}, "")}
+    for name, (tool, arguments, want) in calls.items():
+        client = m.mcp(name)
+        client.initialize()
+        got = client.tool(tool, arguments, timeout=60)
+        t.ok(not got.get("isError") and want in str(got), f"{name}: {tool} works", got)
 
 
 @limit(60)

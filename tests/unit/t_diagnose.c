@@ -11,6 +11,9 @@
 
 #define DOCKER "{\"docker_isolation\":{\"enabled\":true},\"mcpServers\":{\"s\":{%s}}}"
 #define HOST "{\"mcpServers\":{\"s\":{%s}}}"
+#define STRICT \
+    "{\"docker_isolation\":{\"enabled\":true,\"hardening\":\"strict\"},\"mcpServers\":{\"s\":{%s}}}"
+#define NODE "\"command\":\"node\",\"args\":[\"x.js\"]"
 #define UVX "\"command\":\"uvx\",\"args\":[\"mcp-server-x\"]"
 
 struct scenario {
@@ -184,6 +187,41 @@ static const struct scenario scenarios[] = {
       .trouble = TROUBLE_START_TIMEOUT, .out = "Server started on port 3000",
       .want = "MCPX_STDIO_HANDSHAKE_INVALID" },
 
+    { .name = "strict: a directory made in the image", .config = STRICT, .server = NODE, .code = 1,
+      .err = "Error: EROFS: read-only file system, mkdir '/app/data'",
+      .want = "MCPX_DOCKER_ROOT_READ_ONLY",
+      .fix = "/app/data in memory: what it writes there is gone when it ends" },
+    { .name = "strict: a file of the image", .config = STRICT, .server = NODE, .code = 1,
+      .err = "sh: can't create /opt/state: Read-only file system",
+      .want = "MCPX_DOCKER_ROOT_READ_ONLY", .fix = "Weakens isolation: hardening strict → standard" },
+    { .name = "strict: a line without a path", .config = STRICT, .server = NODE, .code = 1,
+      .err = "read-only file system", .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a mount's own read-only comes first", .config = STRICT, .code = 1,
+      .server = NODE ",\"isolation\":{\"volumes\":[\"/srv/d:/data:ro\"]}",
+      .err = "OSError: [Errno 30] Read-only file system: '/data/x'",
+      .want = "MCPX_DOCKER_PATH_READ_ONLY", .fix = "Weakens isolation: mount /srv/d:/data" },
+    { .name = "read-only by the user's own flag", .config = DOCKER, .code = 1,
+      .server = NODE ",\"isolation\":{\"extra_args\":[\"--read-only\"]}",
+      .err = "mkdir: cannot create directory '/var/x': Read-only file system",
+      .want = "MCPX_DOCKER_ROOT_READ_ONLY",
+      .fix = "/var/x in memory: what it writes there is gone when it ends" },
+    { .name = "strict: not the owner of a closed directory", .config = STRICT, .running = true,
+      .ready = true, .server = NODE ",\"isolation\":{\"volumes\":[\"/home/u/docs:/docs\"]}",
+      .want = "MCPX_DOCKER_USER_DENIED",
+      .fix = "Weakens isolation: run it as 1000:1000, who owns /home/u/docs" },
+    { .name = "strict: as the owner", .config = STRICT, .running = true, .ready = true,
+      .server = NODE ",\"isolation\":{\"volumes\":[\"/home/u/docs:/docs\"],"
+                "\"extra_args\":[\"--user\",\"1000\"]}", .want = "" },
+    { .name = "strict: may read, and writes", .config = STRICT, .code = 1,
+      .server = NODE ",\"isolation\":{\"volumes\":[\"/srv/db:/data\"]}",
+      .err = "sqlite3.OperationalError: unable to open database file",
+      .want = "MCPX_DOCKER_USER_DENIED", .fix = "Weakens isolation: hardening strict → standard" },
+    { .name = "strict: may read, and reads", .config = STRICT, .running = true, .ready = true,
+      .server = NODE ",\"isolation\":{\"volumes\":[\"/srv/db:/data\"]}", .want = "" },
+    { .name = "standard: root reads what is closed", .config = DOCKER, .running = true,
+      .ready = true, .server = NODE ",\"isolation\":{\"volumes\":[\"/home/u/docs:/docs\"]}",
+      .want = "" },
+
     { .name = "docker in a container", .config = DOCKER, .server = UVX, .code = 1,
       .err = "the input device is not a TTY", .want = "MCPX_DOCKER_IN_DOCKER", .guess = true,
       .fix = "Weakens isolation: run it on the host, as you" },
@@ -339,6 +377,15 @@ static bool exists(const char *path)
     return strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new");
 }
 
+/* /home/u is u's (1000) and closed; below /srv all is root's. */
+static bool status(const char *path, struct stat *ret)
+{
+    bool home = strncmp(path, "/home/u", 7) == 0;
+    *ret = (struct stat){ .st_mode = S_IFDIR | (home ? 0700 : 0755), .st_uid = home ? 1000 : 0,
+                          .st_gid = home ? 1000 : 0 };
+    return home || strncmp(path, "/srv", 4) == 0;
+}
+
 static void push_lines(struct ring *ring, enum ring_stream stream, const char *text)
 {
     for (const char *p = text; p && *p;) {
@@ -407,7 +454,7 @@ static void run(const struct scenario *c)
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
         .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
-        .exists = exists,
+        .exists = exists, .status = status,
     };
     struct findings fs = { 0 };
     docker_is_a_snap = c->snap;
@@ -484,6 +531,7 @@ static void test_tools(void)
     struct symptoms s = {
         .name = "s x", .config = &config, .plan = &plan, .state = SERVER_READY, .reason = "",
         .wanted = true, .ring = ring, .tool_changes = &changes, .tools_held = true, .exists = exists,
+        .status = status,
     };
     struct findings fs = { 0 };
     diagnose(&s, &fs);
