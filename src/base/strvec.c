@@ -43,6 +43,14 @@ void strvec_copy(struct strvec *to, const struct strvec *from)
         strvec_add(to, from->v[i]);
 }
 
+ptrdiff_t strvec_find(const struct strvec *s, const char *str)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->v[i], str) == 0)
+            return (ptrdiff_t)i;
+    return -1;
+}
+
 bool strvec_equal(const struct strvec *a, const struct strvec *b)
 {
     if (a->n != b->n)

@@ -14,6 +14,7 @@ void strvec_add(struct strvec *s, const char *str);            /* copies */
 void strvec_addf(struct strvec *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strvec_give(struct strvec *s, char *str);                 /* takes over */
 void strvec_copy(struct strvec *to, const struct strvec *from);/* to is replaced */
+ptrdiff_t strvec_find(const struct strvec *s, const char *str);  /* where; -1 = nowhere */
 bool strvec_equal(const struct strvec *a, const struct strvec *b);
 void strvec_remove(struct strvec *s, size_t i);                /* i < n; the order stays */
 void strvec_fini(struct strvec *s);

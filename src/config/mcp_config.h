@@ -104,12 +104,20 @@ struct config_server {
  * turns up. */
 void config_server_secrets(const struct config_server *c, struct strvec *values);
 
+/* What the docker client adds to every container of its `docker run`. */
+struct client_defaults {
+    struct kvvec proxies;        /* HTTP_PROXY, http_proxy, … */
+    char *file;                  /* that they stand in */
+    char *platform;              /* DOCKER_DEFAULT_PLATFORM; NULL = not set */
+};
+
 /* Whose engine plans are made for; NONE: docker's context is one that mcptop cannot use. */
 enum engine_kind { ENGINE_KIND_DOCKER, ENGINE_KIND_PODMAN, ENGINE_KIND_NONE };
 
 struct config {
     /* Not of the file: set by who knows it; DOCKER while nobody does. */
     enum engine_kind engine;
+    const struct client_defaults *client;        /* not of the file either; NULL = nothing */
     char *path;                  /* the file, symlinks not resolved */
     struct iso_settings docker_isolation;
     bool has_docker_isolation;

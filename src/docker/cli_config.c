@@ -2,6 +2,7 @@
 /* Reads the docker CLI's files; what their keys mean is context.c's and credentials.c's. */
 #include "docker/cli_config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -84,4 +85,30 @@ json_t *cli_config_load(struct fault *f)
     if (!root)
         fault_copy(f, &why);
     return root;
+}
+
+int cli_config_proxies(const char *host, struct kvvec *ret, struct fault *f)
+{
+    static const char *const of[][2] = {
+        { "httpProxy", "HTTP_PROXY" }, { "httpsProxy", "HTTPS_PROXY" }, { "noProxy", "NO_PROXY" },
+        { "ftpProxy", "FTP_PROXY" }, { "allProxy", "ALL_PROXY" },
+    };
+    json_t *root = cli_config_load(f);
+    if (!root)
+        return -1;
+    json_t *all = json_object_get(root, "proxies"), *own = json_object_get(all, host);
+    json_t *one = own ? own : json_object_get(all, "default");
+    *ret = (struct kvvec){ 0 };
+    for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+        const char *value = json_string_value(json_object_get(one, of[i][0]));
+        if (!value || !*value)
+            continue;
+        AUTO_FREE char *small = xstrdup(of[i][1]);
+        for (char *c = small; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        kvvec_set(ret, of[i][1], value);
+        kvvec_set(ret, small, value);
+    }
+    json_decref(root);
+    return 0;
 }

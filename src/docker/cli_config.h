@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include "base/fault.h"
+#include "base/strvec.h"
 
 /* "/home/u/.docker"; the caller's. NULL when neither DOCKER_CONFIG nor HOME is set. */
 char *cli_config_dir(void);
@@ -16,5 +17,8 @@ char *cli_config_dir(void);
 json_t *cli_config_read(const char *path, size_t max, struct fault *f);
 /* DIR/config.json. A missing file is an empty object: most people have none. */
 json_t *cli_config_load(struct fault *f);
+/* The variables that `docker run` sets by its `proxies`, each in capitals and small: those of the
+ * engine at host ("unix:///…"), else of "default". ret is set to them, nothing where there are none. */
+int cli_config_proxies(const char *host, struct kvvec *ret, struct fault *f);
 
 #endif

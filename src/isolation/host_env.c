@@ -25,7 +25,8 @@ static const char *const allowed[] = {
     "CARGO_HOME", "RUSTUP_HOME", "GEM_HOME", "GEM_PATH", "JAVA_HOME",
     /* talking to agents and engines of the same user */
     "SSH_AUTH_SOCK", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "DOCKER_HOST",
-    "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "CONTAINER_HOST",
+    "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
+    "DOCKER_DEFAULT_PLATFORM", "CONTAINER_HOST",
     /* systems whose programs need it to find their libraries */
     "NIX_*", "LOCALE_ARCHIVE",
 };

@@ -167,6 +167,8 @@ void plan_free(struct plan *p)
     free(p->mounts);
     kvvec_fini(&p->container_env);
     strvec_fini(&p->env_unset);
+    strvec_fini(&p->env_of_files);
+    kvvec_fini(&p->client_env);
     for (size_t i = 0; i < p->option_count; i++)
         free(p->options[i].value);
     free(p->options);

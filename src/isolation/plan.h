@@ -77,6 +77,8 @@ struct plan {
     size_t mount_count;
     struct kvvec container_env;  /* env of extra_args and isolation.env, then the server's */
     struct strvec env_unset;     /* `-e KEY` of a variable that is not set: it shall not be */
+    struct strvec env_of_files;  /* which of them come from an --env-file, and no -e */
+    struct kvvec client_env;     /* what docker adds by itself; in no line that docker reads */
     struct plan_option *options; /* owned; in the order of the words */
     size_t option_count;
     bool init;                   /* the engine's init is PID 1 */

@@ -16,8 +16,7 @@
 
 /* Variables of the server that docker itself would obey: its engine may be another one. */
 static const char *const steering[] = {"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG",
-                                       "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",
-                                       "DOCKER_DEFAULT_PLATFORM", "CONTAINER_HOST",
+                                       "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "CONTAINER_HOST",
                                        "CONTAINER_CONNECTION"};
 
 /* Position of the first word after "run"; 0 = no `docker run`. */
@@ -163,7 +162,7 @@ static void take_own_keys(struct maker *m)
     plan_take_volumes(m);
     plan_apply_extra_args(m, own);
     for (size_t i = 0; i < own->env.n; i++)
-        kvvec_set(&p->container_env, own->env.v[i].key, own->env.v[i].value);
+        plan_env_set(p, own->env.v[i].key, own->env.v[i].value);
 }
 
 /* ---- notes ---- */
@@ -210,7 +209,7 @@ static void note_env(struct maker *m)
                       p->env_unset.v[i]);
     for (size_t i = 0; i < env->n; i++)
         if (!kvvec_get(&p->container_env, env->v[i].key) &&
-            !host_env_passes(env->v[i].key, strlen(env->v[i].key)))
+            !kvvec_get(&p->client_env, env->v[i].key) && !host_env_passes(env->v[i].key, strlen(env->v[i].key)))
             plan_note_add(p, "env", env->v[i].key, m->server->line, true,
                           "env sets %s, but no -e of docker run hands it to the container: add "
                           "\"-e\", \"%s\" before the image",
@@ -235,13 +234,14 @@ void plan_fill_adopted(struct maker *m)
     if (asks_for_more(m)) {
         plan_take_limits(m);
         for (size_t i = 0; i < m->global->env.n; i++)
-            kvvec_set(&p->container_env, m->global->env.v[i].key, m->global->env.v[i].value);
+            plan_env_set(p, m->global->env.v[i].key, m->global->env.v[i].value);
         plan_apply_extra_args(m, m->global);
     }
     if (flags->memory_text)
         p->memory_swap_bytes = 0;
     runargs_read(&all, args, flags_at(args), &image_at, NULL);
     take_own_keys(m);
+    plan_take_client(m);
     if (asks_for_more(m) || m->own->line[ISO_HARDENING])
         plan_harden(m, NULL);
     note_limits(m, flags);

@@ -395,7 +395,7 @@ static void fill_env(struct maker *m)
     const struct kvvec *const sources[] = {&m->global->env, &m->own->env, &m->server->env};
     for (size_t i = 0; i < ARRAY_LEN(sources); i++)
         for (size_t k = 0; k < sources[i]->n; k++)
-            kvvec_set(&m->p->container_env, sources[i]->v[k].key, sources[i]->v[k].value);
+            plan_env_set(m->p, sources[i]->v[k].key, sources[i]->v[k].value);
 }
 
 static void fill_bootstrap(struct maker *m, const struct runtime *rt, enum image_runner runner)
@@ -434,6 +434,7 @@ void plan_fill_docker(struct maker *m, enum image_runner runner)
     fill_extra_args(m);
     fill_cache(m, rt);
     fill_env(m);
+    plan_take_client(m);
     plan_harden(m, rt);
     note_command(m, rt);
     note_paths(m);

@@ -30,6 +30,10 @@ static json_t *env_json(const struct plan *p)
     for (size_t i = 0; i < p->container_env.n; i++)
         json_array_append_new(
             env, json_sprintf("%s=%s", p->container_env.v[i].key, p->container_env.v[i].value));
+    /* After those of files, above which they stand. */
+    for (size_t i = 0; i < p->client_env.n; i++)
+        json_array_append_new(
+            env, json_sprintf("%s=%s", p->client_env.v[i].key, p->client_env.v[i].value));
     for (size_t i = 0; i < p->env_unset.n; i++)
         json_array_append_new(env, json_text(p->env_unset.v[i]));
     return env;

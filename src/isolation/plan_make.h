@@ -46,6 +46,10 @@ void plan_take_timeout(struct maker *m);
 void plan_take_working_dir(struct maker *m);
 void plan_take_volumes(struct maker *m);
 void plan_apply_extra_args(struct maker *m, const struct iso_settings *level);
+/* run_field.c: a variable of the container, whatever was said of it before. */
+void plan_env_set(struct plan *p, const char *key, const char *value);
+/* plan_client.c: what docker would add by itself. Call it when the environment is whole. */
+void plan_take_client(struct maker *m);
 /* plan_weak.c: whether the container isolates little, with a note. */
 void plan_find_weakness(struct maker *m);
 /* The local driver compresses what it rotates, and with one file refuses to start unless told not

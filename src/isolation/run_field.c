@@ -133,14 +133,19 @@ int run_field_log_opt(const struct runargs *r, const char *value, struct fault *
 
 /* ---- environment ---- */
 
-static void forget_unset(struct plan *p, const char *key)
+/* The last word about a variable counts. */
+static void forget(struct plan *p, const char *key)
 {
-    struct strvec kept = {0};
-    for (size_t i = 0; i < p->env_unset.n; i++)
-        if (strcmp(p->env_unset.v[i], key) != 0)
-            strvec_add(&kept, p->env_unset.v[i]);
-    strvec_fini(&p->env_unset);
-    p->env_unset = kept;
+    struct strvec *const lists[] = {&p->env_unset, &p->env_of_files};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (ptrdiff_t at; (at = strvec_find(lists[i], key)) >= 0;)
+            strvec_remove(lists[i], (size_t)at);
+}
+
+void plan_env_set(struct plan *p, const char *key, const char *value)
+{
+    forget(p, key);
+    kvvec_set(&p->container_env, key, value);
 }
 
 static const char *look_up(const struct runargs *r, const char *key)
@@ -158,11 +163,12 @@ int run_field_env(const struct runargs *r, const char *value, struct fault *f)
                          "an environment variable needs a name: KEY=VALUE or KEY");
     AUTO_FREE char *key = eq ? xstrndup(value, (size_t)(eq - value)) : xstrdup(value);
     const char *v = eq ? eq + 1 : look_up(r, key);
-    forget_unset(r->plan, key);
-    if (v)
-        kvvec_set(&r->plan->container_env, key, v);
-    else
+    if (v) {
+        plan_env_set(r->plan, key, v);
+    } else {
+        forget(r->plan, key);
         strvec_add(&r->plan->env_unset, key);
+    }
     return 0;
 }
 
@@ -208,9 +214,10 @@ static int add_env_line(const struct runargs *r, char *line, struct fault *f)
         return fault_set(f, EINVAL, "the name of a variable is missing or has blanks in it");
     AUTO_FREE char *key = xstrndup(line, n);
     const char *value = line[n] ? line + n + 1 : look_up(r, key);
-    forget_unset(r->plan, key);
-    if (value)
-        kvvec_set(&r->plan->container_env, key, value);
+    if (value) {
+        plan_env_set(r->plan, key, value);
+        strvec_add(&r->plan->env_of_files, key);
+    }
     return 0;
 }
 

@@ -559,6 +559,7 @@ void fleet_free(struct fleet *fl)
         server_free(fl->retired[i]);
     images_free(fl->images);
     containers_free(fl->containers);
+    fleet_client_free(fl->client);
     for (size_t i = 0; i < FLEET_EVENTS; i++)
         free(fl->events[i]);
     fleet_change_abandon(fl);

@@ -134,10 +134,12 @@ struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, 
     struct problems problems = { 0 };
     struct config *c = config_parse(fl->config_path, buf_str(text), text->len, NULL, NULL,
                                     &problems);
-    if (!c)
+    if (!c) {
         first_error(fl, &problems, f);
-    else
+    } else {
         c->engine = fleet_engine_kind(fl);
+        c->client = fl->config ? fl->config->client : NULL;
+    }
     problems_fini(&problems);
     return c;
 }

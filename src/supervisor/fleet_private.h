@@ -10,6 +10,7 @@
 enum { FLEET_EVENTS = 256 };
 
 struct trial;
+struct fleet_client;
 struct undo;
 struct change_wait;
 
@@ -43,6 +44,7 @@ struct fleet {
     struct trial *trials;              /* trial.c */
     struct containers *containers;
     struct images *images;
+    struct fleet_client *client;       /* client_defaults.c */
 
     struct fleet_event *events[FLEET_EVENTS];   /* a ring */
     size_t event_first, event_count;
@@ -109,5 +111,9 @@ enum engine_kind fleet_engine_kind(const struct fleet *fl);
 /* fleet_pull.c: an event about images. Who could not start for want of this one tries again now:
  * somebody ran `docker pull`. */
 void fleet_image_came(struct fleet *fl, const struct engine_event *e);
+
+/* client_defaults.c: as the docker client's file says now. Valid as long as the fleet. */
+const struct client_defaults *fleet_client_defaults(struct fleet *fl);
+void fleet_client_free(struct fleet_client *c);
 
 #endif

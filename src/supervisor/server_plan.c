@@ -9,6 +9,7 @@
 
 void server_replan(struct server *s)
 {
+    s->fleet->config->client = fleet_client_defaults(s->fleet);
     struct plan *fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
     if (s->runner != RUNNER_UNKNOWN && (!fresh->image || !s->plan || !s->plan->image ||
                                         strcmp(fresh->image, s->plan->image) != 0)) {

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 
-from harness import paths, tap
+from harness import paths, tap, wait_for
 
 BUSYBOX = "mcptop-test/busybox:latest"
 LABEL = "com.mcpproxy."
@@ -207,9 +207,9 @@ CASES = [
 COMMAND = ["sh", "-c", "echo '$x'", "-e", "--rm"]
 
 
-def docker_sends(t, engine, recorder, words, command):
+def docker_sends(t, engine, recorder, words, command, **more):
     before = len(recorder.created)
-    env = dict(os.environ, TOKEN="of the server's env", DOCKER_CONFIG=t.path("no-docker-config"))
+    env = dict(os.environ, **{"TOKEN": "of the server's env", "DOCKER_CONFIG": t.path("no-docker-config"), **more})
     argv = engine.docker.cli_argv()[:1] + ["-H", f"unix://{recorder.path}", "create", *words,
                                            BUSYBOX, *command]
     done = subprocess.run(argv, env=env, cwd=t.dir, stdin=subprocess.DEVNULL, text=True,
@@ -221,11 +221,12 @@ def docker_sends(t, engine, recorder, words, command):
     return recorder.created[-1]
 
 
-def plans(t, servers, root=None):
+def plans(t, servers, root=None, engine="default", **env):
     path = t.write("config.json", json.dumps(dict(root or {}, mcpServers=servers)))
     program = os.path.join(paths.BUILDDIR, "tests", "integration", "plan_client")
-    done = subprocess.run([program, path], cwd=t.dir, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
+    done = subprocess.run([program, path, engine], cwd=t.dir, text=True, stdout=subprocess.PIPE, check=False,
+                          env=dict(os.environ, **{"DOCKER_CONFIG": t.path("no-docker-config"), **env}),
+                          stderr=subprocess.PIPE)
     if done.returncode:
         raise AssertionError(done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -252,6 +253,69 @@ def test_flags(t):
         t.eq(ours(plan["create"]), theirs(body, t.dir), " ".join(words) or "no flag")
         if any("platform" in word for word in words):
             t.has(target, "platform=linux%2Famd64", "--platform is a parameter of the request")
+
+
+PROXIES = {"httpProxy": "http://user:secret@proxy:3128", "httpsProxy": "http://proxy:3129",
+           "noProxy": "localhost,.example", "ftpProxy": ""}
+
+
+@tap.limit(120)
+def test_what_docker_adds(t):
+    """`proxies` of docker's file, for every engine and for this one, and DOCKER_DEFAULT_PLATFORM."""
+    engine = t.engine()
+    recorder = Recorder(t.path("recorder.sock"), engine.socket)
+    t.cleanup(recorder.close)
+    t.write("env", "HTTP_PROXY=of the file\n")
+    cases = [[], ["-e", "HTTP_PROXY=mine"], ["-e", "http_proxy=", "-e", "NO_PROXY=mine"], ["-e", "HTTP_PROXY"],
+             ["--env-file", "env"], ["--env-file", "env", "-e", "HTTP_PROXY=mine"], ["--platform=linux/amd64"]]
+    servers = {f"s{i}": {"command": "docker", "args": ["run", *words, BUSYBOX, *COMMAND]}
+               for i, words in enumerate(cases)}
+    host = f"unix://{recorder.path}"
+    for what, proxies in (("of all engines", {"default": PROXIES}),
+                          ("of this engine", {"default": {"httpProxy": "http://wrong"}, host: PROXIES}),
+                          ("none", {"unix:///another": PROXIES})):
+        t.write("docker/config.json", json.dumps({"proxies": proxies}))
+        env = {"DOCKER_CONFIG": t.path("docker"), "DOCKER_DEFAULT_PLATFORM": "linux/amd64"}
+        for plan, words in zip(plans(t, servers, engine=host, **env), cases):
+            target, body = docker_sends(t, engine, recorder, words, COMMAND, **env)
+            t.eq(ours(plan["create"]), theirs(body, t.dir), f"proxies {what}: {' '.join(words) or 'no flag'}")
+            t.has(target, "platform=linux%2Famd64", "docker sends the platform")
+            t.eq(plan["platform"], "linux/amd64", "and so do we")
+
+
+@tap.limit(60)
+def test_proxies_reach_the_container(t):
+    """Of an adopted server and of an isolated one; as the file says when it starts."""
+    engine = t.engine()
+    stand_in(engine, "mcp/here")
+
+    def write(proxy):
+        t.write("home/.docker/config.json", json.dumps({"proxies": {"default": {"httpProxy": proxy}}}))
+
+    def environment(name):
+        return sorted(v for v in engine.docker.inspect(m.wait_server(name)["container"]["id"])["Config"]["Env"]
+                      if "proxy" in v.lower())
+    write("http://user:secret@one:1")
+    m = t.mcptop({"mcpServers": {
+        "adopted": {"command": "docker", "args": ["run", "-i", "--rm", "mcp/here"]},
+        "isolated": {"command": "/echo_server", "env": {"http_proxy": "mine"},
+                     "isolation": {"mode": "docker", "image": "mcp/here"}}}}, docker_host=engine)
+    t.eq(environment("adopted"), ["HTTP_PROXY=http://user:secret@one:1", "http_proxy=http://user:secret@one:1"],
+         "adopted: both cases")
+    t.eq(environment("isolated"), ["HTTP_PROXY=http://user:secret@one:1", "http_proxy=mine"],
+         "isolated: not over the server's own")
+    notes = [n["value"] for n in m.server("isolated")["plan"]["notes"] if "as docker run sets them" in n["why"]]
+    t.eq(notes, ["HTTP_PROXY"], "the plan says what and why")
+    told = m.log() + m.log("adopted") + str(m.servers()) + m.cli("command", "adopted", check=0).stdout
+    t.ok("secret" not in told, "a password in a proxy's address stands in no log, line or answer")
+    before = m.server("adopted")["container"]["id"]
+    write("http://two:2")
+    m.api.post("/servers/adopted/restart")
+    m.wait_server("adopted", lambda s: s["state"] == "ready" and s["container"]["id"][:12] != before[:12])
+    t.eq(environment("adopted"), ["HTTP_PROXY=http://two:2", "http_proxy=http://two:2"], "read at each start")
+    t.write("home/.docker/config.json", "{")
+    m.api.post("/servers/adopted/restart")
+    wait_for(lambda: "the proxies that docker run would set are not known" in m.log(), 10, "a broken file is told")
 
 
 def test_positions(t):

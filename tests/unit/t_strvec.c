@@ -50,6 +50,7 @@ int main(void)
     ok(strvec_equal(&a, &b) && b.v[0] != a.v[0], "a copy is equal and its own");
     strvec_add(&b, "");
     ok(!strvec_equal(&a, &b), "an empty string is a difference");
+    ok(strvec_find(&b, "") == (ptrdiff_t)b.n - 1 && strvec_find(&b, "none") == -1, "it is found");
     strvec_remove(&b, b.n - 1);
     ok(strvec_equal(&a, &b) && !b.v[b.n], "and gone when it is removed");
     strvec_add(&b, "");
