@@ -414,13 +414,18 @@ const struct fix *doctor_find_fix(const struct server *s, const char *code, cons
     return NULL;
 }
 
-/* A server that waits for its next try has not to wait once it is repaired; one that is trying does so
- * by what was wrong. Either way the next end is another matter. */
-static void try_again(struct fleet *fl, const char *name, const char *why)
+/* A server that waits for its next try has not to wait once it is repaired; one that is trying by what
+ * was wrong, where no change of its plan has restarted it, begins anew, so that this try's end is not
+ * held against what is right now. */
+static void try_again(struct fleet *fl, const char *name, const char *why, bool plan_stays)
 {
     struct server *s = fleet_find(fl, name);
-    if (s && s->wanted == WANTED_UP && !is_up(s) && s->state != SERVER_STOPPED &&
-        s->state != SERVER_PULLING)
+    if (!s || s->wanted != WANTED_UP)
+        return;
+    bool waits = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED;
+    bool tries = s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING ||
+        s->state == SERVER_STOPPING;
+    if (waits || (tries && plan_stays))
         server_restart(s, why, DRAINED);
 }
 
@@ -444,6 +449,6 @@ int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry
     if (fleet_change(fl, s, &c, ret, f) < 0)
         return -1;
     if (!dry_run)
-        try_again(fl, name, why);
+        try_again(fl, name, why, ret->applied == CHANGE_NONE);
     return 0;
 }

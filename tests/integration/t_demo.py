@@ -5,23 +5,13 @@ is kept in tests/screens/demo-live-*.screen and must be current in all but figur
 
     UPDATE_SCREENS=1 MCPTOP_BUILDDIR=… python3 tests/integration/t_demo.py      writes them anew: look at the difference"""
 
-import difflib
 import os
-import re
 
-from harness import limit, paths, tap, wait_for
+from harness import limit, paths, tap
+from harness.screens import NAMED, check
 
 SERVERS = ("clock", "notes", "dice", "dice-isolated")
 SIZES = ((80, 24), (160, 50))
-# A name of its own for the machine, as far as the supervisor can see.
-NAMED = ["unshare", "--uts", "sh", "-c", 'echo devbox >/proc/sys/kernel/hostname; exec "$@"', "sh"]
-# What differs from run to run, and what it is compared as.
-FIGURES = [
-    (r"\d\d:\d\d:\d\d", "HH:MM:SS"), (r"engine [0-9][^ ·]*", "engine VERSION"), (r"[▁-█]+", " "), (r"\bpid \d+", "pid N"),
-    (r"cpu +\d+%", "cpu N%"), (r"mem [\d.]+[KMGT](/[\d.]+[KMGT])?", "mem N"), (r"(up|for) \d+[smhd]\b", r"\1 T"),
-    (r"(ready +(?:host|docker)) +[\d.]+ +[\d.]+[KMG]", r"\1 CPU MEM"), (r" \d+s(?= *(│|$))", " T"), (r"mcpproxy-dice-isolated-\w{4}", "mcpproxy-dice-isolated-xxxx"),
-    (r"memory +[\d.]+[KMG]", "memory N"), (r"peak [\d.]+[KMG]", "peak N"), (r"[\d.]+% of a core", "N% of a core"), (r"ping \S+", "ping N"), (r" {2,}", "  "),
-]
 
 
 def demo_config():
@@ -36,30 +26,6 @@ def demo_config():
 
 def folder():
     return os.path.join(paths.BUILDDIR, "examples")
-
-
-def comparable(screen):
-    lines = []
-    for line in screen.splitlines():
-        for pattern, instead in FIGURES:
-            line = re.sub(pattern, instead, line, flags=re.M)
-        lines.append(line.rstrip())
-    return lines
-
-
-def check(t, view, name):
-    path = os.path.join(paths.SRCDIR, "tests", "screens", name)
-    if os.environ.get("UPDATE_SCREENS"):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(line.rstrip() for line in view.capture()) + "\n")
-    with open(path, encoding="utf-8") as file:
-        wanted = comparable(file.read())
-    try:
-        wait_for(lambda: comparable(view.text()) == wanted, 4)
-        t.ok(True, f"{name} is current")
-    except AssertionError:
-        t.ok(False, f"{name} is current")
-        t.diag(*difflib.unified_diff(wanted, comparable(view.text()), name, "now", lineterm=""), *view.capture())
 
 
 @limit(90)
