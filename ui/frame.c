@@ -121,9 +121,10 @@ static void put_host(struct view *v, int y, int from)
     snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
     snprintf(left, sizeof(left), "cpu %s", cpu);
     width = (int)strlen(text) + (int)strlen(left);
-    /* a figure has become one wider: without the total, rather than gone for a second */
+    from--;      /* one of the two blanks behind the tabs may go */
+    /* a figure has become one wider: a word goes, rather than a figure */
     if (from + width > c->w) {
-        snprintf(text, sizeof(text), "mem %s", used);
+        snprintf(text, sizeof(text), "%s/%s", used, total);
         width = (int)strlen(text) + (int)strlen(left);
     }
     graph = from + width + 14 < c->w;
@@ -209,16 +210,15 @@ static bool put_first_row(struct view *v, int level, int *end)
         p.x += canvas_put_cut(&v->canvas, p.x, 0, 14, ST_BOLD, v->feed.status.host);
     }
     put_engine(v, &p, level);
+    if (level == 4)
+        put_findings(v, &p, level);      /* what does not fit is the counts' end */
     put(&p, ST_DIM, " · ");
     if (v->connection == CONN_CONNECTING && !v->feed.status.known)
         put(&p, ST_BUSY, "connecting …");
-    else if (level < 4)
+    else
         put_counts(v, &p, level);
-    put_findings(v, &p, level);
-    if (level == 4) {       /* what does not fit is the counts' end */
-        put(&p, ST_DIM, " · ");
-        put_counts(v, &p, level);
-    }
+    if (level < 4)
+        put_findings(v, &p, level);
     if (v->readonly)
         put(&p, ST_WARN, "  read only");
     *end = p.x;
@@ -335,4 +335,23 @@ void frame_keybar(struct view *v, int y)
                        v->toast);
     else
         put_keys(v, y);
+}
+
+void frame_say_elsewhere(struct view *v, int key)
+{
+    static const struct { unsigned where; const char *name; } places[] = {
+        {IN_SERVERS, "servers (1)"}, {IN_CONTAINERS, "containers (2)"},
+        {IN_CALLS, "list of calls (5 5)"}, {IN_LOG, "log (Tab)"},
+    };
+    const struct binding *b = keys_find(key, IN_ALL);
+    char name[8];
+
+    if (!b || b->group == keys_of(REQ_UP)->group || v->top == TOP_HELP)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (b->where & places[i].where) {
+            view_toast(v, false, "%s is for the %s: %s", keys_name(key, name, sizeof(name)), places[i].name,
+                       b->help);
+            return;
+        }
 }

@@ -259,8 +259,10 @@ void limits_key(struct view *v, int key)
     case K_TAB: case K_DOWN: a->field = (a->field + 1) % ROWS; break;
     case K_BACKTAB: case K_UP: a->field = (a->field + ROWS - 1) % ROWS; break;
     case K_CTRL('T'):
-        if (!a->all && subject(v))
+        if (!a->all && subject(v)) {
             take_suggestion(v, subject(v));
+            free(TAKE(a->error));      /* it was of the old values */
+        }
         break;
     case ' ':
         if (a->field == ASK_NETWORK)
@@ -374,6 +376,43 @@ static void draw_row(struct view *v, const struct feed_server *s, struct rect r,
     canvas_put_cut(&v->canvas, r.x + 26, r.y, r.w - 28, ST_DIM, buf_str(&words));
 }
 
+/* The longest that fits. */
+static const char *footer(bool suggests, int columns)
+{
+    enum { WORDINGS = 3 };
+    static const char *const with[WORDINGS] = {
+        "Enter apply   Tab next field   ^T take the suggestion   Esc leave",
+        "Enter apply  Tab next  ^T suggestion  Esc leave", "Enter apply ^T suggest Esc leave",
+    };
+    static const char *const without[WORDINGS] = {
+        "Enter apply and write to the config   Tab next field   Esc leave",
+        "Enter apply   Tab next field   Esc leave", "Enter apply Tab next Esc leave",
+    };
+    const char *const *texts = suggests ? with : without;
+    size_t i = 0;
+
+    while (i < WORDINGS - 1 && (int)strlen(texts[i]) > columns)
+        i++;
+    return texts[i];
+}
+
+/* So many of the fields as the box has room for, the one that is edited among them. */
+static void draw_fields(struct view *v, const struct feed_server *s, struct rect r, int shown)
+{
+    int first = v->ask.field < shown ? 0 : v->ask.field - shown + 1;
+    int cursor_x = -1, cursor_y = -1;
+
+    for (int i = first; i < first + shown; i++) {
+        draw_row(v, s, (struct rect){r.x, r.y + 1 + i - first, r.w, 1}, i);
+        if (i == v->ask.field && i < ASK_FIELDS) {
+            cursor_x = v->canvas.cursor_x;
+            cursor_y = v->canvas.cursor_y;
+        }
+    }
+    v->canvas.cursor_x = cursor_x;
+    v->canvas.cursor_y = cursor_y;
+}
+
 void limits_draw(struct view *v)
 {
     struct ask *a = &v->ask;
@@ -381,30 +420,22 @@ void limits_draw(struct view *v)
     struct suggestion g = a->all ? suggest(v, NULL) : suggest(v, s);
     AUTO_BUF struct buf memory = BUF_INIT, cpus = BUF_INIT;
     struct rect r;
-    int cursor_x = -1, cursor_y = -1;
+    int room, y;
 
     if (s)
         suggestion_text(&g, s, &memory, &cpus);
     r = ask_place_box(v, 76, ROWS + 4 + (a->error != NULL) + (memory.len && cpus.len));
+    room = r.h - 3 - (a->error != NULL);
     canvas_frame(&v->canvas, r, ST_ACCENT);
     canvas_rule(&v->canvas, r.x + 1, r.y, r.w - 2, ST_ACCENT, ST_BOLD, a->title, NULL);
-    for (int i = 0; i < ROWS; i++) {
-        draw_row(v, s, (struct rect){r.x, r.y + 1 + i, r.w, 1}, i);
-        if (i == a->field && i < ASK_FIELDS) {
-            cursor_x = v->canvas.cursor_x;
-            cursor_y = v->canvas.cursor_y;
-        }
-    }
-    canvas_put_cut(&v->canvas, r.x + 2, r.y + 1 + ROWS, r.w - 4, ST_ACCENT,
-                   buf_str(memory.len ? &memory : &cpus));
-    if (memory.len && cpus.len)
-        canvas_put_cut(&v->canvas, r.x + 2, r.y + 2 + ROWS, r.w - 4, ST_ACCENT, buf_str(&cpus));
+    draw_fields(v, s, r, room < ROWS ? room : ROWS);
+    y = r.y + 1 + ROWS;
+    if (memory.len && y < r.y + 1 + room)
+        canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, ST_ACCENT, buf_str(&memory));
+    if (cpus.len && y < r.y + 1 + room)
+        canvas_put_cut(&v->canvas, r.x + 2, y, r.w - 4, ST_ACCENT, buf_str(&cpus));
     if (a->error)
         canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 3, r.w - 4, ST_WARN, a->error);
     canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 2, r.w - 4, ST_NORMAL,
-                   *g.memory || *g.cpus
-                       ? "Enter apply   Tab next field   ^T take the suggestion   Esc leave"
-                       : "Enter apply and write to the config   Tab next field   Esc leave");
-    v->canvas.cursor_x = cursor_x;
-    v->canvas.cursor_y = cursor_y;
+                   footer(*g.memory || *g.cpus, r.w - 4));
 }

@@ -262,20 +262,48 @@ static void complete(struct view *v)
     lineedit_set(&v->line, line);
 }
 
+/* Puts the words from (x, y) on, or only counts: how many rows they take. */
+static int put_words(struct view *v, const struct strvec *words, int x, int y, bool counts)
+{
+    int rows = 1;
+
+    for (size_t i = 0; i < words->n; i++) {
+        int w = text_width(words->v[i], strlen(words->v[i]));
+        if (x > 1 && x + w > v->canvas.w - 1) {
+            x = 1;
+            rows++;
+        }
+        if (!counts)
+            canvas_put_cut(&v->canvas, x, y + rows - 1, v->canvas.w - x - 1, ST_DIM, words->v[i]);
+        x += w + 2;
+    }
+    return rows;
+}
+
+/* Beside what is typed, or, where that is too narrow for all, in rows above it. */
+static void draw_candidates(struct view *v, const struct strvec *found, int x, int y)
+{
+    int rows = put_words(v, found, 1, 0, true);
+
+    if (put_words(v, found, x, y, true) == 1) {
+        put_words(v, found, x, y, false);
+    } else if (y > rows) {
+        canvas_fill(&v->canvas, (struct rect){0, y - rows, v->canvas.w, rows}, ' ', ST_NORMAL);
+        put_words(v, found, 1, y - rows, false);
+    }
+}
+
 void prompt_draw(struct view *v, int y)
 {
     int x = 1 + canvas_put(&v->canvas, 1, y, v->canvas.w - 2, ST_ACCENT, prompt_sign(v));
     AUTO_STRVEC struct strvec found = {0};
-    int cursor;
 
     lineedit_draw(&v->line, &v->canvas, x, y, v->canvas.w - x, ST_NORMAL);
     if (v->prompt != PROMPT_COMMAND)
         return;
     candidates(v, word_at_end(v), word_at_end(v) == v->line.text, &found);
-    cursor = v->canvas.cursor_x;
     x += text_width(v->line.text, strlen(v->line.text)) + 3;
-    for (size_t i = 0; i < found.n && x < v->canvas.w && cursor + 2 < x; i++)
-        x += canvas_put_cut(&v->canvas, x, y, v->canvas.w - x, ST_DIM, found.v[i]) + 2;
+    draw_candidates(v, &found, x, y);
 }
 
 /* ---- keys ---- */

@@ -459,8 +459,8 @@ void view_key(struct view *v, int key)
         return;
     b = keys_find(key, view_where(v));
     if (!b)
-        return;
-    if (b->changes && v->readonly)
+        frame_say_elsewhere(v, key);
+    else if (b->changes && v->readonly)
         view_toast(v, true, "read only: %s is off (started with --readonly)", b->label);
     else
         view_request(v, b->req);

@@ -241,5 +241,7 @@ void prompt_run(struct view *v, const char *command);
 /* frame.c */
 int frame_header(struct view *v);          /* rows used */
 void frame_keybar(struct view *v, int y);
+/* Of a key that means nothing here: where it means something. */
+void frame_say_elsewhere(struct view *v, int key);
 
 #endif

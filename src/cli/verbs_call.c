@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "cli/doc.h"
+#include "cli/refusal.h"
 #include "cli/show.h"
 
 enum { MAX_ARGUMENTS = 64 * 1024 * 1024, DEFAULT_TIMEOUT_S = 300 };
@@ -72,6 +73,20 @@ static void print_content(json_t *item)
     }
 }
 
+/* Servers say little of a name they do not know, each in its own way. */
+static bool say_unknown(struct cli *c)
+{
+    AUTO_FREE char *text = refusal_unknown_tool(c->paths.socket, c->words[0], c->words[1]);
+    if (text)
+        show_error("%s", text);
+    return text != NULL;
+}
+
+static int say_why(struct cli *c, const struct fault *f)
+{
+    return say_unknown(c) ? EXIT_REFUSED : cli_fail_work(f);
+}
+
 int verb_call(struct cli *c)
 {
     struct fault f = FAULT_NONE;
@@ -90,7 +105,7 @@ int verb_call(struct cli *c)
     json_t *result = NULL, *item;
     if (api_ask_within(c->paths.socket, "POST", "/api/v1/tools/call", body, seconds * 1000, &result,
                        NULL, &f))
-        return cli_fail_work(&f);
+        return say_why(c, &f);
     size_t i;
     bool failed = doc_true(result, "isError");
     json_t *content = doc_get(result, "content"), *structured = doc_get(result, "structuredContent");
@@ -101,5 +116,7 @@ int verb_call(struct cli *c)
     json_array_foreach(cli_has(c, OPT_JSON) ? NULL : content, i, item)
         print_content(item);
     json_decref(result);
+    if (failed)
+        say_unknown(c);
     return failed ? EXIT_REFUSED : EXIT_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `mcptop tools`: what the servers offer, as they listed it. */
+/* `mcptop tools`: what the servers offer, as they listed it, and how it was used. */
 #include "cli/verb.h"
 
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "cli/show.h"
 
 static const struct grid_column columns[] = {
-    { "SERVER", false, 0 }, { "TOOL", false, 0 }, { "DESCRIPTION", false, 0 },
+    { "SERVER", false, 0 }, { "TOOL", false, 0 }, { "CALLS", true, 1 }, { "ERR", true, 2 },
+    { "P95", true, 2 }, { "DESCRIPTION", false, 0 },
 };
 
 struct listing {
@@ -38,18 +39,46 @@ static void describe(struct grid *t, json_t *tool, const char *hidden)
                (int)strcspn(text, "\r\n"), text);
 }
 
-static void add_tools(struct listing *l, const char *server, json_t *tools, json_t *hidden)
+/* What was seen of it; NULL = it was never called. */
+static json_t *figures_of(json_t *figures, const char *tool)
 {
     size_t i;
-    json_t *tool;
-    json_array_append_new(l->servers, json_pack("{s:s, s:O, s:O?}", "name", server, "tools", tools,
-                                                "hidden", hidden));
+    json_t *one;
+    json_array_foreach(figures, i, one)
+        if (!doc_true(one, "other") && !strcmp(doc_str(one, "name"), tool))
+            return one;
+    return NULL;
+}
+
+static void add_figures(struct grid *t, json_t *seen)
+{
+    char text[24];
+    if (!seen) {
+        grid_cell(t, "0");
+        grid_cell(t, "-");
+        grid_cell(t, "-");
+        return;
+    }
+    grid_cellf(t, "%lld", (long long)doc_int(seen, "calls", 0));
+    grid_cellf(t, "%lld", (long long)doc_int(seen, "errors", 0));
+    grid_cell(t, show_latency(doc_int(seen, "p95_us", -1), text, sizeof text));
+}
+
+static void add_tools(struct listing *l, const char *server, json_t *data)
+{
+    size_t i;
+    json_t *tool, *tools = doc_get(data, "tools"), *hidden = doc_get(data, "hidden");
+    json_t *figures = doc_get(data, "figures");
+    json_array_append_new(l->servers, json_pack("{s:s, s:O, s:O?, s:O?}", "name", server, "tools",
+                                                tools, "hidden", hidden, "figures", figures));
     json_array_foreach(tools, i, tool) {
+        const char *name = doc_str(tool, "name");
         grid_row(l->grid);
         if (!l->named)
             grid_cell(l->grid, server);
-        grid_cell(l->grid, doc_str(tool, "name"));
-        describe(l->grid, tool, hidden_by(hidden, doc_str(tool, "name")));
+        grid_cell(l->grid, name);
+        add_figures(l->grid, figures_of(figures, name));
+        describe(l->grid, tool, hidden_by(hidden, name));
     }
 }
 
@@ -64,7 +93,7 @@ static int ask_tools(struct listing *l, const char *server)
         return cli_fail(&f);
     if (l->named && cli_has(l->cli, OPT_JSON))
         show_json(data);
-    add_tools(l, server, doc_get(data, "tools"), doc_get(data, "hidden"));
+    add_tools(l, server, data);
     json_decref(data);
     return EXIT_OK;
 }

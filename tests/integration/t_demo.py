@@ -32,6 +32,8 @@ def folder():
 def test_screens(t):
     engine = t.engine()
     engine.docker.cli("tag", "mcptop-test/busybox:latest", "busybox:latest")
+    with open(os.path.join(folder(), "demo_server"), "rb") as file:
+        file.read()      # so that its start reads nothing from the disk, which would be seen
     m = t.mcptop(demo_config(), docker_host=engine, wrapper=NAMED, env={"PATH": f"{folder()}:{os.environ['PATH']}"})
     views = {}
     for width, height in SIZES:

@@ -102,9 +102,9 @@ def test_tools_and_calls(t):
                                  "mute": fixture("mute")}})
     m.wait_server("good")
     m.wait_server("echo")
-    t.has(m.cli("tools", "good", check=0).stdout, r"^TOOL +DESCRIPTION\n(?:.*\n)*echo +\S", "tools of one")
+    t.has(m.cli("tools", "good", check=0).stdout, r"^TOOL +CALLS +ERR +P95 +DESCRIPTION\n(?:.*\n)*echo +0 +- +- +\S", "tools of one")
     every = m.cli("tools", check=0)
-    t.has(every.stdout, r"^SERVER +TOOL +DESCRIPTION\n(?:good .*\n)*good +add +\S", "tools of all")
+    t.has(every.stdout, r"^SERVER +TOOL +CALLS +ERR +P95 +DESCRIPTION\n(?:good .*\n)*good +add +\S", "tools of all")
     t.has(every.stdout, r"\necho +echo +\S", "of the second one too")
     t.has(every.stderr, r'"mute" are not known: it is initializing', "and which are not known")
     t.ok("\noff " not in every.stdout and '"off"' not in every.stderr, "one that is not wanted is not missed", every)
@@ -123,7 +123,10 @@ def test_tools_and_calls(t):
     t.eq(json.loads(m.cli("call", "good", "echo", '{"structured":{"a":[1]}}', check=0).stdout), {"a": [1]},
          "a result that is structured only")
     t.eq(m.cli("call", "good", "echo", "[1]").returncode, USAGE, "arguments that are no object")
-    t.eq(m.cli("call", "good", "nosuchtool").returncode, REFUSED, "a tool that does not exist")
+    wrong = m.cli("call", "good", "eco")
+    t.eq(wrong.returncode, REFUSED, "a tool that does not exist")
+    t.has(wrong.stderr, r'"good" has no tool "eco": did you mean "echo"\? There are: .*\badd\b', "is told which there are")
+    t.has(m.cli("tools", "good", check=0).stdout, r"\necho +4 +0 +[\d.]+[um]?s +\S", "tools: how it was used")
     t.eq(m.cli("call", "bad", "echo").returncode, NO_SERVER, "a server that does not exist")
 
 
