@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The guide's five issues, each produced for real and repaired in a real terminal of 80x24 with three
 keys: `!` shows what is wrong and how that is known, F shows the repair, y makes it. What is seen before,
-between and after is kept in tests/screens/repair/*.txt and must be current in all but figures of the
+between and after is kept in tests/screens/repair/*.screen and must be current in all but figures of the
 moment and the log.
 
     UPDATE_SCREENS=1 MCPTOP_BUILDDIR=… python3 tests/integration/t_repair_keys.py      writes them anew"""
@@ -66,7 +66,7 @@ def repair(t, m, view, name, sentence, fix, code):
         view.send(key)
 
     def seen(step):
-        check(t, view, f"repair/{name}-{step}.txt", alike, 10)
+        check(t, view, f"repair/{name}-{step}.screen", alike, 10)
 
     view.wait_text(r"box +! failed")
     view.wait_text(sentence)
