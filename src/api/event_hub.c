@@ -12,13 +12,17 @@
 #include <string.h>
 
 #include "api/api_internal.h"
+#include "api/event_usage.h"
 #include "api/json.h"
+#include "api/listing.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 enum {
-    CUT_BYTES = 1 << 20,       /* unsent figures and states: then the subscriber is cut */
+    CUT_BYTES = 1 << 20,       /* unsent figures and states: then the subscriber is cut … */
+    CUT_SERVER_BYTES = 4096,   /* … and so many for each server: all may change at once */
+    SLICE_NS = 2 * 1000 * 1000,    /* of a turn, for telling what changed */
     LOG_WINDOW = 128 * 1024,   /* unsent log bytes: then it waits for the reader */
     PACED_LINES = 400,         /* of a burst, for a screen */
     KEEPALIVE_S = 15,
@@ -36,6 +40,11 @@ struct subscriber {
     bool all_events;           /* else a log alone */
     bool all_logs;
     bool paced;
+    struct listing *hello;     /* under way: the events meanwhile wait in `later` */
+    struct buf later;
+    char *log;                 /* what it wants of logs, once hello was said; NULL = nothing */
+    uint64_t log_tail;
+    size_t unread_hello;       /* bytes: no sign of a reader that does not read */
     struct log_cursor *logs;
     struct subscriber *next;
 };
@@ -45,6 +54,10 @@ struct event_hub {
     struct fleet_observer observer;
     struct subscriber *first;
     ev_timer keepalive;
+    json_t *changed;           /* servers to be told of in the next turns: its keys, in order */
+    ev_timer more;             /* runs while there are some */
+    unsigned turn;             /* the loop's iteration … */
+    int64_t spent_ns;          /* … and what telling of servers has taken of it */
     json_t *last_usage;        /* server → its row as sent last: only what changed is sent */
 };
 
@@ -64,6 +77,9 @@ static void subscriber_free(struct subscriber *sub)
     while (*at != sub)
         at = &(*at)->next;
     *at = sub->next;
+    listing_free(sub->hello);
+    buf_fini(&sub->later);
+    free(sub->log);
     for (struct log_cursor *c = sub->logs, *after; c; c = after) {
         after = c->after;
         free(c->server);
@@ -78,14 +94,37 @@ static void subscriber_cut(struct subscriber *sub)
     subscriber_free(sub);
 }
 
-static void broadcast(struct event_hub *hub, const char *name, const char *data, size_t n)
+/* Whether an event that comes while hello is being written has to follow it: what hello has yet to
+ * read will be newer in it. */
+static bool follows_hello(const struct subscriber *sub, const char *name, const char *server)
+{
+    return server ? listing_holds(sub->hello, server)
+                  : strcmp(name, "usage") == 0 || strcmp(name, "pull") == 0 ||
+                        strcmp(name, "server_removed") == 0;
+}
+
+/* How many bytes lie unsent. */
+static size_t tell(struct subscriber *sub, const struct buf *event, const char *name,
+                   const char *server)
+{
+    if (!sub->hello)
+        return http_stream_write(sub->stream, event->data, event->len);
+    if (follows_hello(sub, name, server))
+        buf_add(&sub->later, event->data, event->len);
+    return sub->later.len;
+}
+
+/* server: whose `server` event it is, else NULL. */
+static void broadcast(struct event_hub *hub, const char *name, const char *server,
+                      const char *data, size_t n)
 {
     AUTO_BUF struct buf b = BUF_INIT;
+    size_t most = CUT_BYTES + CUT_SERVER_BYTES * fleet_count(hub->api->fleet);
 
     event_format(&b, name, data, n);
     for (struct subscriber *sub = hub->first, *next; sub; sub = next) {
         next = sub->next;
-        if (sub->all_events && http_stream_write(sub->stream, b.data, b.len) > CUT_BYTES)
+        if (sub->all_events && tell(sub, &b, name, server) > most + sub->unread_hello)
             subscriber_cut(sub);
     }
 }
@@ -99,13 +138,18 @@ static bool anybody(const struct event_hub *hub)
     return false;
 }
 
-static void broadcast_json(struct event_hub *hub, const char *name, json_t *doc)
+static void broadcast_text(struct event_hub *hub, const char *name, const char *server, json_t *doc)
 {
     AUTO_FREE char *text =
         json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
     json_decref(doc);
-    broadcast(hub, name, text, strlen(text));
+    broadcast(hub, name, server, text, strlen(text));
+}
+
+static void broadcast_json(struct event_hub *hub, const char *name, json_t *doc)
+{
+    broadcast_text(hub, name, NULL, doc);
 }
 
 /* ---- logs ---- */
@@ -206,7 +250,7 @@ static void on_log_more(void *ctx, struct server *s)
 
     for (struct subscriber *sub = hub->first; sub; sub = sub->next) {
         struct log_cursor *c = cursor_of(sub, s, false);
-        if (!c && sub->all_logs) {
+        if (!c && sub->all_logs && !sub->hello) {
             /* A server that is new since the subscription: from its first line. */
             c = cursor_of(sub, s, true);
             c->next = ring_first_seq(logstore_get_ring(s->log));
@@ -231,16 +275,61 @@ static void on_drained(void *ctx)
 {
     struct subscriber *sub = ctx;
 
+    sub->unread_hello = 0;
     if (!sub->paced)
         pump_all(sub);
 }
 
 /* ---- what the fleet tells ---- */
 
+static bool turn_is_spent(struct event_hub *hub)
+{
+    unsigned turn = ev_iteration(hub->api->loop);
+
+    if (turn != hub->turn)
+        hub->spent_ns = 0;
+    hub->turn = turn;
+    return hub->spent_ns >= SLICE_NS;
+}
+
+static void tell_server(struct event_hub *hub, const struct server *s)
+{
+    int64_t began_ns = clock_mono_ns();
+
+    broadcast_text(hub, "server", s->name, json_server(s, false));
+    hub->spent_ns += clock_mono_ns() - began_ns;
+}
+
+static void on_more(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct event_hub *hub = w->data;
+    const char *name;
+
+    (void)revents;
+    while (!turn_is_spent(hub) && (name = json_object_iter_key(json_object_iter(hub->changed)))) {
+        struct server *s = fleet_find(hub->api->fleet, name);
+        json_object_del(hub->changed, name);
+        if (s && anybody(hub))
+            tell_server(hub, s);
+    }
+    if (json_object_size(hub->changed))
+        ev_timer_start(loop, w);
+}
+
+/* A file that is read again may change a thousand servers in one turn. */
 static void on_server_changed(void *ctx, struct server *s)
 {
-    if (anybody(ctx))
-        broadcast_json(ctx, "server", json_server(s, false));
+    struct event_hub *hub = ctx;
+
+    if (!anybody(hub))
+        return;
+    if (!turn_is_spent(hub) && !json_object_size(hub->changed)) {
+        tell_server(hub, s);
+    } else {
+        json_object_set_new(hub->changed, s->name, json_null());
+        if (!ev_is_active(&hub->more))
+            ev_timer_start(hub->api->loop, &hub->more);
+    }
 }
 
 static void on_server_removed(void *ctx, const char *name)
@@ -248,6 +337,7 @@ static void on_server_removed(void *ctx, const char *name)
     struct event_hub *hub = ctx;
 
     json_object_del(hub->last_usage, name);
+    json_object_del(hub->changed, name);
     for (struct subscriber *sub = hub->first; sub; sub = sub->next)
         for (struct log_cursor *c = sub->logs; c; c = c->after)
             if (strcmp(c->server, name) == 0)
@@ -306,90 +396,16 @@ void event_hub_status_changed(struct event_hub *hub)
 
 /* ---- figures, once a second ---- */
 
-static void usage_row(struct buf *b, const struct server *s)
-{
-    const struct usage *u = &s->usage;
-    struct session_stats st;
-
-    session_get_stats(s->session, &st);
-    buf_add_char(b, '[');
-    buf_add_json(b, s->name, strlen(s->name));
-    if (u->known)
-        buf_printf(b, ",%.1f,%lld,%lld,%lld,%d,%lld,%lld,%.1f,%lld", u->cpu_percent,
-                   (long long)u->memory_bytes, (long long)u->memory_peak_bytes,
-                   (long long)u->memory_limit_bytes, (int)u->pids, (long long)u->net_rx_bytes,
-                   (long long)u->net_tx_bytes, u->throttled_percent, (long long)u->ooms);
-    else
-        buf_add_str(b, ",-1,-1,-1,-1,-1,-1,-1,-1,-1");
-    buf_printf(b, ",%llu,%llu,%u,%lld,%lld", (unsigned long long)st.calls,
-               (unsigned long long)st.errors, st.in_flight, (long long)st.p95_us,
-               (long long)st.last_ping_us);
-    if (u->known)
-        buf_printf(b, ",%lld,%lld,%lld,%.0f,%.0f,%.0f", (long long)u->memory_high_bytes,
-                   (long long)u->io_read_bytes, (long long)u->io_write_bytes, u->pressure_cpu,
-                   u->pressure_memory, u->pressure_io);
-    else
-        buf_add_str(b, ",-1,-1,-1,-1,-1,-1");
-    buf_printf(b, ",%lld,%lld]", (long long)st.p50_us, (long long)st.p99_us);
-}
-
-/* True when the row differs from the one sent last. */
-static bool usage_is_news(struct event_hub *hub, const char *server, const char *row)
-{
-    const char *before = json_string_value(json_object_get(hub->last_usage, server));
-
-    if (before && strcmp(before, row) == 0)
-        return false;
-    json_object_set_new(hub->last_usage, server, json_string(row));
-    return true;
-}
-
-/* To one digit: what moves in it by chance is no news. */
-static int64_t rounded(int64_t n)
-{
-    int64_t unit = 1;
-    while (n / unit >= 10)
-        unit *= 10;
-    return (n + unit / 2) / unit * unit;
-}
-
 static void on_sampled(void *ctx)
 {
     struct event_hub *hub = ctx;
-    struct fleet *fl = hub->api->fleet;
     AUTO_BUF struct buf b = BUF_INIT;
-    bool first = true;
 
     for (struct subscriber *sub = hub->first; sub; sub = sub->next)
         if (sub->paced)
             pump_all(sub);
-    if (!anybody(hub))
-        return;
-    buf_add_str(&b, "{\"servers\":[");
-    for (size_t i = 0; i < fleet_count(fl); i++) {
-        AUTO_BUF struct buf row = BUF_INIT;
-        usage_row(&row, fleet_at(fl, i));
-        if (!usage_is_news(hub, fleet_at(fl, i)->name, buf_str(&row)))
-            continue;
-        if (!first)
-            buf_add_char(&b, ',');
-        first = false;
-        buf_add(&b, row.data, row.len);
-    }
-    const struct host_usage *host = fleet_get_host_usage(fl);
-    const struct self_usage *self = fleet_get_self_usage(fl);
-    AUTO_BUF struct buf tail = BUF_INIT;
-    buf_printf(
-        &tail,
-        "],\"host\":{\"cpu\":%.0f,\"memory_used\":%lld},"
-        "\"self\":{\"cpu\":%.1f,\"rss_anon\":%lld,\"sampling_us\":%lld}}",
-        host->cpu_percent, (long long)(host->memory_used >> 24 << 24), self->cpu_percent,
-        (long long)self->rss_anon_bytes, (long long)rounded(self->sampling_us));
-    if (first && !usage_is_news(hub, "", buf_str(&tail)))
-        return;
-    usage_is_news(hub, "", buf_str(&tail));
-    buf_add(&b, tail.data, tail.len);
-    broadcast(hub, "usage", b.data, b.len);
+    if (anybody(hub) && event_usage_write(hub->api->fleet, hub->last_usage, &b))
+        broadcast(hub, "usage", NULL, b.data, b.len);
 }
 
 /* ---- subscribers ---- */
@@ -421,40 +437,58 @@ static struct subscriber *subscriber_new(struct event_hub *hub, struct request *
     return sub;
 }
 
-static void say_hello(struct subscriber *sub)
+static void add_member(struct buf *out, const char *key, json_t *value)
+{
+    buf_printf(out, "%s\"%s\":", out->data[out->len - 1] == '{' ? "" : ",", key);
+    listing_add_json(out, -1, value);
+}
+
+static void begin_logs(struct subscriber *sub)
 {
     struct fleet *fl = sub->hub->api->fleet;
-    json_t *servers = json_server_list(fl);
-    json_t *doc = json_pack("{s:o, s:O, s:o, s:o}", "status", json_status(sub->hub->api),
-                            "servers", json_object_get(servers, "servers"),
-                            "containers", json_containers(fl), "events", json_events(fl, 100));
-    AUTO_FREE char *text =
-        json_dumps(doc, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
-    AUTO_BUF struct buf b = BUF_INIT;
 
-    json_decref(servers);
-    json_decref(doc);
-    event_format(&b, "hello", text, strlen(text));
-    http_stream_write(sub->stream, b.data, b.len);
+    for (size_t i = 0; sub->log && i < fleet_count(fl); i++) {
+        struct server *s = fleet_at(fl, i);
+        if (!sub->all_logs && strcmp(s->name, sub->log) != 0)
+            continue;
+        struct log_cursor *c = cursor_of(sub, s, true);
+        cursor_tail(c, s, sub->log_tail);
+        pump(sub, s, c);
+    }
+}
+
+static void on_hello_done(void *ctx, const struct buf *servers)
+{
+    struct subscriber *sub = ctx;
+    struct api_server *a = sub->hub->api;
+    AUTO_BUF struct buf data = BUF_INIT, event = BUF_INIT;
+
+    buf_add_char(&data, '{');
+    add_member(&data, "status", json_status(a));
+    buf_add_str(&data, ",\"servers\":");
+    buf_add(&data, servers->data, servers->len);
+    add_member(&data, "containers", json_containers(a->fleet));
+    add_member(&data, "events", json_events(a->fleet, 100));
+    buf_add_char(&data, '}');
+    event_format(&event, "hello", data.data, data.len);
+    buf_add(&event, buf_str(&sub->later), sub->later.len);
+    buf_fini(&sub->later);
+    sub->hello = NULL;
+    sub->unread_hello = event.len;
+    http_stream_write(sub->stream, event.data, event.len);
+    begin_logs(sub);
 }
 
 void event_hub_subscribe(struct event_hub *hub, struct request *r, const char *log, uint64_t tail)
 {
-    struct fleet *fl = hub->api->fleet;
     struct subscriber *sub = subscriber_new(hub, r);
 
     sub->all_events = true;
     sub->paced = true;
     sub->all_logs = log && strcmp(log, "*") == 0;
-    say_hello(sub);
-    for (size_t i = 0; log && i < fleet_count(fl); i++) {
-        struct server *s = fleet_at(fl, i);
-        if (!sub->all_logs && strcmp(s->name, log) != 0)
-            continue;
-        struct log_cursor *c = cursor_of(sub, s, true);
-        cursor_tail(c, s, tail);
-        pump(sub, s, c);
-    }
+    sub->log = xstrdup(log);
+    sub->log_tail = tail;
+    sub->hello = listing_begin(hub->api, -1, on_hello_done, sub);
 }
 
 void event_hub_follow_log(struct event_hub *hub, struct request *r, const struct server *s,
@@ -487,6 +521,9 @@ struct event_hub *event_hub_new(struct api_server *a)
 
     hub->api = a;
     hub->last_usage = json_object();
+    hub->changed = json_object();
+    ev_timer_init(&hub->more, on_more, 0., 0.);
+    hub->more.data = hub;
     hub->observer = (struct fleet_observer){
         .server_changed = on_server_changed,
         .server_removed = on_server_removed,
@@ -513,6 +550,8 @@ void event_hub_free(struct event_hub *hub)
     while (hub->first)
         subscriber_cut(hub->first);
     ev_timer_stop(hub->api->loop, &hub->keepalive);
+    ev_timer_stop(hub->api->loop, &hub->more);
+    json_decref(hub->changed);
     fleet_unobserve(hub->api->fleet, &hub->observer);
     json_decref(hub->last_usage);
     free(hub);

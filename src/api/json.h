@@ -14,7 +14,6 @@ struct api_server;
 json_t *json_status(const struct api_server *a);
 json_t *json_engine(const struct fleet *fl);
 json_t *json_server(const struct server *s, bool with_open_calls);
-json_t *json_server_list(const struct fleet *fl);            /* {"servers":[…],"stats":{…}} */
 json_t *json_plan(const struct plan *p);
 /* null for NULL; with_parts: each layer too */
 json_t *json_pull(const struct image_pull_status *p, bool with_parts);

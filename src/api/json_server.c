@@ -320,12 +320,3 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     json_object_set_new(o, "undo", json_text(fleet_undo_text(s->fleet, s)));
     return o;
 }
-
-json_t *json_server_list(const struct fleet *fl)
-{
-    json_t *a = json_array();
-
-    for (size_t i = 0; i < fleet_count(fl); i++)
-        json_array_append_new(a, json_server(fleet_at(fl, i), false));
-    return json_pack("{s:o, s:o}", "servers", a, "stats", json_counts(fl));
-}

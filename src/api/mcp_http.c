@@ -53,22 +53,31 @@ static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
     request_reply(w->request, 200, "application/json", session_header(w, headers), iov, count);
 }
 
-static void answer_enveloped(struct waiting *w, const struct iovec *iov, int count)
+static void answer_enveloped_error(struct waiting *w, const struct iovec *iov, int count)
 {
     AUTO_BUF struct buf b = BUF_INIT;
 
     for (int i = 0; i < count; i++)
         buf_add(&b, iov[i].iov_base, iov[i].iov_len);
-    json_t *doc = json_loadb(b.data, b.len, JSON_ALLOW_NUL, NULL);
-    json_t *error = json_object_get(doc, "error");
-    const char *message = json_string_value(json_object_get(error, "message"));
-    if (!doc)
-        reply_error(w->request, 502, "the server's reply is no JSON that can be shown");
-    else if (error)
-        reply_error(w->request, 502, "%s", message ? message : "the server answered with an error");
-    else
-        reply_data(w->request, json_incref(json_object_get(doc, "result")));
-    json_decref(doc);
+    struct span error = span_member((struct span){b.data, b.len}, "error");
+    AUTO_FREE char *why = span_decode(span_member(error, "message"), 900);
+    reply_error(w->request, 502, "%s", *why ? why : "the server answered with an error");
+}
+
+/* The result's bytes go out as the server wrote them: they may be many. */
+static void answer_enveloped(struct waiting *w, const struct iovec *iov, int count, bool is_error)
+{
+    static const char head[] = "{\"success\":true,\"data\":";
+    struct span result = is_error ? (struct span){0} : session_get_result(w->of);
+
+    if (!result.n) {
+        answer_enveloped_error(w, iov, count);
+        return;
+    }
+    const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
+                                 {(void *)(uintptr_t)result.p, result.n},
+                                 {(char[]){"}\n"}, 2}};
+    request_reply(w->request, 200, "application/json", NULL, body, ARRAY_LEN(body));
 }
 
 /* ---- requests that wait ---- */
@@ -144,8 +153,8 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     if (w->stream) {
         mcp_stream_send(w->stream, iov, count);
         mcp_stream_end(w->stream);
-    } else if (w->envelope) {
-        answer_enveloped(w, iov, count);
+    } else if (w->of) {
+        answer_enveloped(w, iov, count, is_error);
     } else if (w->modern) {
         mcp_modern_answer(w, iov, count, is_error);
     } else {
@@ -431,7 +440,7 @@ void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *serve
         return;
     }
     struct waiting *w = waiting_new(r, &e);
-    w->envelope = true;
+    w->of = s->session;
     w->own_client = client_open(s->session, "api", NULL, NULL);
     waiting_begin(w, w->own_client, NULL, &e);
 }

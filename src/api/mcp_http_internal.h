@@ -51,7 +51,7 @@ struct waiting {
     struct call *call;
     bool initialize;
     bool accepts_stream;
-    bool envelope;                  /* answer in the API's envelope (tools/call) */
+    struct session *of;             /* answer in the API's envelope (tools/call); else NULL */
     int64_t begun_ms;
     struct span id;                 /* of the call; behind this struct */
     struct client *own_client;      /* closed with the answer; or, of all servers … */

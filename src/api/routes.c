@@ -15,6 +15,7 @@
 #include "api/reply.h"
 #include "api/routes_calls.h"
 #include "api/routes_finding.h"
+#include "api/routes_list.h"
 #include "api/routes_server.h"
 #include "api/urlpath.h"
 #include "base/buf.h"
@@ -69,19 +70,13 @@ static void get_status(struct api_server *a, struct request *r, const char *name
     reply_data(r, json_status(a));
 }
 
-static void get_servers(struct api_server *a, struct request *r, const char *name)
-{
-    (void)name;
-    reply_data(r, json_server_list(a->fleet));
-}
-
 static void post_restart_all(struct api_server *a, struct request *r, const char *name)
 {
     (void)name;
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
         if (fleet_at(a->fleet, i)->wanted == WANTED_UP)
             server_restart(fleet_at(a->fleet, i), "restarted by user", haste_of(r));
-    get_servers(a, r, name);
+    list_get_servers(a, r, name);
 }
 
 /* What the engine is asked for goes on when its client has gone: then nobody is answered. */
@@ -168,20 +163,10 @@ static void get_event_stream(struct api_server *a, struct request *r, const char
         event_hub_subscribe(a->hub, r, with_log ? log : NULL, (uint64_t)tail);
 }
 
-static void get_config(struct api_server *a, struct request *r, const char *name)
-{
-    (void)name;
-    reply_data(r,
-               json_pack("{s:o, s:I, s:o, s:o}", "path", json_text(fleet_get_config_path(a->fleet)),
-                         "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(a->fleet),
-                         "problems", json_problems(fleet_get_problems(a->fleet)), "config",
-                         json_server_list(a->fleet)));
-}
-
 static void post_reload(struct api_server *a, struct request *r, const char *name)
 {
     fleet_reload(a->fleet);
-    get_config(a, r, name);
+    list_get_config(a, r, name);
 }
 
 static void get_docker_status(struct api_server *a, struct request *r, const char *name)
@@ -267,7 +252,7 @@ static const struct route routes[] = {
     {"GET", "/metrics", 0, get_metrics, NULL},
     {"GET", "/events", 0, get_event_stream, NULL},
     {"GET", "/api/v1/status", 0, get_status, NULL},
-    {"GET", SERVERS, 0, get_servers, NULL},
+    {"GET", SERVERS, 0, list_get_servers, NULL},
     {"POST", SERVERS, SOCKET_ONLY, servers_post, NULL},
     {"POST", SERVERS "/restart_all", 0, post_restart_all, NULL},
     {"GET", SERVERS "/{}", 0, NULL, server_get},
@@ -293,7 +278,7 @@ static const struct route routes[] = {
     {"GET", "/api/v1/containers", 0, get_containers, NULL},
     {"DELETE", "/api/v1/containers/{}", 0, delete_container, NULL},
     {"GET", "/api/v1/events", 0, get_events, NULL},
-    {"GET", "/api/v1/config", 0, get_config, NULL},
+    {"GET", "/api/v1/config", 0, list_get_config, NULL},
     {"POST", "/api/v1/config/reload", 0, post_reload, NULL},
     {"GET", "/api/v1/diagnostics", 0, get_diagnostics, NULL},
     {"GET", "/api/v1/docker/status", 0, get_docker_status, NULL},

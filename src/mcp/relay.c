@@ -48,7 +48,14 @@ static void take_reply(struct session *s, const struct envelope *e)
     int n = envelope_rewrite(e, k->token, (struct span){0}, false, iov);
     if (!s->modern && k->client && k->client->modern)
         n = modern_dress(k, e, iov, n);
+    s->result = e->result;
     call_answer(s, k, iov, n, e->kind == ENVELOPE_ERROR);
+    s->result = (struct span){0};
+}
+
+struct span session_get_result(const struct session *s)
+{
+    return s->result;
 }
 
 /* ---- to whom ---- */

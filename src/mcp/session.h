@@ -203,6 +203,9 @@ unsigned client_get_version(const struct client *c);
  * most (no newline); valid during the call. Exactly once for a call that was not abandoned; may
  * come before client_send returns (local answers: ping, initialize, refusals). */
 typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, bool is_error);
+/* Inside a call_reply_fn that was told no error: the result in those bytes, where the server wrote
+ * it; n 0 for answers of ours. Saves who wants it alone a second scan. */
+struct span session_get_result(const struct session *s);
 
 /* Hands a message of the client on: e is its scanned envelope, whose bytes need to live during the
  * call only (held calls are copied). Requests: initialize is answered from the server's own cached

@@ -216,6 +216,7 @@ struct session {
     enum { NAP_NOT, NAP_ASLEEP, NAP_WAKES } nap;     /* see session_sleep */
     bool listed_asleep;                  /* clients have a list that may be old */
     int64_t used_ms;                     /* the last request for the server came; 0 = none */
+    struct span result;                  /* of the reply that its client is being told */
     bool feeding;                        /* inside session_feed: the frame's bytes are in use */
     /* freed inside a callback: goes when the last entry is left */
     bool doomed;
