@@ -22,6 +22,7 @@
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/timer.h"
 #include "io/watch.h"
 
 enum {
@@ -152,8 +153,7 @@ static void engine_set_state(struct engine *e, enum engine_state state, const st
 
 static void retry_later(struct engine *e)
 {
-    ev_timer_set(&e->retry, e->retry_s, 0.);
-    ev_timer_start(e->loop, &e->retry);
+    timer_arm(e->loop, &e->retry, e->retry_s);
     e->retry_s = e->retry_s * 2 < LAST_RETRY_S ? e->retry_s * 2 : LAST_RETRY_S;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "io/timer.h"
 
 enum { MAX_LINKS = 8 };
 static const ev_tstamp SETTLE_S = 0.05;
@@ -121,9 +122,7 @@ static bool concerns(const struct watch *w, const struct inotify_event *e)
 
 static void arm(struct watch *w, ev_tstamp after_s)
 {
-    ev_timer_stop(w->loop, &w->settle);
-    ev_timer_set(&w->settle, after_s, 0.);
-    ev_timer_start(w->loop, &w->settle);
+    timer_arm(w->loop, &w->settle, after_s);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/timer.h"
 
 enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5, TERM_GRACE_MAX_S = 60, NAME_TRIES = 3 };
 
@@ -29,9 +30,7 @@ static void create(struct backend_docker *d);
 
 void backend_docker_arm(struct backend_docker *d, double seconds)
 {
-    ev_timer_stop(d->loop, &d->timer);
-    ev_timer_set(&d->timer, seconds, 0.);
-    ev_timer_start(d->loop, &d->timer);
+    timer_arm(d->loop, &d->timer, seconds);
 }
 
 /* ---- its steps, and an engine that keeps one waiting ----------------------------------------- */

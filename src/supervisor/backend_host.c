@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "io/child.h"
+#include "io/timer.h"
 #include "isolation/host_env.h"
 
 enum { STDIN_GRACE_S = 2, TERM_GRACE_S = 5 };
@@ -90,9 +91,7 @@ static void on_started(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void arm(struct backend_host *h, double seconds)
 {
-    ev_timer_stop(h->loop, &h->timer);
-    ev_timer_set(&h->timer, seconds, 0.);
-    ev_timer_start(h->loop, &h->timer);
+    timer_arm(h->loop, &h->timer, seconds);
 }
 
 static void kill_all(struct backend_host *h)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/timer.h"
 
 enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2 };
 
@@ -173,8 +174,7 @@ static void on_removed(void *ctx, json_t *reply, const struct fault *f)
         removal_done(r);
         return;
     }
-    ev_timer_set(&r->again, REMOVE_AGAIN_MS / 1e3, 0.);
-    ev_timer_start(r->cs->loop, &r->again);
+    timer_arm(r->cs->loop, &r->again, REMOVE_AGAIN_MS / 1e3);
 }
 
 static void on_remove_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -307,8 +307,7 @@ static void sweep(struct containers *cs)
         log_info("docker", "container %s of an earlier run of ours is removed", cs->v[i].name);
         containers_remove(cs, cs->v[i].id);
     }
-    ev_timer_set(&cs->sweep_limit, SWEEP_LIMIT_S, 0.);
-    ev_timer_start(cs->loop, &cs->sweep_limit);
+    timer_arm(cs->loop, &cs->sweep_limit, SWEEP_LIMIT_S);
     check_swept(cs);
 }
 
@@ -332,8 +331,7 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
         if (f->code != FAULT_ENGINE_DOWN && cs->state != CONTAINERS_DOWN)
             log_error("docker", "the containers could not be listed: %s", f->text);
         put(cs->error, sizeof cs->error, f->text);
-        ev_timer_set(&cs->list_again, LIST_AGAIN_S, 0.);
-        ev_timer_start(cs->loop, &cs->list_again);
+        timer_arm(cs->loop, &cs->list_again, LIST_AGAIN_S);
         set_state(cs, CONTAINERS_DOWN);
         return;
     }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "docker/credentials.h"
+#include "io/timer.h"
 
 #define RATE_MEMORY_S 3.    /* of the mean that is shown as the rate */
 #define TELL_EVERY_S .2
@@ -323,9 +324,7 @@ static void tell(struct pull *p, double next_s)
     st->layers = p->progress.count;
     take_rate(p, clock_mono_ms());
     p->untold = false;
-    ev_timer_stop(im->loop, &p->tell);
-    ev_timer_set(&p->tell, next_s, 0.);
-    ev_timer_start(im->loop, &p->tell);
+    timer_arm(im->loop, &p->tell, next_s);
     im->changed(im->ctx, p->image);
 }
 
@@ -337,8 +336,7 @@ static void on_tell(struct ev_loop *loop, ev_timer *w, int revents)
     if (p->untold) {
         tell(p, TELL_EVERY_S);
     } else if (clock_mono_ms() - p->counted_ms < (int64_t)(STALL_S * 1e3)) {
-        ev_timer_set(w, STALL_S, 0.);
-        ev_timer_start(loop, w);
+        timer_arm(loop, w, STALL_S);
     } else if (p->status.rate_bytes) {
         p->status.rate_bytes = 0;
         im->changed(im->ctx, p->image);
@@ -365,8 +363,7 @@ static void on_credentials(void *ctx, const char *auth, const struct fault *f)
         log_warn("docker", "credentials for image %s: %s; going on without", p->image, f->text);
     }
     p->counted_ms = clock_mono_ms();
-    ev_timer_set(&p->tell, TELL_EVERY_S, 0.);
-    ev_timer_start(p->images->loop, &p->tell);
+    timer_arm(p->images->loop, &p->tell, TELL_EVERY_S);
     p->request = engine_pull(p->images->engine, p->image, p->platform, auth, on_progress,
                              on_pulled, p);
 }

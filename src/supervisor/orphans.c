@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "docker/stats.h"
+#include "io/timer.h"
 
 enum { MAX_SUBJECTS = 256, PROCESSES_A_TURN = 16, READINGS_AT_ONCE = 64 };
 #define BETWEEN_READINGS_S .5       /* from the end of the first ones to the second ones */
@@ -81,9 +82,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents);
 
 static void in(struct orphans_search *s, double seconds)
 {
-    ev_timer_stop(s->loop, &s->timer);
-    ev_timer_set(&s->timer, seconds, 0.);
-    ev_timer_start(s->loop, &s->timer);
+    timer_arm(s->loop, &s->timer, seconds);
 }
 
 static void judge_all(struct orphans_search *s, const struct unix_clients *clients,

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "io/timer.h"
 #include "supervisor/fleet_private.h"
 #include "supervisor/tool_store.h"
 
@@ -19,9 +20,7 @@ static int64_t idle_ms(const struct server *s)
 
 static void arm(struct server *s, int64_t ms)
 {
-    ev_timer_stop(s->fleet->loop, &s->p->idle);
-    ev_timer_set(&s->p->idle, (double)ms / 1e3, 0.);
-    ev_timer_start(s->fleet->loop, &s->p->idle);
+    timer_arm(s->fleet->loop, &s->p->idle, (double)ms / 1e3);
 }
 
 static void on_idle(struct ev_loop *loop, ev_timer *w, int revents)
