@@ -33,6 +33,7 @@ struct pull {
     ev_timer tell;
     bool again;                             /* it is the second try */
     bool untold;                            /* there is news since it was told last */
+    bool ending;                            /* whoever waits is told its end; pull_over frees it */
     struct fault no_credentials;            /* why none could be read; code 0 = fine */
     int64_t counted_ms, counted_bytes;      /* when the rate was last taken, and what was here then */
 };
@@ -218,6 +219,7 @@ static void pull_over(struct pull *p, const struct fault *f)
 {
     struct image_want *w;
     struct images *im = p->images;
+    p->ending = true;
     pull_unlist(p);
     im->changed(im->ctx, p->image);
     while ((w = waiting_for(p)))
@@ -457,7 +459,7 @@ void image_want_cancel(struct image_want *w)
     struct pull *p = w->pull;
     struct images *im = w->images;
     want_free(w);
-    if (!p || waiting_for(p))
+    if (!p || p->ending || waiting_for(p))
         return;
     log_info("docker", "pull of image %s cancelled: nobody waits for it any more", p->image);
     pull_unlist(p);
