@@ -104,7 +104,7 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
         d->died = true;
     } else if (!f) {
         container_end_set(&d->seen, (int)json_integer_value(json_object_get(state, "ExitCode")),
-                          json_is_true(json_object_get(state, "OOMKilled")), &d->end);
+                          json_is_true(json_object_get(state, "OOMKilled")), d->stopping, &d->end);
     } else if (!d->died) {
         fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
     }
@@ -146,7 +146,7 @@ void backend_docker_event(struct backend *b, const struct engine_event *e)
     if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
         return;
     d->died = true;
-    container_end_set(&d->seen, e->exit_code, d->seen.oom, &d->end);
+    container_end_set(&d->seen, e->exit_code, false, d->stopping, &d->end);
     d->end.at_wall_ms = clock_wall_ms();
     backend_docker_examine(d);                    /* while it is being started: once the start was answered */
 }

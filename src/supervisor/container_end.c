@@ -11,7 +11,7 @@
 void container_end_event(struct container_end *c, const struct engine_event *e, bool ours)
 {
     if (strcmp(e->action, "oom") == 0) {
-        c->oom = true;
+        c->oom_ms = clock_mono_ms();
     } else if (strcmp(e->action, "kill") == 0 && !ours) {
         const char *sig = json_string_value(json_object_get(e->attributes, "signal"));
         c->sent_signal = sig ? atoi(sig) : 0;
@@ -31,9 +31,18 @@ static int signal_that_ended(const struct container_end *c, int code)
         ? c->sent_signal : 0;
 }
 
-void container_end_set(const struct container_end *c, int code, bool oom, struct run_end *ret)
+/* An `oom` comes right before the end that it leads to; one from earlier was a grandchild's, which
+ * the container survived. The flag tells no time: it counts where no event came, as with Podman. */
+static bool is_out_of_memory(const struct container_end *c, bool flag)
+{
+    enum { OOM_MS = 10 * 1000 };
+    return c->oom_ms ? clock_mono_ms() - c->oom_ms < OOM_MS : flag;
+}
+
+void container_end_set(const struct container_end *c, int code, bool flag, bool ours,
+                       struct run_end *ret)
 {
     ret->code = code;
     ret->engine_signal = signal_that_ended(c, code);
-    ret->oom = oom && code == 137 && ret->engine_signal != SIGKILL;
+    ret->oom = code == 137 && !ours && ret->engine_signal != SIGKILL && is_out_of_memory(c, flag);
 }

@@ -10,13 +10,15 @@
 #include "supervisor/backend.h"
 
 struct container_end {             /* zeroed for a new container */
-    bool oom;
+    int64_t oom_ms;                /* the last `oom`, monotonic; 0 = none */
     int sent_signal;               /* by somebody else than us; 0 = none */
     int64_t sent_ms;               /* monotonic */
 };
 /* ours: we end it ourselves, and a signal is ours. */
 void container_end_event(struct container_end *c, const struct engine_event *e, bool ours);
-/* It ended with this status. oom: the engine's word, which it keeps of a grandchild's, too. */
-void container_end_set(const struct container_end *c, int code, bool oom, struct run_end *ret);
+/* It ended with this status. flag: the engine's own word that memory ran out, of an inspection; it
+ * keeps that of a grandchild for good. ours: we were ending it, so that 137 is our own SIGKILL. */
+void container_end_set(const struct container_end *c, int code, bool flag, bool ours,
+                       struct run_end *ret);
 
 #endif

@@ -7,7 +7,7 @@
 
 struct scenario {
     const char *name;
-    const char *events;              /* letters: o = oom, k = kill 9, t = TERM, h = HUP */
+    const char *events;              /* letters: o = oom, k = kill 9, t = TERM, h = HUP, - = a while */
     bool ours, flag;                 /* flag: the engine's own, of an inspection */
     int code;
     int want_signal;
@@ -29,7 +29,12 @@ static const struct scenario scenarios[] = {
     { .name = "stopped the hard way", .events = "tk", .code = 137, .want_signal = 9 },
     { .name = "told to read its file again, and it failed", .events = "h", .code = 1 },
     { .name = "ended by us", .events = "tk", .ours = true, .code = 137 },
-    { .name = "out of memory while we end it", .events = "ot", .ours = true, .code = 137,
+    { .name = "killed by us after an oom", .events = "ot", .ours = true, .code = 137 },
+    { .name = "killed by us; a flag of long ago", .events = "", .ours = true, .flag = true,
+      .code = 137 },
+    { .name = "a grandchild out of memory, 137 much later", .events = "o-", .flag = true,
+      .code = 137 },
+    { .name = "a grandchild, and much later itself", .events = "o-o", .flag = true, .code = 137,
       .want_oom = true },
 };
 
@@ -38,6 +43,10 @@ static void run(const struct scenario *c)
     struct container_end seen = { 0 };
     struct run_end end = { .code = -1 };
     for (const char *p = c->events; *p; p++) {
+        if (*p == '-') {
+            seen.oom_ms -= 60 * 1000;
+            continue;
+        }
         json_t *attributes = *p == 'o' ? json_object()
             : json_pack("{s:s}", "signal", *p == 'k' ? "9" : *p == 't' ? "15" : "1");
         struct engine_event e = { .type = "container", .action = *p == 'o' ? "oom" : "kill",
@@ -45,7 +54,7 @@ static void run(const struct scenario *c)
         container_end_event(&seen, &e, c->ours);
         json_decref(attributes);
     }
-    container_end_set(&seen, c->code, seen.oom || c->flag, &end);
+    container_end_set(&seen, c->code, c->flag, c->ours, &end);
     is_int(end.code, c->code, "%s: its status", c->name);
     is_int(end.engine_signal, c->want_signal, "%s: the signal", c->name);
     ok(end.oom == c->want_oom, "%s: %s", c->name, c->want_oom ? "out of memory" : "not for memory");
