@@ -41,6 +41,9 @@ void backend_docker_over(struct backend_docker *d)
                   d->plan->image, d->plan->argv.n ? d->plan->argv.v[0] : "its own command");
     }
     blame_engine(d);
+    if (d->end.code < 0 && !d->end.why.code)
+        fault_set(&d->end.why, FAULT_TIMEOUT,
+                  "how it ended is not known: the engine did not answer within %d s", END_LIMIT_S);
     d->b.awaits = NULL;
     ev_timer_stop(d->loop, &d->timer);
     engine_cancel(TAKE(d->request));

@@ -126,6 +126,23 @@ def test_stopped_while_the_engine_hangs(t):
 
 
 @limit(90)
+def test_an_end_that_nobody_tells(t):
+    """The connection to a container breaks, and the engine does not say what became of it."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop(impatient(), docker_host=proxy)
+    m.wait_server("one")
+    wait_for(lambda: proxy.count("/containers/[0-9a-f]+/json"), 20, "its pid to be asked for")
+    proxy.hold("GET", "/containers/[0-9a-f]+/json")
+    proxy.cut("/attach")
+    one = m.wait_server("one", lambda s: s["exit"], 20)
+    t.eq(one["exit"]["why"], "how it ended is not known: the engine did not answer within 5 s", "that is said")
+    proxy.release()
+    m.wait_server("one", "ready", 40)
+    one_each(t, engine, m, ["one"], "another one instead of it")
+
+
+@limit(90)
 def test_swept_while_one_is_created(t):
     """The engine is gone for a moment while it makes a container: what is swept then is not this one."""
     engine = t.engine()

@@ -27,6 +27,8 @@ class Proxy:
         self.listener.bind(path)
         self.listener.listen(64)
         self.open = [self.listener]
+        self.lines = []
+        self.lost = []
         threading.Thread(target=self.accept, daemon=True).start()
         case.cleanup(self.close)
 
@@ -53,6 +55,12 @@ class Proxy:
         self.holds.clear()
         self.keeps.clear()
         self.released.set()
+
+    def cut(self, path):
+        """Breaks the connections on which such a path was asked for; the engine does not notice."""
+        for client in [line[1] for line in self.lines if re.search(path, line[0])]:
+            self.lost.append(client)
+            client.shutdown(socket.SHUT_RDWR)
 
     def change(self, pattern, replacement):
         """Bytes of answers; the length must stay."""
@@ -91,6 +99,7 @@ class Proxy:
                 method, path = (head[1].decode(), head[2].decode()) if head else ("", "")
                 if head:
                     self.asked.append((method, path))
+                    self.lines.append((path, client))
                 refusal = next((r for r in self.refusals if r[0] == method and r[1].search(path)), None)
                 if any(h[0] == method and h[1].search(path) for h in self.holds):
                     self.held.append((method, path))
@@ -101,7 +110,8 @@ class Proxy:
                     self.answer(client, data, *refusal[2:])
                 else:
                     engine.sendall(data)
-            engine.shutdown(socket.SHUT_WR)
+            if client not in self.lost:
+                engine.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
