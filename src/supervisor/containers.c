@@ -126,9 +126,18 @@ static void set_state(struct containers *cs, enum containers_state state)
     cs->events.state(cs->ctx);
 }
 
+/* One that may yet be made is waited for by nobody but him who stops. */
+static bool is_swept(const struct containers *cs)
+{
+    const struct removal *r = cs->removals;
+    while (r && r->may_come)
+        r = r->next;
+    return !r;
+}
+
 static void check_swept(struct containers *cs)
 {
-    if (!cs->sweeping || cs->removals)
+    if (!cs->sweeping || !is_swept(cs))
         return;
     cs->sweeping = false;
     ev_timer_stop(cs->loop, &cs->sweep_limit);
@@ -164,13 +173,15 @@ static void on_removed(void *ctx, json_t *reply, const struct fault *f)
     r->request = NULL;
     /* An engine that is down is swept when it comes back; one that restarts in a moment may
      * never be seen as down. */
-    if (!f || f->code == FAULT_NOT_FOUND || (f->code == FAULT_ENGINE_DOWN &&
-                                             r->cs->state == CONTAINERS_DOWN)) {
+    bool missing = f && f->code == FAULT_NOT_FOUND;
+    if (!f || (missing && !r->may_come) || (f->code == FAULT_ENGINE_DOWN &&
+                                            r->cs->state == CONTAINERS_DOWN)) {
         removal_done(r);
         return;
     }
     if (++r->tries >= REMOVE_TRIES) {
-        log_warn("docker", "container %.12s could not be removed: %s", r->id, f->text);
+        if (!missing)
+            log_warn("docker", "container %.40s could not be removed: %s", r->id, f->text);
         removal_done(r);
         return;
     }
@@ -185,15 +196,21 @@ static void on_remove_again(struct ev_loop *loop, ev_timer *w, int revents)
     r->request = engine_remove(r->cs->engine, r->id, true, on_removed, r);
 }
 
-void containers_remove(struct containers *cs, const char *id)
+static struct removal *removal_of(const struct containers *cs, const char *id)
 {
-    if (!cs->engine || !*id)
+    struct removal *r = cs->removals;
+    while (r && strcmp(r->id, id) != 0)
+        r = r->next;
+    return r;
+}
+
+static void begin_removal(struct containers *cs, const char *id, bool may_come)
+{
+    if (!cs->engine || !*id || removal_of(cs, id))
         return;
-    for (struct removal *r = cs->removals; r; r = r->next)
-        if (strcmp(r->id, id) == 0)
-            return;
     struct removal *r = xcalloc(1, sizeof *r);
     r->cs = cs;
+    r->may_come = may_come;
     put(r->id, sizeof r->id, id);
     ev_timer_init(&r->again, on_remove_again, 0., 0.);
     r->again.data = r;
@@ -202,7 +219,13 @@ void containers_remove(struct containers *cs, const char *id)
     r->request = engine_remove(cs->engine, id, true, on_removed, r);
 }
 
-/* It is removed by its name now, in case it is there, and by its id when the engine tells of it. An
+void containers_remove(struct containers *cs, const char *id)
+{
+    begin_removal(cs, id, false);
+}
+
+/* It is removed by its name, which is tried for ten seconds as it may not be there yet (nobody may
+ * hear the engine's events any more), and by its id when the engine tells of it, however late. An
  * engine that hangs for long may owe many: then the oldest is left to the next sweep. */
 void containers_abandon(struct containers *cs, const char *name)
 {
@@ -210,7 +233,7 @@ void containers_abandon(struct containers *cs, const char *name)
     if (cs->abandoned.n == ABANDONED_MAX)
         strvec_remove(&cs->abandoned, 0);
     strvec_add(&cs->abandoned, name);
-    containers_remove(cs, name);
+    begin_removal(cs, name, true);
 }
 
 /* The engine tells of a new container: one that nobody waits for any more? */
@@ -222,6 +245,9 @@ static void check_abandoned(struct containers *cs, const char *name, const char 
         log_info("docker", "container %s came too late: it is removed", name);
         strvec_remove(&cs->abandoned, i);
         containers_remove(cs, id);
+        struct removal *by_name = removal_of(cs, name);
+        if (by_name)
+            by_name->may_come = false;
         return;
     }
 }

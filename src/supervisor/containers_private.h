@@ -14,6 +14,7 @@ struct removal {
     struct engine_request *request;   /* NULL: waits for `again` */
     ev_timer again;
     int tries;
+    bool may_come;                    /* it may yet be made: that it is not there is no end */
     struct removal *next;
 };
 

@@ -3,8 +3,10 @@
 """An engine that takes connections and answers nothing, under load: who does not need it never notices, and
 who does goes on where he was when it answers again."""
 
+import json
 import os
 import signal
+import threading
 import time
 
 from harness import limit, stays, tap, wait_for
@@ -123,6 +125,33 @@ def test_stopped_while_the_engine_hangs(t):
     proxy.release()
     wait_for(lambda: "came too late: it is removed" in m.log(), 20, "the late container to be noticed")
     wait_for(lambda: not engine.docker.mine(), 10, "and removed", saw=engine.docker.mine)
+
+
+def created(engine, name, since):
+    """Whether the engine has told of such a container since then (s)."""
+    now = int(time.time())
+    told = engine.docker.http.get(f"/v1.41/events?since={int(since)}&until={now + 1}").text.splitlines()
+    return [e for e in map(json.loads, told) if e["Action"] == "create" and e["Actor"]["Attributes"].get("name") == name]
+
+
+@limit(90)
+def test_the_supervisor_stops_while_the_engine_hangs(t):
+    """The engine makes a container when nobody reads its events any more."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    proxy.hold("POST", "/containers/create")
+    began = time.time()
+    m = t.mcptop(impatient(), docker_host=proxy)
+    wait_for(lambda: proxy.held, 20, "a create")
+    name = proxy.held[0][1].split("name=")[1].split("&")[0]
+    stopping = threading.Thread(target=m.stop)
+    stopping.start()
+    wait_for(lambda: ("DELETE", f"/v1.41/containers/{name}?v=true&force=true") in proxy.asked, 20, "its removal by name",
+             saw=lambda: proxy.asked)
+    proxy.release()
+    wait_for(lambda: created(engine, name, began), 20, "the container to be made")
+    stopping.join()
+    t.eq(engine.docker.mine(), [], "it was removed before the supervisor ended")
 
 
 @limit(90)
