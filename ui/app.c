@@ -257,7 +257,10 @@ static void io_send(void *ctx, const char *method, const char *path, json_t *bod
     if (p->next)
         p->next->link = &p->next;
     a->pending = p;
+    /* A call may take as long as its server is given, which the supervisor sees to. */
+    api_set_timeout(a->api, call->kind == REPLY_REPLAY ? -1 : 0);
     api_send(a->api, method, path, body, on_reply, p);
+    api_set_timeout(a->api, 0);
 }
 
 /* ---- what else the view wants ---- */

@@ -51,7 +51,7 @@ static const struct key_doc table[] = {
     {SERVER, "enabled", "boolean", "true", NULL, "false",
      "whether it is started. `disabled` says the opposite"},
     {SERVER, "quarantined", "boolean", "false", NULL, "true",
-     "it runs and is shown, but no client gets its tools until `mcptop release NAME`"},
+     "it runs and is shown, but no client gets its tools, prompts and resources until `mcptop release NAME`"},
     {SERVER, "record", "boolean", "false", NULL, "true",
      "its calls and their answers are kept as they were, secrets in them too, in "
      "`DATA_DIR/recorded/server-NAME.log` (0600) and one older file of 4 MiB each at most; a call or "

@@ -229,7 +229,7 @@ static int compose_legacy(struct session *s, struct span id, const char *version
 static int compose(struct session *s, struct span id, const char *version, struct buf *text,
                    struct iovec iov[ENVELOPE_IOV])
 {
-    if (version != modern_version && !s->modern)
+    if (version != modern_version && !s->modern && !s->filter.quarantined)
         return compose_legacy(s, id, version, iov);
     if (version == modern_version)
         modern_compose_discover(s, id, text);

@@ -92,7 +92,8 @@ static void accept_filter(struct session *s, struct listener *l, struct span fil
             comma = ",";
         }
     }
-    if (resources.n && *resources.p == '[' && is_true(capability(s, "resources", "subscribe")))
+    if (resources.n && *resources.p == '[' && !s->filter.quarantined &&
+        is_true(capability(s, "resources", "subscribe")))
         watch_all(s, l, resources, &uris);
     if (uris.len)
         buf_printf(out, "%s\"resourceSubscriptions\":[%s]", comma, uris.data);

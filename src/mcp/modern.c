@@ -118,6 +118,13 @@ struct span modern_server_info(const struct session *s)
                      : init_member(s, "serverInfo");
 }
 
+/* Text for the client's AI. */
+static void add_instructions(const struct session *s, struct buf *out)
+{
+    if (!s->filter.quarantined)
+        add_member(out, "instructions", init_member(s, "instructions"));
+}
+
 static void add_head(struct buf *out, struct span id)
 {
     buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -133,7 +140,7 @@ void modern_compose_discover(const struct session *s, struct span id, struct buf
     add_head(out, id);
     buf_add_str(out, "\"resultType\":\"complete\",\"supportedVersions\":[\"" PROTOCOL_MODERN "\"]");
     add_member(out, "capabilities", init_member(s, "capabilities"));
-    add_member(out, "instructions", init_member(s, "instructions"));
+    add_instructions(s, out);
     add_member(out, "ttlMs", s->modern && ttl.n ? ttl : span_of("0"));
     buf_add_str(out, ",\"cacheScope\":\"private\"");
     if (info.n) {
@@ -154,7 +161,7 @@ void modern_compose_initialize(const struct session *s, struct span id, const ch
     buf_printf(out, "\"protocolVersion\":\"%s\"", version);
     add_member(out, "capabilities", init_member(s, "capabilities"));
     add_member(out, "serverInfo", info.n ? info : span_of(unknown));
-    add_member(out, "instructions", init_member(s, "instructions"));
+    add_instructions(s, out);
     buf_add_str(out, "}}");
 }
 

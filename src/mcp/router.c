@@ -387,7 +387,7 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
         return handshake_discover(c, e, fn, ctx);
     if (c->modern && span_is(e->method, "subscriptions/listen"))
         return listen_take(c, e, fn, ctx);
-    if (tools_refuse(c, e, fn, ctx) || tasks_refuse(c, e, fn, ctx) || (s->nap && asleep_answers(c, e, fn, ctx)))
+    if (quarantine_answers(c, e, fn, ctx) || tools_refuse(c, e, fn, ctx) || tasks_refuse(c, e, fn, ctx) || (s->nap && asleep_answers(c, e, fn, ctx)))
         return NULL;
     if (span_is(e->method, "logging/setLevel") && logging_take(c, e, fn, ctx))
         return NULL;

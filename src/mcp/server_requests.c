@@ -65,6 +65,15 @@ static void refuse(struct session *s, struct span id, int code, const char *why)
     session_write_text(s, out.data, out.len, NULL);
 }
 
+static void write_result(struct session *s, struct span id, struct span result)
+{
+    const struct iovec pieces[] = {iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n),
+                                   iov_text(",\"result\":"), iov_of(result.p, result.n),
+                                   iov_text("}\n")};
+
+    session_write(s, pieces, ARRAY_LEN(pieces), NULL);
+}
+
 static void refuse_and_note(struct session *s, const struct envelope *e, int code, const char *why)
 {
     AUTO_FREE char *method = span_decode((struct span){e->method.p - 1, e->method.n + 2}, 100);
@@ -192,16 +201,29 @@ static void ask_parked(struct session *s, struct client *c, struct call *k,
     }
 }
 
+/* Before anybody is looked for. Whether it was answered. */
+static bool answered_here(struct session *s, const struct envelope *e, size_t kind)
+{
+    if (kind == KINDS) {
+        refuse_and_note(s, e, SESSION_NO_METHOD, "no client can be asked for this");
+    } else if (s->filter.quarantined) {
+        refuse_and_note(s, e, SESSION_NO_METHOD, "the server is quarantined");
+    } else if (kinds[kind].feature == CLIENT_ROOTS && !s->client_count) {
+        write_result(s, e->id, span_of("{\"roots\":[]}"));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void asks_take(struct session *s, const struct envelope *e)
 {
     struct call *k;
     size_t i = kind_of(e->method);
-
-    if (i == KINDS) {
-        refuse_and_note(s, e, SESSION_NO_METHOD, "no client can be asked for this");
-        return;
-    }
     bool of_task;
+
+    if (answered_here(s, e, i))
+        return;
     struct client *c = relay_owner_of(s, e, &k, &of_task);
     if (!c && !of_task && (k = rounds_parked_owner(s)) != NULL) {
         ask_parked(s, NULL, k, e);
@@ -352,15 +374,6 @@ void asks_list_parked(const struct session *s, const struct call *k, struct buf 
         buf_add_char(out, '}');
         comma = ",";
     }
-}
-
-static void write_result(struct session *s, struct span id, struct span result)
-{
-    const struct iovec pieces[] = {iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n),
-                                   iov_text(",\"result\":"), iov_of(result.p, result.n),
-                                   iov_text("}\n")};
-
-    session_write(s, pieces, ARRAY_LEN(pieces), NULL);
 }
 
 void asks_answer_parked(struct session *s, const struct call *k, struct span responses)

@@ -293,10 +293,10 @@ void session_stray(struct session *s, const char *p, size_t n, unsigned flags, c
 
 void session_note(struct session *s, const char *p, size_t n, const char *why)
 {
-    bool cut = n > SESSION_STRAY_HEAD;
+    bool cut = n > SESSION_NOTE_HEAD;
 
-    if (!s->doomed)
-        s->events.stray(s->ctx, p, cut ? SESSION_STRAY_HEAD : n, cut ? LINE_OVERSIZE : 0, why);
+    if (!s->doomed && s->events.note)
+        s->events.note(s->ctx, p, cut ? SESSION_NOTE_HEAD : n, cut, why);
 }
 
 /* live: it belongs to the run that goes on. */

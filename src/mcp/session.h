@@ -75,6 +75,9 @@ struct session_events {
     /* A line of stdout that is no JSON-RPC message (why says what is wrong); lines of any length
      * come in pieces (LINE_* flags). */
     void (*stray)(void *ctx, const char *p, size_t n, unsigned flags, const char *why);
+    /* The first bytes (cut: not all) of a message that reaches no client, and why: a reply that comes
+     * too late, a log message that could be several clients'. May be NULL. */
+    void (*note)(void *ctx, const char *p, size_t n, bool cut, const char *why);
     void (*catalogue)(void *ctx);   /* the tool list was read (again) */
     /* Of every call, before its client gets the answer. May not call back. May be NULL. */
     void (*ended)(void *ctx, const struct call_ended *call);

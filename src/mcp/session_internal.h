@@ -5,6 +5,7 @@
  *   handshake.c  initialize towards the server, and towards clients from its cached result
  *   catalogue.c  tools/list with its pages, and again after list_changed
  *   tools.c      the user's rules which tools clients get
+ *   quarantine.c    what is kept from clients of a server that is not trusted yet
  *   asleep.c     what is served while the server sleeps
  *   call.c       the table of open requests: ids, deadlines, answers, figures
  *   router.c     clients and what they send
@@ -58,7 +59,7 @@ enum {
     SESSION_MAX_IN_FLIGHT = 16384,
     SESSION_MAX_PINGS = 4,               /* unanswered */
     SESSION_SAMPLES = 512,
-    SESSION_STRAY_HEAD = 512,            /* of a dropped message, to the log */
+    SESSION_NOTE_HEAD = 512,             /* of a dropped message, to the log */
 };
 
 /* iovec has no const, but what is written is not changed. */
@@ -331,6 +332,10 @@ const struct envelope *tools_cut(struct session *s, const struct call *k,
                                  const struct envelope *e, struct envelope *own, struct buf *text);
 /* Whether it was a call of a tool that is hidden, and was refused. */
 bool tools_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+
+/* ---- a server in quarantine (quarantine.c) ---- */
+/* Whether it is, and the request was answered. */
+bool quarantine_answers(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 
 /* ---- a server that sleeps (asleep.c) ---- */
 void asleep_look(struct session *s);                         /* is it wanted? */

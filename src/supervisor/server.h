@@ -107,6 +107,7 @@ void server_sample(struct server *s, int64_t now_ms);
 void server_watch_wait(struct server *s, int64_t now_ms);
 /* How long a start may take until initialize is answered. */
 int64_t server_init_timeout_ms(const struct server *s);
+int64_t server_call_timeout_ms(const struct server *s);     /* 0 = the session's default */
 /* where its log of the present (or last) run begins */
 uint64_t server_run_first_seq(const struct server *s);
 bool server_in_use(const struct server *s, const char *container_id, const char *container_name);

@@ -98,6 +98,13 @@ static void on_late_line(void *ctx, const char *p, size_t n, unsigned flags)
         logstore_line(s->log, RING_STDOUT, flags, p, n);
 }
 
+/* It is protocol, only for nobody: no line to be marked as one that does not belong there. */
+static void on_session_note(void *ctx, const char *p, size_t n, bool cut, const char *why)
+{
+    struct server *s = ctx;
+    logstore_say(s->log, "%s: %.*s%s", why, (int)n, p, cut ? " …" : "");
+}
+
 static void on_drained(void *ctx)
 {
     server_fire(ctx, EV_DRAINED);
@@ -141,14 +148,20 @@ static void follow_record(struct server *s)
         recorder_free(TAKE(s->recorder));
 }
 
+int64_t server_call_timeout_ms(const struct server *s)
+{
+    return s->config && s->config->call_timeout_ms > 0 ? s->config->call_timeout_ms
+           : s->fleet->config                          ? s->fleet->config->call_timeout_ms
+                                                       : 0;
+}
+
 static struct session_config session_settings(const struct server *s)
 {
     const struct config_server *c = s->config;
-    int64_t call = c && c->call_timeout_ms > 0 ? c->call_timeout_ms
-        : s->fleet->config ? s->fleet->config->call_timeout_ms : 0;
     return (struct session_config){
         .server = s->name, .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
-        .ping_interval_ms = c ? c->health_interval_ms : 0, .call_timeout_ms = call,
+        .ping_interval_ms = c ? c->health_interval_ms : 0,
+        .call_timeout_ms = server_call_timeout_ms(s),
         .era = c ? era_of(c->mcp_protocol) : ERA_AUTO,
         .record = s->recorder,
     };
@@ -159,7 +172,7 @@ static void session_begin(struct server *s)
     static const struct session_events events = {
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
-        .stray = on_stray, .catalogue = on_catalogue, .ended = on_call_ended,
+        .stray = on_stray, .note = on_session_note, .catalogue = on_catalogue, .ended = on_call_ended,
         .drained = on_drained, .wanted = on_wanted,
     };
     static uint64_t sessions;

@@ -355,7 +355,7 @@ static void begin(struct trial *t, const struct server *s)
     };
     struct session_config cfg = { .server = t->server, .ping_interval_ms = -1,
                                   .init_timeout_ms = server_init_timeout_ms(s),
-                                  .call_timeout_ms = s->config->call_timeout_ms };
+                                  .call_timeout_ms = server_call_timeout_ms(s) };
     t->session = session_new(t->fleet->loop, &cfg, &session_events, t);
     struct backend_spec spec = {
         .loop = t->fleet->loop, .plan = t->plan, .run_id = t->run_id, .apart = true,

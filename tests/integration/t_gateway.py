@@ -207,6 +207,21 @@ def test_tasks_are_their_clients(t):
     t.eq(clients[0].request("tasks/cancel", {"taskId": slow})["status"], "cancelled", "the own one can be cancelled")
 
 
+def test_questions_without_a_client(t):
+    """What nobody can be asked is answered, and is no rubbish."""
+    m = t.mcptop({"mcpServers": {"full": full("full", "roots")}})
+    m.wait_server("full")
+    state = json.loads(text(m.api.post("/tools/call", {"server": "full", "tool": "state"})))
+    t.eq((state["roots"]["id"], state["roots"]["result"]), ("roots", {"roots": []}), "no client has no roots")
+    clients = [m.stdio("full") for _ in range(2)]
+    for client in clients:
+        client.initialize()
+    state = m.api.post("/tools/call", {"server": "full", "tool": "log_at", "arguments": {"level": "error", "text": "whose"}})
+    lines = m.api.get("/servers/full/logs?tail=1000")["lines"]
+    t.ok(not any(line["s"] == "out" for line in lines), "nothing of it is marked as no protocol", lines[-5:])
+    t.eq(m.server("full")["calls"]["stray_lines"], 0, "or counted so")
+
+
 def test_noise_on_stdout(t):
     m = t.mcptop({"mcpServers": {"noise": fixture("noise")}})
     client = m.stdio("noise")

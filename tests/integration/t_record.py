@@ -8,7 +8,7 @@ import signal
 import stat
 from urllib.parse import quote
 
-from harness import echo, fixture, paths, tap, wait_for
+from harness import echo, fixture, limit, paths, tap, wait_for
 
 # What no JSON parser of ours could hold has to come back as it was.
 ODD = '{"jsonrpc":"2.0","id":"x\\u00e9","method":"tools/call","params":{"name":"echo","arguments":{"text":"\\ud83d\\ude00 1e400 \\u2028"},"n":1e400}}'
@@ -198,6 +198,30 @@ def test_verbs(t):
 
 
 @tap.limit(60)
+@limit(120)
+def test_a_slow_replay_in_the_view(t):
+    """A call may take as long as its server is given: the view waits for it."""
+    m = t.mcptop({"mcpServers": {"rec": echo(record=True, health_check_interval="10m")}})
+    pid = m.wait_server("rec")["pid"]
+    call(m, "rec", "echo", text="some words")
+    view = m.view(80, 24)
+    view.wait_text("rec")
+    view.type("55")
+    view.wait_text(r"api .* \* +echo")
+    os.kill(pid, signal.SIGSTOP)
+    view.type("R")
+    view.wait_text("send this call again")
+    view.type("y")
+
+    def age():
+        return max((c["age_ms"] for c in detail(m, "rec")["calls"]["open"]), default=0)
+    wait_for(lambda: age() > 31000, 60, "the call to be older than a request to the supervisor may be", saw=age)
+    t.has(view.text(), "waiting for the answer", "the view waits")
+    os.kill(pid, signal.SIGCONT)
+    view.wait_text("the answer is the same")
+    t.ok(True, "and shows what comes")
+
+
 def test_view(t):
     m = t.mcptop({"mcpServers": {"rec": echo(record=True)}})
     m.wait_server("rec")

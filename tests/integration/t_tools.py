@@ -4,7 +4,8 @@
 
 import json
 
-from harness import RpcError, fixture, tap, wait_for
+from harness import RpcError, fixture, full, tap, wait_for
+from t_mcp_http import modern
 
 
 def refusal(call, *args):
@@ -49,6 +50,33 @@ def test_filter(t):
     t.eq(client.tools(), ["add"], "enabled_tools are the only ones")
     t.has(refusal(http.tool, "echo", {}), "enabled_tools", "the key is named")
     t.eq(m.server("good")["pid"], pid, "the server was not restarted")
+
+
+def test_quarantine_hides_all(t):
+    m = t.mcptop({"mcpServers": {"new": full("new", "roots", quarantined=True), "old": full("old")}})
+    for name in ("new", "old"):
+        m.wait_server(name)
+    client, everyone = m.mcp("new"), m.mcp()
+    t.eq("instructions" in client.initialize(capabilities={"roots": {}}), False, "its instructions are kept back")
+    everyone.initialize()
+    for method, key in (("tools/list", "tools"), ("prompts/list", "prompts"), ("resources/list", "resources"),
+                        ("resources/templates/list", "resourceTemplates")):
+        t.eq(client.request(method), {key: []}, f"{method} is empty")
+        t.ok("new" not in json.dumps(everyone.request(method)), f"of all servers {method} has nothing of it")
+    for method, params in (("resources/read", {"uri": "new:///1"}), ("prompts/get", {"name": "p1"}),
+                           ("resources/subscribe", {"uri": "new:///1"}), ("tasks/get", {"taskId": "x"}),
+                           ("completion/complete", {"ref": {"type": "ref/prompt", "name": "p1"},
+                                                    "argument": {"name": "a", "value": ""}})):
+        t.has(refusal(client.request, method, params), "quarantined.*mcptop release new", f"{method} is refused")
+    t.has(refusal(everyone.request, "resources/read", {"uri": "new:///1"}), "no resource", "nor is it asked for others")
+    body, sent = modern(m.api.http, "server/discover")
+    t.ok("instructions" not in m.api.http.post("/mcp/new", body, headers=sent).json()["result"], "in the modern era, too")
+    body, sent = modern(m.api.http, "resources/list")
+    result = m.api.http.post("/mcp/new", body, headers=sent).json()["result"]
+    t.eq((result["resources"], result["resultType"]), ([], "complete"), "and its lists")
+    m.api.post("/servers/new/release")
+    wait_for(lambda: client.request("resources/list")["resources"], 10, "all of it once it is released")
+    t.has(m.mcp("new").initialize()["instructions"], "Ask new", "and its instructions")
 
 
 def test_quarantine(t):

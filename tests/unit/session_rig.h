@@ -78,6 +78,11 @@ static inline void rig_stray(void *ctx, const char *p, size_t n, unsigned flags,
     r->strike_on_stray = 0;
 }
 
+static inline void rig_note(void *ctx, const char *p, size_t n, bool cut, const char *why)
+{
+    rig_stray(ctx, p, n, cut ? LINE_OVERSIZE : 0, why);
+}
+
 static inline void rig_catalogue(void *ctx)
 {
     ((struct rig *)ctx)->catalogues++;
@@ -90,6 +95,7 @@ static inline void rig_drained(void *ctx)
 
 static const struct session_events rig_events = {
     .write = rig_write, .phase = rig_phase, .handshake_failed = rig_failed, .stray = rig_stray,
+    .note = rig_note,
     .catalogue = rig_catalogue, .drained = rig_drained,
 };
 
