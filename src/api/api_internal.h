@@ -6,6 +6,7 @@
 #include "api/api_server.h"
 #include "api/httpd.h"
 
+struct aggregate_names;
 struct doctor;
 struct event_hub;
 struct mcp_http;
@@ -21,6 +22,7 @@ struct api_server {
     int64_t started_wall_ms, started_mono_ms;
     struct event_hub *hub;
     struct doctor *doctor;       /* made after the hub: told before it */
+    struct aggregate_names *names;
     struct mcp_http *mcp_http;
     struct mcp_stdio *mcp_stdio;
 };

@@ -9,6 +9,7 @@
 
 #include "api/api_internal.h"
 #include "api/event_hub.h"
+#include "api/mcp_aggregate.h"
 #include "api/mcp_http.h"
 #include "api/mcp_stdio.h"
 #include "api/routes.h"
@@ -112,6 +113,7 @@ struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
     a->started_mono_ms = clock_mono_ms();
     a->hub = event_hub_new(a);
     a->doctor = doctor_new(fleet);
+    a->names = aggregate_names_new(fleet);
     a->mcp_http = mcp_http_new(a);
     a->mcp_stdio = mcp_stdio_new(a);
     a->httpd = httpd_new(loop, BODY_MAX, &events, a);
@@ -139,6 +141,7 @@ void api_server_free(struct api_server *a)
     httpd_free(a->httpd);
     mcp_http_free(a->mcp_http);
     mcp_stdio_free(a->mcp_stdio);
+    aggregate_names_free(a->names);
     free(a->listen_error);
     free((char *)(uintptr_t)a->cfg.socket);
     free((char *)(uintptr_t)a->cfg.data_dir);

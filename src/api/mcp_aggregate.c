@@ -12,55 +12,20 @@ enum { SERVER_ERROR = -32000, NO_METHOD = -32601, BAD_PARAMS = -32602, BAD_VERSI
 
 #define META "io.modelcontextprotocol/"
 
-/* ---- names ---- */
-
-static void sanitize(const char *name, struct buf *out)
-{
-    for (const char *p = name; *p; p++) {
-        bool fine = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-                    (*p >= '0' && *p <= '9') || *p == '_' || *p == '-';
-        buf_add_char(out, fine ? *p : '_');
-    }
-}
-
-void aggregate_prefix(const struct fleet *fl, size_t index, struct buf *out)
-{
-    unsigned same = 1;
-
-    sanitize(fleet_at(fl, index)->name, out);
-    for (size_t i = 0; i < index; i++) {
-        AUTO_BUF struct buf other = BUF_INIT;
-        sanitize(fleet_at(fl, i)->name, &other);
-        same += strcmp(buf_str(&other), buf_str(out)) == 0;
-    }
-    if (same > 1)
-        buf_printf(out, "_%u", same);
-    buf_add_str(out, "__");
-}
-
-/* The server that a name begins with (the longest prefix: names may have "__" in them), and the
- * name behind it. Takes the prefix out of the message by moving the quote: white space before a
- * value is legal, and nothing has to be copied. */
+/* The server that a name begins with, and the name behind it. Takes the prefix out of the message by
+ * moving the quote: white space before a value is legal, and nothing has to be copied. */
 static struct server *route(const struct aggregate *a, struct span *name)
 {
-    struct server *found = NULL;
-    size_t longest = 0;
+    struct span inside = {name->p + 1, name->n - 2};
+    size_t prefix;
+    struct server *found = name->n > 2 ? aggregate_route(a->names, inside, &prefix) : NULL;
 
-    for (size_t i = 0; name->n > 2 && i < fleet_count(a->fleet); i++) {
-        AUTO_BUF struct buf prefix = BUF_INIT;
-        aggregate_prefix(a->fleet, i, &prefix);
-        if (prefix.len > longest && name->n > prefix.len + 2 &&
-            memcmp(name->p + 1, prefix.data, prefix.len) == 0) {
-            longest = prefix.len;
-            found = fleet_at(a->fleet, i);
-        }
-    }
     if (!found)
         return NULL;
     char *text = (char *)(uintptr_t)name->p;
-    memset(text, ' ', longest);
-    text[longest] = '"';
-    *name = (struct span){text + longest, name->n - longest};
+    memset(text, ' ', prefix);
+    text[prefix] = '"';
+    *name = (struct span){text + prefix, name->n - prefix};
     return found;
 }
 
@@ -127,64 +92,6 @@ static void discover(const struct envelope *e, call_reply_fn fn, void *ctx)
         "\"_meta\":{\"" META "serverInfo\":" SERVER_INFO "}}";
 
     aggregate_answer(e->id, result, sizeof(result) - 1, fn, ctx);
-}
-
-/* ---- members ---- */
-
-static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
-{
-    struct peer *m = ctx;
-    struct part *p = call_ctx;
-    struct aggregate *a = m->a;
-
-    if (p && p->listens && aggregate_listen_acknowledged(p, msg, n))
-        return true;
-    return a->events.message && a->events.message(a->ctx, p ? p->ctx : NULL, msg, n, asks);
-}
-
-static void peer_drop(struct peer **at)
-{
-    struct peer *m = *at;
-
-    *at = m->next;
-    client_close(m->client);
-    free(m->name);
-    free(m);
-}
-
-static void on_gone(void *ctx)
-{
-    struct peer *m = ctx;
-    struct peer **at = &m->a->peers;
-
-    while (*at != m)
-        at = &(*at)->next;
-    m->client = NULL;       /* closed by the session that goes */
-    peer_drop(at);
-}
-
-struct client *aggregate_member(struct aggregate *a, struct server *s)
-{
-    static const struct client_events events = {.message = on_message, .gone = on_gone};
-    struct peer *m = a->peers;
-
-    while (m && strcmp(m->name, s->name) != 0)
-        m = m->next;
-    if (m)
-        return m->client;
-    m = xcalloc(1, sizeof *m);
-    m->a = a;
-    m->name = xstrdup(s->name);
-    m->client = client_open(s->session, a->label && *a->label ? a->label : "all", &events, m);
-    if (a->modern)
-        client_set_modern(m->client);
-    else
-        client_restore(m->client, a->version, a->features);
-    if (a->level.len)
-        client_set_log_level(m->client, (struct span){a->level.data, a->level.len});
-    m->next = a->peers;
-    a->peers = m;
-    return m->client;
 }
 
 /* ---- which servers there are ---- */
@@ -446,16 +353,18 @@ void aggregate_forget(struct aggregate *a, const void *ctx, bool cancel)
     aggregate_listen_forget(a, ctx);
 }
 
-struct aggregate *aggregate_open(struct fleet *fl, const struct client_events *events, void *ctx)
+struct aggregate *aggregate_open(struct aggregate_names *names, const struct client_events *events,
+                                 void *ctx)
 {
     struct aggregate *a = xcalloc(1, sizeof *a);
 
-    a->fleet = fl;
+    a->names = names;
+    a->fleet = aggregate_names_get_fleet(names);
     a->events = *events;
     a->ctx = ctx;
     a->version = ARRAY_LEN(versions) - 1;
     a->observer = (struct fleet_observer){.server_changed = on_server_changed, .ctx = a};
-    fleet_observe(fl, &a->observer);
+    fleet_observe(a->fleet, &a->observer);
     return a;
 }
 
@@ -463,8 +372,7 @@ void aggregate_close(struct aggregate *a)
 {
     if (!a)
         return;
-    while (a->peers)
-        peer_drop(&a->peers);
+    aggregate_peers_fini(a);
     while (a->parts)
         part_gone(a->parts);
     aggregate_listen_fini(a);

@@ -12,8 +12,16 @@
 struct fleet;
 struct aggregate;
 
+/* What all clients of the endpoint share: which server a name means. Outlives them. */
+struct aggregate_names;
+struct aggregate_names *aggregate_names_new(struct fleet *fl);
+void aggregate_names_free(struct aggregate_names *names);
+/* How many names and clients were compared so far, in tables: for tests. */
+uint64_t aggregate_names_get_looks(const struct aggregate_names *names);
+
 /* events as of client_open; `gone` never comes: servers may, the whole stays. */
-struct aggregate *aggregate_open(struct fleet *fl, const struct client_events *events, void *ctx);
+struct aggregate *aggregate_open(struct aggregate_names *names, const struct client_events *events,
+                                 void *ctx);
 void aggregate_close(struct aggregate *a);       /* NULL is fine; its calls are abandoned */
 /* As client_send, but for the handle: a call is known by its ctx. The text of e may be changed.
  * Returns whether the answer is still to come. */

@@ -2,6 +2,8 @@
 /* What these share:
  *
  *   mcp_aggregate.c          who, and where a request goes
+ *   mcp_aggregate_names.c    SERVER__, and the server of a name
+ *   mcp_aggregate_peers.c    the servers that a client has used
  *   mcp_aggregate_lists.c    lists of all in one
  *   mcp_aggregate_seek.c     what one of them has, and nobody knows which
  *   mcp_aggregate_listen.c   subscriptions/listen of the modern era */
@@ -16,7 +18,8 @@ struct peer {                   /* a server that this client has used */
     struct aggregate *a;
     struct client *client;
     char *name;
-    struct peer *next;
+    struct peer *next, *prev;
+    struct peer *same;          /* in one slot */
 };
 
 /* One request to one server. */
@@ -43,10 +46,13 @@ struct part {
 };
 
 struct aggregate {
+    struct aggregate_names *names;
     struct fleet *fleet;
     struct client_events events;
     void *ctx;
     struct peer *peers;
+    struct peer **peer_slots;   /* of them, by the hash of the name */
+    size_t peer_count, peer_cap;
     struct part *parts;
     unsigned features, version;
     bool modern;
@@ -58,9 +64,18 @@ struct aggregate {
     bool *closed;               /* told when it is; or NULL */
 };
 
-void aggregate_prefix(const struct fleet *fl, size_t index, struct buf *out);
-/* The client of this server, opened where it is new. */
+/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), valid until the list changes; the server
+ * that the text of a name begins with, and how long the prefix is. */
+const char *aggregate_prefix(struct aggregate_names *names, size_t index);
+struct server *aggregate_route(struct aggregate_names *names, struct span text, size_t *ret_prefix);
+uint32_t aggregate_hash(const char *name);
+struct fleet *aggregate_names_get_fleet(const struct aggregate_names *names);
+void aggregate_names_looked(struct aggregate_names *names);      /* counts one */
+
+/* mcp_aggregate_peers.c: the client of this server, opened where it is new; the peer, or NULL */
 struct client *aggregate_member(struct aggregate *a, struct server *s);
+struct peer *aggregate_peer(const struct aggregate *a, const struct server *s);
+void aggregate_peers_fini(struct aggregate *a);
 struct part *part_new(struct aggregate *a, call_reply_fn fn, void *ctx);
 void part_free(struct part *p);
 /* Sends on; fn is called with the part. Whether an answer is still to come. */

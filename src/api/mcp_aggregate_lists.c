@@ -20,7 +20,7 @@ static const struct { const char *method, *member, *capability; bool named; } li
 
 struct page {                   /* of one server */
     char *server;
-    struct buf prefix;
+    char *prefix;
     struct buf items;           /* without the brackets */
     struct buf cursor;          /* of the next page; empty = none */
 };
@@ -55,7 +55,7 @@ static void add_items(struct page *pg, struct span array, bool named)
         if (name.n > 1 && *name.p == '"') {
             size_t head = (size_t)(name.p - item.p) + 1;
             buf_add(&pg->items, item.p, head);
-            buf_add(&pg->items, pg->prefix.data, pg->prefix.len);
+            buf_add_str(&pg->items, pg->prefix);
             buf_add(&pg->items, item.p + head, item.n - head);
         } else {
             buf_add(&pg->items, item.p, item.n);
@@ -120,7 +120,7 @@ static void gather_free(struct gather *g)
 {
     for (size_t i = 0; i < g->count; i++) {
         free(g->pages[i].server);
-        buf_fini(&g->pages[i].prefix);
+        free(g->pages[i].prefix);
         buf_fini(&g->pages[i].items);
         buf_fini(&g->pages[i].cursor);
     }
@@ -217,7 +217,7 @@ static struct page *add_page(struct aggregate *a, struct gather *g, size_t index
     g->pages = xrealloc(g->pages, (g->count + 1) * sizeof(*g->pages));
     struct page *pg = &g->pages[g->count++];
     *pg = (struct page){.server = xstrdup(fleet_at(a->fleet, index)->name)};
-    aggregate_prefix(a->fleet, index, &pg->prefix);
+    pg->prefix = xstrdup(aggregate_prefix(a->names, index));
     return pg;
 }
 

@@ -179,16 +179,6 @@ static void on_spread(void *ctx, const struct iovec *iov, int count, bool is_err
     }
 }
 
-/* Where a server is down, its session knows what to do without it when a subscription ends. */
-static bool has_peer(const struct aggregate *a, const struct server *s)
-{
-    const struct peer *m = a->peers;
-
-    while (m && strcmp(m->name, s->name) != 0)
-        m = m->next;
-    return m;
-}
-
 bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct spread *sp = xcalloc(1, sizeof *sp + e->id.n);
@@ -200,7 +190,9 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
     sp->building = true;
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
-        if (!aggregate_asks(s, "resources") && !(leaves && has_peer(a, s)) &&
+        /* Where a server is down, its session knows what to do without it when a subscription
+         * ends. */
+        if (!aggregate_asks(s, "resources") && !(leaves && aggregate_peer(a, s)) &&
             !(!leaves && comes_soon(s, "resources")))
             continue;
         struct part *p = part_new(a, fn, sp->answered ? NULL : ctx);

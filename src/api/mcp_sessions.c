@@ -150,7 +150,7 @@ struct http_session *http_session_begin(struct mcp_http *m, struct server *s)
     if (s)
         hs->client = client_open(s->session, "http", &events, hs);
     else
-        hs->aggregate = aggregate_open(m->api->fleet, &events, hs);
+        hs->aggregate = aggregate_open(m->api->names, &events, hs);
     return hs;
 }
 

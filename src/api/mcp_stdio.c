@@ -288,7 +288,7 @@ static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, si
     if (s)
         c->client = client_open(s->session, "stdio", &events, c);
     else
-        c->aggregate = aggregate_open(c->m->api->fleet, &events, c);
+        c->aggregate = aggregate_open(c->m->api->names, &events, c);
     lines_feed(&c->in, extra, n, on_line, c);
 }
 

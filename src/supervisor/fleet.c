@@ -249,6 +249,11 @@ struct server *fleet_at(const struct fleet *fl, size_t i)
     return fl->servers[i];
 }
 
+uint64_t fleet_get_generation(const struct fleet *fl)
+{
+    return fl->generation;
+}
+
 struct server *fleet_find(const struct fleet *fl, const char *name)
 {
     for (size_t i = 0; i < fl->count; i++)
@@ -412,6 +417,7 @@ void fleet_retire(struct fleet *fl, struct server *s, const char *reason)
     while (fl->servers[i] != s)
         i++;
     fl->count--;
+    fl->generation++;
     memmove(fl->servers + i, fl->servers + i + 1, (fl->count - i) * sizeof *fl->servers);
     fl->retired = xrealloc(fl->retired, (fl->retired_count + 1) * sizeof *fl->retired);
     fl->retired[fl->retired_count++] = s;

@@ -65,6 +65,8 @@ size_t fleet_count(const struct fleet *fl);
 /* config order; servers being retired are not in it */
 struct server *fleet_at(const struct fleet *fl, size_t i);
 struct server *fleet_find(const struct fleet *fl, const char *name);
+/* Another number whenever servers came, went or changed places. */
+uint64_t fleet_get_generation(const struct fleet *fl);
 /* NULL when none could be loaded yet */
 const struct config *fleet_get_config(const struct fleet *fl);
 const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */

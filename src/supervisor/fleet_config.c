@@ -116,6 +116,7 @@ static void apply(struct fleet *fl, struct config *c)
     bool *kept = xcalloc(c->server_count + 1, sizeof *kept);
     fl->servers = xrealloc(fl->servers, (c->server_count + 1) * sizeof *fl->servers);
     fl->count = c->server_count;
+    fl->generation++;
     for (size_t i = 0; i < c->server_count; i++) {
         fl->servers[i] = take(before, was, c->servers[i].name);
         kept[i] = fl->servers[i] != NULL;

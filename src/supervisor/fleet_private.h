@@ -36,6 +36,7 @@ struct fleet {
 
     struct server **servers;           /* config order */
     size_t count;
+    uint64_t generation;               /* of that list */
     struct server **retired;           /* ending in the background */
     size_t retired_count;
     /* starts waiting servers, one a turn; frees those that are gone */
