@@ -131,6 +131,8 @@ static enum finding_kind pull_kind(const struct fault *why)
         return FIND_DISK_FULL;
     if (has_any(why->text, arch))
         return FIND_IMAGE_ARCHITECTURE;
+    if (why->code == EBUSY)
+        return FIND_RATE_LIMIT;
     if (why->code == ENETUNREACH)
         return FIND_REGISTRY_UNREACHABLE;
     if (why->code == FAULT_CONFIG)
@@ -185,6 +187,14 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         break;
     case FIND_REGISTRY_DENIED:
         finding_step(f, "docker login%s%.*s", registry ? " " : "", registry, image);
+        break;
+    case FIND_RATE_LIMIT:
+        if (near)
+            fix_image(f, s, near);
+        finding_step(f, "docker login%s%.*s, so that pulls count as yours", registry ? " " : "",
+                     registry, image);
+        finding_step(f, "or wait: Docker Hub counts over six hours");
+        fix_retry(f, "try the pull again");
         break;
     case FIND_REGISTRY_UNREACHABLE:
         if (near)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What hardening (or a user's own --read-only and --user) takes from a container: a root that can be
- * written, and root's rights over what is mounted. What the plan and the directory's owner and mode
- * deny is known; that the server fell over it, its words tell. Its network: causes.c and words.c. */
+/* What hardening (or a user's own --read-only and --user) takes from a container: a root that can
+ * be written, and root's rights over what is mounted. What the plan and the directory's owner and
+ * mode deny is known; that the server fell over it, its words tell. Its network: causes.c, words.c.
+ */
 #include "diagnose/diagnose_internal.h"
 
 #include <stdio.h>
@@ -21,8 +22,8 @@ static const struct plan_option *last_option(const struct plan *p, const char *f
 /* "hardening strict", or the flag of the user's own that says the same. */
 static const char *who_says(const struct plan_option *o)
 {
-    return o->hardening ? "hardening is strict" : strcmp(o->flag, "user") == 0 ? "--user says so"
-                                                                               : "--read-only says so";
+    return o->hardening                    ? "hardening is strict"
+        : strcmp(o->flag, "user") == 0 ? "--user says so" : "--read-only says so";
 }
 
 static uint64_t line_with(const struct symptoms *s, const char *const *words, struct buf *ret_line)

@@ -302,7 +302,8 @@ static void on_server_changed(void *ctx, struct server *s)
         return;
     judge(s, diagnosis_of(doc, s));
     enum finding_kind kind = s->diagnosis->list.n ? s->diagnosis->list.v[0].kind : FIND_KINDS;
-    if (kind == FIND_IMAGE_NOT_FOUND || kind == FIND_REGISTRY_UNREACHABLE)
+    if (kind == FIND_IMAGE_NOT_FOUND || kind == FIND_REGISTRY_UNREACHABLE ||
+        kind == FIND_RATE_LIMIT)
         list_images(doc);            /* maybe one that is here was meant */
 }
 

@@ -104,6 +104,10 @@ static const struct finding_type types[FIND_KINDS] = {
         "The engine does not reach the registry.",
         "Check the network and proxy of the engine's machine; an image that is there needs no "
         "pull." },
+    [FIND_RATE_LIMIT] = { "MCPX_DOCKER_RATE_LIMIT", E,
+        "The registry answers no more pulls for now: too many came from this account or address.",
+        "`docker login REGISTRY`, so that they count as yours; or wait, hours at Docker Hub; or an "
+        "image that is here (`isolation.image`)." },
     [FIND_IMAGE_ARCHITECTURE] = { "MCPX_DOCKER_IMAGE_ARCHITECTURE", E,
         "The image is made for another processor than the engine's machine has.",
         "Choose an image for this architecture." },

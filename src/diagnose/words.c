@@ -193,6 +193,12 @@ static bool on_client_image(const struct match *m)
         return false;
     bool denied = strcasestr(m->line, "unauthorized") != NULL ||
         strcasestr(m->line, "authentication required") != NULL;
+    if (strcasestr(m->line, "toomanyrequests")) {
+        struct finding *limit = told(m, FIND_RATE_LIMIT, false,
+                                     "the registry of its image answers no more pulls for now");
+        finding_step(limit, "docker login, so that pulls count as yours; or wait");
+        return true;
+    }
     struct finding *f = told(m, denied ? FIND_REGISTRY_DENIED : FIND_IMAGE_NOT_FOUND, false, denied
                              ? "the registry wants a login for its image"
                              : "its image is not there, and no registry has it");
@@ -503,7 +509,8 @@ static const struct rule rules[] = {
       { "cannot connect to the docker daemon", "is the docker daemon running",
         "permission denied while trying to connect to the docker" } },
     { ON_HOST, false, on_client_image,
-      { "unable to find image", "pull access denied", "manifest unknown", "unauthorized" } },
+      { "unable to find image", "pull access denied", "manifest unknown", "unauthorized",
+        "toomanyrequests" } },
     { ANYWHERE, false, on_foreign_program,
       { "exec format error", "cannot execute binary file", "^?elf" } },
     { IN_CONTAINER, true, on_no_memory,

@@ -2,7 +2,7 @@
 /* What `docker run` adds to a container by itself, from the client's own file and environment: the
  * variables of its proxies, and a platform. A container that equals a `docker run` has them too.
  *
- * As docker does, a variable of `-e` stands above the proxies' and one of an --env-file does not. */
+ * As docker does, a variable of `-e` stands above the proxies', one of an --env-file does not. */
 #include <string.h>
 #include "base/mem.h"
 #include "isolation/plan_make.h"

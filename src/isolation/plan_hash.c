@@ -59,7 +59,7 @@ static void mix_container(uint64_t *h, const struct plan *p)
         mix_mount_rest(h, &p->mounts[i]);
     }
     mix_kv(h, &p->container_env);
-    if (p->client_env.n)       /* where there are none the hash is what it was before there were any */
+    if (p->client_env.n)       /* without any the hash is what it was before there could be */
         mix_kv(h, &p->client_env);
     mix_str(h, p->log_driver);
     mix_str(h, p->log_max_size);

@@ -7,8 +7,8 @@
  *   search    for the runner, in the container that was made and not started
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
- *   timer     before it runs: how long the engine may keep a step waiting. stop: 2 s after stdin was
- *             closed → engine's stop; then the limit of each wait for the end
+ *   timer     before it runs: how long the engine may keep a step waiting. stop: 2 s after stdin
+ *             was closed → engine's stop; then the limit of each wait for the end
  *
  * An engine that never answers a create may still carry it out later: its container is known by the
  * name that we gave it (containers_abandon). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How a run in a container ends. The end is known from two sides, the `die` event and the end of the
- * attached stream, in either order. How it ended, `die` and an `oom` before it tell at once; an
- * inspection, which the engine answers only when it has taken the container apart (50 to 250 ms), is
- * waited for where they leave something open. */
+/* How a run in a container ends. The end is known from two sides, the `die` event and the end of
+ * the attached stream, in either order. How it ended, `die` and an `oom` before it tell at once; an
+ * inspection, which the engine answers only when it has taken the container apart (50 to 250 ms),
+ * is waited for where they leave something open. */
 #include "supervisor/backend_docker.h"
 
 #include <assert.h>
@@ -151,5 +151,5 @@ void backend_docker_event(struct backend *b, const struct engine_event *e)
     d->died = true;
     container_end_set(&d->seen, e->exit_code, false, d->stopping, &d->end);
     d->end.at_wall_ms = clock_wall_ms();
-    backend_docker_examine(d);                    /* while it is being started: once the start was answered */
+    backend_docker_examine(d);     /* while it is being started: once the start was answered */
 }

@@ -285,6 +285,8 @@ bool server_run_is_hopeless(const struct run_end *end)
     case ENOENT: case ENOTDIR: case EACCES: case EPERM: case ENOEXEC: case EISDIR: case ELOOP:
     case FAULT_UNSUPPORTED: case FAULT_CONFIG: case FAULT_INVALID:
         return end->never_started;
+    case EBUSY:                        /* a registry's rate limit: each try counts */
+        return end->no_image;
     default:
         return false;
     }

@@ -13,6 +13,7 @@ import time
 from harness import Api, echo, paths, tap, wait_for
 from harness.engine import Engine, unavailable
 from harness import images
+from harness.find import found, repaired
 from harness.registry import PASSWORD, USER, Gate, Registry
 
 MIB = 1 << 20
@@ -287,6 +288,27 @@ def test_refusals(t):
         t.has(one["reason"], engine_said, f"{name}: the engine's words")
         t.has(one["reason"], advice, f"{name}: what to do")
         t.has(m.log(name), "pull of image .* failed: ", f"{name}: in its log")
+
+
+@tap.limit(90)
+def test_rate_limit(t):
+    """A registry that answers 429: by name, with what to do, and without trying again and again."""
+    engine = t.engine()
+    registry, image = registry_of(t, engine)
+    gate = Gate(t, registry)
+    image = through(gate, registry, image)
+    t.cleanup(lambda: engine.docker.cli("rmi", "-f", image, check=False))
+    gate.limit()
+    m = t.mcptop(config(one=boxed(image)), docker_host=engine)
+    one = m.wait_server("one", "failed")
+    t.has(one["reason"], rf"^rate limit of {gate.host} reached: image {image} cannot be pulled \(.*toomanyrequests.*"
+          rf"\. Wait, or log in \(docker login {gate.host}\)", "the cause, the engine's words, what to do")
+    f = found(t, m, "one", "MCPX_DOCKER_RATE_LIMIT")
+    t.ok(any(f"docker login {gate.host}" in s for s in f["fix_steps"]), "the finding says what to do", f["fix_steps"])
+    t.ok(one["retry_in_ms"] > 30000, "each try counts there: the next one is not soon", one["retry_in_ms"])
+    t.has(m.cli("doctor", "one", check=None).stdout, "MCPX_DOCKER_RATE_LIMIT", "doctor has it")
+    gate.limit(False)
+    repaired(t, m, "one")
 
 
 def with_credentials(t, registry, image, documents, path=None):

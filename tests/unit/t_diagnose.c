@@ -90,6 +90,15 @@ static const struct scenario scenarios[] = {
       .why_text = "the engine's disk is full: image x cannot be pulled "
                   "(write /var/lib/docker/tmp/x: no space left on device)",
       .want = "MCPX_DISK_FULL", .fix = "try the pull again, when there is room" },
+    { .name = "rate limit", .config = DOCKER, .server = UVX,
+      .never_started = true, .no_image = true, .code = -1, .why = EBUSY,
+      .why_text = "rate limit of docker.io reached: image x cannot be pulled (toomanyrequests: You)",
+      .want = "MCPX_DOCKER_RATE_LIMIT", .fix = "try the pull again" },
+    { .name = "rate limit, of a client of its own", .config = HOST, .code = 125,
+      .server = "\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"--weird\",\"x\"]",
+      .err = "Unable to find image 'x:latest' locally\n"
+             "docker: Error response from daemon: toomanyrequests: You have reached your limit.",
+      .want = "MCPX_DOCKER_RATE_LIMIT" },
     { .name = "no manifest for this machine", .config = DOCKER, .server = UVX,
       .never_started = true, .no_image = true, .code = -1, .why = FAULT_NOT_FOUND,
       .why_text = "image not found: x: no matching manifest for linux/riscv64 in the manifest list",

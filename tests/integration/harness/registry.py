@@ -21,6 +21,13 @@ USER, PASSWORD = "alice", "s3cret-of-alice"
 HTPASSWD = "alice:$2b$05$3B4eAr1RPTXsP8lCkKt9.ej9g1hUPmFMh.vBRDM3blkKs2Xj9tO.C\n"
 
 
+TOO_MANY_BODY = (b'{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit. You may '
+                 b'increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit"}]}')
+TOO_MANY = (b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 60\r\n"
+            b"Docker-Distribution-Api-Version: registry/2.0\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(TOO_MANY_BODY), TOO_MANY_BODY))
+
+
 class Registry:
     """Two with the same `store` have the same images."""
 
@@ -81,7 +88,7 @@ class Gate:
         self._upstream = registry.port
         self._more = threading.Condition()
         self._budget = budget
-        self._closed = self._break = False
+        self._closed = self._break = self._limited = False
         self._sockets = []
         self.blobs = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -104,6 +111,10 @@ class Gate:
                         self._budget += bytes_per_s // 20
                     self._more.notify_all()
         threading.Thread(target=trickle, daemon=True).start()
+
+    def limit(self, on=True):
+        """Manifests are refused as Docker Hub does where too many were pulled."""
+        self._limited = on
 
     def break_next(self):
         """The next request that comes is answered by a reset of its connection."""
@@ -137,6 +148,9 @@ class Gate:
                     self._sockets.remove(source)
                     source.close()
                     return
+                if not answers and self._limited and re.match(rb"(GET|HEAD) \S+/manifests/", data):
+                    source.sendall(TOO_MANY)
+                    continue
                 if not answers:
                     self.blobs += re.findall(rb"GET \S+/blobs/(sha256:\w+)", data)
                 elif not self._wait(len(data)):
