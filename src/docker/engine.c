@@ -32,6 +32,8 @@ enum {
     MAX_LINE = 1024 * 1024,
 };
 static const ev_tstamp FIRST_RETRY_S = 0.5, LAST_RETRY_S = 10.;
+/* What two clocks may differ by before it counts; a Date is of whole seconds. */
+static const int64_t CLOCK_SLACK_NS = INT64_C(2000000000);
 
 struct engine {
     struct ev_loop *loop;
@@ -43,12 +45,14 @@ struct engine {
     int64_t state_since_ms;
     int64_t answered_ms;            /* a probe, monotonic */
     char version[64];
-    bool podman;
+    bool podman, has_clock;         /* has_clock: the last probe told its time */
     char prefix[16];                /* "/v1.41" */
     char error[sizeof(((struct fault *)0)->text)];
     struct http_request *probe;
     struct http_request *stream;
     struct events_reader reader;
+    int64_t began_ns;               /* our clock: events from here on are wanted */
+    int64_t skew_ns;                /* the engine's clock less ours, where it matters and is known */
     int64_t stream_opened_ms;       /* monotonic */
     struct watch *door;             /* its socket's file; NULL = cannot be watched */
     ev_timer retry;
@@ -211,16 +215,26 @@ static void on_stream_done(void *ctx, const struct http_reply *r, const struct f
     engine_probe(e);
 }
 
-/* From the last event on, or for a first stream from before the probe: what happens between the
- * answer to the probe and the opening of the stream is told too. The reader leaves out what it has
- * told already. */
+/* From the last event on, or for a first stream from before the probe, so that none is lost between
+ * that and the opening; the reader leaves out what it has told. By the engine's clock: once it was
+ * set back, the last event's time lies ahead of it and means nothing any more. */
+static int64_t events_since_ns(struct engine *e)
+{
+    int64_t our_now_ns = clock_wall_ms() * 1000000;
+    if (e->has_clock && e->reader.last_ns > our_now_ns + e->skew_ns + CLOCK_SLACK_NS) {
+        e->reader.last_ns = 0;
+        e->began_ns = our_now_ns;
+    }
+    return e->reader.last_ns ? e->reader.last_ns : e->began_ns + e->skew_ns;
+}
+
 static void stream_open(struct engine *e)
 {
     static const struct http_events events = {.data = on_stream_data, .done = on_stream_done};
     AUTO_BUF struct buf path = BUF_INIT;
-    buf_printf(&path, "%s/events?since=%lld.%09lld&filters=", e->prefix,
-               (long long)(e->reader.last_ns / 1000000000),
-               (long long)(e->reader.last_ns % 1000000000));
+    long long since_ns = events_since_ns(e);
+    buf_printf(&path, "%s/events?since=%lld.%09lld&filters=", e->prefix, since_ns / 1000000000,
+               since_ns % 1000000000);
     engine_add_path(&path, "", "{\"type\":[\"container\",\"image\",\"network\",\"volume\"]}", "");
     struct http_spec spec = spec_for(e, "GET", buf_str(&path));
     spec.stream = true;
@@ -250,6 +264,13 @@ static bool is_podman(json_t *version)
             return true;
     }
     return false;
+}
+
+static void read_clock(struct engine *e, const struct http_reply *r)
+{
+    int64_t skew_ns = r->date_s * 1000000000 - clock_wall_ms() * 1000000;
+    e->has_clock = r->date_s > 0;
+    e->skew_ns = !e->has_clock || llabs(skew_ns) < CLOCK_SLACK_NS ? 0 : skew_ns;
 }
 
 static int read_version(struct engine *e, const struct http_reply *r, struct fault *f)
@@ -303,6 +324,7 @@ static void on_probe_done(void *ctx, const struct http_reply *r, const struct fa
         return;
     }
     e->answered_ms = clock_mono_ms();
+    read_clock(e, r);
     if (!e->stream)
         stream_open(e);
     engine_set_state(e, ENGINE_UP, NULL);
@@ -311,10 +333,10 @@ static void on_probe_done(void *ctx, const struct http_reply *r, const struct fa
 static void engine_probe(struct engine *e)
 {
     static const struct http_events events = {.done = on_probe_done};
+    struct http_spec spec = spec_for(e, "GET", "/version");
     if (e->probe)
         return;
     ev_timer_stop(e->loop, &e->retry);
-    struct http_spec spec = spec_for(e, "GET", "/version");
     spec.total_timeout_ms = PROBE_TIMEOUT_MS;
     e->probe = http_send(e->http, &spec, &events, e);
 }
@@ -487,7 +509,7 @@ struct engine *engine_new(struct ev_loop *loop, struct http_client *http,
     e->state_since_ms = clock_wall_ms();
     e->retry_s = FIRST_RETRY_S;
     events_reader_init(&e->reader, on_event, e);
-    e->reader.last_ns = clock_wall_ms() * 1000000;
+    e->began_ns = clock_wall_ms() * 1000000;
     ev_timer_init(&e->retry, on_retry, 0., 0.);
     e->retry.data = e;
     e->door = watch_new(loop, e->context.socket, on_door, e, NULL);

@@ -29,7 +29,7 @@ struct events_reader {
     struct lines lines;
     engine_event_fn fn;
     void *ctx;
-    int64_t last_ns;           /* the latest event's time */
+    int64_t last_ns;           /* the latest event's time, by the engine's clock; 0 = none yet */
     int64_t skip_ns;           /* events up to here were told by an earlier stream: left out */
     unsigned unreadable;       /* lines that were no event */
 };

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -46,7 +47,7 @@ struct http_request {
     char *what;
     struct buf body;
     size_t max_body;
-    int64_t total_ms, connect_ms;
+    int64_t total_ms, connect_ms, date_s;
     ev_timer idle;              /* repeat 0 = none */
     bool stream, added, cancelled, too_big, idled;
 };
@@ -137,7 +138,9 @@ static void tell_connected(struct http_request *r, CURLcode code)
 static void tell_done(struct http_request *r, CURLcode code)
 {
     struct fault f = FAULT_NONE;
-    struct http_reply reply = {.body = buf_str(&r->body), .body_len = r->body.len};
+    struct http_reply reply = {
+        .body = buf_str(&r->body), .body_len = r->body.len, .date_s = r->date_s,
+    };
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &reply.status);
     if (r->idled)
         fault_set(&f, FAULT_TIMEOUT, "%s: nothing came for %.1f s", r->what, r->idle.repeat);
@@ -316,6 +319,22 @@ static size_t on_curl_body(char *p, size_t size, size_t count, void *ctx)
     return n;
 }
 
+/* One line, not terminated. */
+static size_t on_curl_header(char *p, size_t size, size_t count, void *ctx)
+{
+    static const char name[] = "Date:";
+    struct http_request *r = ctx;
+    size_t n = size * count;
+    char text[64] = "";
+    if (n < sizeof name - 1 + sizeof text && n >= sizeof name - 1 &&
+        strncasecmp(p, name, sizeof name - 1) == 0) {
+        memcpy(text, p + sizeof name - 1, n - (sizeof name - 1));
+        time_t date = curl_getdate(text, NULL);
+        r->date_s = date > 0 ? date : 0;
+    }
+    return n;
+}
+
 /* ---- making requests ---- */
 
 static bool has_header(const char *const *headers, const char *name)
@@ -384,6 +403,8 @@ static void set_fixed(struct http_request *r)
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
     curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_curl_body);
     curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_curl_header);
+    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(r->easy, CURLOPT_NOPROGRESS, 1L);
     curl_easy_setopt(r->easy, CURLOPT_PROXY, "");

@@ -43,6 +43,7 @@ struct http_reply {
     long status;                /* HTTP status; 0 when there was none */
     const char *body;           /* collected; NUL-terminated; valid during the call */
     size_t body_len;
+    int64_t date_s;             /* the peer's clock (its Date header, Unix time); 0 = none came */
 };
 
 struct http_events {

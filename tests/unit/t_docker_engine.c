@@ -23,6 +23,8 @@ static struct engine *engine;
 /* What the script answers; read by the peer's threads. */
 static volatile int script_least = 12, script_version_status = 200;
 static volatile int script_streams, script_stream_ends, script_silent_version;   /* ends: how many streams do */
+static volatile bool script_set_back;
+static volatile int script_lag_s;       /* of the engine's clock */
 static char script_since[200], script_path[512];
 
 static enum engine_state state;
@@ -59,7 +61,7 @@ static void say_chunk(int fd, const char *text)
 static int say_events(int fd, const char *path)
 {
     char line[300];
-    long long now = (long long)clock_wall_ms() * 1000000 + 5000000000LL;
+    long long now = ((long long)clock_wall_ms() - script_lag_s * 1000LL) * 1000000;
     int number = ++script_streams;
     snprintf(script_since, sizeof(script_since), "%s",
              strstr(path, "since=") ? strstr(path, "since=") : "");
@@ -79,7 +81,7 @@ static int say_events(int fd, const char *path)
         snprintf(
             line, sizeof(line),
             "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"%d\"},\"timeNano\":%lld}\n",
-            number, first + number);
+            number, script_set_back ? now : first + number);
         say_chunk(fd, line);
     }
     if (number <= script_stream_ends)
@@ -120,7 +122,12 @@ static int script(const struct peer_conn *c, const char *method, const char *pat
                  "{\"Version\":\"99.1\",\"ApiVersion\":\"1.52\",\"MinAPIVersion\":\"1.%d\","
                  "\"Components\":[{\"Name\":\"Podman Engine\",\"Version\":\"99.1\"}]}",
                  script_least);
-        peer_reply(fd, script_version_status == 200 ? "200 OK" : "404 Not Found", text);
+        char status[100], date[40];
+        time_t clock = time(NULL) - script_lag_s;
+        strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime(&clock));
+        snprintf(status, sizeof(status), "%s\r\ndate: %s",
+                 script_version_status == 200 ? "200 OK" : "404 Not Found", date);
+        peer_reply(fd, status, text);
         return 1;
     }
     snprintf(script_path, sizeof(script_path), "%s", path);
@@ -243,6 +250,31 @@ static void test_streams(void)
            "an engine that dropped 1.41 gets its oldest version");
     ok(strstr(script_since, "since=1") != NULL, "resumed: %.40s", script_since);
     script_least = 12;
+}
+
+/* An engine in a virtual machine, whose clock is late; or is set back while it runs. */
+static void test_clocks(void)
+{
+    script_streams = 0, script_stream_ends = 1, script_lag_s = 3600;
+    buf_clear(&told);
+    struct engine *late = engine_new(loop, http, &context, &events, NULL);
+    ok(run_until(loop, strstr(buf_str(&told), "die:2;"), 10.), "an engine whose clock is an hour late");
+    is_str(buf_str(&told), "start:a;die:2;", "its events are told, once");
+    engine_free(late);
+
+    script_streams = 0, script_lag_s = 0;
+    buf_clear(&told);
+    struct engine *back = engine_new(loop, http, &context, &events, NULL);
+    ok(run_until(loop, strstr(buf_str(&told), "start:a;"), 10.), "an engine with the right time");
+    script_set_back = true, script_lag_s = 3600;
+    ok(run_until(loop, strstr(buf_str(&told), "die:2;"), 10.),
+       "events after its clock was set back: %s", buf_str(&told));
+    long long since = atoll(script_since + strlen("since="));
+    ok(llabs(since + script_lag_s - clock_wall_ms() / 1000) < 30, "asked for by its clock: %.30s",
+       script_since);
+    engine_free(back);
+    script_set_back = false, script_lag_s = 0;
+    run_for(loop, 0.05);
 }
 
 static void test_calls(void)
@@ -448,6 +480,7 @@ int main(void)
     test_pull();
     test_attach();
     test_free_inside();
+    test_clocks();
     http_client_free(http);
     peer_stop(&peer);
     docker_context_fini(&context);
