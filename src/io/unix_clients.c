@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which of the kernel's unix sockets belong to the path is told by the inode of the socket's file
  * (UNIX_DIAG_VFS), which accepted connections inherit; so a symlink on the way does not matter. A
- * connection whose peer is 0 has lost its client already. Linux only. Must not know why it is asked
- * for. */
+ * connection whose peer is 0 has lost its client already. A connection belongs to the network
+ * namespace of its client; the list of another one is a file that names sockets by what they were
+ * bound to, and that file's inode tells the namespaces apart, without the rights that /proc/PID/ns
+ * wants. Linux only. Must not know why it is asked for. */
 #include "io/unix_clients.h"
 
 #include <ctype.h>
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +39,9 @@ struct unix_scan {
     struct peer *peers;         /* the clients' ends of the connections */
     size_t n, cap;
     bool seen;                  /* anything of the socket shows */
+    char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];     /* what it was bound to */
+    ino_t *lists;               /* of the network namespaces that were read; ours is the first */
+    size_t list_count;
     DIR *proc;
     int64_t boot_wall_ms;
     struct unix_clients found;
@@ -60,8 +66,16 @@ static void add_peer(struct unix_scan *s, uint32_t inode)
     s->peers[s->n++] = (struct peer){.inode = inode};
 }
 
+static void take_name(struct unix_scan *s, const struct rtattr *a)
+{
+    size_t n = RTA_PAYLOAD(a) < sizeof s->name - 1 ? RTA_PAYLOAD(a) : sizeof s->name - 1;
+    memcpy(s->name, RTA_DATA(a), n);
+    s->name[n] = '\0';
+}
+
 static void read_socket(struct unix_scan *s, const struct nlmsghdr *h, uint32_t file)
 {
+    const struct rtattr *name = NULL;
     const struct unix_diag_msg *m = NLMSG_DATA(h);
     const struct rtattr *a = (const struct rtattr *)(m + 1);
     long left = (long)h->nlmsg_len - (long)NLMSG_LENGTH(sizeof *m);
@@ -71,10 +85,14 @@ static void read_socket(struct unix_scan *s, const struct nlmsghdr *h, uint32_t 
             of_file = ((const struct unix_diag_vfs *)RTA_DATA(a))->udiag_vfs_ino;
         else if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) >= sizeof peer)
             memcpy(&peer, RTA_DATA(a), sizeof peer);
+        else if (a->rta_type == UNIX_DIAG_NAME)
+            name = a;
     }
     if (of_file != file)
         return;
     s->seen = true;
+    if (name)
+        take_name(s, name);
     if (peer)
         add_peer(s, peer);
 }
@@ -105,7 +123,7 @@ static int read_list(struct unix_scan *s, uint32_t file)
         .h = {.nlmsg_len = sizeof ask, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
               .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .r = {.sdiag_family = AF_UNIX, .udiag_states = ~0u,
-              .udiag_show = UDIAG_SHOW_VFS | UDIAG_SHOW_PEER},
+              .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_VFS | UDIAG_SHOW_PEER},
     };
     _Alignas(struct nlmsghdr) char answer[32 * 1024];
     /* The kernel answers while we read: there is nothing to wait for. */
@@ -119,6 +137,77 @@ static int read_list(struct unix_scan *s, uint32_t file)
         if (n <= 0 || (more = read_messages(s, answer, (size_t)n, file)) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* ---- other network namespaces ---- */
+
+/* "0000000015cb6852: 00000003 00000000 00000000 0001 03 9465680 /run/docker.sock"; 03 = connected,
+ * 02 = the server has not taken it yet */
+static bool is_connection_to(const struct unix_scan *s, char *line)
+{
+    unsigned state;
+    int at = 0;
+    line[strcspn(line, "\n")] = '\0';
+    return sscanf(line, "%*[^:]: %*x %*x %*x %*x %x %*u %n", &state, &at) == 1 && at > 0 &&
+           (state == 2 || state == 3) && strcmp(line + at, s->name) == 0;
+}
+
+/* Whether the namespace of this process (a folder of /proc) is a new one. */
+static bool is_new_list(struct unix_scan *s, int dir)
+{
+    struct stat st;
+    if (fstatat(dir, "net/unix", &st, 0) < 0)
+        return false;       /* it has just ended */
+    for (size_t i = 0; i < s->list_count; i++)
+        if (s->lists[i] == st.st_ino)
+            return false;
+    s->lists = xrealloc(s->lists, (s->list_count + 1) * sizeof *s->lists);
+    s->lists[s->list_count++] = st.st_ino;
+    return true;
+}
+
+static void look_elsewhere(struct unix_scan *s, int dir)
+{
+    char line[512];
+    if (!is_new_list(s, dir))
+        return;
+    int fd = openat(dir, "net/unix", O_RDONLY | O_CLOEXEC);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (!file) {            /* it has just ended; another of its namespace may be read */
+        s->list_count--;
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    while (fgets(line, sizeof line, file))
+        s->found.elsewhere += is_connection_to(s, line);
+    fclose(file);
+}
+
+/* Our own namespace is the first: its list was read already. The server's process must show, or
+ * the namespaces of its clients need not. */
+static int find_server(struct unix_scan *s, const char *socket_path, struct fault *f)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct ucred who = {0};
+    socklen_t n = sizeof who;
+    char path[64];
+    AUTO_CLOSE int own = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (own < 0 || !is_new_list(s, own))
+        return fault_set(f, errno, "/proc/self/net/unix");
+    if (fd < 0 || strlen(socket_path) >= sizeof to.sun_path)
+        return fault_set(f, ENAMETOOLONG, "%s", socket_path);
+    strcpy(to.sun_path, socket_path);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+        return fault_set(f, errno, "%s", socket_path);
+    s->found.listener = who.pid;
+    snprintf(path, sizeof path, "/proc/%ld/net/unix", (long)who.pid);
+    if (who.pid == 0 || access(path, F_OK) < 0)
+        return fault_set(f, FAULT_UNSUPPORTED, "the process that serves %s does not show here, so "
+                         "others that use it need not either", socket_path);
     return 0;
 }
 
@@ -198,6 +287,7 @@ static void look_at(struct unix_scan *s, const char *name)
     AUTO_CLOSE int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return;
+    look_elsewhere(s, dir);
     c.connected = holds_any(s, dir);
     if (c.pid == getpid())
         return;
@@ -218,6 +308,7 @@ struct unix_scan *unix_scan_new(const char *socket_path, const char *const *prog
 {
     struct stat st;
     struct timespec up;
+    struct fault why = FAULT_NONE;
     struct unix_scan *s = xcalloc(1, sizeof *s);
     s->programs = programs;
     clock_gettime(CLOCK_BOOTTIME, &up);
@@ -226,8 +317,10 @@ struct unix_scan *unix_scan_new(const char *socket_path, const char *const *prog
         fault_set(f, errno, "%s", socket_path);
     else if (read_list(s, (uint32_t)st.st_ino) < 0)
         fault_set(f, errno, "the kernel does not list the connections to %s", socket_path);
-    else if (!s->seen)
+    else if (!s->seen || !*s->name)
         fault_set(f, FAULT_UNSUPPORTED, "the connections to %s do not show here", socket_path);
+    else if (find_server(s, socket_path, &why) < 0)
+        fault_copy(f, &why);
     else if (!(s->proc = opendir("/proc")))
         fault_set(f, errno, "/proc");
     if (!s->proc) {
@@ -245,6 +338,7 @@ void unix_scan_free(struct unix_scan *s)
         closedir(s->proc);
     unix_clients_fini(&s->found);
     free(s->peers);
+    free(s->lists);
     free(s);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Who on this machine is connected to a unix socket that others listen on, and which processes run
  * programs of certain names. Linux only: the kernel's list of unix sockets (sock_diag) names the
- * other end of each connection by its inode number, and /proc/PID/fd the holder of it.
+ * other end of each connection by its inode number, and /proc/PID/fd the holder of it. A client in
+ * another network namespace (a container that has the socket) is in that one's list alone, which
+ * /proc/PID/net/unix shows by the socket's name.
  *
  * Names no file and no argument to anybody: argv may hold secrets. */
 #ifndef MCPTOP_IO_UNIX_CLIENTS_H
@@ -25,12 +27,15 @@ struct unix_clients {
     struct unix_client *v;
     size_t n;
     size_t unseen;              /* connections whose holder does not show to us */
+    size_t elsewhere;           /* connections from other network namespaces */
+    pid_t listener;             /* who made the socket: the server, or what started it on demand */
 };
 void unix_clients_fini(struct unix_clients *c);
 
 /* Connections that were open when the scan was made, without our own. Programs: base names, ended
- * by NULL; borrowed. NULL with f when it cannot be told from here: no such list in this kernel, or
- * the socket's connections are not in it (it belongs to another network namespace). */
+ * by NULL; borrowed. NULL with f when it cannot be told from here: no such list in this kernel,
+ * the socket's connections are not in it, or the server's process does not show to us (we run in a
+ * container, /proc hides other users' processes), so that its clients need not either. */
 struct unix_scan;
 struct unix_scan *unix_scan_new(const char *socket_path, const char *const *programs,
                                 struct fault *f);

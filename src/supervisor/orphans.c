@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The search: list → inspect each that may be meant → use of each, twice → who is connected
- * → verdicts. Inspections come one after another; readings of use, for which an engine may take a
- * second each, some at a time. The order matters: whoever holds the input of a container that was
+/* The search: the engine's account of itself → list → inspect each that may be meant → use of
+ * each, twice → who is connected → verdicts. Inspections come one after another; readings of use,
+ * for which an engine may take a second each, some at a time. The order matters: whoever holds the input of a container that was
  * running when it was inspected is connected when the connections are read, or has gone meanwhile.
  *
  *   request   the list or inspection under way
@@ -29,9 +29,11 @@ struct orphans_search {
     struct ev_loop *loop;
     struct engine *engine;
     char instance[64];
+    char id[65];                    /* the one to look at again; "" = all */
     orphans_fn fn;
     void *ctx;
 
+    json_t *info;                   /* NULL = it did not tell */
     json_t *list;                   /* what is still to be inspected, from the end */
     double cpu_percent;             /* of one that is looked at again */
     struct orphan_subject *v;
@@ -64,6 +66,7 @@ static void search_free(struct orphans_search *s)
         if (s->readings)
             engine_cancel(s->readings[i].request);
     }
+    json_decref(s->info);
     json_decref(s->list);
     free(s->v);
     free(s->readings);
@@ -108,12 +111,14 @@ static void begin_scan(struct orphans_search *s)
 static void go_on_scanning(struct orphans_search *s)
 {
     struct unix_clients clients = {0};
+    char doubt[300];
     if (unix_scan_step(s->scan, PROCESSES_A_TURN)) {
         in(s, 0.);
         return;
     }
     unix_scan_take(s->scan, &clients);
-    judge_all(s, &clients, NULL);
+    bool door = orphans_other_door(s->info, &clients, doubt, sizeof doubt);
+    judge_all(s, &clients, door ? doubt : NULL);
     unix_clients_fini(&clients);
 }
 
@@ -286,6 +291,19 @@ static void on_list(void *ctx, json_t *reply, const struct fault *f)
     inspect_next(s);
 }
 
+static void on_info(void *ctx, json_t *reply, const struct fault *f)
+{
+    struct orphans_search *s = ctx;
+    s->request = NULL;
+    if (f && f->code == FAULT_ENGINE_DOWN) {
+        finish(s, f);
+        return;
+    }
+    s->info = json_incref(reply);
+    s->request = *s->id ? engine_inspect(s->engine, s->id, on_looked, s)
+                        : engine_list_running(s->engine, on_list, s);
+}
+
 /* ---- life ---- */
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
@@ -309,6 +327,7 @@ static struct orphans_search *search_new(struct ev_loop *loop, struct engine *en
     s->ctx = ctx;
     ev_timer_init(&s->timer, on_timer, 0., 0.);
     s->timer.data = s;
+    s->request = engine_info(engine, on_info, s);
     return s;
 }
 
@@ -318,7 +337,7 @@ struct orphans_search *orphans_look_again(struct ev_loop *loop, struct engine *e
 {
     struct orphans_search *s = search_new(loop, engine, fn, ctx);
     s->cpu_percent = cpu_percent;
-    s->request = engine_inspect(engine, id, on_looked, s);
+    put(s->id, sizeof s->id, id);
     return s;
 }
 
@@ -327,7 +346,6 @@ struct orphans_search *orphans_search(struct ev_loop *loop, struct engine *engin
 {
     struct orphans_search *s = search_new(loop, engine, fn, ctx);
     put(s->instance, sizeof s->instance, instance);
-    s->request = engine_list_running(engine, on_list, s);
     return s;
 }
 

@@ -28,11 +28,18 @@ struct orphan_subject {
     struct buf evidence;        /* … and why: sentences, one a line */
 };
 
-/* Sets orphan and evidence. clients: NULL = cannot be told, and doubt says why. */
+/* Sets orphan and evidence. clients: NULL = cannot be told. doubt: why there may be others than
+ * these; NULL = there are none. */
 void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
                    const char *doubt);
 
-/* The programs that make containers on behalf of a command; for unix_scan_new. */
+/* Whether others than this machine's programs can reach the engine; the text (a clause) says by
+ * what door. info: its GET /info; NULL = not known. clients: with its own process, if that shows. */
+bool orphans_other_door(const json_t *info, const struct unix_clients *clients, char *ret_text,
+                        size_t n);
+
+/* The programs that make containers on behalf of a command, and the engine's own; for
+ * unix_scan_new. */
 extern const char *const orphans_programs[];
 
 /* v: sorted as the engine lists them; borrowed, its strings may be taken. f: the engine could not

@@ -11,7 +11,7 @@
 enum { SLACK_MS = 5000 };       /* clocks: the engine may live in a virtual machine */
 #define BUSY_PERCENT 1.0
 
-const char *const orphans_programs[] = { "docker", "podman", "podman-remote", "nerdctl",
+const char *const orphans_programs[] = { "dockerd", "docker", "podman", "podman-remote", "nerdctl",
                                          "finch", NULL };
 
 static const char *base_name(const char *word)
@@ -30,7 +30,7 @@ static bool has_word(const struct strvec *argv, const char *word)
 
 static bool is_command(const struct unix_client *c)
 {
-    for (size_t i = 0; c->argv.n && orphans_programs[i]; i++)
+    for (size_t i = 1; c->argv.n && orphans_programs[i]; i++)      /* all but the engine */
         if (strcmp(base_name(c->argv.v[0]), orphans_programs[i]) == 0)
             return true;
     return false;
@@ -68,6 +68,9 @@ static bool may_hold(const struct unix_client *c, const struct orphan_subject *s
         return true;
     if (c->started_wall_ms > s->created_wall_ms + SLACK_MS)
         return false;
+    /* The near end of a `docker -H ssh://…`, whatever that one does. */
+    if (is_command(c) && has_word(&c->argv, "dial-stdio"))
+        return true;
     if (is_command(c)) {
         const char *name = name_of(&c->argv);
         return has_word(&c->argv, "run") && has_word(&c->argv, s->image) &&
@@ -99,6 +102,12 @@ static bool find_holder(struct orphan_subject *s, const struct unix_clients *cli
                    : "is connected to the engine and may hold its input");
         return true;
     }
+    if (clients->elsewhere) {
+        buf_printf(&s->evidence, "%zu connection%s to the engine %s from another network namespace "
+                   "(a container that has its socket): one may hold its input", clients->elsewhere,
+                   clients->elsewhere > 1 ? "s" : "", clients->elsewhere > 1 ? "come" : "comes");
+        return true;
+    }
     if (clients->unseen) {
         buf_printf(&s->evidence, "%zu connection%s to the engine %s of programs that do not show "
                    "here: one may hold its input", clients->unseen, clients->unseen > 1 ? "s" : "",
@@ -113,12 +122,12 @@ void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
 {
     s->orphan = false;
     buf_clear(&s->evidence);
-    if (!clients) {
+    if (clients && find_holder(s, clients))
+        return;
+    if (doubt) {
         buf_printf(&s->evidence, "who holds its input cannot be told: %s", doubt);
         return;
     }
-    if (find_holder(s, clients))
-        return;
     say(s, "made by `docker run -i` or alike: its input came from that command alone");
     say(s, "no program on this machine is left that can be that command");
     if (s->cpu_percent < 0) {

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 from harness import Mcptop, echo, limit, paths, tap, wait_for
@@ -126,6 +127,47 @@ def test_found_by_evidence(t):
     t.eq(m.api.raw("DELETE", f"/containers/{left.id}").status, 200, "removed")
     wait_for(lambda: "left" not in {c["name"] for c in m.api.get("/containers")["containers"]}, 5,
              "the list to follow")
+
+
+HOLDER = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(b"POST /v1.41/containers/%s/attach?stream=1&stdin=1 HTTP/1.1\\r\\nHost: x\\r\\n"
+          b"Connection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\n" % sys.argv[2].encode())
+print(s.recv(4096)[9:12].decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+@limit(150)
+def test_clients_elsewhere(t):
+    """Whoever holds the input may be in a container that has the engine's socket, or on another machine."""
+    engine = t.own_engine()
+    m = t.mcptop({"mcpServers": {}}, docker_host=engine)
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine")
+    made, here = made_by_hand(t, engine, "far")
+    there = subprocess.Popen(["unshare", "--net", sys.executable, "-c", HOLDER, engine.socket, made],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    t.cleanup(there.kill)
+    t.eq(there.stdout.readline().strip(), "101", "a program in another network namespace is attached")
+    here.close()
+    one = searched(m)["far"]
+    t.ok(not one["orphan"], "no orphan then")
+    t.has(said(one), "[12] connections? to the engine comes? from another network namespace .*may hold its input", "and why")
+    t.eq(m.api.raw("DELETE", f"/containers/{made}").status, 409, "it is not removed")
+    there.communicate("")
+    t.ok(searched(m)["far"]["orphan"], "an orphan when that has gone")
+    engine.stop()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    engine.start("--host", f"tcp://127.0.0.1:{port}", "--tls=false")
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 30, "the engine again")
+    Run(t, engine, "left").abandon()
+    one = searched(m)["left"]
+    t.ok(not one["orphan"], "nor is one of an engine that takes clients by TCP")
+    t.has(said(one), f"cannot be told: the engine takes clients at (http|tcp)://127.0.0.1:{port}, too", "and by what door")
 
 
 @limit(150)

@@ -258,7 +258,8 @@ static void test_clocks(void)
     script_streams = 0, script_stream_ends = 1, script_lag_s = 3600;
     buf_clear(&told);
     struct engine *late = engine_new(loop, http, &context, &events, NULL);
-    ok(run_until(loop, strstr(buf_str(&told), "die:2;"), 10.), "an engine whose clock is an hour late");
+    ok(run_until(loop, strstr(buf_str(&told), "die:2;"), 10.),
+       "an engine whose clock is an hour late");
     is_str(buf_str(&told), "start:a;die:2;", "its events are told, once");
     engine_free(late);
 

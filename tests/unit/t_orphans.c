@@ -3,6 +3,7 @@
  * socket, on real ones. */
 #include "supervisor/orphans.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,7 @@ static void test_commands(void)
         {"docker attach other", AFTER_MS, true, "attached to another"},
         {"python3 agent.py", BEFORE_MS, false, "any program that is connected since before"},
         {"python3 agent.py", AFTER_MS, true, "but not one that came later"},
+        {"docker system dial-stdio", BEFORE_MS, false, "the near end of a docker -H ssh://"},
         {"mcptop serve", BEFORE_MS, true, "another mcptop holds what has its label"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -84,7 +86,7 @@ static void test_commands(void)
 static void test_doubt(void)
 {
     struct orphan_subject s = subject();
-    struct unix_clients nobody = {0}, unseen = {.unseen = 2};
+    struct unix_clients nobody = {0}, unseen = {.unseen = 2}, elsewhere = {.elsewhere = 1};
     orphans_judge(&s, &nobody, NULL);
     ok(s.orphan, "nobody is there");
     ok(strstr(buf_str(&s.evidence), "made by `docker run -i`"), "and the evidence says so");
@@ -92,6 +94,14 @@ static void test_doubt(void)
     ok(!s.orphan, "somebody who does not show");
     is_str(buf_str(&s.evidence), "2 connections to the engine are of programs that do not show "
            "here: one may hold its input", "is told");
+    orphans_judge(&s, &elsewhere, NULL);
+    ok(!s.orphan, "somebody in another network namespace");
+    is_str(buf_str(&s.evidence), "1 connection to the engine comes from another network namespace "
+           "(a container that has its socket): one may hold its input", "is told, too");
+    orphans_judge(&s, &nobody, "it has another door");
+    ok(!s.orphan, "an engine with another door");
+    is_str(buf_str(&s.evidence), "who holds its input cannot be told: it has another door",
+           "is told, too");
     orphans_judge(&s, NULL, "no such list");
     ok(!s.orphan, "nothing is known");
     is_str(buf_str(&s.evidence), "who holds its input cannot be told: no such list",
@@ -103,6 +113,48 @@ static void test_doubt(void)
     orphans_judge(&s, &nobody, NULL);
     ok(!s.orphan, "one whose use is not known");
     buf_fini(&s.evidence);
+}
+
+/* The engine's command line, and what its file says. */
+static bool has_door(const char *words, const char *file, json_t *info, pid_t listener, char *ret,
+                     size_t n)
+{
+    char path[] = "/tmp/t_orphans.XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, file, strlen(file)) != (ssize_t)strlen(file))
+        bail_out("no file");
+    close(fd);
+    AUTO_FREE char *line = xasprintf("%s --config-file %s", words, path);
+    struct unix_client c = client(BEFORE_MS, false, line);
+    struct unix_clients clients = {.v = &c, .n = 1, .listener = listener};
+    *ret = '\0';
+    bool found = orphans_other_door(info, &clients, ret, n);
+    strvec_fini(&c.argv);
+    unlink(path);
+    json_decref(info);
+    return found;
+}
+
+static void test_doors(void)
+{
+    char text[200];
+    size_t n = sizeof text;
+    static const char *const warned = "WARNING: API is accessible on http://0.0.0.0:2375 without "
+                                      "encryption.\n  Access to the remote API …";
+    ok(!has_door("/usr/bin/dockerd -H fd://", "", NULL, 1, text, n), "one door");
+    ok(has_door("/usr/bin/dockerd -H fd://", "{\"hosts\":[\"fd://\",\"tcp://0.0.0.0:2376\"]}", NULL,
+                1, text, n), "a second one in its file");
+    is_str(text, "the engine takes clients at tcp://0.0.0.0:2376, too, and they may be on any "
+           "machine", "is named");
+    ok(has_door("dockerd --host=tcp://127.0.0.1:2376 -H unix:///x", "", NULL, 4711, text, n),
+       "on its command line");
+    ok(!has_door("dockerd --host=tcp://127.0.0.1:2376 -H unix:///x", "", NULL, 5, text, n),
+       "another engine's");
+    ok(!has_door("dockerd-not -H tcp://127.0.0.1:2376", "", NULL, 4711, text, n), "no engine's");
+    ok(has_door("podman", "", json_pack("{s:[s,s]}", "Warnings", "No swap limit", warned), 1, text,
+                n), "by its own warning");
+    ok(strstr(text, " at http://0.0.0.0:2375, too"), "%s", text);
+    ok(!has_door("podman", "", json_pack("{s:n}", "Warnings"), 1, text, n), "no warning");
 }
 
 static int listener(const char *path)
@@ -137,6 +189,48 @@ static void scan(const char *path, struct unix_clients *ret)
     if (s)
         unix_scan_take(s, ret);
     unix_scan_free(s);
+}
+
+/* What a container does that has the socket. */
+static void test_elsewhere(void)
+{
+    char dir[] = "/tmp/t_orphans.XXXXXX", path[64], byte;
+    struct unix_clients c;
+    int up[2];
+    if (!mkdtemp(dir) || pipe(up))
+        bail_out("no directory");
+    snprintf(path, sizeof path, "%s/s", dir);
+    int door = listener(path);
+    pid_t child = fork();
+    if (child == 0) {
+        bool apart = unshare(CLONE_NEWNET) == 0;
+        if (apart)
+            connected(path);
+        if (write(up[1], apart ? "y" : "n", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    if (read(up[0], &byte, 1) != 1 || byte != 'y') {
+        skip("no right to make a network namespace");
+    } else {
+        scan(path, &c);
+        ok(c.n == 0 && c.unseen == 0 && c.elsewhere == 1 && c.listener == getpid(),
+           "a client in another network namespace counts: %zu", c.elsewhere);
+        unix_clients_fini(&c);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        child = 0;
+        scan(path, &c);
+        is_int((long)c.elsewhere, 0, "and no more when it is dead");
+        unix_clients_fini(&c);
+    }
+    if (child) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    close(door);
+    unlink(path);
+    rmdir(dir);
 }
 
 static void test_scan(void)
@@ -190,6 +284,8 @@ int main(void)
 {
     test_commands();
     test_doubt();
+    test_doors();
     test_scan();
+    test_elsewhere();
     return done_testing();
 }
