@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 enum {
@@ -33,6 +34,7 @@ enum {
     IDLE_SECONDS = 600, /* a kept-alive connection without a request */
     RUNS_PER_TURN = 64, /* then the loop gets its turn */
     BODIES_MAX = 256 << 20, /* of all requests together */
+    ANSWERS_MAX = 256 << 20, /* the same of what clients have yet to read, streams excepted */
     UNSUSPENDED_MAX = 64, /* each run looks at all of them */
 };
 static const double GONE_CHECK_S = 0.25;
@@ -142,6 +144,28 @@ static int request_fd(const struct request *r)
     return info ? info->connect_fd : -1;
 }
 
+/* Those who read get theirs and are gone from here soon, so the oldest is the one who does not. */
+void request_owe(struct request *r, size_t n)
+{
+    struct httpd *h = r->listener->h;
+    struct request *oldest = r;
+
+    r->answer_bytes = n;
+    h->answer_bytes += n;
+    if (h->answer_bytes <= ANSWERS_MAX)
+        return;
+    for (struct request *other = r->next; other; other = other->next)
+        if (other->answer_bytes > 0)
+            oldest = other;
+    if (oldest == r)
+        return;
+    log_info("api", "a client that does not read its answer of %zu bytes is cut",
+             oldest->answer_bytes);
+    h->answer_bytes -= oldest->answer_bytes;
+    oldest->answer_bytes = 0;
+    shutdown(request_fd(oldest), SHUT_RDWR);     /* libmicrohttpd finds it closed */
+}
+
 /* Waits from now on, unsuspended at first. */
 static void request_wait(struct request *r)
 {
@@ -243,6 +267,7 @@ static void request_free(struct request *r)
         free(r->upgraded);
     }
     body_drop(r);
+    h->answer_bytes -= r->answer_bytes;
     free(r->path);
     free(r);
 }

@@ -38,6 +38,7 @@ void request_reply(struct request *r, int status, const char *content_type,
         MHD_add_response_header(response, "Content-Type", content_type);
     for (; headers && headers->name; headers++)
         MHD_add_response_header(response, headers->name, headers->value);
+    request_owe(r, n);
     request_answer(r, status, response);
 }
 

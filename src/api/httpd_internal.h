@@ -36,6 +36,7 @@ struct httpd {
     ev_timer gone_check;
     struct request *open;          /* every request between its head and its end */
     size_t waiting;                /* of them, suspended ones */
+    size_t answer_bytes;           /* of their answers; see request_owe */
 };
 
 enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
@@ -52,6 +53,7 @@ struct request {
     bool unsuspended;              /* WAITING, and counted so by the listener */
     int status;
     struct MHD_Response *response; /* made, not queued yet */
+    size_t answer_bytes;           /* counted in the sum of all */
     unsigned queued_in;            /* the listener's run; 0 = not queued */
     struct http_stream *stream;
     struct upgraded *upgraded;     /* asked for, not opened yet */
@@ -80,6 +82,8 @@ struct upgraded {
  * the connection is in that state already. */
 void request_suspend(struct request *r);
 void request_resume(struct request *r);
+/* Its answer, n bytes, waits for its reader. */
+void request_owe(struct request *r, size_t n);
 /* It waits no longer: the listener's count of those that wait unsuspended. */
 void request_end_wait(struct request *r);
 

@@ -286,14 +286,17 @@ static void take_broken(struct session *s, const char *p, size_t n, const struct
     fail_guessed(s, guess_call(s, p, n, p, n), why);
 }
 
-void relay_message(struct session *s, const char *p, size_t n)
+void relay_message(struct session *s, const char *p, size_t n, bool at_end)
 {
     AUTO_FREE char *flat = NULL;
     struct envelope e;
     struct fault f = FAULT_NONE;
 
     if (envelope_scan(p, n, &e, &f)) {
-        take_broken(s, p, n, &f);
+        if (at_end)     /* its call is told why the run ended, with all others */
+            session_stray(s, p, n, LINE_NO_NEWLINE, "the run ended within this line");
+        else
+            take_broken(s, p, n, &f);
         return;
     }
     /* A CR between tokens would end a line of an event stream. */

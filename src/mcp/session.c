@@ -310,7 +310,7 @@ static void take_item(struct session *s, const struct frame_item *item, bool liv
         break;
     case FRAME_MESSAGE:
         if (live && s->running)
-            relay_message(s, item->p, item->n);
+            relay_message(s, item->p, item->n, item->flags & LINE_NO_NEWLINE);
         else
             session_stray(s, item->p, item->n, item->flags, "came after the run had ended");
         break;

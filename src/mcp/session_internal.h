@@ -363,7 +363,8 @@ void router_next_turn(struct session *s);
 /* Answers {} */
 void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, void *ctx);
 
-void relay_message(struct session *s, const char *p, size_t n);
+/* at_end: no newline follows, because the run is over */
+void relay_message(struct session *s, const char *p, size_t n, bool at_end);
 void relay_oversize(struct session *s, const struct frame_item *item);
 /* A list changed: every client is told. */
 void relay_tell_all(struct session *s, const struct envelope *e);
