@@ -56,6 +56,8 @@ void diagnose(const struct symptoms *s, struct findings *fs)
             standing_of_run(s, fs);
             if (fs->n == 0)
                 of_its_words(s, fs);
+            if (fs->n == 0)
+                standing_of_paths(s, fs);
         }
     }
     if (fs->n == 0)

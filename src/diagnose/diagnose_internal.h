@@ -26,6 +26,8 @@ void words_last(const struct symptoms *s, struct finding *f, int lines);
 
 /* files.c: paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
+/* … and those that a server which runs has made for itself instead. */
+void standing_of_paths(const struct symptoms *s, struct findings *fs);
 
 /* denied.c: what the plan's hardening, or its own --read-only and --user, deny the server. */
 bool denied_root(const struct symptoms *s, struct findings *fs);

@@ -168,3 +168,31 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
             return true;
     return !exact && working_dir_missing(s, fs);
 }
+
+/* Below these an image may well have a file of the same name that is meant. */
+static bool is_common(const char *path)
+{
+    size_t n = strcspn(path + 1, "/") + 1;
+    AUTO_FREE char *top = xstrndup(path, n);
+    return is_of_the_image(top);
+}
+
+void standing_of_paths(const struct symptoms *s, struct findings *fs)
+{
+    const struct strvec *words = &s->plan->argv;
+    if (s->plan->mode != PLAN_DOCKER || s->plan->adopted)
+        return;                      /* docker run says itself what is mounted */
+    for (size_t i = 1; i < words->n; i++) {
+        const char *path = path_in(words->v[i]);
+        if (!path || is_mounted(s->plan, path) || is_common(path) || !s->exists(path))
+            continue;
+        struct finding *f = findings_add(fs, FIND_PATH_OWN, s->name,
+                                         "%s is not the host's: it is not mounted, so the server has its own, "
+                                         "which is lost when the container ends", path);
+        finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", path);
+        fix_mount(f, s, path, true);
+        fix_mount(f, s, path, false);
+        fix_to_host(f, s);
+        return;
+    }
+}

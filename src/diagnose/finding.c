@@ -133,6 +133,10 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_PATH_NOT_MOUNTED] = { "MCPX_DOCKER_PATH_NOT_MOUNTED", E,
         "An argument is a file or directory of the host that the container does not have.",
         "Mount it, read-only first (`isolation.volumes`), or run the server on the host." },
+    [FIND_PATH_OWN] = { "MCPX_DOCKER_PATH_OWN", W,
+        "An argument is a file or directory of the host that is not mounted, and the server runs: with one "
+        "of its own, which is lost when the container ends.",
+        "Mount it, read-only first (`isolation.volumes`), or run the server on the host." },
     [FIND_PATH_READ_ONLY] = { "MCPX_DOCKER_PATH_READ_ONLY", E,
         "The server writes to a path that is mounted read-only.",
         "Mount it writable: the same volume without `:ro`." },

@@ -98,8 +98,22 @@ static const char *short_key(const char *path)
 static void add_unquoted(struct buf *b, const char *json)
 {
     size_t n = strlen(json);
-    bool quoted = n >= 2 && *json == '"';
-    buf_add(b, json + quoted, n - 2 * quoted);
+    bool quoted = n >= 2 && *json == '"', inside = false;
+    if (quoted) {
+        buf_add(b, json + 1, n - 2);
+        return;
+    }
+    for (const char *p = json; *p; p++) {
+        if (!inside && strchr(" \t\r\n", *p))
+            continue;                /* how the file lays it out is no matter here */
+        if (*p == '"')
+            inside = !inside;
+        buf_add_char(b, *p);
+        if (inside && *p == '\\' && p[1])
+            buf_add_char(b, *++p);
+        else if (!inside && (*p == ',' || *p == ':'))
+            buf_add_char(b, ' ');
+    }
 }
 
 void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,

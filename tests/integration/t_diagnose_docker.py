@@ -6,9 +6,11 @@ gives exactly one finding with its code, is repaired by its fix, and the server 
 import http.server
 import json
 import os
+import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -59,6 +61,24 @@ def test_2_files(t):
     t.eq(len(volumes), 2, "the volume was changed, not added again")
     found(t, m, "here", "MCPX_DOCKER_WORKING_DIR")
     repaired(t, m, "here")
+
+
+@tap.limit(90)
+def test_2_a_file_of_its_own(t):
+    """The server does not complain: it made the file anew, inside."""
+    folder = tempfile.mkdtemp(prefix="mcptop-test-", dir="/srv")     # below /tmp images have theirs, too
+    t.cleanup(shutil.rmtree, folder)
+    path = os.path.join(folder, "my.db")
+    with open(path, "w", encoding="ascii"):
+        pass
+    makes = dict(boxed(), command="sh",
+                 args=["-c", f'mkdir -p "${{1%/*}}"; touch "$1"; exec {SERVER}', "sh", path])
+    m = t.mcptop(config(makes=makes), docker_host=t.engine())
+    m.wait_server("makes")
+    one = found(t, m, "makes", "MCPX_DOCKER_PATH_OWN")
+    t.eq(one["severity"], "warning", "it runs")
+    t.has(one["fixes"][0]["title"], f"mount {path}:{path}:ro", "the host's is mounted")
+    repaired(t, m, "makes", "mount")
 
 
 @tap.limit(120)
@@ -287,6 +307,7 @@ def test_6_dependency(t):
     t.has(one["user_message"], "Error: ", "the traceback's last line")
     repaired(t, m, "sqlite", timeout=90)
     t.has(m.read_config(), '"--with"', "a pin is written")
+    t.has(m.server("sqlite")["undo"], r'^args \["mcp-server-sqlite", .*\] → \["--with", "mcp<2", ', "undo is told in one line")
     m.stop()
     engine.docker.cli("volume", "rm", "mcpproxy-uv-cache-sqlite", check=False)
 

@@ -386,6 +386,31 @@ def test_moving_page(t):
     run_page(t, m, "moving.md")
 
 
+# ---- a restart by hand -------------------------------------------------------------
+
+# Alone with its processes, so that pkill reaches no others.
+ALONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c"]
+BY_HAND = """mcptop start box && mcptop ls
+pkill mcptop && while pgrep mcptop >/dev/null; do sleep 0.1; done
+echo "containers left: $(docker ps -q | wc -l)"
+mcptop ls
+mcptop start box"""
+
+
+@tap.limit(90)
+def test_restart_by_hand(t):
+    """Step 7: pkill ends everything in order, and the next command starts it again."""
+    engine = t.own_engine()
+    server = paths.built("echo_server")
+    m = AtHome(t, engine, {"listen": "none", "docker_isolation": {"enabled": True}, "mcpServers": [
+        {"name": "box", "command": server, "isolation": {
+            "image": "mcptop-test/busybox:latest", "volumes": [f"{server}:{server}:ro"]}}]})
+    out = subprocess.run([*ALONE, BY_HAND], env=m.env, cwd=m.env["HOME"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=80,
+                         check=False).stdout
+    t.has(out, r"box: \* ready(?:.*\n)+containers left: 0\n(?:.*\n)+box: \* ready", "stopped, and started again")
+
+
 # ---- the example -------------------------------------------------------------------
 
 @tap.limit(240)
