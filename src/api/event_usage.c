@@ -9,9 +9,11 @@
 
 static void usage_row(struct buf *b, const struct server *s)
 {
-    const struct usage *u = &s->usage;
+    struct usage usage;
+    const struct usage *u = &usage;
     struct session_stats st;
 
+    server_get_usage(s, &usage);
     session_get_stats(s->session, &st);
     buf_add_char(b, '[');
     buf_add_json(b, s->name, strlen(s->name));

@@ -104,7 +104,7 @@ json_t *json_counts(const struct fleet *fl)
     int ready = 0, failed = 0, stopped = 0, n = (int)fleet_count(fl);
 
     for (int i = 0; i < n; i++) {
-        enum server_state state = fleet_at(fl, (size_t)i)->state;
+        enum server_state state = server_shown(fleet_at(fl, (size_t)i))->state;
         ready += state == SERVER_READY;
         failed += state == SERVER_FAILED || state == SERVER_BACKING_OFF || state == SERVER_SILENT;
         stopped += state == SERVER_STOPPED;

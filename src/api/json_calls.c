@@ -62,6 +62,19 @@ json_t *json_clients(const struct server *s)
     return a;
 }
 
+static void add_name(void *ctx, const struct client_info *c)
+{
+    json_array_append_new(ctx, json_text(c->label));
+}
+
+json_t *json_clients_of(const struct server *s)
+{
+    json_t *a = json_array();
+
+    session_each_own_client(s->session, add_name, a);
+    return a;
+}
+
 json_t *json_call(const struct call_note *n)
 {
     char id[CALL_ID_MAX];

@@ -8,6 +8,8 @@
 
 json_t *json_open_calls(const struct server *s, bool with_server);      /* the array */
 json_t *json_tool_figures(const struct server *s);                      /* the array */
+/* The names of those of this process alone. */
+json_t *json_clients_of(const struct server *s);
 json_t *json_clients(const struct server *s);                           /* the array */
 json_t *json_call(const struct call_note *note);
 

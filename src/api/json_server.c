@@ -204,33 +204,59 @@ static json_t *wait_part(const struct server_wait *w)
     return json_pack("{s:s, s:I}", "text", w->text, "since_wall_ms", (json_int_t)w->since_wall_ms);
 }
 
-static void add_state(json_t *o, const struct server *s)
+/* row: that the configuration names; s: whose state stands for it. */
+static void add_state(json_t *o, const struct server *row, const struct server *s)
 {
     const char *state = server_state_name(s->state);
     bool ready = s->state == SERVER_READY || s->state == SERVER_SILENT;
     bool coming = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
     int64_t retry = s->retry_at_ms ? s->retry_at_ms - clock_mono_ms() : 0;
 
-    json_object_set_new(o, "name", json_text(s->name));
+    json_object_set_new(o, "name", json_text(row->name));
     json_object_set_new(o, "state", json_string(state));
     json_object_set_new(o, "status", json_string(state));
     json_object_set_new(o, "reason", json_text(s->reason));
-    json_object_set_new(o, "wanted", json_string(s->wanted == WANTED_UP ? "up" : "down"));
+    json_object_set_new(o, "wanted", json_string(row->wanted == WANTED_UP ? "up" : "down"));
     json_object_set_new(o, "asleep", json_boolean(server_is_asleep(s)));
     json_object_set_new(o, "enabled", json_boolean(s->config->enabled != TRI_NO));
     json_object_set_new(o, "connected", json_boolean(ready));
     json_object_set_new(o, "connecting", json_boolean(coming));
     json_object_set_new(o, "last_error", json_text(ready ? "" : s->reason));
     json_object_set_new(o, "retry_count", json_integer(s->failures));
-    json_object_set_new(o, "restarts", json_integer(s->restarts));
+    json_object_set_new(o, "restarts", json_integer(row->restarts));
     json_object_set_new(o, "retry_in_ms", json_integer(retry > 0 ? retry : 0));
     json_object_set_new(o, "since_wall_ms", json_integer(s->state_since_wall_ms));
     json_object_set_new(o, "up_since_wall_ms", json_integer(s->up_since_wall_ms));
     json_object_set_new(o, "waits", wait_part(&s->wait));
 }
 
-static void add_run(json_t *o, const struct server *s)
+/* As a member of a row with a process for every session, and of the row where it runs itself. */
+static json_t *member_json(const struct server *s)
 {
+    pid_t pid = s->backend ? s->backend->pid : 0;
+
+    return json_pack("{s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "name", json_text(s->name),
+                     "session", s->row != NULL, "state", server_state_name(s->state), "reason",
+                     json_text(s->reason), "pid", pid > 0 ? json_integer(pid) : json_null(),
+                     "container", container_part(s), "usage", usage_part(&s->usage), "since_wall_ms",
+                     (json_int_t)s->state_since_wall_ms, "clients", json_clients_of(s));
+}
+
+static json_t *members_part(const struct server *s)
+{
+    if (!server_is_per_session(s) && !s->member_count)
+        return json_null();
+    json_t *a = json_array();
+    if (s->backend)
+        json_array_append_new(a, member_json(s));
+    for (size_t i = 0; i < s->member_count; i++)
+        json_array_append_new(a, member_json(s->members[i]));
+    return a;
+}
+
+static void add_run(json_t *o, const struct server *row, const struct server *s)
+{
+    struct usage usage;
     const char *where = s->plan->mode == PLAN_UNSUPPORTED ? "" : plan_mode_name(s->plan->mode);
     pid_t pid = s->backend ? s->backend->pid : 0;
 
@@ -240,7 +266,11 @@ static void add_run(json_t *o, const struct server *s)
     json_object_set_new(o, "pid", pid > 0 ? json_integer(pid) : json_null());
     json_object_set_new(o, "container", container_part(s));
     json_object_set_new(o, "exit", exit_part(&s->last_end));
-    json_object_set_new(o, "usage", usage_part(&s->usage));
+    server_get_usage(row, &usage);
+    json_object_set_new(o, "usage", usage_part(&usage));
+    json_object_set_new(o, "sharing", json_string(server_is_per_session(row) ? "per-session"
+                                                                             : "shared"));
+    json_object_set_new(o, "members", members_part(row));
     json_object_set_new(o, "pull", json_pull(fleet_get_pull(s->fleet, s), false));
 }
 
@@ -300,12 +330,13 @@ static void add_findings(json_t *o, const struct server *s, bool all)
 json_t *json_server(const struct server *s, bool with_open_calls)
 {
     const struct config_server *c = s->config;
+    const struct server *shown = server_shown(s);
     json_t *o = json_object();
 
-    add_state(o, s);
-    add_run(o, s);
+    add_state(o, s, shown);
+    add_run(o, s, shown);
     add_protocol(o, s, with_open_calls);
-    json_object_set_new(o, "health", health_part(s));
+    json_object_set_new(o, "health", health_part(shown));
     add_findings(o, s, with_open_calls);
     json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
     json_object_set_new(o, "command", json_text(c->command));

@@ -96,10 +96,21 @@ static void discover(const struct envelope *e, call_reply_fn fn, void *ctx)
 
 /* ---- which servers there are ---- */
 
-bool aggregate_asks(const struct server *s, const char *capability)
+/* Of a server with a process for every session our own is the one that counts. */
+static bool is_up(const struct aggregate *a, const struct server *s)
 {
-    return (s->state == SERVER_READY || s->state == SERVER_SILENT) && !s->config->quarantined &&
-           session_has_capability(s->session, capability);
+    const struct peer *m = a->seat != SEAT_NO_SESSION && server_is_per_session(s)
+                               ? aggregate_peer(a, s) : NULL;
+
+    if (!m)
+        return s->state == SERVER_READY || s->state == SERVER_SILENT;
+    enum session_phase phase = client_get_phase(m->client);
+    return phase == SESSION_READY || phase == SESSION_SILENT;
+}
+
+bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability)
+{
+    return is_up(a, s) && !s->config->quarantined && session_has_capability(s->session, capability);
 }
 
 bool aggregate_is_there(const struct server *s)
@@ -108,7 +119,7 @@ bool aggregate_is_there(const struct server *s)
 }
 
 /* Becomes a client of all that are ready, or come when they are called, to hear of their
- * changes. */
+ * changes; but of one with a process for every session only when it needs one. */
 bool aggregate_remember_ready(struct aggregate *a)
 {
     AUTO_BUF struct buf now = BUF_INIT;
@@ -117,7 +128,8 @@ bool aggregate_remember_ready(struct aggregate *a)
         struct server *s = fleet_at(a->fleet, i);
         if (!aggregate_is_there(s))
             continue;
-        aggregate_member(a, s);
+        if (!server_is_per_session(s))
+            aggregate_member(a, s);
         buf_add_str(&now, s->name);
         buf_add_char(&now, '\n');
     }
@@ -353,13 +365,14 @@ void aggregate_forget(struct aggregate *a, const void *ctx, bool cancel)
     aggregate_listen_forget(a, ctx);
 }
 
-struct aggregate *aggregate_open(struct aggregate_names *names, const struct client_events *events,
-                                 void *ctx)
+struct aggregate *aggregate_open(struct aggregate_names *names, enum server_seat seat,
+                                 const struct client_events *events, void *ctx)
 {
     struct aggregate *a = xcalloc(1, sizeof *a);
 
     a->names = names;
     a->fleet = aggregate_names_get_fleet(names);
+    a->seat = seat;
     a->events = *events;
     a->ctx = ctx;
     a->version = ARRAY_LEN(versions) - 1;

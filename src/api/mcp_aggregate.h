@@ -8,6 +8,7 @@
 #define MCPTOP_API_MCP_AGGREGATE_H
 
 #include "mcp/session.h"
+#include "supervisor/server.h"
 
 struct fleet;
 struct aggregate;
@@ -19,9 +20,10 @@ void aggregate_names_free(struct aggregate_names *names);
 /* How many names and clients were compared so far, in tables: for tests. */
 uint64_t aggregate_names_get_looks(const struct aggregate_names *names);
 
-/* events as of client_open; `gone` never comes: servers may, the whole stays. */
-struct aggregate *aggregate_open(struct aggregate_names *names, const struct client_events *events,
-                                 void *ctx);
+/* events as of client_open; `gone` never comes: servers may, the whole stays. seat: what it is for a
+ * server with a process for every session. */
+struct aggregate *aggregate_open(struct aggregate_names *names, enum server_seat seat,
+                                 const struct client_events *events, void *ctx);
 void aggregate_close(struct aggregate *a);       /* NULL is fine; its calls are abandoned */
 /* As client_send, but for the handle: a call is known by its ctx. The text of e may be changed.
  * Returns whether the answer is still to come. */

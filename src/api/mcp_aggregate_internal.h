@@ -54,6 +54,7 @@ struct aggregate {
     struct peer **peer_slots;   /* of them, by the hash of the name */
     size_t peer_count, peer_cap;
     struct part *parts;
+    enum server_seat seat;
     unsigned features, version;
     bool modern;
     char *label;
@@ -92,7 +93,7 @@ bool aggregate_is_there(const struct server *s);
 /* Which they are: true, they are others than at the last time. */
 bool aggregate_remember_ready(struct aggregate *a);
 /* Whether a request that needs this capability goes to it. */
-bool aggregate_asks(const struct server *s, const char *capability);
+bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability);
 
 /* mcp_aggregate_seek.c: one after the other, until one gives no error; all at the same time, it has
  * worked if it has with one. Whether an answer is still to come. */

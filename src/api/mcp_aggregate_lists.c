@@ -250,7 +250,7 @@ static void ask_all(struct aggregate *a, struct gather *g, const struct envelope
         struct server *s = fleet_at(a->fleet, i);
         struct span cursor = cursors->len ? cursor_of(cursors, s->name) : (struct span){0};
         /* Of one that sleeps the tools are known, and nothing else is worth waking it. */
-        bool there = aggregate_asks(s, lists[g->list].capability) ||
+        bool there = aggregate_asks(a, s, lists[g->list].capability) ||
                      (g->list == 0 && server_is_asleep(s) && session_knows_tools(s->session));
         if (!there || (cursors->len && !cursor.n))
             continue;

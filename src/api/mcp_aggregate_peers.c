@@ -101,7 +101,8 @@ struct client *aggregate_member(struct aggregate *a, struct server *s)
     m = xcalloc(1, sizeof *m);
     m->a = a;
     m->name = xstrdup(s->name);
-    m->client = client_open(s->session, a->label && *a->label ? a->label : "all", &events, m);
+    m->client = client_open(server_seat(s, a->seat), a->label && *a->label ? a->label : "all",
+                            &events, m);
     if (a->modern)
         client_set_modern(m->client);
     else

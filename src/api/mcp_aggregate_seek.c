@@ -70,7 +70,7 @@ static void try_next(struct part *p)
 
     while ((p->is_error || !p->answer.len) && p->index < 2 * fleet_count(fl)) {
         struct server *s = fleet_at(fl, p->index % fleet_count(fl));
-        bool asks = p->index < fleet_count(fl) ? aggregate_asks(s, p->capability)
+        bool asks = p->index < fleet_count(fl) ? aggregate_asks(p->a, s, p->capability)
                                                : comes_soon(s, p->capability);
         if (!asks) {
             p->index++;
@@ -192,7 +192,7 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
         struct server *s = fleet_at(a->fleet, i);
         /* Where a server is down, its session knows what to do without it when a subscription
          * ends. */
-        if (!aggregate_asks(s, "resources") && !(leaves && aggregate_peer(a, s)) &&
+        if (!aggregate_asks(a, s, "resources") && !(leaves && aggregate_peer(a, s)) &&
             !(!leaves && comes_soon(s, "resources")))
             continue;
         struct part *p = part_new(a, fn, sp->answered ? NULL : ctx);

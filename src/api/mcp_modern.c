@@ -141,7 +141,7 @@ void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
         w->own_client = client_open(s->session, "http", &events, w);
         client_set_modern(w->own_client);
     } else {
-        w->own_aggregate = aggregate_open(m->api->names, &events, w);
+        w->own_aggregate = aggregate_open(m->api->names, SEAT_NO_SESSION, &events, w);
     }
     waiting_join(m, w, &m->modern);
     waiting_begin(w, w->own_client, w->own_aggregate, e);

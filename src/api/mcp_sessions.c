@@ -148,9 +148,9 @@ struct http_session *http_session_begin(struct mcp_http *m, struct server *s)
     hs->server = xstrdup(s ? s->name : "");
     hs->used_ms = clock_mono_ms();
     if (s)
-        hs->client = client_open(s->session, "http", &events, hs);
+        hs->client = client_open(server_seat(s, SEAT_UNTIL_IDLE), "http", &events, hs);
     else
-        hs->aggregate = aggregate_open(m->api->names, &events, hs);
+        hs->aggregate = aggregate_open(m->api->names, SEAT_UNTIL_IDLE, &events, hs);
     return hs;
 }
 

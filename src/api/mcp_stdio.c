@@ -286,9 +286,9 @@ static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, si
     c->readable.data = c;
     ev_io_start(c->m->api->loop, &c->readable);
     if (s)
-        c->client = client_open(s->session, "stdio", &events, c);
+        c->client = client_open(server_seat(s, SEAT_UNTIL_CLOSED), "stdio", &events, c);
     else
-        c->aggregate = aggregate_open(c->m->api->names, &events, c);
+        c->aggregate = aggregate_open(c->m->api->names, SEAT_UNTIL_CLOSED, &events, c);
     lines_feed(&c->in, extra, n, on_line, c);
 }
 

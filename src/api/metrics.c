@@ -165,7 +165,7 @@ static void write_states(const struct api_server *a, struct buf *out)
     int count[SERVER_STATES] = {0};
 
     for (size_t i = 0; i < fleet_count(a->fleet); i++)
-        count[fleet_at(a->fleet, i)->state]++;
+        count[server_shown(fleet_at(a->fleet, i))->state]++;
     metrics_add_head(out, "servers", "gauge", "Servers of the configuration, by state.");
     for (int s = 0; s < SERVER_STATES; s++)
         buf_printf(out, "mcptop_servers{state=\"%s\"} %d\n",
@@ -177,12 +177,13 @@ static void write_states(const struct api_server *a, struct buf *out)
 struct row {
     const struct server *s;
     struct session_stats calls;
+    struct usage usage;                  /* of all its processes */
     char *label;                         /* server="…" */
 };
 
 static double up(const struct row *r)
 {
-    return r->s->state == SERVER_READY;
+    return server_shown(r->s)->state == SERVER_READY;
 }
 
 static double wanted(const struct row *r)
@@ -272,29 +273,29 @@ static double log_unwritten(const struct row *r)
 
 static double used(const struct row *r, double v, double unit)
 {
-    return r->s->usage.known ? if_known(v, unit) : NAN;
+    return r->usage.known ? if_known(v, unit) : NAN;
 }
 
 static double cpu(const struct row *r)
 {
-    return used(r, r->s->usage.cpu_percent, 100);
+    return used(r, r->usage.cpu_percent, 100);
 }
 
 static double memory(const struct row *r)
 {
-    return used(r, (double)r->s->usage.memory_bytes, 1);
+    return used(r, (double)r->usage.memory_bytes, 1);
 }
 
 static double memory_high(const struct row *r)
 {
-    return used(r, (double)r->s->usage.memory_high_bytes, 1);
+    return used(r, (double)r->usage.memory_high_bytes, 1);
 }
 
 /* No limit is no sample: a limit of 0 would read as none left. */
 static double memory_limit(const struct row *r)
 {
-    return r->s->usage.memory_limit_bytes > 0
-               ? used(r, (double)r->s->usage.memory_limit_bytes, 1)
+    return r->usage.memory_limit_bytes > 0
+               ? used(r, (double)r->usage.memory_limit_bytes, 1)
                : NAN;
 }
 
@@ -315,37 +316,37 @@ static double pids_limit(const struct row *r)
 
 static double pids(const struct row *r)
 {
-    return used(r, r->s->usage.pids, 1);
+    return used(r, r->usage.pids, 1);
 }
 
 static double net_rx(const struct row *r)
 {
-    return used(r, (double)r->s->usage.net_rx_bytes, 1);
+    return used(r, (double)r->usage.net_rx_bytes, 1);
 }
 
 static double net_tx(const struct row *r)
 {
-    return used(r, (double)r->s->usage.net_tx_bytes, 1);
+    return used(r, (double)r->usage.net_tx_bytes, 1);
 }
 
 static double io_read(const struct row *r)
 {
-    return used(r, (double)r->s->usage.io_read_bytes, 1);
+    return used(r, (double)r->usage.io_read_bytes, 1);
 }
 
 static double io_write(const struct row *r)
 {
-    return used(r, (double)r->s->usage.io_write_bytes, 1);
+    return used(r, (double)r->usage.io_write_bytes, 1);
 }
 
 static double ooms(const struct row *r)
 {
-    return used(r, (double)r->s->usage.ooms, 1);
+    return used(r, (double)r->usage.ooms, 1);
 }
 
 static double throttled(const struct row *r)
 {
-    return used(r, r->s->usage.throttled_percent, 100);
+    return used(r, r->usage.throttled_percent, 100);
 }
 
 static const struct {
@@ -449,7 +450,7 @@ static void write_info(struct buf *out, const struct row *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct plan *p = rows[i].s->plan;
         buf_printf(out, "mcptop_server_info{%s,state=\"%s\",mode=\"%s\",image=", rows[i].label,
-                   server_state_name(rows[i].s->state), plan_mode_name(p->mode));
+                   server_state_name(server_shown(rows[i].s)->state), plan_mode_name(p->mode));
         metrics_add_label(out, p->mode == PLAN_DOCKER && p->image ? p->image : "");
         buf_add_str(out, "} 1\n");
     }
@@ -464,6 +465,7 @@ void metrics_write(const struct api_server *a, struct buf *out)
         struct buf label = BUF_INIT;
         rows[i].s = fleet_at(a->fleet, i);
         session_get_stats(rows[i].s->session, &rows[i].calls);
+        server_get_usage(rows[i].s, &rows[i].usage);
         buf_add_str(&label, "server=");
         metrics_add_label(&label, rows[i].s->name);
         rows[i].label = buf_take(&label);

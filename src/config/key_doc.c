@@ -72,6 +72,13 @@ static const struct key_doc table[] = {
      "when that is not known the first client starts it"},
     {SERVER, "idle_stop", "duration", NULL, "never", "\"10m\"",
      "stopped when no call came for so long; a call starts it again and waits for it"},
+    {SERVER, "sharing", "`\"shared\"` or `\"per-session\"`", "\"shared\"", NULL, "\"per-session\"",
+     "per-session: every session of a client (over HTTP, or one `mcptop stdio`) has a process or "
+     "container of its own, started by its first call and ended with it, or after `idle_stop` (half an "
+     "hour where that is not set; a stdio session that is open does not count as idle then)"},
+    {SERVER, "max_sessions", "number", "16", NULL, "4",
+     "of `sharing: per-session`: how many processes there may be at once; a call that would need one "
+     "more gets an error"},
     {SERVER, "enabled_tools", "array of strings", NULL, "all tools", "[\"git_log\"]",
      "the only tools that clients see and can call; empty: all. A change counts at once, without a restart"},
     {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",

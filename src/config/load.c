@@ -13,7 +13,7 @@
 #include "config/load_isolation.h"
 #include "config/reader.h"
 
-enum { SERVER_NAME_MAX_BYTES = 200 };
+enum { SERVER_NAME_MAX_BYTES = 200, SESSIONS_MAX = 1000 };
 
 #define IGNORED(k) {.key = (k), .kind = FIELD_IGNORED}
 
@@ -86,6 +86,29 @@ static void read_start(struct reader *r, int32_t node, void *object)
         s->start = (enum start_mode)mode;
 }
 
+static void read_sharing(struct reader *r, int32_t node, void *object)
+{
+    static const char *const words[] = {
+        [SHARING_SHARED] = "shared", [SHARING_PER_SESSION] = "per-session"};
+    struct config_server *s = object;
+    int word = load_word(r, node, words, ARRAY_LEN(words), "way to share",
+                         "\"shared\" or \"per-session\"");
+    if (word >= 0)
+        s->sharing = (enum sharing)word;
+}
+
+static void read_max_sessions(struct reader *r, int32_t node, void *object)
+{
+    struct config_server *s = object;
+    if (r->doc->nodes[node].type == JSCAN_NULL)
+        return;
+    if (!jscan_int(r->doc, node, &s->max_sessions) || s->max_sessions < 1 ||
+        s->max_sessions > SESSIONS_MAX) {
+        s->max_sessions = 0;
+        reader_problem(r, PROBLEM_ERROR, node, "must be a whole number from 1 to %d", SESSIONS_MAX);
+    }
+}
+
 static enum tool_change_policy tool_change(struct reader *r, int32_t node)
 {
     static const char *const words[] = {"warn", "hold"};
@@ -133,6 +156,8 @@ static const struct field server_fields[] = {
     {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = SRV(call_timeout_ms)},
     {.key = "start", .kind = FIELD_CALL, .call = read_start},
     {.key = "idle_stop", .kind = FIELD_DURATION, .offset = SRV(idle_stop_ms)},
+    {.key = "sharing", .kind = FIELD_CALL, .call = read_sharing},
+    {.key = "max_sessions", .kind = FIELD_CALL, .call = read_max_sessions},
     {.key = "enabled_tools", .kind = FIELD_STRINGS, .offset = SRV(enabled_tools)},
     {.key = "disabled_tools", .kind = FIELD_STRINGS, .offset = SRV(disabled_tools)},
     {.key = "on_tool_change", .kind = FIELD_CALL, .call = read_tool_change},

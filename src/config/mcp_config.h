@@ -70,6 +70,9 @@ enum mcp_protocol { MCP_PROTOCOL_AUTO, MCP_PROTOCOL_LEGACY, MCP_PROTOCOL_MODERN 
 /* When it is started: with mcptop, or by its first call. */
 enum start_mode { START_EAGER, START_LAZY };
 
+/* Whether its clients share one process, or every session has one of its own. */
+enum sharing { SHARING_SHARED, SHARING_PER_SESSION };
+
 /* What becomes of a tool that is not as it was first seen. */
 enum tool_change_policy { TOOL_CHANGE_UNSET, TOOL_CHANGE_WARN, TOOL_CHANGE_HOLD };
 
@@ -96,6 +99,8 @@ struct config_server {
     enum mcp_protocol mcp_protocol;
     enum start_mode start;
     int64_t idle_stop_ms;        /* 0 = never */
+    enum sharing sharing;
+    int64_t max_sessions;        /* of PER_SESSION: processes at once; 0 = default (16) */
     struct strvec enabled_tools, disabled_tools;
     enum tool_change_policy on_tool_change;      /* UNSET means WARN */
 };

@@ -94,6 +94,12 @@ static bool engine_is_down(const struct fleet *fl)
     return !e || engine_get_state(e) == ENGINE_DOWN;
 }
 
+/* Its tools are judged for all that share its name. */
+static const struct server *row_of(const struct server *s)
+{
+    return s->row ? s->row : s;
+}
+
 static bool is_up(const struct server *s)
 {
     return s->state == SERVER_READY || s->state == SERVER_SILENT;
@@ -150,8 +156,8 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->said_seq = d->said_seq;
     sig->slow = is_slow(s);
     sig->slow_seq = sig->slow ? ring_next_seq(logstore_get_ring(s->log)) : 0;
-    sig->tools = tool_watch_serial(s);
-    sig->tools_held = tool_watch_holds(s);
+    sig->tools = tool_watch_serial(row_of(s));
+    sig->tools_held = tool_watch_holds(row_of(s));
     if (s->last_end.never_started)
         sig->images = d->doctor->images_known;
 }
@@ -170,7 +176,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
     const struct host_usage *host = fleet_get_host_usage(s->fleet);
     bool ended = end_counts(s);
     *y = (struct symptoms){
-        .name = s->name, .whole = fleet_get_config(s->fleet), .config = s->config,
+        .name = server_row_name(s), .whole = fleet_get_config(s->fleet), .config = s->config,
         .plan = s->plan, .state = s->state,
         .reason = ended && is_up(s) ? d->end_reason : s->reason,
         .wanted = s->wanted == WANTED_UP, .failures = s->failures,
@@ -181,8 +187,8 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
         .stray_lines = session_get_run_stray(s->session), .engine_down = engine_is_down(s->fleet),
         .engine_error = fleet_get_engine_error(s->fleet), .peak_bytes = d->peak_bytes,
-        .tool_changes = tool_watch_changes(s), .tools_held = tool_watch_holds(s),
-        .tools_unwatched = tool_watch_is_blind(s),
+        .tool_changes = tool_watch_changes(row_of(s)), .tools_held = tool_watch_holds(row_of(s)),
+        .tools_unwatched = tool_watch_is_blind(row_of(s)),
         .local_images = d->doctor->images_known ? &d->doctor->images : NULL,
         .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak,
         .throttled_s = d->throttled_s,
@@ -246,7 +252,7 @@ const struct findings *doctor_findings(const struct server *s)
 {
     if (!s->diagnosis || !s->config)
         return &nothing;
-    judge(s, s->diagnosis);
+    judge(server_shown(s), s->diagnosis);
     return &s->diagnosis->list;
 }
 
@@ -300,7 +306,7 @@ static void on_server_changed(void *ctx, struct server *s)
     struct doctor *doc = ctx;
     if (!s->config)
         return;
-    judge(s, diagnosis_of(doc, s));
+    judge(server_shown(s), diagnosis_of(doc, s));
     enum finding_kind kind = s->diagnosis->list.n ? s->diagnosis->list.v[0].kind : FIND_KINDS;
     if (kind == FIND_IMAGE_NOT_FOUND || kind == FIND_REGISTRY_UNREACHABLE ||
         kind == FIND_RATE_LIMIT)
@@ -366,9 +372,10 @@ static void on_sampled(void *ctx)
         struct diagnosis *d = diagnosis_of(doc, s);
         if (!s->config)
             continue;
-        watch_figures(s, d);
-        watch_words(s, d);
-        if (judge(s, d))
+        const struct server *shown = server_shown(s);
+        watch_figures(shown, d);
+        watch_words(shown, d);
+        if (judge(shown, d))
             fleet_server_changed(doc->fleet, s);
     }
 }

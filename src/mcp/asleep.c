@@ -38,7 +38,7 @@ bool asleep_answers(struct client *c, const struct envelope *e, call_reply_fn fn
     buf_printf(&out, ",\"result\":{%s\"tools\":", c->modern ? modern : "");
     session_add_shown_tools(s, &out);
     buf_add_str(&out, "}}");
-    s->stats.calls++;
+    s->ledger->stats.calls++;
     s->listed_asleep = true;
     fn(ctx, &(struct iovec){out.data, out.len}, 1, false);
     return true;
@@ -53,12 +53,11 @@ static bool is_value(struct span text, char first)
     return text.n >= 2 && *text.p == first && jscan_value(text.p, end, NULL) == end;
 }
 
-int session_restore(struct session *s, bool modern, struct span init, struct span tools)
+/* Takes over what a server said of itself. */
+static int take_known(struct session *s, bool modern, struct span init, struct span tools)
 {
     struct span entry;
 
-    if (s->init || !is_value(init, '{') || !is_value(tools, '['))
-        return -1;
     const char *known = modern ? modern_version
                                : protocol_known(span_member(init, "protocolVersion"));
     if (!known)
@@ -70,6 +69,23 @@ int session_restore(struct session *s, bool modern, struct span init, struct spa
         count++;
     catalogue_restore(s, count, (struct span){tools.p + 1, tools.n - 2});
     return 0;
+}
+
+int session_restore(struct session *s, bool modern, struct span init, struct span tools)
+{
+    if (s->init || !is_value(init, '{') || !is_value(tools, '['))
+        return -1;
+    return take_known(s, modern, init, tools);
+}
+
+bool session_learn(struct session *s, const struct session *from)
+{
+    const struct buf *tools = &from->catalogue.tools;
+
+    if (s->running || !from->init || !tools->len)
+        return false;
+    return take_known(s, from->modern, (struct span){from->init, from->init_n},
+                      (struct span){tools->data, tools->len}) == 0;
 }
 
 const char *session_get_init(const struct session *s, size_t *ret_n, bool *ret_modern)

@@ -304,16 +304,17 @@ void call_drop(struct session *s, struct call *k)
     free(k);
 }
 
-static int64_t measure(struct session *s, const struct call *k)
+static int64_t measure(const struct session *s, const struct call *k)
 {
     int64_t us = (clock_mono_ns() - k->written_ns) / 1000;
+    struct session *to = s->ledger;
 
-    s->stats.timed++;
-    s->stats.timed_us += (uint64_t)us;
-    if (!s->latencies)
-        s->latencies = xcalloc(1, sizeof(*s->latencies));
-    s->latencies->us[s->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us
-                                                                                : UINT32_MAX;
+    to->stats.timed++;
+    to->stats.timed_us += (uint64_t)us;
+    if (!to->latencies)
+        to->latencies = xcalloc(1, sizeof(*to->latencies));
+    to->latencies->us[to->latencies->count++ % SESSION_SAMPLES] = us < UINT32_MAX ? (uint32_t)us
+                                                                                  : UINT32_MAX;
     return us;
 }
 
@@ -324,8 +325,8 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
     void *ctx = k->ctx;
 
     if (fn) {
-        s->stats.calls++;
-        s->stats.errors += is_error;
+        s->ledger->stats.calls++;
+        s->ledger->stats.errors += is_error;
         seen_ended(s, k, iov, count, is_error, k->id ? measure(s, k) : -1);
     }
     if (k->subscription && is_error)
@@ -353,8 +354,8 @@ void call_give_up(struct session *s, struct call *k, const char *why)
     void *ctx = k->ctx;
 
     envelope_error(&out, k->token, SESSION_ERROR, why);
-    s->stats.calls++;
-    s->stats.errors++;
+    s->ledger->stats.calls++;
+    s->ledger->stats.errors++;
     s->abandoned++;
     k->cancelled_ms = clock_mono_ms();
     struct iovec iov = {out.data, out.len};
@@ -561,14 +562,34 @@ static void percentiles(struct latencies *l)
     l->computed = l->count;
 }
 
+static void add_open(const struct session *s, struct session_stats *sum)
+{
+    sum->in_flight += s->flight.n - s->abandoned;
+    sum->held += s->held.n + s->queued.n;
+    sum->clients += s->client_count;
+}
+
+uint32_t session_get_in_flight(const struct session *s)
+{
+    return s->flight.n - s->abandoned;
+}
+
 void session_get_stats(const struct session *s, struct session_stats *ret)
 {
     struct latencies *l = s->latencies;
 
     *ret = s->stats;
-    ret->in_flight = s->flight.n - s->abandoned;
-    ret->held = s->held.n + s->queued.n;
-    ret->clients = s->client_count;
+    ret->in_flight = ret->held = ret->clients = 0;
+    add_open(s, ret);
+    for (const struct session *m = s->sharers; m; m = m->next_sharer) {
+        add_open(m, ret);
+        ret->bytes_in += m->stats.bytes_in;
+        ret->bytes_out += m->stats.bytes_out;
+        ret->stray_lines += m->stats.stray_lines;
+        ret->oversize += m->stats.oversize;
+        if (ret->last_ping_us < 0)
+            ret->last_ping_us = m->stats.last_ping_us;
+    }
     ret->p50_us = ret->p95_us = ret->p99_us = -1;
     if (!l)
         return;

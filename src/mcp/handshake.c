@@ -286,7 +286,7 @@ static struct call *welcome(struct client *c, const struct envelope *e, const ch
     }
     int n = compose(s, e->id, version, &text, iov);
     c->protocol = version;
-    s->stats.calls++;
+    s->ledger->stats.calls++;
     fn(ctx, iov, n, false);
     return NULL;
 }

@@ -177,8 +177,8 @@ static void refuse_version(struct session *s, const struct envelope *e, call_rep
     buf_add_str(&out, ",\"data\":{\"supported\":[\"" PROTOCOL_MODERN "\"],\"requested\":");
     buf_add(&out, version, e->version.n);
     buf_add_str(&out, "}}}");
-    s->stats.calls++;
-    s->stats.errors++;
+    s->ledger->stats.calls++;
+    s->ledger->stats.errors++;
     fn(ctx, &(struct iovec){out.data, out.len}, 1, true);
 }
 

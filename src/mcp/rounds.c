@@ -171,7 +171,7 @@ static void park(struct session *s, struct call *k)
     call_detach(k);
     k->active_ms = clock_mono_ms();
     calls_arm(s);
-    s->stats.calls++;
+    s->ledger->stats.calls++;
     fn(ctx, &(struct iovec){text.data, text.len}, 1, false);
 }
 

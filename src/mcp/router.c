@@ -43,7 +43,7 @@ void client_close(struct client *c)
     *(c->prev ? &c->prev->next : &c->session->clients) = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    s->client_count--;
+    s->left = !--s->client_count;
     logging_update(s);
     free(c->label);
     free(c->info);
@@ -54,6 +54,11 @@ void client_close(struct client *c)
 const char *client_get_label(const struct client *c)
 {
     return c->label;
+}
+
+enum session_phase client_get_phase(const struct client *c)
+{
+    return c->session->phase;
 }
 
 void client_set_label(struct client *c, const char *label)
@@ -130,8 +135,8 @@ void router_refuse(struct session *s, struct span id, int code, call_reply_fn fn
     va_end(ap);
     envelope_error(&out, id, code, buf_str(&why));
     struct iovec iov = {out.data, out.len};
-    s->stats.calls++;
-    s->stats.errors++;
+    s->ledger->stats.calls++;
+    s->ledger->stats.errors++;
     fn(ctx, &iov, 1, true);
 }
 
@@ -141,7 +146,7 @@ void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, vo
         iov_text("{\"jsonrpc\":\"2.0\",\"id\":"), iov_of(id.p, id.n), iov_text(",\"result\":{}}"),
     };
 
-    s->stats.calls++;
+    s->ledger->stats.calls++;
     fn(ctx, iov, ARRAY_LEN(iov), false);
 }
 
@@ -486,13 +491,20 @@ static void tell(const struct call_list *list, int64_t now, bool held, call_info
     }
 }
 
-void session_each_call(const struct session *s, call_info_fn fn, void *ctx)
+static void each_call(const struct session *s, int64_t now, call_info_fn fn, void *ctx)
 {
-    int64_t now = clock_mono_ms();
-
     tell(&s->flight, now, false, fn, ctx);
     tell(&s->held, now, true, fn, ctx);
     tell(&s->queued, now, true, fn, ctx);
     tell(&s->listening, now, false, fn, ctx);
     tell(&s->asking, now, false, fn, ctx);
+}
+
+void session_each_call(const struct session *s, call_info_fn fn, void *ctx)
+{
+    int64_t now = clock_mono_ms();
+
+    each_call(s, now, fn, ctx);
+    for (const struct session *m = s->sharers; m; m = m->next_sharer)
+        each_call(m, now, fn, ctx);
 }

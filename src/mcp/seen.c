@@ -70,13 +70,13 @@ static struct tool *row_new(struct seen *seen, struct span name)
     return t;
 }
 
-static struct tool *row_of(struct session *s, struct span name)
+static struct tool *row_of(const struct session *s, struct span name)
 {
-    struct seen *seen = s->seen;
+    struct seen *seen = s->ledger->seen;
     uint32_t i = hash(name) % SLOTS;
 
     if (!seen)
-        seen = s->seen = xcalloc(1, sizeof(*seen));
+        seen = s->ledger->seen = xcalloc(1, sizeof(*seen));
     for (; seen->slots[i]; i = (i + 1) % SLOTS)
         if (span_equal(seen->slots[i]->name, name))
             return seen->slots[i];
@@ -159,18 +159,25 @@ static void tell_tool(struct tool *t, tool_stats_fn fn, void *ctx)
     fn(ctx, &st);
 }
 
+static void count_in_flight(const struct session *s)
+{
+    for (const struct call *k = s->flight.head; k; k = k->next)
+        if (k->client && is_tool_call(k))
+            row_of(s, k->name)->in_flight++;
+}
+
 void session_each_tool(struct session *s, tool_stats_fn fn, void *ctx)
 {
     for (uint32_t i = 0; s->seen && i < s->seen->n; i++)
         s->seen->rows[i]->in_flight = 0;
-    for (const struct call *k = s->flight.head; k; k = k->next)
-        if (k->client && is_tool_call(k))
-            row_of(s, k->name)->in_flight++;
+    count_in_flight(s);
+    for (const struct session *m = s->sharers; m; m = m->next_sharer)
+        count_in_flight(m);
     for (uint32_t i = 0; s->seen && i < s->seen->n; i++)
         tell_tool(s->seen->rows[i], fn, ctx);
 }
 
-void session_each_client(const struct session *s, client_info_fn fn, void *ctx)
+void session_each_own_client(const struct session *s, client_info_fn fn, void *ctx)
 {
     for (const struct client *c = s->clients; c; c = c->next) {
         struct client_info info = {
@@ -180,4 +187,11 @@ void session_each_client(const struct session *s, client_info_fn fn, void *ctx)
             info.open++;
         fn(ctx, &info);
     }
+}
+
+void session_each_client(const struct session *s, client_info_fn fn, void *ctx)
+{
+    session_each_own_client(s, fn, ctx);
+    for (const struct session *m = s->sharers; m; m = m->next_sharer)
+        session_each_own_client(m, fn, ctx);
 }

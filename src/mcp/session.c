@@ -57,6 +57,13 @@ void session_drain(struct session *s)
     session_leave(s);
 }
 
+static void tell_left(struct session *s)
+{
+    s->left = false;
+    if (!s->client_count && s->events.left)
+        s->events.left(s->ctx);
+}
+
 void session_leave(struct session *s)
 {
     assert(s->entered > 0);
@@ -66,6 +73,8 @@ void session_leave(struct session *s)
         look_drained(s);
     if (s->entered == 1 && s->nap == NAP_ASLEEP && !s->doomed)
         asleep_look(s);
+    if (s->entered == 1 && s->left && !s->doomed)
+        tell_left(s);
     if (!--s->entered && s->doomed)
         destroy(s);
 }
@@ -123,6 +132,33 @@ static void fill_config(struct session *s, const struct session_config *cfg)
 
 static void on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents);
 
+static void join_ledger(struct session *s, struct session *ledger)
+{
+    s->ledger = ledger ? ledger : s;
+    if (!ledger)
+        return;
+    s->next_sharer = ledger->sharers;
+    ledger->sharers = s;
+}
+
+/* What it has counted of its own stays there. */
+static void leave_ledger(struct session *s)
+{
+    struct session *ledger = s->ledger;
+    struct session **at = &ledger->sharers;
+
+    if (ledger == s)
+        return;
+    while (*at != s)
+        at = &(*at)->next_sharer;
+    *at = s->next_sharer;
+    ledger->stats.bytes_in += s->stats.bytes_in;
+    ledger->stats.bytes_out += s->stats.bytes_out;
+    ledger->stats.stray_lines += s->stats.stray_lines;
+    ledger->stats.oversize += s->stats.oversize;
+    s->ledger = s;
+}
+
 struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
                             const struct session_events *events, void *ctx)
 {
@@ -131,6 +167,7 @@ struct session *session_new(struct ev_loop *loop, const struct session_config *c
     s->loop = loop;
     s->events = *events;
     s->ctx = ctx;
+    join_ledger(s, cfg->ledger);
     s->next_id = 1;
     s->next_ask = cfg->ask_base;
     s->stats.last_ping_us = -1;
@@ -188,6 +225,7 @@ void session_free(struct session *s)
             client_close(c);
     }
     ev_timer_stop(s->loop, &s->deadline);
+    leave_ledger(s);
     session_leave(s);
 }
 

@@ -46,6 +46,9 @@ struct session_config {
     /* The ids of what clients are asked are above it; looked at once, when the session is made. A
      * client of several sessions must not be asked two things under one id. */
     uint64_t ask_base;
+    /* The session that has this one's figures among its own, calls and clients too; looked at once,
+     * when it is made. NULL = none. It outlives this one. */
+    struct session *ledger;
 };
 
 /* A client's call that was answered, by the server or with an error of ours. */
@@ -86,6 +89,8 @@ struct session_events {
     void (*drained)(void *ctx);
     /* A request has to wait for a server that is asleep: once after session_sleep. May be NULL. */
     void (*wanted)(void *ctx);
+    /* The last client has closed. May be NULL. */
+    void (*left)(void *ctx);
 };
 
 struct session *session_new(struct ev_loop *loop, const struct session_config *cfg,
@@ -112,6 +117,9 @@ void session_sleep(struct session *s, bool asleep);
  * it is broken, or something is known already. */
 int session_restore(struct session *s, bool modern, struct span init, struct span tools);
 const char *session_get_init(const struct session *s, size_t *ret_n, bool *ret_modern);
+/* What another session knows of the same server, in the place of what this one knows. False: it runs
+ * and asks for itself, or the other knows nothing. */
+bool session_learn(struct session *s, const struct session *from);
 /* Some client waits for it, or watches what it has. */
 bool session_is_used(const struct session *s);
 /* When the last request for the server came (monotonic); 0 = none yet. */
@@ -160,6 +168,8 @@ struct session_stats {
     uint64_t oversize;               /* messages over the size limit */
 };
 void session_get_stats(const struct session *s, struct session_stats *ret);
+/* Of this one alone. */
+uint32_t session_get_in_flight(const struct session *s);
 /* Stray lines of the present process alone. */
 uint64_t session_get_run_stray(const struct session *s);
 
@@ -185,6 +195,8 @@ struct client *client_open(struct session *s, const char *label, const struct cl
 void client_close(struct client *c);
 const char *client_get_label(const struct client *c);
 void client_set_label(struct client *c, const char *label);
+/* of its session */
+enum session_phase client_get_phase(const struct client *c);
 /* The version its initialize was answered with; NULL before. Static. */
 const char *client_get_protocol(const struct client *c);
 unsigned client_get_features(const struct client *c);
@@ -253,5 +265,7 @@ struct client_info {
 };
 typedef void (*client_info_fn)(void *ctx, const struct client_info *info);
 void session_each_client(const struct session *s, client_info_fn fn, void *ctx);
+/* Without those of sessions that have it for their ledger. */
+void session_each_own_client(const struct session *s, client_info_fn fn, void *ctx);
 
 #endif

@@ -209,12 +209,15 @@ struct session {
     struct session_events events;
     void *ctx;
     struct session_config cfg;           /* defaults filled in; server is ours */
+    struct session *ledger;              /* whose figures of past calls these are: mostly its own */
+    struct session *sharers, *next_sharer;       /* those whose ledger this one is */
 
     enum session_phase phase;            /* written by session_set_phase only */
     bool running;                        /* between session_up and session_down */
     bool open;                           /* initialized: calls may be written */
     enum { DRAIN_NOT, DRAIN_WAITS, DRAIN_DONE } drain;   /* see session_drain */
     enum { NAP_NOT, NAP_ASLEEP, NAP_WAKES } nap;     /* see session_sleep */
+    bool left;                           /* the last client has closed, and that is to be told */
     bool listed_asleep;                  /* clients have a list that may be old */
     int64_t used_ms;                     /* the last request for the server came; 0 = none */
     struct span result;                  /* of the reply that its client is being told */

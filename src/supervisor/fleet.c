@@ -58,6 +58,7 @@ static bool is_listed(const struct fleet *fl, const struct server *s)
 
 void fleet_server_changed(struct fleet *fl, struct server *s)
 {
+    s = server_row(s);
     if (!is_listed(fl, s))
         return;
     TELL(fl, server_changed, s);
@@ -78,7 +79,7 @@ void fleet_status_changed(struct fleet *fl)
 /* Its successor is well: the post-mortem of the last failed container is not needed any more. */
 void fleet_server_ready(struct fleet *fl, struct server *s)
 {
-    containers_release(fl->containers, s->name);
+    containers_release(fl->containers, server_row_name(s));
 }
 
 uint32_t fleet_random(struct fleet *fl)
@@ -138,15 +139,24 @@ static void on_pull_changed(void *ctx, const char *image)
 
 /* ---- containers ----------------------------------------------------------------------- */
 
+static struct server *seat_of_container(struct server *s, const char *id, const char *name)
+{
+    if (server_in_use(s, id, name))
+        return s;
+    for (size_t i = 0; i < s->member_count; i++)
+        if (server_in_use(s->members[i], id, name))
+            return s->members[i];
+    return NULL;
+}
+
 struct server *fleet_server_of_container(struct fleet *fl, const char *id, const char *name)
 {
-    for (size_t i = 0; i < fl->count; i++)
-        if (server_in_use(fl->servers[i], id, name))
-            return fl->servers[i];
-    for (size_t i = 0; i < fl->retired_count; i++)
-        if (server_in_use(fl->retired[i], id, name))
-            return fl->retired[i];
-    return NULL;
+    struct server *s = NULL;
+    for (size_t i = 0; i < fl->count && !s; i++)
+        s = seat_of_container(fl->servers[i], id, name);
+    for (size_t i = 0; i < fl->retired_count && !s; i++)
+        s = seat_of_container(fl->retired[i], id, name);
+    return s;
 }
 
 static bool on_in_use(void *ctx, const char *id, const char *name)
@@ -350,7 +360,10 @@ static void tell_stopped(struct fleet *fl)
 static void free_gone(struct fleet *fl)
 {
     size_t kept = 0;
+    for (size_t i = 0; i < fl->count; i++)
+        members_free_gone(fl->servers[i]);
     for (size_t i = 0; i < fl->retired_count; i++) {
+        members_free_gone(fl->retired[i]);
         if (server_is_gone(fl->retired[i]))
             server_free(fl->retired[i]);
         else
@@ -452,7 +465,10 @@ static void on_stop_limit(struct ev_loop *loop, ev_timer *w, int revents)
 
 static bool is_in_container(const struct server *s)
 {
-    return s->backend && *s->backend->container_id;
+    bool any = s->backend && *s->backend->container_id;
+    for (size_t i = 0; i < s->member_count && !any; i++)
+        any = is_in_container(s->members[i]);
+    return any;
 }
 
 /* Twenty containers that end in one moment can lock an engine up for good (20.10: endpoints that
@@ -509,6 +525,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     for (size_t i = 0; i < fl->count; i++) {
         server_sample(fl->servers[i], now_ms);
         server_watch_wait(fl->servers[i], now_ms);
+        for (size_t k = 0; k < fl->servers[i]->member_count; k++) {
+            server_sample(fl->servers[i]->members[k], now_ms);
+            server_watch_wait(fl->servers[i]->members[k], now_ms);
+        }
     }
     fl->stats_count = fl->stats_asked;
     fl->figures->self.sampling_us = (clock_mono_ns() - began_ns) / 1000;

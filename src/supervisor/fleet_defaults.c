@@ -22,8 +22,9 @@ static void add_to_budget(const struct server *s, const struct plan *p, struct f
 {
     if (!counts(s, p))
         return;
+    size_t processes = server_process_count(s);
     b->servers++;
-    b->limits_bytes += p->memory_bytes;
+    b->limits_bytes += p->memory_bytes * (int64_t)(processes ? processes : 1);
     b->unlimited += p->memory_bytes == 0;
 }
 

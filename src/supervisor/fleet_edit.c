@@ -192,7 +192,10 @@ int fleet_edit_check_effect(const struct fleet_change *c, const struct plan *p, 
 
 bool fleet_edit_is_running(const struct server *s)
 {
-    return s->backend && s->state != SERVER_STOPPING;
+    bool any = s->backend && s->state != SERVER_STOPPING;
+    for (size_t i = 0; i < s->member_count && !any; i++)
+        any = fleet_edit_is_running(s->members[i]);
+    return any;
 }
 
 /* Below what is in use cgroup v1 refuses the change and v2 may kill: refuse it before the file
@@ -234,6 +237,9 @@ static int check_pids(const struct server *s, const struct plan *p, struct fault
 
 int fleet_edit_check_limits(const struct server *s, const struct plan *p, struct fault *f)
 {
+    for (size_t i = 0; i < s->member_count; i++)
+        if (fleet_edit_check_limits(s->members[i], p, f) < 0)
+            return -1;
     return check_memory(s, p, f) < 0 || check_pids(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
 }
 

@@ -53,6 +53,14 @@ struct image_want *fleet_pull(struct fleet *fl, const struct server *s,
     return images_want(fl->images, &spec, events, ctx);
 }
 
+static bool is_pulling(const struct server *s)
+{
+    bool any = s->state == SERVER_PULLING;
+    for (size_t i = 0; i < s->member_count; i++)
+        any |= s->members[i]->state == SERVER_PULLING;
+    return any;
+}
+
 int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *ret_stopped,
                       struct fault *f)
 {
@@ -67,7 +75,7 @@ int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *r
     /* Else their next try would begin the same pull again. */
     for (size_t i = 0; i < fl->count; i++) {
         struct server *waits = fl->servers[i];
-        if (waits->state != SERVER_PULLING || !fleet_uses_image(waits, image))
+        if (!is_pulling(waits) || !fleet_uses_image(waits, image))
             continue;
         strvec_add(ret_stopped, waits->name);
         server_stop(waits, why, AT_ONCE);
@@ -95,6 +103,14 @@ static bool waits_for_image(const struct server *s, const char *image)
         s->plan->pull_policy != PULL_ALWAYS && is_same_image(s->plan->image, image);
 }
 
+static void start_if_waits(struct server *s, const char *image)
+{
+    if (s->wanted != WANTED_UP || !waits_for_image(s, image))
+        return;
+    logstore_say(s->log, "image %s is here now: started again", s->plan->image);
+    server_restart(s, "its image is here now", AT_ONCE);
+}
+
 void fleet_image_came(struct fleet *fl, const struct engine_event *e)
 {
     const char *image;
@@ -105,10 +121,8 @@ void fleet_image_came(struct fleet *fl, const struct engine_event *e)
     else
         return;
     for (size_t i = 0; i < fl->count; i++) {
-        struct server *s = fl->servers[i];
-        if (s->wanted != WANTED_UP || !waits_for_image(s, image))
-            continue;
-        logstore_say(s->log, "image %s is here now: started again", s->plan->image);
-        server_restart(s, "its image is here now", AT_ONCE);
+        start_if_waits(fl->servers[i], image);
+        for (size_t k = 0; k < fl->servers[i]->member_count; k++)
+            start_if_waits(fl->servers[i]->members[k], image);
     }
 }

@@ -36,6 +36,9 @@ struct logstore {
     bool warned, held;
     uint64_t lost, lost_told;      /* lines that are not in the file; of which the file says so */
 
+    struct logstore *to;           /* of a member: the log that it is part of … */
+    char *mark;                    /* … and what its lines there begin with */
+
     int64_t now_wall_ms;           /* of the chunk being fed */
     ev_timer more_timer;
     int64_t told_ms;
@@ -128,8 +131,30 @@ static void tell_more(struct logstore *l)
 }
 
 static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
+                     size_t n);
+
+static void add_marked(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
+                       size_t n)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    if (flags & LINE_CONT) {
+        add_line(l->to, stream, flags, p, n);
+        return;
+    }
+    buf_add_str(&text, l->mark);
+    buf_add_char(&text, ' ');
+    buf_add(&text, p, n);
+    add_line(l->to, stream, flags, text.data, text.len);
+}
+
+static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
                      size_t n)
 {
+    if (l->to) {
+        add_marked(l, stream, flags, p, n);
+        return;
+    }
     if (batch_lines && batch_owner != l) {
         tell_more(batch_owner);
         flush(batch_owner);
@@ -155,12 +180,16 @@ static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags
 
 static void begin(struct logstore *l)
 {
+    if (l->to)
+        begin(l->to);
     if (!l->held)
         l->now_wall_ms = clock_wall_ms();
 }
 
 static void finish(struct logstore *l)
 {
+    if (l->to && !l->held)
+        finish(l->to);
     if (l->held || !batch_lines || batch_owner != l)
         return;
     tell_more(l);
@@ -237,6 +266,17 @@ struct logstore *logstore_new(struct ev_loop *loop, const char *dir, const char 
     return l;
 }
 
+struct logstore *logstore_new_member(struct logstore *to, const char *mark)
+{
+    struct logstore *l = xcalloc(1, sizeof *l);
+
+    *l = (struct logstore){ .loop = to->loop, .to = to, .mark = xstrdup(mark) };
+    lines_init(&l->err, LINE_BYTES, LINES_SPLIT);
+    ev_timer_init(&l->more_timer, on_more, 0., 0.);
+    l->more_timer.data = l;
+    return l;
+}
+
 void logstore_free(struct logstore *l)
 {
     if (!l)
@@ -248,26 +288,27 @@ void logstore_free(struct logstore *l)
     ring_free(l->ring);
     log_file_close(l->file);
     free(l->path);
+    free(l->mark);
     free(l->server);
     free(l);
 }
 
 const struct ring *logstore_get_ring(const struct logstore *l)
 {
-    return l->ring;
+    return l->to ? l->to->ring : l->ring;
 }
 
 uint64_t logstore_get_lost(const struct logstore *l)
 {
-    return l->lost;
+    return l->to ? l->to->lost : l->lost;
 }
 
 uint64_t logstore_get_losing(const struct logstore *l)
 {
-    return l->lost - l->lost_told;
+    return l->to ? logstore_get_losing(l->to) : l->lost - l->lost_told;
 }
 
 const char *logstore_get_path(const struct logstore *l)
 {
-    return l->path;
+    return l->to ? l->to->path : l->path;
 }

@@ -20,6 +20,9 @@ typedef void (*logstore_fn)(void *ctx);
  * writes; the ring works on. `more` comes after new lines, at most every 100 ms. */
 struct logstore *logstore_new(struct ev_loop *loop, const char *dir, const char *server,
                               logstore_fn more, void *ctx);
+/* Several processes in one log: lines go to `to`, which outlives it, as "MARK text". Of it there is
+ * no file, and the ring is the other one's. */
+struct logstore *logstore_new_member(struct logstore *to, const char *mark);
 void logstore_free(struct logstore *l);
 /* raw bytes of stderr */
 void logstore_stderr(struct logstore *l, const char *p, size_t n);

@@ -21,7 +21,6 @@
 #include "base/mem.h"
 #include "supervisor/backoff.h"
 #include "supervisor/fleet_private.h"
-#include "supervisor/tool_watch.h"
 
 enum { SILENT_INTERVALS = 3, SILENT_AGAIN_S = 5, DEFAULT_HEALTH_MS = 30000, ENGINE_LOST_MS = 1000 };
 
@@ -65,7 +64,7 @@ static void log_state(const struct server *s, enum server_state from)
 {
     struct buf fields = BUF_INIT;
     buf_add_str(&fields, "{\"server\":");
-    buf_add_json(&fields, s->name, strlen(s->name));
+    buf_add_json(&fields, server_row_name(s), strlen(server_row_name(s)));
     buf_add_str(&fields, "}");
     bool bad = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED ||
         s->state == SERVER_SILENT;
@@ -112,7 +111,8 @@ void server_set_state(struct server *s, enum server_state state, const char *rea
     if (ready || (state != from && (state == SERVER_BACKING_OFF || state == SERVER_FAILED ||
                                     state == SERVER_STOPPED ||
                                     state == SERVER_SILENT)))
-        fleet_add_event(s->fleet, false, "server", state_names[state], s->name, "", s->reason);
+        fleet_add_event(s->fleet, false, "server", state_names[state], server_row_name(s),
+                        s->row ? s->name : "", s->reason);
     fleet_server_changed(s->fleet, s);
 }
 
@@ -271,7 +271,7 @@ static void act_end(struct server *s)
 
 static void act_wake(struct server *s)
 {
-    if (!s->p->asleep)
+    if (!s->p->asleep || !members_have_room(s))
         return;
     s->failures = 0;
     snprintf(s->reason, sizeof s->reason, "a call came");
@@ -466,15 +466,13 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     struct server *s = w->data;
     assert(s->state == SERVER_SILENT);
-    struct session_stats stats;
     enum silence whose = server_whose_silence(s);
-    session_get_stats(s->session, &stats);
     if (whose == SILENCE_OF_ENGINE) {
         /* Behind an engine that hangs it may be as well as ever: nothing would be won. */
         blame_engine(s);
         return;
     }
-    if (stats.in_flight || whose == SILENCE_NOT_KNOWN) {
+    if (session_get_in_flight(s->session) || whose == SILENCE_NOT_KNOWN) {
         /* Busy with somebody's call and of one thread: the call's own time-out decides. */
         arm(s, w, SILENT_AGAIN_S * 1000);
         return;
@@ -484,17 +482,7 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
     server_fire(s, EV_UNWELL);
 }
 
-/* ---- what others ask for ---------------------------------------------------------- */
-
-void server_start(struct server *s)
-{
-    s->p->asleep = false;
-    s->wanted = WANTED_UP;
-    s->by_user = s->p->begun = true;
-    server_set_cause(s, "started by user");
-    session_refuse(s->session, NULL);
-    server_fire(s, EV_START);
-}
+/* ---- the engine ------------------------------------------------------------------- */
 
 void server_engine_changed(struct server *s)
 {
@@ -502,97 +490,25 @@ void server_engine_changed(struct server *s)
         server_fire(s, EV_RETRY);
     else if (s->state == SERVER_SILENT && server_whose_silence(s) == SILENCE_OF_ENGINE)
         blame_engine(s);
+    for (size_t i = 0; i < s->member_count; i++)
+        server_engine_changed(s->members[i]);
 }
 
-/* ---- life ------------------------------------------------------------------------- */
+/* ---- its timers -------------------------------------------------------------------- */
 
-static void on_log_more(void *ctx)
+void server_machine_init(struct server *s)
 {
-    struct server *s = ctx;
-    fleet_log_more(s->fleet, s);
-}
-
-struct server *server_new(struct fleet *fleet, const struct config_server *config)
-{
-    struct server *s = xcalloc(1, sizeof *s);
-    s->fleet = fleet;
-    s->name = xstrdup(config->name);
-    s->config = config;
-    s->p = xcalloc(1, sizeof *s->p);
-    s->wanted = config->enabled != TRI_NO ? WANTED_UP : WANTED_DOWN;
     s->state_since_ms = clock_mono_ms();
     s->state_since_wall_ms = clock_wall_ms();
-    s->usage = USAGE_UNKNOWN;
     ev_timer_init(&s->p->retry, on_retry, 0., 0.);
     ev_timer_init(&s->p->healthy, on_healthy, 0., 0.);
     ev_timer_init(&s->p->silent, on_silent, 0., 0.);
-    server_drain_init(s);
-    server_sleep_init(s);
     s->p->retry.data = s->p->healthy.data = s->p->silent.data = s;
-    s->log = logstore_new(fleet->loop, fleet->log_dir, s->name, on_log_more, s);
-    s->tools = tool_watch_new();
-    server_run_init(s);
-    server_replan(s);
-    return s;
 }
 
-void server_begin(struct server *s)
+void server_machine_fini(struct server *s)
 {
-    if (s->p->begun)
-        return;
-    s->p->begun = true;
-    if (s->wanted == WANTED_UP && server_starts_lazily(s)) {
-        server_lie_down_lazily(s);
-        return;
-    }
-    if (s->wanted == WANTED_UP) {
-        begin(s);
-        return;
-    }
-    server_set_cause(s, "disabled in the configuration");
-    rest(s);
-}
-
-bool server_has_begun(const struct server *s)
-{
-    return s->p->begun;
-}
-
-void server_retire(struct server *s, const char *reason)
-{
-    s->config = NULL;
-    s->p->retired = s->p->begun = true;
-    s->wanted = WANTED_DOWN;
-    server_set_cause(s, "%s", reason);
-    server_fire(s, EV_STOP);
-}
-
-bool server_is_gone(const struct server *s)
-{
-    return s->p->gone;
-}
-
-void server_free(struct server *s)
-{
-    if (!s)
-        return;
-    if (s->diagnosis)
-        s->diagnosis_free(s->diagnosis);
     ev_timer_stop(s->fleet->loop, &s->p->retry);
     ev_timer_stop(s->fleet->loop, &s->p->healthy);
     ev_timer_stop(s->fleet->loop, &s->p->silent);
-    server_drain_end(s);
-    ev_timer_stop(s->fleet->loop, &s->p->idle);
-    server_usage_reset(s);
-    if (s->backend)
-        s->backend->ops->free(s->backend);
-    server_run_fini(s);
-    recorder_free(s->recorder);      /* the session's end is told to it */
-    tool_watch_free(s->tools);
-    logstore_free(s->log);
-    server_run_drop_plan(s);
-    plan_free(s->plan);
-    free(s->name);
-    free(s->p);
-    free(s);
 }

@@ -53,7 +53,12 @@ struct diagnosis;
 /* Fields are for reading everywhere, for writing in server.c only. */
 struct server {
     struct fleet *fleet;
-    char *name;
+    char *name;                            /* of a member "ROW#2" */
+    /* sharing: per-session (server_members.c). A member has the row that it belongs to; the row its
+     * members, in the order they came, ending ones too. */
+    struct server *row, **members;
+    size_t member_count;
+    unsigned number;                       /* of a member */
     const struct config_server *config;    /* borrowed from fleet->config; replaced at reload */
     struct plan *plan;                     /* owned: of the current or next run */
     enum image_runner runner;              /* learned about plan->image */
@@ -77,7 +82,7 @@ struct server {
     struct session *session;               /* lives as long as the server */
     struct logstore *log;
     struct recorder *recorder;             /* NULL: its calls are not recorded */
-    struct tool_watch *tools;              /* whether its tools are as they were first seen */
+    struct tool_watch *tools;              /* whether they are as first seen; NULL: a member */
     struct usage usage;
     struct server_private *p;              /* of server.c and server_run.c */
 
@@ -96,6 +101,26 @@ void server_retire(struct server *s, const char *reason);
 bool server_is_gone(const struct server *s);
 /* at once, killing what runs; not from an event of its own */
 void server_free(struct server *s);
+
+/* ---- sessions with a process of their own (server_members.c) ---- */
+bool server_is_per_session(const struct server *s);
+/* What a client is: the session that it is opened on, at once, and never given to two. A seat is
+ * given back when its client closes. */
+enum server_seat {
+    SEAT_NO_SESSION,       /* a request of its own: shares a process with others of its kind */
+    SEAT_UNTIL_IDLE,       /* nobody can tell whether it is still there */
+    SEAT_UNTIL_CLOSED,     /* its end shows */
+};
+struct session *server_seat(struct server *s, enum server_seat seat);
+/* itself, where it is no member */
+struct server *server_row(struct server *s);
+const char *server_row_name(const struct server *s);
+/* Whose state stands for the row's: itself, but while it sleeps the member that needs the most
+ * attention. */
+const struct server *server_shown(const struct server *s);
+/* with those of its members */
+size_t server_process_count(const struct server *s);
+void server_get_usage(const struct server *s, struct usage *ret);
 
 /* New configuration: restarts exactly when plan->hash changed, updates live when only live_hash
  * did. */

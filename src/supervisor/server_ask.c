@@ -11,8 +11,20 @@ static void fire(struct server *s, enum server_event e, enum server_haste haste)
         server_fire(s, e);
 }
 
+void server_start(struct server *s)
+{
+    members_start(s);
+    s->p->asleep = false;
+    s->wanted = WANTED_UP;
+    s->by_user = s->p->begun = true;
+    server_set_cause(s, "started by user");
+    session_refuse(s->session, NULL);
+    server_fire(s, EV_START);
+}
+
 void server_stop(struct server *s, const char *reason, enum server_haste haste)
 {
+    members_stop(s, reason, haste);
     s->p->asleep = false;
     s->wanted = WANTED_DOWN;
     s->by_user = s->p->begun = true;
@@ -22,6 +34,8 @@ void server_stop(struct server *s, const char *reason, enum server_haste haste)
 
 void server_restart(struct server *s, const char *reason, enum server_haste haste)
 {
+    if (members_restart(s, reason, haste))
+        return;
     s->p->asleep = false;
     s->wanted = WANTED_UP;
     s->p->begun = true;
@@ -33,6 +47,7 @@ void server_restart(struct server *s, const char *reason, enum server_haste hast
 
 void server_kill(struct server *s)
 {
+    members_kill(s);
     server_set_cause(s, "killed by user");
     server_fire(s, EV_KILL);
 }

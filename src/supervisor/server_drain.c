@@ -12,14 +12,6 @@
 
 enum { DRAIN_S = 10 };
 
-static uint32_t in_flight(const struct server *s)
-{
-    struct session_stats stats;
-
-    session_get_stats(s->session, &stats);
-    return stats.in_flight;
-}
-
 static void on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 {
     (void)loop;
@@ -27,7 +19,7 @@ static void on_drain(struct ev_loop *loop, ev_timer *w, int revents)
     struct server *s = w->data;
     assert(s->state == SERVER_STOPPING && s->p->draining);
     char text[128];
-    uint32_t n = in_flight(s);
+    uint32_t n = session_get_in_flight(s->session);
     snprintf(text, sizeof text, "%u call%s did not end within %d s: %s with the server", n,
              n == 1 ? "" : "s", DRAIN_S, n == 1 ? "it ends" : "they end");
     logstore_say(s->log, "%s", text);
@@ -43,7 +35,7 @@ void server_drain_init(struct server *s)
 
 bool server_drain_begin(struct server *s)
 {
-    uint32_t n = s->state == SERVER_READY && s->p->gently ? in_flight(s) : 0;
+    uint32_t n = s->state == SERVER_READY && s->p->gently ? session_get_in_flight(s->session) : 0;
     char text[640];
 
     if (!n)

@@ -83,7 +83,8 @@ static void follow_enabled(struct server *s)
 /* Asleep because it was lazy, and now it is not. */
 static void follow_start(struct server *s, const struct config_server *before)
 {
-    if (before->start == START_LAZY && !server_starts_lazily(s) && !s->config->idle_stop_ms &&
+    bool was_lazy = before->start == START_LAZY || before->sharing == SHARING_PER_SESSION;
+    if (was_lazy && !server_starts_lazily(s) && !s->config->idle_stop_ms &&
         server_is_asleep(s)) {
         server_set_cause(s, "configuration changed");
         server_fire(s, EV_START);
@@ -105,7 +106,9 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
     s->config = config;
     server_replan(s);
     server_session_configure(s);
-    if (before && before->idle_stop_ms != config->idle_stop_ms)
+    members_reconfigure(s, enabled_changed);
+    if (before && (before->idle_stop_ms != config->idle_stop_ms ||
+                   before->sharing != config->sharing))
         server_sleep_watch(s);
     if (enabled_changed)
         follow_enabled(s);

@@ -48,6 +48,9 @@ struct server_private {
     bool retired, gone;
     bool gently;                 /* what is fired now lets calls in flight end first */
     bool asleep;                 /* wanted, and stopped until a call comes (or on its way there) */
+    bool learning;               /* a row that runs to know its tools, and sleeps then */
+    bool lasting;                /* a member whose session says when it ends */
+    unsigned member_number;      /* of the last one that was made */
     bool draining;               /* … and they do */
     bool updating;               /* the engine was asked to change the limits of the run */
     bool putting_back;           /* … to what they were before it refused others */
@@ -64,7 +67,29 @@ struct server_private {
     struct engine_request *stats;
 };
 
+/* server_life.c */
+struct server *server_new_member(struct server *row, unsigned number);
+
+/* server_members.c: the same of all members */
+void members_retire(struct server *s, const char *reason);
+void members_free_gone(struct server *s);
+void members_free(struct server *s);
+void members_stop(struct server *s, const char *reason, enum server_haste haste);
+void members_start(struct server *s);
+/* True: that is all, the row itself sleeps. */
+bool members_restart(struct server *s, const char *reason, enum server_haste haste);
+void members_kill(struct server *s);
+void members_reconfigure(struct server *s, bool enabled_changed);
+/* Its last client has closed. */
+void members_left(struct server *s);
+/* Whether it may have a process now; else who waits for it has been refused. */
+bool members_have_room(struct server *s);
+/* A member has read its tools: the row, where it does not run, knows them too. */
+void members_learn(struct server *s);
+
 /* server.c */
+void server_machine_init(struct server *s);
+void server_machine_fini(struct server *s);
 void server_set_state(struct server *s, enum server_state state, const char *reason);
 void server_fire(struct server *s, enum server_event e);
 __attribute__((format(printf, 2, 3))) void server_set_cause(struct server *s, const char *fmt, ...);

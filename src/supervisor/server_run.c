@@ -115,9 +115,15 @@ static void on_wanted(void *ctx)
     server_fire(ctx, EV_WAKE);
 }
 
+static void on_left(void *ctx)
+{
+    members_left(ctx);
+}
+
 static void on_catalogue(void *ctx)
 {
     struct server *s = ctx;
+    members_learn(s);
     server_tools_configure(s);
     tool_store_save(s);
     fleet_server_changed(s->fleet, s);
@@ -133,15 +139,16 @@ static enum session_era era_of(enum mcp_protocol protocol)
 static void on_call_ended(void *ctx, const struct call_ended *call)
 {
     struct server *s = ctx;
-    struct call_note *note = traffic_add(s->fleet->traffic, s->name, call);
-    if (s->recorder)
-        recorder_take(s->recorder, note, call);
+    struct recorder *recorder = server_row(s)->recorder;
+    struct call_note *note = traffic_add(s->fleet->traffic, server_row_name(s), call);
+    if (recorder)
+        recorder_take(recorder, note, call);
 }
 
 /* As its configuration says now. */
 static void follow_record(struct server *s)
 {
-    bool wanted = s->fleet->record_dir && s->config && s->config->record == TRI_YES;
+    bool wanted = s->fleet->record_dir && s->config && s->config->record == TRI_YES && !s->row;
     if (wanted && !s->recorder)
         s->recorder = recorder_new(s->fleet->loop, s->fleet->record_dir, s->name);
     else if (!wanted && s->config)
@@ -159,11 +166,12 @@ static struct session_config session_settings(const struct server *s)
 {
     const struct config_server *c = s->config;
     return (struct session_config){
-        .server = s->name, .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
+        .server = server_row_name(s), .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
         .ping_interval_ms = c ? c->health_interval_ms : 0,
         .call_timeout_ms = server_call_timeout_ms(s),
         .era = c ? era_of(c->mcp_protocol) : ERA_AUTO,
-        .record = s->recorder,
+        .record = s->row ? s->row->recorder : s->recorder,
+        .ledger = s->row ? s->row->session : NULL,
     };
 }
 
@@ -173,7 +181,7 @@ static void session_begin(struct server *s)
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
         .stray = on_stray, .note = on_session_note, .catalogue = on_catalogue, .ended = on_call_ended,
-        .drained = on_drained, .wanted = on_wanted,
+        .drained = on_drained, .wanted = on_wanted, .left = on_left,
     };
     static uint64_t sessions;
     follow_record(s);
@@ -418,9 +426,9 @@ static void say_isolation(struct server *s)
 {
     const struct iso_settings *all = &s->fleet->config->docker_isolation;
     if (s->plan->mode == PLAN_DOCKER)
-        logstore_say(s->log, "Docker isolation enabled for server: %s", s->name);
+        logstore_say(s->log, "Docker isolation enabled for server: %s", server_row_name(s));
     else if (s->config->has_isolation || all->enabled == TRI_YES || all->mode == MODE_DOCKER)
-        logstore_say(s->log, "Docker isolation is off for server: %s (%s)", s->name,
+        logstore_say(s->log, "Docker isolation is off for server: %s (%s)", server_row_name(s),
                      plan_why(s->plan, "mode"));
 }
 
@@ -443,8 +451,11 @@ enum run_begin server_run_begin(struct server *s)
     s->p->trouble = TROUBLE_NONE;
     s->p->run_seq = ring_next_seq(logstore_get_ring(s->log));
     s->p->ending = ENDING_AS_WANTED;
-    if (s->p->runs++ && !s->p->asleep)
+    if (s->p->runs++ && !s->p->asleep) {
         s->restarts++;
+        if (s->row)
+            s->row->restarts++;
+    }
     snprintf(s->run_id, sizeof s->run_id, "%s.%08x%08x%08x", s->fleet->instance,
              fleet_random(s->fleet), fleet_random(s->fleet),
              fleet_random(s->fleet));

@@ -13,9 +13,23 @@
 #include "supervisor/fleet_private.h"
 #include "supervisor/tool_store.h"
 
+enum { SESSION_IDLE_MS = 30 * 60 * 1000, LEARNT_MS = 100 };
+
 static int64_t idle_ms(const struct server *s)
 {
-    return s->config ? s->config->idle_stop_ms : 0;
+    if (s->p->learning)
+        return LEARNT_MS;
+    if (!s->config || s->config->idle_stop_ms)
+        return s->config ? s->config->idle_stop_ms : 0;
+    return server_is_per_session(s) && !s->p->lasting ? SESSION_IDLE_MS : 0;
+}
+
+/* One that runs for whoever needs it is not wanted before somebody does. */
+static const char *sleeps_because(const struct server *s)
+{
+    return s->row                    ? "per-session: the first call of its session starts it"
+           : server_is_per_session(s) ? "per-session: the first call of a session starts a process"
+                                      : "lazy: its first call starts it";
 }
 
 static void arm(struct server *s, int64_t ms)
@@ -28,17 +42,25 @@ static void on_idle(struct ev_loop *loop, ev_timer *w, int revents)
     (void)loop;
     (void)revents;
     struct server *s = w->data;
+    if (session_is_used(s->session))
+        s->p->learning = false;
     int64_t limit = idle_ms(s), used = session_get_used_ms(s->session), now = clock_mono_ms();
     char text[32];
 
-    assert(s->state == SERVER_READY && limit > 0);
+    assert(s->state == SERVER_READY);
+    if (limit <= 0)
+        return;
     if (used < s->state_since_ms)
         used = s->state_since_ms;
     if (session_is_used(s->session) || now - used < limit) {
         arm(s, session_is_used(s->session) ? limit : limit - (now - used));
         return;
     }
-    server_set_cause(s, "idle for %s: a call starts it", clock_span(limit, text, sizeof text));
+    if (s->p->learning)
+        server_set_cause(s, "%s", sleeps_because(s));
+    else
+        server_set_cause(s, "idle for %s: a call starts it", clock_span(limit, text, sizeof text));
+    s->p->learning = false;
     s->p->asleep = true;
     server_fire(s, EV_DOZE);
 }
@@ -59,7 +81,7 @@ void server_sleep_watch(struct server *s)
 
 bool server_starts_lazily(const struct server *s)
 {
-    return s->config && s->config->start == START_LAZY;
+    return s->config && (s->config->start == START_LAZY || server_is_per_session(s));
 }
 
 void server_lie_down(struct server *s)
@@ -74,7 +96,7 @@ void server_lie_down(struct server *s)
 
 void server_lie_down_lazily(struct server *s)
 {
-    server_set_cause(s, "lazy: its first call starts it");
+    server_set_cause(s, "%s", sleeps_because(s));
     server_lie_down(s);
 }
 

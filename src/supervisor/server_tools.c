@@ -10,11 +10,14 @@ void server_tools_configure(struct server *s)
 
     if (!c)
         return;
-    tool_watch_look(s);
+    if (!s->row)
+        tool_watch_look(s);
     /* Borrowed: the session copies what it is told. */
     struct tool_filter filter = {
         .quarantined = c->quarantined, .enabled = c->enabled_tools, .disabled = c->disabled_tools,
     };
-    tool_watch_rules(s, &filter);
+    tool_watch_rules(server_row(s), &filter);
     session_set_tool_filter(s->session, &filter);
+    for (size_t i = 0; i < s->member_count; i++)
+        session_set_tool_filter(s->members[i]->session, &filter);
 }

@@ -69,7 +69,8 @@ void tool_store_save(struct server *s)
     struct fault f = FAULT_NONE;
 
     if (!s->fleet->state_dir || !s->config || !init || !tools || init_n + tools_n > MAX_BYTES ||
-        (s->config->start != START_LAZY && !s->config->idle_stop_ms))
+        s->row || (s->config->start != START_LAZY && !s->config->idle_stop_ms &&
+                   !server_is_per_session(s)))
         return;
     AUTO_FREE char *path = path_of(s);
     add_head(s, modern, &text);
@@ -98,7 +99,7 @@ void tool_store_restore(struct server *s)
     AUTO_BUF struct buf text = BUF_INIT;
     struct fault f = FAULT_NONE;
 
-    if (!s->fleet->state_dir || !s->config || *session_get_protocol(s->session))
+    if (!s->fleet->state_dir || !s->config || s->row || *session_get_protocol(s->session))
         return;
     AUTO_FREE char *path = path_of(s);
     if (file_read(path, &text, NULL, &f) < 0) {

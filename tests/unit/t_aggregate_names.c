@@ -96,7 +96,7 @@ static void test_names(void)
         add_server(&servers, names[i]);
     struct fleet *fl = fleet_of(&servers);
     struct aggregate_names *table = aggregate_names_new(fl);
-    struct aggregate *a = aggregate_open(table, &none, NULL);
+    struct aggregate *a = aggregate_open(table, SEAT_UNTIL_IDLE, &none, NULL);
     goes_to(a, "a_b__t", "a.b");
     goes_to(a, "a_b_2__t", "a b");
     goes_to(a, "a_b_2_2__t", "a_b_2");
@@ -143,7 +143,7 @@ static void test_work(void)
     }
     struct fleet *fl = fleet_of(&servers);
     struct aggregate_names *table = aggregate_names_new(fl);
-    struct aggregate *a = aggregate_open(table, &none, NULL);
+    struct aggregate *a = aggregate_open(table, SEAT_UNTIL_IDLE, &none, NULL);
     is_int((long)fleet_count(fl), MANY, "so many servers");
     goes_to(a, "server_0__t", "server 0");
     for (int round = 0; round < 2; round++) {
