@@ -98,6 +98,8 @@ struct feed_server {
     int restarts, retry_count, pid, tool_count, tools_shown, config_line;
     int tools_changed, tools_new;   /* not as they were first seen */
     bool tools_held;                /* clients do not get these */
+    struct strvec members;          /* processes of sessions, as text: "x#1 ready, claude, pid 5" */
+    int processes;                  /* of these that run */
     int64_t since_ms, up_since_ms, retry_at_ms;
     char *container_id, *container_name;
     bool has_exit, exit_oom, never_started;

@@ -225,6 +225,36 @@ static void parse_shares(struct feed_shares *s, json_t *list)
         qsort(s->v, n, sizeof(*s->v), most_used);
 }
 
+static void add_member(struct feed_server *s, json_t *o)
+{
+    AUTO_BUF struct buf raw = BUF_INIT;
+    json_t *clients = json_object_get(o, "clients");
+    const char *name = json_string_value(json_object_get(o, "name"));
+    const char *state = json_string_value(json_object_get(o, "state"));
+    const char *container = json_string_value(json_object_get(json_object_get(o, "container"), "name"));
+    int pid = member_int32(o, "pid", 0);
+
+    buf_printf(&raw, "%s %s", name ? name : "?", state ? state : "?");
+    for (size_t i = 0; i < json_array_size(clients); i++) {
+        const char *client = json_string_value(json_array_get(clients, i));
+        buf_printf(&raw, ", %s", client ? client : "?");
+    }
+    if (container)
+        buf_printf(&raw, ", container %s", container);
+    if (pid > 0)
+        buf_printf(&raw, ", pid %d", pid);
+    s->processes += pid > 0;
+    strvec_give(&s->members, cleaned(&raw));
+}
+
+static void parse_members(struct feed_server *s, json_t *list)
+{
+    strvec_fini(&s->members);
+    s->processes = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        add_member(s, json_array_get(list, i));
+}
+
 static void parse_calls(struct feed_calls *c, json_t *o)
 {
     c->total = member_int(o, "total", -1);
@@ -381,6 +411,7 @@ static void parse_parts(struct feed_server *s, json_t *o)
     s->finding_count = member_int32(o, "finding_count", s->finding.known);
     parse_usage(&s->usage, json_object_get(o, "usage"));
     parse_calls(&s->calls, json_object_get(o, "calls"));
+    parse_members(s, json_object_get(o, "members"));
     parse_plan(&s->plan, json_object_get(o, "plan"));
     take_limit(&s->limit_memory, o, "memory_limit");
     take_limit(&s->limit_cpus, o, "cpu_limit");
@@ -442,6 +473,7 @@ void feed_server_fini(struct feed_server *s)
     drop_open(&s->calls);
     drop_shares(&s->calls.by_tool);
     drop_shares(&s->calls.by_client);
+    strvec_fini(&s->members);
     plan_fini(&s->plan);
     feed_finding_fini(&s->finding);
     set_str(&s->other_way, NULL);

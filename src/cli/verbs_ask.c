@@ -60,6 +60,20 @@ static void up_cell(struct grid *t, json_t *server, const char *state)
         grid_cell(t, show_ago(doc_int(server, "up_since_wall_ms", 0), text, sizeof text));
 }
 
+/* "* ready", "* ready x3" where sessions have processes of their own. */
+static void state_cell(struct grid *t, json_t *s, const char *state)
+{
+    size_t i, processes = 0;
+    json_t *one;
+    json_array_foreach(doc_get(s, "members"), i, one)
+        processes += doc_int(one, "pid", 0) > 0;
+    if (processes > 1)
+        grid_cellf(t, "%s %s x%zu", show_mark(state), state, processes);
+    else
+        grid_cellf(t, "%s %s", show_mark(state), state);
+    grid_colour(t, show_state_colour(state));
+}
+
 static void server_row(struct grid *t, json_t *s)
 {
     char text[32], waits[200];
@@ -71,8 +85,7 @@ static void server_row(struct grid *t, json_t *s)
     bool idle = !json_is_object(doc_get(s, "usage"));
     grid_row(t);
     grid_cell(t, doc_str(s, "name"));
-    grid_cellf(t, "%s %s", show_mark(state), state);
-    grid_colour(t, show_state_colour(state));
+    state_cell(t, s, state);
     grid_cellf(t, "%s%s", *doc_str(s, "where") ? doc_str(s, "where") : "-",
                *doc_str(s, "where_weak") ? " !" : "");
     grid_cell(t, *image ? image : "-");

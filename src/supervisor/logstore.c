@@ -133,15 +133,13 @@ static void tell_more(struct logstore *l)
 static void add_line(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
                      size_t n);
 
+/* Others' lines may come between the pieces of a long one: each is a line of its own there. */
 static void add_marked(struct logstore *l, enum ring_stream stream, unsigned flags, const char *p,
                        size_t n)
 {
     AUTO_BUF struct buf text = BUF_INIT;
 
-    if (flags & LINE_CONT) {
-        add_line(l->to, stream, flags, p, n);
-        return;
-    }
+    flags &= ~(unsigned)(LINE_CONT | LINE_PARTIAL);
     buf_add_str(&text, l->mark);
     buf_add_char(&text, ' ');
     buf_add(&text, p, n);

@@ -46,10 +46,13 @@ def test_own_process(t):
     t.eq((one["sharing"], one["members"], one["tool_count"]), ("per-session", [], 11),
          "without a session it does not run, and its tools are known")
     t.eq((m.server("o")["sharing"], m.server("o")["members"]), ("shared", None), "another is shared")
-    a, b, h = m.stdio("s"), m.stdio("s"), m.mcp("s")
-    for one in (a, b, h):
+    sessions = []
+    for begin in (m.stdio, m.stdio, m.mcp):      # one after the other: members are numbered
+        one = begin("s")
         one.initialize()
+        sessions.append(one)
         t.ok("pid" in one.tools(), "a session knows the tools")
+    a, b, h = sessions
     t.eq(processes(m), {}, "before its first call no process is there")
     pids = [pid_of(one) for one in (a, b, h)]
     t.eq(len(set(pids)), 3, "each session has a process of its own")

@@ -198,6 +198,8 @@ static const struct screen_case cases[] = {
     {.name = "fix-another-way", .w = 80, .h = 24,
      .script = "<event server finding-guess.json>F<reply fix-plan.json>F<reply fix-plan.json>y"},
     {.name = "fix-by-hand", .w = 80, .h = 24, .script = "<event server finding-by-hand.json>F"},
+    {.name = "sessions", .w = 80, .h = 24, .script = "<event server sessions.json>"},
+    {.name = "sessions-detail", .w = 80, .h = 30, .script = "<event server sessions.json><Enter>"},
     {.name = "tools-changed", .w = 80, .h = 24, .script = "<event server tools-changed.json>"},
     {.name = "tools-changed-detail", .w = 80, .h = 30,
      .script = "<event server tools-changed.json><Enter>"},

@@ -21,7 +21,7 @@ struct rig {
     struct buf phases;          /* "handshake ready down(why) " */
     struct buf strays;          /* "[why|text]" */
     struct fault failed;        /* the last handshake_failed */
-    int failures, catalogues, drained;
+    int failures, catalogues, drained, left;
     int write_errno;            /* != 0: writing fails with it */
     bool free_on_silent;
     bool down_on_failure;
@@ -93,10 +93,15 @@ static inline void rig_drained(void *ctx)
     ((struct rig *)ctx)->drained++;
 }
 
+static inline void rig_left(void *ctx)
+{
+    ((struct rig *)ctx)->left++;
+}
+
 static const struct session_events rig_events = {
     .write = rig_write, .phase = rig_phase, .handshake_failed = rig_failed, .stray = rig_stray,
     .note = rig_note,
-    .catalogue = rig_catalogue, .drained = rig_drained,
+    .catalogue = rig_catalogue, .drained = rig_drained, .left = rig_left,
 };
 
 static inline void rig_open(struct rig *r, const struct session_config *cfg)

@@ -75,6 +75,38 @@ static void test_lines(struct ev_loop *loop)
     logstore_free(l);
 }
 
+/* Two processes in one log. */
+static void test_members(struct ev_loop *loop)
+{
+    struct logstore *l = logstore_new(loop, dir, "members", on_more, NULL);
+    struct logstore *a = logstore_new_member(l, "#1"), *b = logstore_new_member(l, "#2");
+    feed(a, "one\nhal");
+    feed(b, "two\n");
+    feed(a, "f\n");
+    logstore_hold(b);
+    logstore_line(b, RING_STDOUT, 0, "rubbish", 7);
+    feed(l, "own\n");
+    logstore_release(b);
+    logstore_say(a, "ended");
+    feed(b, "last");
+    logstore_stderr_end(b);
+    is_line(l, 1, RING_STDERR, 0, "#1 one");
+    is_line(a, 2, RING_STDERR, 0, "#2 two");
+    is_line(l, 3, RING_STDERR, 0, "#1 half");
+    is_line(l, 4, RING_STDOUT, 0, "#2 rubbish");
+    is_line(l, 5, RING_STDERR, 0, "own");
+    is_line(l, 6, RING_SUPERVISOR, 0, "#1 ended");
+    is_line(l, 7, RING_STDERR, LINE_NO_NEWLINE, "#2 last");
+    AUTO_FREE char *text = file_text(logstore_get_path(a));
+    ok(strstr(text, "| stderr | #1 half\n") && strstr(text, "| stdout | #2 rubbish\n") &&
+       strstr(text, "| supervisor | #1 ended\n"), "they stand in one file");
+    logstore_free(a);
+    logstore_free(b);
+    feed(l, "more\n");
+    is_line(l, 8, RING_STDERR, 0, "more");
+    logstore_free(l);
+}
+
 static void test_long_line(struct ev_loop *loop)
 {
     struct logstore *l = logstore_new(loop, dir, "long", NULL, NULL);
@@ -178,6 +210,7 @@ int main(void)
     struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
     if (!mkdtemp(dir))
         return 1;
+    test_members(loop);
     test_lines(loop);
     test_long_line(loop);
     test_names();

@@ -53,6 +53,12 @@ static const struct row *find_row(const struct rows *rows, const char *name)
     return NULL;
 }
 
+static void count_client(void *ctx, const struct client_info *info)
+{
+    (void)info;
+    ++*(int *)ctx;
+}
+
 static void test_tools(void)
 {
     struct rig r;
@@ -219,8 +225,58 @@ static void test_clients(void)
     rig_close(&r);
 }
 
+/* Figures of one session among those of another. */
+static void test_ledger(void)
+{
+    struct rig r, m;
+    struct rows rows = {0};
+    struct session_stats st;
+    struct reply p = {0};
+    int clients = 0;
+
+    seen_open(&r, false);
+    struct session_config c = {.server = "x", .ledger = r.s};
+    struct session_events events = rig_events;
+    events.ended = on_ended;
+    m = (struct rig){.loop = r.loop};
+    m.s = session_new(r.loop, &c, &events, &m);
+    start_ready(&m);
+    struct client *one = client_open(r.s, "one", NULL, NULL), *two = client_open(m.s, "two", NULL, NULL);
+    client_restore(one, 9, 0);
+    client_restore(two, 9, 0);
+    sends(one, &p, CALL("1", "a"));
+    says_result(&r, next_id(&r), "{}");
+    sends(two, &p, CALL("1", "a"));
+    says_result(&m, next_id(&m), "{}");
+    sends(two, &p, CALL("2", "b"));
+    session_get_stats(r.s, &st);
+    is_int((int)st.calls, 2, "calls of both");
+    is_int((int)st.in_flight, 1, "and those in flight");
+    is_int((int)st.clients, 2, "and clients");
+    is_int((int)session_get_in_flight(r.s), 0, "none of it is its own");
+    session_each_tool(r.s, take_row, &rows);
+    is_int((int)find_row(&rows, "a")->st.calls, 2, "figures of a tool are one row");
+    is_int((int)find_row(&rows, "b")->st.in_flight, 1, "what is in flight is found");
+    session_each_client(r.s, count_client, &clients);
+    is_int(clients, 2, "clients of both");
+    clients = 0;
+    session_each_own_client(m.s, count_client, &clients);
+    is_int(clients, 1, "or of one alone");
+    uint64_t bytes = st.bytes_in;
+    client_close(two);
+    session_free(TAKE(m.s));
+    session_get_stats(r.s, &st);
+    ok(st.calls == 2 && st.clients == 1 && st.bytes_in == bytes, "what it counted stays when it goes");
+    client_close(one);
+    buf_fini(&p.text);
+    buf_fini(&m.out);
+    buf_fini(&m.phases);
+    rig_close(&r);
+}
+
 int main(void)
 {
+    test_ledger();
     tap_deadline(60);
     test_tools();
     test_bounded();

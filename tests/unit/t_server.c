@@ -484,6 +484,87 @@ static void test_engine(void)
     end();
 }
 
+/* ---- sharing: per-session ---- */
+
+#define SEATS(max) "\"one\":{\"command\":\"x\",\"sharing\":\"per-session\",\"max_sessions\":" #max "}"
+
+static int refused;
+
+static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    (void)ctx, (void)iov, (void)count;
+    refused += is_error;
+}
+
+static void calls(struct client *c)
+{
+    static const char text[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{}}";
+    struct envelope e;
+    if (envelope_scan(text, sizeof text - 1, &e, NULL) < 0)
+        abort();
+    client_send(c, &e, on_reply, NULL);
+}
+
+static void test_seats(void)
+{
+    begin(SEATS(2));
+    up(fake_of("one"));
+    ok(run_until(loop, s->state == SERVER_STOPPING, 5.), "it runs once, to know its tools");
+    exits(fake_of("one"), 0);
+    ok(server_is_asleep(s), "and sleeps");
+    struct session *seats[3];
+    struct client *clients[3];
+    refused = 0;
+    for (int i = 0; i < 3; i++) {
+        seats[i] = server_seat(s, SEAT_UNTIL_CLOSED);
+        clients[i] = client_open(seats[i], "c", NULL, NULL);
+    }
+    ok(s->member_count == 3 && seats[0] != seats[1] && seats[0] != s->session, "every session has a seat");
+    ok(server_seat(s, SEAT_NO_SESSION) == s->session, "what comes without one has the row's");
+    is_str(s->members[2]->name, "one#3", "members are numbered");
+    is_int(made, 1, "no process was started for them");
+    for (int i = 0; i < 3; i++)
+        calls(clients[i]);
+    is_int(made, 3, "a first call starts one, as long as there may be more");
+    is_int(refused, 1, "else it is refused");
+    is_int((int)server_process_count(s), 2, "two run");
+    is_str(server_state_name(server_shown(s)->state), "starting", "the row shows their state");
+    struct fake *first = fakes->next;
+    client_close(clients[0]);
+    ok(first->stops == 1 && s->members[0]->state == SERVER_STOPPING, "the process ends with its session");
+    calls(clients[2]);
+    is_int(refused, 2, "one that is ending still counts");
+    exits(first, 0);
+    ok(run_until(loop, s->member_count == 2, 2.), "then the member is gone");
+    calls(clients[2]);
+    is_int(made, 4, "and another may start");
+    server_stop(s, "stopped by user", AT_ONCE);
+    ok(fakes->stops == 1 && fakes->next->stops == 1, "what is asked of the row is asked of all");
+    exits(fakes, 0);
+    exits(fakes, 0);
+    is_str(server_state_name(server_shown(s)->state), "stopped", "all have stopped");
+    write_config("");
+    fleet_reload(fleet);
+    ok(run_until(loop, fleet->retired_count == 0, 2.), "the row goes with its members");
+    end();
+}
+
+static void test_seats_at_the_end(void)
+{
+    begin(SEATS(5));
+    up(fake_of("one"));
+    run_until(loop, s->state == SERVER_STOPPING, 5.);
+    exits(fake_of("one"), 0);
+    struct client *c = client_open(server_seat(s, SEAT_UNTIL_IDLE), "c", NULL, NULL);
+    calls(c);
+    int done = 0;
+    fleet_shutdown(fleet, on_stopped, &done);
+    is_int(fakes->stops, 1, "members are stopped with all others");
+    exits(fakes, 0);
+    ok(run_until(loop, done, 2.), "and waited for");
+    end();
+}
+
 int main(void)
 {
     tap_deadline(120);
@@ -507,6 +588,8 @@ int main(void)
     test_shutdown();
     test_shutdown_is_bounded();
     test_engine();
+    test_seats();
+    test_seats_at_the_end();
     ev_loop_destroy(loop);
     log_close();
     free(config_path);

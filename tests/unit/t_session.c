@@ -921,8 +921,40 @@ static void test_drain(void)
     rig_close(&r);
 }
 
+static void test_left_and_learnt(void)
+{
+    struct rig r, other;
+    struct reply p = {0};
+
+    rig_open(&r, NULL);
+    rig_open(&other, NULL);
+    ok(!session_learn(other.s, r.s), "nothing is known yet");
+    start_ready(&r);
+    ok(session_learn(other.s, r.s), "what one knows the other can learn");
+    is_str(session_get_server_name(other.s), "srv", "who the server is");
+    is_int(session_get_tool_count(other.s), 1, "and its tools");
+    session_sleep(other.s, true);
+    struct client *c = client_open(other.s, "http", NULL, NULL), *d = client_open(other.s, "b", NULL, NULL);
+    sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
+                 "\"protocolVersion\":\"2025-06-18\",\"capabilities\":{}}}");
+    ok(has(&p.text, "\"name\":\"srv\""), "its clients are welcomed");
+    sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}");
+    ok(has(&p.text, "\"name\":\"add\""), "and told the tools");
+    says_result(&r, "9", "{}");
+    up(&other);
+    ok(!session_learn(other.s, r.s), "one that runs asks for itself");
+    client_close(c);
+    is_int(other.left, 0, "one client has closed, another is there");
+    client_close(d);
+    is_int(other.left, 1, "with the last one that is told");
+    buf_fini(&p.text);
+    rig_close(&r);
+    rig_close(&other);
+}
+
 int main(void)
 {
+    test_left_and_learnt();
     tap_deadline(120);
     test_handshake();
     test_client_initialize();

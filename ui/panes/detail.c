@@ -38,6 +38,8 @@ static void put_runs(struct page *p, const struct feed_server *s, bool brief)
     if (s->pid > 0)
         buf_printf(&b, ", pid %d", s->pid);
     page_field(p, "runs", ST_NORMAL, buf_str(&b));
+    for (size_t i = 0; i < s->members.n; i++)
+        page_field(p, i ? "" : "sessions", ST_NORMAL, s->members.v[i]);
     page_field(p, "weak", ST_WARN, s->where_weak);
     for (size_t i = 0; i < s->plan.note_count; i++) {
         const struct feed_note *n = &s->plan.notes[i];

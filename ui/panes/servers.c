@@ -164,8 +164,12 @@ static void draw_row(struct view *v, const struct feed_server *s, const struct t
                                           : ST_BOLD,
               s->label);
     canvas_put(c, t->x[C_STATE], y, 1, state, feed_state_symbol(s->state));
+    if (s->processes > 1)
+        snprintf(text, sizeof(text), "%s x%d", s->state_word, s->processes);
+    else
+        snprintf(text, sizeof(text), "%s", s->state_word);
     canvas_put_cut(c, t->x[C_STATE] + 2, y, t->w[C_STATE] - 2,
-                   !live || s->state == STATE_READY ? ST_NORMAL : state, s->state_word);
+                   !live || s->state == STATE_READY ? ST_NORMAL : state, text);
     snprintf(text, sizeof(text), "%s%s", *s->where ? s->where : "-", weak ? " !" : "");
     table_put(c, t, C_WHERE, y, weak ? ST_WARN : ST_NORMAL, text);
     table_put(c, t, C_IMAGE, y, ST_DIM, *s->image ? s->image : "-");
