@@ -10,13 +10,13 @@
  *
  * The link has three states. OPEN: bytes flow. LOST: there was one and it broke; requests in flight
  * are answered with an error, what the client says meanwhile waits in `pending` (and the client is
- * not read any further), a new connection is tried, and it begins with the client's own initialize,
- * whose second answer is swallowed. REFUSED: there will be none; the client is told in the answer
- * to its first request.
+ * not read any further), a new connection is tried, and it begins with what a new supervisor has to
+ * know of the client (again.h). REFUSED: there will be none; the client is told in the answer to its
+ * first request.
  *
  * A supervisor that was shut down on purpose is started again only when the client asks for
  * something. Nothing but protocol ever goes to stdout. Must not know what any method means, but
- * initialize, initialized and cancelled. */
+ * initialized and cancelled; again.c knows those whose effect lasts. */
 #include "cli/bridge.h"
 
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/lines.h"
 #include "base/mem.h"
+#include "cli/again.h"
 #include "cli/inflight.h"
 #include "cli/refusal.h"
 #include "cli/rpc_scan.h"
@@ -72,10 +73,7 @@ struct bridge {
     struct buf pending; /* whole lines of the client that wait for a link */
     struct inflight calls;
 
-    struct buf initialize;                    /* the client's line; empty before it */
-    size_t initialize_id_at, initialize_id_n; /* where its id stands in it */
-    bool initialize_answered, initialized;
-    struct buf replay_id; /* the id of the initialize that we sent again; its answer is ours */
+    struct again again; /* what a new supervisor has to be told */
 
     ev_timer retry;
     int64_t lost_ms, started_ms;
@@ -88,11 +86,6 @@ static void finish(struct bridge *b, int code)
 {
     b->exit_code = code;
     ev_break(b->loop, EVBREAK_ALL);
-}
-
-static struct rpc_span initialize_id(const struct bridge *b)
-{
-    return (struct rpc_span){ buf_str(&b->initialize) + b->initialize_id_at, b->initialize_id_n };
 }
 
 static bool span_equal(struct rpc_span a, struct rpc_span b)
@@ -128,11 +121,11 @@ static void answer_error(struct bridge *b, struct rpc_span id, int code, const c
  * again. */
 static void fail_calls(struct bridge *b, const char *text, bool spare_initialize)
 {
-    struct rpc_span initialize = initialize_id(b);
+    struct rpc_span initialize = again_initialize_id(&b->again);
     bool spared = false;
     for (size_t i = 0; i < b->calls.count; i++) {
         struct rpc_span id = { b->calls.ids[i].token, b->calls.ids[i].n };
-        if (spare_initialize && !b->initialize_answered && span_equal(id, initialize))
+        if (spare_initialize && !b->again.answered && span_equal(id, initialize))
             spared = true;
         else
             answer_error(b, id, RPC_SERVER_ERROR, text);
@@ -174,13 +167,9 @@ static void on_server_line(void *ctx, const char *p, size_t n, unsigned flags)
     }
     rpc_scan(p, n, &head);
     if (rpc_is_reply(&head)) {
-        if (span_equal(head.id, (struct rpc_span){ buf_str(&b->replay_id), b->replay_id.len })) {
-            buf_fini(&b->replay_id);
+        if (again_reply(&b->again, &head))
             return;
-        }
         inflight_remove(&b->calls, head.id);
-        if (span_equal(head.id, initialize_id(b)))
-            b->initialize_answered = true;
     }
     if (b->batch.len + n < BATCH) {
         buf_add(&b->batch, p, n);
@@ -237,16 +226,6 @@ static void to_server(struct bridge *b, const char *p, size_t n)
     buf_add_char(to, '\n');
 }
 
-static void remember_initialize(struct bridge *b, const char *p, size_t n,
-                                const struct rpc_head *head)
-{
-    buf_clear(&b->initialize);
-    buf_add(&b->initialize, p, n);
-    b->initialize_id_at = (size_t)(head->id.p - p);
-    b->initialize_id_n = head->id.n;
-    b->initialize_answered = b->initialized = false;
-}
-
 /* false: it has its answer already. */
 static bool take_request(struct bridge *b, const char *p, size_t n, const struct rpc_head *head)
 {
@@ -259,8 +238,7 @@ static bool take_request(struct bridge *b, const char *p, size_t n, const struct
         answer_error(b, head->id, RPC_SERVER_ERROR, "too many requests are in flight");
         return false;
     }
-    if (rpc_method_is(head, "initialize"))
-        remember_initialize(b, p, n, head);
+    again_request(&b->again, p, n, head);
     return true;
 }
 
@@ -276,7 +254,7 @@ static void on_client_line(void *ctx, const char *p, size_t n, unsigned flags)
     if (rpc_is_request(&head) && !take_request(b, p, n, &head))
         return;
     if (rpc_method_is(&head, "notifications/initialized"))
-        b->initialized = true;
+        again_initialized(&b->again);
     else if (head.cancels.n)
         inflight_remove(&b->calls, head.cancels);
     if (b->state != LINK_REFUSED)
@@ -339,25 +317,14 @@ static void on_link_drained(void *ctx)
 
 /* ---- the link: open ---- */
 
-/* A new supervisor knows nothing of this client: it gets the same handshake. The id is ours, so
- * that no answer can be mistaken. */
+/* A new supervisor knows nothing of this client. */
 static void replay(struct bridge *b)
 {
-    static const char initialized[] =
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n";
-    if (!b->initialize.len || !b->initialize_answered)
-        return;
-    size_t after = b->initialize_id_at + b->initialize_id_n;
-    buf_clear(&b->replay_id);
-    buf_printf(&b->replay_id, "\"mcptop-again-%lld\"", (long long)clock_mono_ns());
-    struct iovec iov[5] = {
-        { b->initialize.data, b->initialize_id_at },
-        { b->replay_id.data, b->replay_id.len },
-        { b->initialize.data + after, b->initialize.len - after },
-        { (void *)"\n", 1 },
-        { (void *)initialized, b->initialized ? sizeof initialized - 1 : 0 },
-    };
-    http_upgrade_writev(b->link, iov, 5, NULL);
+    AUTO_BUF struct buf text = BUF_INIT;
+    again_say(&b->again, &text);
+    struct iovec iov = { text.data, text.len };
+    if (text.len)
+        http_upgrade_writev(b->link, &iov, 1, NULL);
 }
 
 static void on_link_open(void *ctx)
@@ -381,6 +348,7 @@ static void on_link_open(void *ctx)
 static void give_up_calls(struct bridge *b, const char *why)
 {
     fail_calls(b, why, false);
+    again_lost(&b->again);
     buf_fini(&b->pending);
     watch_in(b);
     finish_if_done(b);
@@ -406,12 +374,12 @@ static void lose(struct bridge *b, const struct fault *why)
     lines_fini(&b->from_server);
     lines_init(&b->from_server, MAX_LINE, LINES_DISCARD);
     buf_clear(&b->batch);
-    buf_fini(&b->replay_id);
+    again_lost(&b->again);
     if (b->in_ended && !why)
         inflight_clear(&b->calls); /* the end that shut_if_ended() asked for */
     fail_calls(b, text, !b->in_ended);
     if (b->calls.count)         /* initialize, unanswered: it goes again as it was */
-        to_server(b, b->initialize.data, b->initialize.len);
+        to_server(b, b->again.initialize.data, b->again.initialize.len);
     watch_in(b);
     finish_if_done(b);
     try_again(b, NULL);
@@ -563,8 +531,7 @@ static void bridge_fini(struct bridge *b)
     inflight_fini(&b->calls);
     buf_fini(&b->batch);
     buf_fini(&b->pending);
-    buf_fini(&b->initialize);
-    buf_fini(&b->replay_id);
+    again_fini(&b->again);
     buf_fini(&b->refusal);
     if (b->out_fd != STDOUT_FILENO)
         close(b->out_fd);

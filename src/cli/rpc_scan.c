@@ -92,7 +92,7 @@ static bool take_value(const char *value, const char *end, struct rpc_span *ret,
     return *after;
 }
 
-static struct rpc_span find_member(struct rpc_span object, const char *name)
+struct rpc_span rpc_member(struct rpc_span object, const char *name)
 {
     struct rpc_span key, value;
     const char *p = object.p, *end = object.p + object.n, *begin;
@@ -124,7 +124,8 @@ void rpc_scan(const char *message, size_t n, struct rpc_head *ret)
     if (p == end || *p != '{')
         return;
     while (!is_complete(ret, answers) && next_member(&p, end, &key, &begin)) {
-        answers = answers || token_is(key, "result") || token_is(key, "error");
+        ret->is_error = ret->is_error || token_is(key, "error");
+        answers = answers || ret->is_error || token_is(key, "result");
         if (!ret->id.n && end - begin > LONG_VALUE)
             ret->id = id_at_end(begin, end);
         if (is_complete(ret, answers) || !take_value(begin, end, &value, &p))
@@ -137,7 +138,7 @@ void rpc_scan(const char *message, size_t n, struct rpc_head *ret)
             params = value;
     }
     if (rpc_method_is(ret, "notifications/cancelled"))
-        ret->cancels = find_member(params, "requestId");
+        ret->cancels = rpc_member(params, "requestId");
 }
 
 bool rpc_is_request(const struct rpc_head *h)

@@ -13,10 +13,13 @@ struct rpc_span { const char *p; size_t n; };      /* into the message; n == 0: 
 struct rpc_head {
     struct rpc_span id;          /* the token, quotes included; never null */
     struct rpc_span method;      /* the token, quotes included */
+    bool is_error;               /* of a reply */
     struct rpc_span cancels;     /* params.requestId of notifications/cancelled: the token */
 };
 
 void rpc_scan(const char *message, size_t n, struct rpc_head *ret);
+/* The value of this member of an object; n == 0: there is none. */
+struct rpc_span rpc_member(struct rpc_span object, const char *name);
 bool rpc_is_request(const struct rpc_head *h);
 bool rpc_is_reply(const struct rpc_head *h);
 /* method without quotes */

@@ -206,11 +206,23 @@ void subscriptions_list(const struct session *s, struct buf *out)
     }
 }
 
+/* The client's own request for it waits for the server. */
+static bool is_held(const struct session *s, const struct subscription *sub)
+{
+    const struct call *k = s->held.head;
+
+    while (k && k->subscription != sub->number)
+        k = k->next;
+    return k;
+}
+
 void subscriptions_again(struct session *s)
 {
     listen_upstream(s);
-    for (const struct subscription *sub = s->subscriptions; sub && !s->modern; sub = sub->next)
-        ask(s, "resources/subscribe", sub);
+    for (const struct subscription *sub = s->subscriptions; sub && !s->modern; sub = sub->next) {
+        if (!is_held(s, sub))
+            ask(s, "resources/subscribe", sub);
+    }
 }
 
 /* What is said of a resource below one that is watched counts too ("may be a sub-resource"). */

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from harness import Mcptop, RpcError, Stdio, echo, fixture, limit, paths, proc, tap, wait_for
+from harness import Mcptop, RpcError, Stdio, echo, fixture, full, limit, paths, proc, tap, wait_for
 
 
 def text(result):
@@ -136,6 +136,31 @@ def test_supervisor_killed(t):
     inits = [line for line in client.seen if b"protocolVersion" in line]
     t.eq(len(inits), 1, "the second answer to initialize is kept from the client")
     wait_for(lambda: "fixture" not in str(m.server("good")["calls"].get("open")), 5, "nothing open")
+    only_protocol(t, client)
+
+
+@limit(90)
+def test_wishes_survive(t):
+    m = t.mcptop({"mcpServers": {"x": full("x")}})
+    client = m.stdio("x")
+    client.initialize()
+    for uri in ("x:///1", "x:///2"):
+        client.request("resources/subscribe", {"uri": uri})
+    client.request("resources/unsubscribe", {"uri": "x:///2"})
+    client.request("logging/setLevel", {"level": "error"})
+    before = m.supervisor_pid()
+    proc.kill(before, signal.SIGKILL)
+
+    def state():
+        return json.loads(text(client.tool("state", timeout=30)))
+
+    wait_for(lambda: "x:///1" in state()["watched"], 20, "the new server to hear of the resource", saw=state)
+    t.ok(m.supervisor_pid() != before, "a new supervisor")
+    t.eq((state()["watched"], state()["level"]), (["x:///1"], "error"), "the client watches what it did, at its level")
+    client.tool("touch", {"uri": "x:///1"})
+    wait_for(lambda: [n for n in client.notifications if n.get("params") == {"uri": "x:///1"}], 10, "the change",
+             saw=lambda: client.notifications)
+    t.ok(not [line for line in client.seen if b"mcptop-again" in line], "it sees nothing of how")
     only_protocol(t, client)
 
 

@@ -339,6 +339,22 @@ static void test_subscriptions(void)
     close_many(&m);
 }
 
+/* A client that was there before the server asks for what it watches at once. */
+static void test_held_subscription(void)
+{
+    struct many m = {0};
+
+    rig_open(&m.r, NULL);
+    m.c[0] = client_open(m.r.s, "", &notified, &m.got[0]);
+    client_restore(m.c[0], 3, 0);
+    sends(m.c[0], &m.p[0], REQUEST("1", "resources/subscribe", "{\"uri\":\"file://a\"}"));
+    start_logging(&m.r);
+    const char *line = next_line(&m.r);
+    ok(line && strstr(line, "\"resources/subscribe\""), "its request goes on: %s", line);
+    is_str(next_line(&m.r), NULL, "and the server hears of the resource once");
+    close_many(&m);
+}
+
 static void test_roots_changed(void)
 {
     static const char changed[] = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/roots/list_changed\"}";
@@ -382,6 +398,7 @@ int main(void)
     test_one_at_a_time_after_a_restart();
     test_log_levels();
     test_subscriptions();
+    test_held_subscription();
     test_roots_changed();
     test_restored_client();
     return done_testing();
