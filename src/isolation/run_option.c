@@ -156,14 +156,21 @@ int run_option_dns(const struct run_flag *flag, const char *value, const struct 
     return 0;
 }
 
+/* name:address, or as docker 25 and later have it name=address and name=[address]; the engine knows
+ * the first form only. */
 int run_option_add_host(const struct run_flag *flag, const char *value, const struct run_json *to,
                         struct fault *f)
 {
-    const char *colon = strchr(value, ':');
-    if (!colon || colon == value ||
-        (strcmp(colon + 1, "host-gateway") != 0 && !is_address(colon + 1)))
+    size_t n = strcspn(value, "=");
+    n = value[n] ? n : strcspn(value, ":");
+    const char *rest = value[n] ? value + n + 1 : "";
+    size_t len = strlen(rest);
+    bool boxed = len > 2 && rest[0] == '[' && rest[len - 1] == ']';
+    AUTO_FREE char *address = boxed ? xstrndup(rest + 1, len - 2) : xstrdup(rest);
+    if (n == 0 || memchr(value, ':', n) ||
+        (strcmp(address, "host-gateway") != 0 && !is_address(address)))
         return no_value("host", value, "name:address, or name:host-gateway", f);
-    append(flag, to, json_text(value));
+    append(flag, to, json_sprintf("%.*s:%s", (int)n, value, address));
     return 0;
 }
 

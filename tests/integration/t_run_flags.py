@@ -283,6 +283,14 @@ def test_what_docker_adds(t):
             t.eq(plan["platform"], "linux/amd64", "and so do we")
 
 
+def test_hosts_as_newer_clients_write_them(t):
+    """Docker 25 and later: name=address. What goes to the engine is what every engine knows."""
+    words = ["--add-host=a=192.0.2.1", "--add-host", "b=[2001:db8::1]", "--add-host=c=host-gateway", "--add-host=d:::1"]
+    plan = plans(t, {"s": {"command": "docker", "args": ["run", *words, BUSYBOX]}})[0]
+    t.eq(plan["create"]["HostConfig"]["ExtraHosts"],
+         ["a:192.0.2.1", "b:2001:db8::1", "c:host-gateway", "d:::1"], "name:address")
+
+
 @tap.limit(60)
 def test_proxies_reach_the_container(t):
     """Of an adopted server and of an isolated one; as the file says when it starts."""

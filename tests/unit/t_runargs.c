@@ -208,6 +208,8 @@ static const struct runargs_case cases[] = {
     {{"-p", "target=80"}, "write [[ip:]host:]container", 1},
     {{"--dns=x"}, "is no IP address", 0},
     {{"--add-host=x"}, "is no host", 0},
+    {{"--add-host=a:b=192.0.2.1"}, "is no host", 0},
+    {{"--add-host==192.0.2.1"}, "is no host", 0},
     {{"--add-host", "x:y"}, "is no host", 1},
     {{"--user="}, "its value is empty", 0},
     {{"--cap-add=NET-RAW"}, "is no capability", 0},
