@@ -578,6 +578,7 @@ void fleet_free(struct fleet *fl)
     ev_timer_stop(fl->loop, &fl->begin);
     ev_timer_stop(fl->loop, &fl->tick);
     ev_timer_stop(fl->loop, &fl->stop_limit);
+    ev_timer_stop(fl->loop, &fl->stop_next);
     trial_end_all(fl);
     for (size_t i = 0; i < fl->count; i++)
         server_free(fl->servers[i]);
