@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "docker/cli_config.h"
+#include "docker/json_text.h"
 #include "io/child.h"
 
 #define HUB_KEY "https://index.docker.io/v1/"
@@ -116,12 +117,6 @@ static bool is_host_of(const char *key, const char *registry)
 
 /* ---- config.json ---- */
 
-static const char *text_at(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static char *encode(json_t *auth)
 {
     char *text = json_dumps(auth, JSON_COMPACT);
@@ -147,7 +142,7 @@ static char *encode_pair(const char *user, const char *secret, const char *serve
 static int read_entry(const json_t *entry, const char *server, char **ret_auth, struct fault *f)
 {
     struct buf pair = BUF_INIT;
-    const char *token = text_at(entry, "identitytoken"), *packed = text_at(entry, "auth");
+    const char *token = json_text_at(entry, "identitytoken"), *packed = json_text_at(entry, "auth");
     int rc = 0;
     if (*token) {
         *ret_auth = encode_pair("<token>", token, server, f);
@@ -161,8 +156,9 @@ static int read_entry(const json_t *entry, const char *server, char **ret_auth, 
             rc = fault_set(f, FAULT_INVALID, "docker's config.json: \"auth\" of %s is not the base64 "
                            "of USER:PASSWORD: run `docker login %s` again", server, server);
         }
-    } else if (*text_at(entry, "username")) {
-        *ret_auth = encode_pair(text_at(entry, "username"), text_at(entry, "password"), server, f);
+    } else if (*json_text_at(entry, "username")) {
+        *ret_auth = encode_pair(json_text_at(entry, "username"),
+                                json_text_at(entry, "password"), server, f);
     }
     if (pair.data)
         explicit_bzero(pair.data, pair.len);
@@ -187,9 +183,9 @@ int credentials_read(const json_t *config, const char *registry, char **ret_auth
                      char **ret_helper, char **ret_server, struct fault *f)
 {
     const char *server = key_of(registry);
-    const char *helper = text_at(json_object_get(config, "credHelpers"), server);
+    const char *helper = json_text_at(json_object_get(config, "credHelpers"), server);
     if (!*helper)
-        helper = text_at(config, "credsStore");
+        helper = json_text_at(config, "credsStore");
     *ret_auth = NULL;
     *ret_helper = NULL;
     *ret_server = xstrdup(server);
@@ -212,7 +208,7 @@ int credentials_from_helper(const char *text, size_t n, const char *server, char
                             struct fault *f)
 {
     json_t *root = json_loadb(text, n, 0, NULL);
-    const char *user = text_at(root, "Username"), *secret = text_at(root, "Secret");
+    const char *user = json_text_at(root, "Username"), *secret = json_text_at(root, "Secret");
     int rc = 0;
     *ret_auth = NULL;
     if (!json_is_object(root))

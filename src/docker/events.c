@@ -9,19 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_EVENT = 1024 * 1024 };      /* labels are in it */
+#include "docker/json_text.h"
 
-static const char *text(const json_t *object, const char *key)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-    return s ? s : "";
-}
+enum { MAX_EVENT = 1024 * 1024 };      /* labels are in it */
 
 static int exit_code(const json_t *attributes)
 {
-    const char *code = text(attributes, "exitCode");
+    const char *code = json_text_at(attributes, "exitCode");
     if (!*code)
-        code = text(attributes, "containerExitCode");
+        code = json_text_at(attributes, "containerExitCode");
     return *code ? atoi(code) : -1;
 }
 
@@ -39,12 +35,12 @@ static void read_event(struct events_reader *r, const json_t *root)
     if (ns == 0 && __builtin_mul_overflow(s, INT64_C(1000000000), &ns))
         ns = 0;
     struct engine_event e = {
-        .type = text(root, "Type"),
-        .action = text(root, "Action"),
-        .id = text(actor, "ID"),
-        .name = text(attributes, "name"),
-        .server = text(attributes, "com.mcpproxy.server"),
-        .instance = text(attributes, "com.mcpproxy.instance"),
+        .type = json_text_at(root, "Type"),
+        .action = json_text_at(root, "Action"),
+        .id = json_text_at(actor, "ID"),
+        .name = json_text_at(attributes, "name"),
+        .server = json_text_at(attributes, "com.mcpproxy.server"),
+        .instance = json_text_at(attributes, "com.mcpproxy.instance"),
         .exit_code = exit_code(attributes),
         .wall_ms = ns / 1000000,
         .wall_ns = ns,

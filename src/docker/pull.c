@@ -15,7 +15,7 @@
 
 enum { SILENCE_MS = 10 * 60 * 1000 };   /* a layer that another pull fetches gives no sign of life */
 
-struct pull {
+struct pull_reading {
     struct pull_progress progress;
     engine_pull_fn fn;
     void *ctx;
@@ -165,14 +165,14 @@ char *pull_split_reference(const char *image, const char **ret_tag)
 
 static void on_line(void *state, const char *line, size_t n)
 {
-    struct pull *p = state;
+    struct pull_reading *p = state;
     if (pull_progress_line(&p->progress, line, n) && p->fn)
         p->fn(p->ctx, &p->progress);
 }
 
 static void verdict(const void *state, struct fault *f)
 {
-    const struct pull *p = state;
+    const struct pull_reading *p = state;
     if (*p->progress.error)
         fault_set(f, FAULT_HTTP, "%s", p->progress.error);
     if (f->code == FAULT_HTTP)
@@ -189,7 +189,7 @@ struct engine_request *engine_pull(struct engine *e, const char *image, const ch
     const char *tag;
     AUTO_FREE char *name = pull_split_reference(image, &tag);
     AUTO_FREE char *header = xasprintf("X-Registry-Auth: %s", auth ? auth : "");
-    struct pull *p = xcalloc(1, sizeof(*p));
+    struct pull_reading *p = xcalloc(1, sizeof(*p));
     p->fn = progress;
     p->ctx = ctx;
     engine_add_path(&path, "/images/create?fromImage=", name, "&tag=");

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "docker/json_text.h"
 #include "io/timer.h"
 
 enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2 };
@@ -286,15 +287,9 @@ void containers_keep(struct containers *cs, const char *server, const char *id)
 
 /* ---- the list and the sweep ------------------------------------------------------------------ */
 
-static const char *text_of(json_t *object, const char *key)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-    return s ? s : "";
-}
-
 static void read_listed(struct containers *cs, json_t *item)
 {
-    const char *id = text_of(item, "Id");
+    const char *id = json_text_at(item, "Id");
     if (!*id)
         return;
     struct fleet_container *c = containers_mirrored(cs, id);
@@ -303,11 +298,11 @@ static void read_listed(struct containers *cs, json_t *item)
     const char *name = json_string_value(json_array_get(json_object_get(item, "Names"), 0));
     json_t *labels = json_object_get(item, "Labels");
     put(c->name, sizeof c->name, name && *name == '/' ? name + 1 : name);
-    put(c->image, sizeof c->image, text_of(item, "Image"));
-    put(c->state, sizeof c->state, text_of(item, "State"));
-    put(c->status, sizeof c->status, text_of(item, "Status"));
-    put(c->server, sizeof c->server, text_of(labels, "com.mcpproxy.server"));
-    put(c->instance, sizeof c->instance, text_of(labels, "com.mcpproxy.instance"));
+    put(c->image, sizeof c->image, json_text_at(item, "Image"));
+    put(c->state, sizeof c->state, json_text_at(item, "State"));
+    put(c->status, sizeof c->status, json_text_at(item, "Status"));
+    put(c->server, sizeof c->server, json_text_at(labels, "com.mcpproxy.server"));
+    put(c->instance, sizeof c->instance, json_text_at(labels, "com.mcpproxy.instance"));
     c->created_wall_ms = json_integer_value(json_object_get(item, "Created")) * 1000;
     sscanf(c->status, "Exited (%d)", &c->exit_code);
     containers_tell_changed(cs, c);
@@ -318,7 +313,7 @@ static bool is_in_list(json_t *list, const char *id)
     size_t i;
     json_t *item;
     json_array_foreach(list, i, item)
-        if (strcmp(text_of(item, "Id"), id) == 0)
+        if (strcmp(json_text_at(item, "Id"), id) == 0)
             return true;
     return false;
 }
@@ -440,7 +435,7 @@ static void follow_event(struct containers *cs, const struct engine_event *e)
         c = containers_mirror(cs, e->id);
         put(c->server, sizeof c->server, e->server);
         put(c->instance, sizeof c->instance, e->instance);
-        put(c->image, sizeof c->image, text_of(e->attributes, "image"));
+        put(c->image, sizeof c->image, json_text_at(e->attributes, "image"));
         put(c->status, sizeof c->status, "Created");
         c->created_wall_ms = e->wall_ms;
     }
@@ -467,7 +462,8 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
 {
     struct containers *cs = ctx;
     bool container = strcmp(e->type, "container") == 0;
-    bool managed = container && strcmp(text_of(e->attributes, "com.mcpproxy.managed"), "true") == 0;
+    bool managed = container &&
+        strcmp(json_text_at(e->attributes, "com.mcpproxy.managed"), "true") == 0;
     if (managed || (container && containers_mirrored(cs, e->id)))
         follow_event(cs, e);
     if (managed || strcmp(e->type, "image") == 0)

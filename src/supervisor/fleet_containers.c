@@ -8,16 +8,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-struct removal {
+struct asked_removal {
     struct fleet *fleet;
     engine_reply_fn fn;
     void *ctx;
     char id[65];
 };
 
-static void removal_end(struct removal *r, json_t *reply, const struct fault *f)
+static void removal_end(struct asked_removal *r, json_t *reply, const struct fault *f)
 {
-    struct removal done = *r;
+    struct asked_removal done = *r;
     free(r);
     done.fn(done.ctx, reply, f);
 }
@@ -27,7 +27,7 @@ static void on_removed(void *ctx, json_t *reply, const struct fault *f)
     removal_end(ctx, reply, f);
 }
 
-static void remove_now(struct removal *r, const struct fleet_container *c)
+static void remove_now(struct asked_removal *r, const struct fleet_container *c)
 {
     log_info("docker", "container %s (%.12s) is removed: the user asked for it", c->name, c->id);
     engine_remove(containers_get_engine(r->fleet->containers), r->id, true, on_removed, r);
@@ -35,7 +35,7 @@ static void remove_now(struct removal *r, const struct fleet_container *c)
 
 static void on_looked_again(void *ctx, const struct fault *f)
 {
-    struct removal *r = ctx;
+    struct asked_removal *r = ctx;
     struct fault why = FAULT_NONE;
     const struct fleet_container *c = containers_find(r->fleet->containers, r->id);
     if (f)
@@ -69,8 +69,8 @@ void fleet_container_remove(struct fleet *fl, const char *id, engine_reply_fn fn
         fn(ctx, NULL, &why);
         return;
     }
-    struct removal *r = xcalloc(1, sizeof *r);
-    *r = (struct removal){ .fleet = fl, .fn = fn, .ctx = ctx };
+    struct asked_removal *r = xcalloc(1, sizeof *r);
+    *r = (struct asked_removal){ .fleet = fl, .fn = fn, .ctx = ctx };
     memcpy(r->id, c->id, sizeof r->id);
     if (c->foreign)
         containers_look_again(fl->containers, r->id, on_looked_again, r);

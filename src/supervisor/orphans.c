@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The search: the engine's account of itself → list → inspect each that may be meant → use of
- * each, twice → who is connected → verdicts. Inspections come one after another; readings of use,
- * for which an engine may take a second each, some at a time. The order matters: whoever holds the input of a container that was
- * running when it was inspected is connected when the connections are read, or has gone meanwhile.
+ * each, twice → who is connected → verdicts. Inspections come one after another; readings of
+ * use, for which an engine may take a second each, some at a time. The order matters: whoever
+ * holds the input of a container that was running when it was inspected is connected when the
+ * connections are read, or has gone meanwhile.
  *
  *   request   the list or inspection under way
  *   timer     the time between two readings; then, at 0, the next few processes of the scan */
@@ -13,6 +14,7 @@
 #include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "docker/json_text.h"
 #include "docker/stats.h"
 #include "io/timer.h"
 
@@ -48,12 +50,6 @@ struct orphans_search {
 static void put(char *to, size_t n, const char *from)
 {
     snprintf(to, n, "%s", from ? from : "");
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *s = json_string_value(json_object_get(object, key));
-    return s ? s : "";
 }
 
 static void search_free(struct orphans_search *s)
@@ -215,24 +211,24 @@ static void inspect_next(struct orphans_search *s);
 static int64_t created_wall_ms(const json_t *inspected)
 {
     struct tm tm = {0};
-    const char *s = text_of(inspected, "Created");
+    const char *s = json_text_at(inspected, "Created");
     return strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
 static void add_subject(struct orphans_search *s, json_t *inspected)
 {
     json_t *labels = json_object_get(json_object_get(inspected, "Config"), "Labels");
-    const char *name = text_of(inspected, "Name");
+    const char *name = json_text_at(inspected, "Name");
     struct orphan_subject *one;
     s->v = xrealloc(s->v, (s->n + 1) * sizeof *s->v);
     one = &s->v[s->n++];
     *one = (struct orphan_subject){.cpu_percent = -1, .memory_bytes = -1};
-    put(one->id, sizeof one->id, text_of(inspected, "Id"));
+    put(one->id, sizeof one->id, json_text_at(inspected, "Id"));
     put(one->name, sizeof one->name, *name == '/' ? name + 1 : name);
-    put(one->image, sizeof one->image, text_of(json_object_get(inspected, "Config"), "Image"));
-    put(one->server, sizeof one->server, text_of(labels, "com.mcpproxy.server"));
-    put(one->instance, sizeof one->instance, text_of(labels, "com.mcpproxy.instance"));
-    one->managed = strcmp(text_of(labels, "com.mcpproxy.managed"), "true") == 0;
+    put(one->image, sizeof one->image, json_text_at(json_object_get(inspected, "Config"), "Image"));
+    put(one->server, sizeof one->server, json_text_at(labels, "com.mcpproxy.server"));
+    put(one->instance, sizeof one->instance, json_text_at(labels, "com.mcpproxy.instance"));
+    one->managed = strcmp(json_text_at(labels, "com.mcpproxy.managed"), "true") == 0;
     one->created_wall_ms = created_wall_ms(inspected);
 }
 
@@ -256,9 +252,9 @@ static void inspect_next(struct orphans_search *s)
     for (size_t n; (n = json_array_size(s->list)) > 0; json_array_remove(s->list, n - 1)) {
         json_t *one = json_array_get(s->list, n - 1), *labels = json_object_get(one, "Labels");
         if (is_looked_after(labels) ||
-            strcmp(text_of(labels, "com.mcpproxy.instance"), s->instance) == 0)
+            strcmp(json_text_at(labels, "com.mcpproxy.instance"), s->instance) == 0)
             continue;
-        s->request = engine_inspect(s->engine, text_of(one, "Id"), on_inspected, s);
+        s->request = engine_inspect(s->engine, json_text_at(one, "Id"), on_inspected, s);
         return;
     }
     read_more(s);
