@@ -12,7 +12,7 @@
 struct api_config {
     /* unix socket path; one that nobody listens on is replaced */
     const char *socket;
-    const char *data_dir;            /* for the status route */
+    const char *data_dir;            /* for the status route, and what outlives a restart */
     const char *listen;              /* "127.0.0.1:8080", or NULL = no TCP */
     /* what TCP clients must show, unless the configuration has a key of its own; that, and its
      * mcp_auth, are asked at every request: a change counts at once */

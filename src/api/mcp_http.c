@@ -464,6 +464,7 @@ struct mcp_http *mcp_http_new(struct api_server *a)
             siphash24(zero, instance, strlen(instance)) + (uint64_t)half * 0x9e3779b97f4a7c15;
         memcpy(m->key + 8 * half, &h, 8);
     }
+    http_sessions_restore(m);
     ev_init(&m->keepalive, on_keepalive);
     m->keepalive.repeat = KEEPALIVE_S;
     m->keepalive.data = m;

@@ -66,6 +66,7 @@ struct waiting {
 struct server;
 
 /* mcp_sessions.c */
+void http_sessions_restore(struct mcp_http *m);        /* which ones an earlier supervisor ended */
 /* A session without an id, for an initialize. s NULL: with all servers, here and below. */
 struct http_session *http_session_begin(struct mcp_http *m, struct server *s);
 void http_session_name(struct http_session *hs);       /* gives it its id, from its client */

@@ -10,8 +10,10 @@
 #include "api/api_internal.h"
 #include "api/mcp_http_internal.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "config/file.h"
 
 enum { STREAM_KEPT_MS = 60000 };    /* of an answered call, and of one that nobody reads */
 
@@ -58,6 +60,52 @@ static bool id_is_ours(const struct mcp_http *m, const char *id)
         return false;
     id_check(m, id, check);
     return memcmp(check, id + ID_RANDOM, 16) == 0 && !id_is_ended(m, id);
+}
+
+/* ---- ids that were ended ---- */
+
+/* NULL: nothing is kept. Caller frees. */
+static char *ended_path(const struct mcp_http *m)
+{
+    const char *dir = m->api->cfg.data_dir;
+
+    return *dir ? xasprintf("%s/ended_sessions", dir) : NULL;
+}
+
+static void remember_end(struct mcp_http *m, const char *id)
+{
+    snprintf(m->ended[m->ended_next++ % REMEMBERED_ENDS], ID_LEN + 1, "%s", id);
+}
+
+/* For the next supervisor: an id proves itself to it, too. */
+static void keep_ends(const struct mcp_http *m)
+{
+    AUTO_FREE char *path = ended_path(m);
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct fault f = FAULT_NONE;
+
+    for (size_t i = 0; i < REMEMBERED_ENDS; i++) {
+        const char *id = m->ended[(m->ended_next + i) % REMEMBERED_ENDS];
+        if (*id)
+            buf_printf(&text, "%s\n", id);
+    }
+    if (path && file_put(path, &text, &f) < 0)
+        log_warn("mcp", "sessions that were ended are forgotten at the next start: %s", f.text);
+}
+
+void http_sessions_restore(struct mcp_http *m)
+{
+    AUTO_FREE char *path = ended_path(m);
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    if (!path || file_read(path, &text, NULL, NULL) < 0)
+        return;
+    for (size_t at = 0; at + ID_LEN < text.len; at += ID_LEN + 1) {
+        AUTO_FREE char *id = xstrndup(text.data + at, ID_LEN);
+        if (text.data[at + ID_LEN] != '\n' || strlen(id) != ID_LEN)
+            return;
+        remember_end(m, id);
+    }
 }
 
 /* ---- the table ---- */
@@ -221,7 +269,8 @@ void http_session_delete(struct mcp_http *m, struct request *r)
         return;
     }
     struct http_session *hs = *slot(m, id);
-    snprintf(m->ended[m->ended_next++ % REMEMBERED_ENDS], ID_LEN + 1, "%s", id);
+    remember_end(m, id);
+    keep_ends(m);
     if (hs)
         http_session_close(hs);
     request_reply(r, 200, NULL, NULL, NULL, 0);

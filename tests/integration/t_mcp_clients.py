@@ -5,9 +5,10 @@ and through `mcptop stdio`, on one server's endpoint and on that of all."""
 
 import json
 import os
+import signal
 import subprocess
 
-from harness import full, limit, paths, tap
+from harness import full, limit, paths, tap, wait_for
 from harness.images import npm_folder, npm_program, pip_python
 
 PACKAGES = ("@modelcontextprotocol/sdk@1.32.2", "@modelcontextprotocol/client@2.4.0",
@@ -129,6 +130,69 @@ def test_python(t):
              f"{what}: calls, progress, a change heard")
         t.eq(one["version"], "2026-07-28" if mode == "auto" else "2025-11-25", f"{what}: its era")
         t.ok(one["tools"] >= 15 and one["read"].endswith(f"has {one['uri']}"), f"{what}: lists, and a resource read", one)
+
+
+class Session:
+    """A client of the legacy SDK that does what it is told."""
+
+    def __init__(self, t, m, path):
+        folder, node = npm()
+        self.process = subprocess.Popen([node, npm_program(folder, "real_session.mjs"), f"http://127.0.0.1:{m.port}{path}",
+                                         f"Bearer {m.key()}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=m.env)
+        t.cleanup(self.close)
+        self.id = self.answer()["id"]
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError("the client has ended")
+        return json.loads(line)
+
+    def do(self, *words):
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+def another(m, before):
+    """Whether a supervisor answers that is not this one."""
+    try:
+        return m.supervisor_pid() != before
+    except OSError:
+        return False
+
+
+@limit(120)
+def test_a_session_of_the_sdk(t):
+    """It survives broken connections and the end of the supervisor, until it is deleted."""
+    m = start(t)
+    for path, prefix in (("/mcp/full", ""), ("/mcp", "full__")):
+        session = Session(t, m, path)
+        t.has(session.id, r"^[\x21-\x7e]{32,}$", f"{path}: an id")
+        if not prefix:
+            told = session.do("resumed", "60", "5")
+            t.eq((told.get("seen"), told.get("text")), (list(range(1, 61)), "60 steps"),
+                 "a broken connection is resumed: each step once, in order, and the answer")
+            t.ok(told["lastEventId"], "by Last-Event-ID", told)
+        echo = f'call {prefix}echo {{"text":"x"}}'
+        m.restart()
+        t.eq(session.do(echo), {"text": "x"}, f"{path}: the session goes on under a new supervisor")
+        before = m.supervisor_pid()
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: another(m, before), 20, "the warden to start another")
+        t.eq(session.do(echo), {"text": "x"}, f"{path}: also after it was killed")
+        t.eq(session.do("id"), {"id": session.id}, f"{path}: with its id")
+        headers = {"Mcp-Session-Id": session.id, "Authorization": f"Bearer {m.key()}"}
+        ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
+        t.eq(m.tcp().http.post(path, ping, headers=headers).status, 200, f"{path}: which is known")
+        t.eq(session.do("delete"), {"id": None}, f"{path}: DELETE ends it")
+        t.eq(m.tcp().http.post(path, ping, headers=headers).status, 404, f"{path}: for good")
+        m.restart()
+        t.eq(m.tcp().http.post(path, ping, headers=headers).status, 404, f"{path}: also for the next supervisor")
 
 
 if __name__ == "__main__":
