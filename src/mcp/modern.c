@@ -269,6 +269,36 @@ static bool is_cacheable(struct span method)
     return false;
 }
 
+bool modern_failed_lacking(const struct call *k, const struct envelope *e)
+{
+    return k->lacks && (e->kind == ENVELOPE_ERROR ||
+                        span_equal(span_member(e->result, "isError"), span_of("true")));
+}
+
+void modern_compose_lacking(const struct session *s, const struct call *k, const struct envelope *e,
+                            struct buf *out)
+{
+    static const struct { unsigned feature; const char *name; } names[] = {
+        {CLIENT_SAMPLING, "sampling"}, {CLIENT_ELICITATION, "elicitation"}, {CLIENT_ROOTS, "roots"}};
+    struct span said = e->kind == ENVELOPE_ERROR ? e->error : e->result;
+    AUTO_BUF struct buf why = BUF_INIT, needed = BUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (!(k->lacks & names[i].feature))
+            continue;
+        buf_printf(&why, "%s%s", why.len ? ", " : "", names[i].name);
+        buf_printf(&needed, "%s\"%s\":{}", needed.len ? "," : "", names[i].name);
+    }
+    AUTO_FREE char *text = xasprintf("server \"%s\" asked its client for %s and gave up without it: "
+                                     "the client did not declare that it can be asked",
+                                     s->cfg.server, buf_str(&why));
+    envelope_error(out, k->token, SESSION_NO_CAPABILITY, text);
+    out->len -= 2;
+    buf_printf(out, ",\"data\":{\"requiredCapabilities\":{%s},\"answer\":", buf_str(&needed));
+    buf_add(out, said.p, said.n);
+    buf_add_str(out, "}}}");
+}
+
 #define COMPLETE "\"resultType\":\"complete\""
 #define NOT_CACHED ",\"ttlMs\":0,\"cacheScope\":\"private\""
 

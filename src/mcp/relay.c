@@ -45,6 +45,12 @@ static void take_reply(struct session *s, const struct envelope *e)
         rounds_question(s, k, e);
         return;
     }
+    if (!s->modern && k->client && k->client->modern && modern_failed_lacking(k, e)) {
+        AUTO_BUF struct buf error = BUF_INIT;
+        modern_compose_lacking(s, k, e, &error);
+        call_answer(s, k, &(struct iovec){error.data, error.len}, 1, true);
+        return;
+    }
     int n = envelope_rewrite(e, k->token, (struct span){0}, false, iov);
     if (!s->modern && k->client && k->client->modern)
         n = modern_dress(k, e, iov, n);

@@ -6,8 +6,8 @@
  *
  *   client ─ call ─► server ─ input_required ─► client is asked ─ answers ─► call again ─► result
  *
- * A legacy server asks in the middle of a call: the modern client's request is answered by
- * input_required, and the call is parked, its question open, until the client comes back with the
+ * A legacy server asks in the middle of a call, maybe several things at once: a moment later the
+ * modern client's request is answered by input_required, and the call is parked, its question open, until the client comes back with the
  * requestState that names it. The name is random and signed; parked calls are few and expire.
  *
  *   client ─ call ─► server asks ─► input_required (parked) ─ call with state ─► answer ─► result */
@@ -148,18 +148,26 @@ static void add_state(const struct session *s, const struct call *k, struct buf 
                (unsigned long long)siphash24(s->park_key, number, 16));
 }
 
-/* The question goes to whoever waits for the call, who has to come back for the answer. */
 static void park(struct session *s, struct call *k)
 {
-    AUTO_BUF struct buf text = BUF_INIT;
-    call_reply_fn fn = k->fn;
-    void *ctx = k->ctx;
-
     /* A new name each time: an old one answers an old question. */
     do {
         k->parked = 0;
     } while (getrandom(&k->parked, sizeof(k->parked), 0) != (ssize_t)sizeof(k->parked) ||
              !k->parked);
+    k->can = k->client->features;
+    call_move(k, &s->parked);
+    k->active_ms = clock_mono_ms();
+    calls_arm(s);
+}
+
+/* The questions go to whoever waits for the call, who has to come back for the answer. */
+static void tell_parked(struct session *s, struct call *k)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    call_reply_fn fn = k->fn;
+    void *ctx = k->ctx;
+
     buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
     buf_add(&text, k->token.p, k->token.n);
     buf_add_str(&text, ",\"result\":{\"resultType\":\"input_required\",\"inputRequests\":{");
@@ -167,10 +175,7 @@ static void park(struct session *s, struct call *k)
     buf_add_str(&text, "},\"requestState\":");
     add_state(s, k, &text);
     buf_add_str(&text, "}}");
-    call_move(k, &s->parked);
     call_detach(k);
-    k->active_ms = clock_mono_ms();
-    calls_arm(s);
     s->ledger->stats.calls++;
     fn(ctx, &(struct iovec){text.data, text.len}, 1, false);
 }
@@ -192,10 +197,14 @@ struct call *rounds_parked_owner(const struct session *s)
 bool rounds_park(struct session *s, struct call *k)
 {
     if (k->list == &s->parked)
-        return true;        /* it is told when its client comes back */
+        return true;        /* it is told with the others, or when its client comes back */
     if (s->parked.n >= MAX_PARKED)
         return false;
     park(s, k);
+    if (!ev_is_active(&s->gather)) {
+        ev_timer_set(&s->gather, SESSION_GATHER_MS / 1e3, 0.);
+        ev_timer_start(s->loop, &s->gather);
+    }
     return true;
 }
 
@@ -233,6 +242,43 @@ static void answer_late(struct session *s, struct call *k)
     call_answer(s, k, iov, n, e.kind == ENVELOPE_ERROR);
 }
 
+/* What a server asks at the same time came one after the other; who asked may have answered
+ * itself, or taken its questions back. */
+static void end_gathering(struct session *s, struct call *k)
+{
+    if (k->late) {
+        answer_late(s, k);
+    } else if (asks_pending(s, k)) {
+        tell_parked(s, k);
+    } else {
+        call_move(k, &s->flight);
+        k->active_ms = clock_mono_ms();
+        calls_arm(s);
+    }
+}
+
+void on_rounds_gathered(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct session *s = w->data;
+    struct call *k;
+
+    (void)loop, (void)revents;
+    session_enter(s);
+    do {
+        for (k = s->parked.head; k && !k->client;)
+            k = k->next;
+        if (k)
+            end_gathering(s, k);
+    } while (k);
+    session_leave(s);
+}
+
+static void park_again(struct session *s, struct call *k)
+{
+    park(s, k);
+    tell_parked(s, k);
+}
+
 /* A parked call goes on with this request as its client's. NULL and *ret_refused: there is none. */
 struct call *rounds_resume(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                            bool *ret_refused)
@@ -258,10 +304,10 @@ struct call *rounds_resume(struct client *c, const struct envelope *e, call_repl
     asks_answer_parked(s, k, responses);
     if (k->late)
         answer_late(s, k);
-    else if (asks_pending(s, k))
-        park(s, k);
-    else
+    else if (!asks_pending(s, k))
         return k;
+    else
+        park_again(s, k);
     *ret_refused = true;
     return NULL;
 }

@@ -110,7 +110,7 @@ void call_cancel(struct call *k)
     struct session *s = k->client->session;
 
     session_enter(s);
-    if (k->list == &s->flight) {
+    if (k->list == &s->flight || k->list == &s->parked) {
         AUTO_FREE char *text = xasprintf(
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":"
             "{\"requestId\":%llu,\"reason\":\"the client has gone\"}}",

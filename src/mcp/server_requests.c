@@ -201,6 +201,25 @@ static void ask_parked(struct session *s, struct client *c, struct call *k,
     }
 }
 
+/* The server may go on without the answer; where it does not, it is known why. */
+static void refuse_unable(struct session *s, struct call *k, const struct envelope *e,
+                          unsigned feature, const char *why)
+{
+    if (k)
+        k->lacks |= feature;
+    refuse_and_note(s, e, SESSION_NO_METHOD, why);
+}
+
+/* Another question to a client that has to come back for one. */
+static void ask_beside(struct session *s, struct call *k, const struct envelope *e,
+                       unsigned feature)
+{
+    if (k->can & feature)
+        ask_parked(s, NULL, k, e);
+    else
+        refuse_unable(s, k, e, feature, "the client does not have this capability");
+}
+
 /* Before anybody is looked for. Whether it was answered. */
 static bool answered_here(struct session *s, const struct envelope *e, size_t kind)
 {
@@ -226,7 +245,7 @@ void asks_take(struct session *s, const struct envelope *e)
         return;
     struct client *c = relay_owner_of(s, e, &k, &of_task);
     if (!c && !of_task && (k = rounds_parked_owner(s)) != NULL) {
-        ask_parked(s, NULL, k, e);
+        ask_beside(s, k, e, kinds[i].feature);
         return;
     }
     /* Roots are asked for once and at any time; they make no server one that asks. */
@@ -235,8 +254,12 @@ void asks_take(struct session *s, const struct envelope *e)
     const char *why = c         ? unable(c, e, kinds[i].feature)
                       : of_task ? "the client of this task has gone"
                                 : "which client is asked cannot be told: none or several have calls open";
+    if (why && c) {
+        refuse_unable(s, k, e, kinds[i].feature, why);
+        return;
+    }
     if (why) {
-        refuse_and_note(s, e, c ? SESSION_NO_METHOD : SESSION_ERROR, why);
+        refuse_and_note(s, e, SESSION_ERROR, why);
         return;
     }
     if (c->modern) {

@@ -178,7 +178,8 @@ struct session *session_new(struct ev_loop *loop, const struct session_config *c
     ev_timer_init(&s->handshake_timer, on_handshake_timeout, 0., 0.);
     ev_timer_init(&s->ping_timer, on_ping_timer, 0., 0.);
     ev_timer_init(&s->deadline, on_calls_deadline, 0., 0.);
-    s->handshake_timer.data = s->ping_timer.data = s->deadline.data = s;
+    ev_timer_init(&s->gather, on_rounds_gathered, 0., 0.);
+    s->handshake_timer.data = s->ping_timer.data = s->deadline.data = s->gather.data = s;
     catalogue_init(s);
     return s;
 }
@@ -225,6 +226,7 @@ void session_free(struct session *s)
             client_close(c);
     }
     ev_timer_stop(s->loop, &s->deadline);
+    ev_timer_stop(s->loop, &s->gather);
     leave_ledger(s);
     session_leave(s);
 }

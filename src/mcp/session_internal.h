@@ -42,11 +42,13 @@ enum {
     SESSION_INVALID = -32600,
     SESSION_NO_METHOD = -32601,
     SESSION_BAD_PARAMS = -32602,
+    SESSION_NO_CAPABILITY = -32021,
     SESSION_BAD_VERSION = -32022,
     SESSION_MAX_ASKS = 256,              /* requests of the server that clients have to answer */
     SESSION_MAX_ASKED = 1 << 20,         /* bytes of one that is kept for a modern client … */
     SESSION_MAX_ASKED_BYTES = 8 << 20,   /* … and of all these */
     SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
+    SESSION_GATHER_MS = 20,              /* how long the first question waits for others beside it */
     SESSION_PARK_GRACE_MS = 200,         /* how long a parked call may still ask more */
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
@@ -105,6 +107,8 @@ struct call {
     int64_t cancelled_ms;                /* the server was told so; 0 = no */
     struct round *round;                 /* its questions to a legacy client; or NULL */
     uint64_t parked;                     /* its name, once it was parked */
+    unsigned can;                        /* what its client can be asked for, then */
+    unsigned lacks;                      /* what it was asked for and cannot (CLIENT_*) */
     char *late;                          /* the reply that came meanwhile */
     size_t late_n;
     char *adopted;                       /* token and progress of the request that resumed it */
@@ -263,7 +267,7 @@ struct session {
     size_t undelivered;                  /* of the run that is about to end */
     uint32_t abandoned;                  /* of flight */
     uint64_t next_id;
-    ev_timer deadline;
+    ev_timer deadline, gather;
     int64_t deadline_ms;                 /* when it comes, while it runs */
     struct client *clients;
     uint32_t client_count;
@@ -415,6 +419,7 @@ bool rounds_may_ask_more(const struct session *s);
 struct call *rounds_parked_owner(const struct session *s);
 struct call *rounds_resume(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                            bool *ret_refused);
+void on_rounds_gathered(struct ev_loop *loop, ev_timer *w, int revents);
 void rounds_keep_late(struct session *s, struct call *k, const struct envelope *e);
 
 /* ---- resources/subscribe (subscriptions.c) ---- */
@@ -450,6 +455,11 @@ const char *modern_meta_place(const struct client *c, const struct envelope *e, 
  * put there; token stands for its progress token. */
 void modern_strip_meta(const struct envelope *e, struct span token, struct buf *out);
 /* A legacy server's reply on its way to a modern client. */
+/* Whether it says that the call failed, because its client cannot be asked for something. */
+bool modern_failed_lacking(const struct call *k, const struct envelope *e);
+/* The error that is said then in this era, with what the server said. In out. */
+void modern_compose_lacking(const struct session *s, const struct call *k, const struct envelope *e,
+                            struct buf *out);
 int modern_dress(const struct call *k, const struct envelope *e, struct iovec *iov, int count);
 
 /* ---- subscriptions/listen (listen.c) ---- */

@@ -397,6 +397,11 @@ static void test_modern_client_legacy_server(void)
     rig_close(&r);
 }
 
+static bool has_text(const struct buf *b, const char *text)
+{
+    return b->len && memmem(b->data, b->len, text, strlen(text));
+}
+
 /* The value of "requestState" in a reply. */
 static char *state_in(const struct buf *text)
 {
@@ -415,6 +420,12 @@ static struct call *comes_back(struct client *c, struct reply *p, const char *st
     return sends(c, p, text);
 }
 
+/* The first question waits a moment for others beside it; then the call is answered. */
+static bool asked(struct rig *r, const struct reply *p)
+{
+    return run_until(r->loop, has_text(&p->text, "\"input_required\""), 5);
+}
+
 static void test_rounds_for_a_modern_client(void)
 {
     struct session_config cfg = {.call_timeout_ms = 300};
@@ -428,6 +439,8 @@ static void test_rounds_for_a_modern_client(void)
     sends(c[0], &p[0], MODERN("1", "tools/call", ",\"name\":\"t\""));
     AUTO_FREE char *id = xstrdup(next_id(&r));
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q\",\"method\":\"elicitation/create\",\"params\":{\"m\":1}}");
+    is_int(p[0].count, 0, "a question may not be the only one");
+    asked(&r, &p[0]);
     ok(has(&p[0].text, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"resultType\":\"input_required\","
                        "\"inputRequests\":{\"q1\":{\"method\":\"elicitation/create\",\"params\":{"
                        "\"m\":1}}},\"requestState\":\"mcptop-"), "its call is answered by the question");
@@ -459,7 +472,9 @@ static void test_rounds_for_a_modern_client(void)
 
     sends(c[1], &p[1], MODERN("1", "tools/call", ",\"name\":\"t\""));
     AUTO_FREE char *late = xstrdup(next_id(&r));
+    buf_clear(&p[1].text);
     says(&r, "{\"jsonrpc\":\"2.0\",\"id\":\"q3\",\"method\":\"elicitation/create\"}");
+    asked(&r, &p[1]);
     AUTO_FREE char *fourth = state_in(&p[1].text);
     says_result(&r, late, "{\"content\":[1]}");
     comes_back(c[2], &p[2], fourth, "");
@@ -487,8 +502,11 @@ static void asks_more(struct rig *r, struct client *c, struct reply *p, size_t n
     text[n] = '\0';
     if (strcmp(state, "none") != 0)
         comes_back(c, p, state, "");
+    bool first = !p->count;
     says(r, "{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"elicitation/create\",\"params\":{\"m\":\"%s\"}}",
          id, text);
+    if (first && !r->out.len)      /* it was not refused */
+        asked(r, p);
 }
 
 static void test_bounds_for_a_modern_client(void)
@@ -508,6 +526,70 @@ static void test_bounds_for_a_modern_client(void)
     is_line(&r, NULL, "so many bytes are kept");
     asks_more(&r, c, &p, 1000 << 10, "more");
     ok(has(&r.out, "\"id\":\"more\",\"error\"") && has(&r.out, "too much waits"), "and no more");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
+#define ASKS(id, method) \
+    "{\"jsonrpc\":\"2.0\",\"id\":\"" id "\",\"method\":\"" method "\",\"params\":{}}"
+
+static void test_questions_at_once(void)
+{
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    sends(c, &p, MODERN("1", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says(&r, ASKS("a", "elicitation/create"));
+    says(&r, ASKS("b", "elicitation/create"));
+    says(&r, ASKS("c", "sampling/createMessage"));
+    ok(has(&r.out, "\"id\":\"c\",\"error\":{\"code\":-32601"), "what the client cannot is refused, also beside others");
+    buf_clear(&r.out);
+    asked(&r, &p);
+    ok(has(&p.text, "\"q1\"") && has(&p.text, "\"q2\"") && !has_text(&p.text, "\"q3\""),
+       "what is asked at once is one answer");
+    AUTO_FREE char *state = state_in(&p.text);
+    comes_back(c, &p, state, "\"q1\":{},\"q2\":{}");
+    ok(strstr(next_line(&r), "\"result\"") && strstr(next_line(&r), "\"result\""), "both are answered");
+    says_result(&r, id, "{\"content\":[],\"isError\":true}");
+    is_str(buf_str(&p.text),
+           "{\"jsonrpc\":\"2.0\",\"id\":9,\"error\":{\"code\":-32021,\"message\":\"server \\\"x\\\" asked its "
+           "client for sampling and gave up without it: the client did not declare that it can be asked\","
+           "\"data\":{\"requiredCapabilities\":{\"sampling\":{}},\"answer\":{\"content\":[],\"isError\":true}}}}",
+           "a call that fails for what its client cannot says so");
+
+    sends(c, &p, MODERN("2", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *second = xstrdup(next_id(&r));
+    says(&r, ASKS("d", "roots/list"));
+    says_result(&r, second, "{\"content\":[1]}");
+    ok(has(&p.text, "\"content\":[1]"), "one that does without it is what it is");
+    buf_clear(&r.out);
+
+    sends(c, &p, MODERN("3", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *third = xstrdup(next_id(&r));
+    says(&r, ASKS("e", "elicitation/create"));
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"e\"}}");
+    run_for(r.loop, 0.05);
+    says_result(&r, third, "{\"content\":[3]}");
+    ok(has(&p.text, "\"content\":[3]"), "a question that is taken back at once is never asked");
+
+    sends(c, &p, MODERN("4", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *fourth = xstrdup(next_id(&r));
+    says(&r, ASKS("f", "elicitation/create"));
+    says_result(&r, fourth, "{\"content\":[4]}");
+    ok(run_until(r.loop, has_text(&p.text, "\"content\":[4]"), 5), "nor one that the server did not wait for");
+    buf_clear(&r.out);
+
+    struct call *k = sends(c, &p, MODERN("5", "tools/call", ",\"name\":\"t\""));
+    next_line(&r);
+    says(&r, ASKS("g", "elicitation/create"));
+    call_cancel(k);
+    ok(has(&r.out, "notifications/cancelled") && has(&r.out, "\"id\":\"g\",\"error\""),
+       "who leaves meanwhile cancels, and the server's question is answered");
+    run_for(r.loop, 0.05);
     client_close(c);
     buf_fini(&p.text);
     rig_close(&r);
@@ -599,6 +681,7 @@ int main(void)
     test_rounds_for_a_modern_client();
     test_bounds_for_a_modern_client();
     test_many_questions_to_a_modern_client();
+    test_questions_at_once();
     test_listen();
     return done_testing();
 }
