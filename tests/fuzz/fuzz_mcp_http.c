@@ -16,6 +16,27 @@ static const char *get(const void *ctx, const char *name)
     return header;
 }
 
+/* What the standard headers have to say; the others are as the client likes. */
+struct right { char *version, *method, *name; };
+
+static const char *get_right(const void *ctx, const char *name)
+{
+    const struct right *right = ctx;
+
+    return strcmp(name, "MCP-Protocol-Version") == 0 ? right->version
+           : strcmp(name, "Mcp-Method") == 0         ? right->method
+           : strcmp(name, "Mcp-Name") == 0           ? right->name
+                                                     : header;
+}
+
+static void check(const struct envelope *e, struct span tools, header_fn fn, const void *ctx)
+{
+    struct fault f = FAULT_NONE;
+    int rc = mcp_headers_check(e, tools, fn, ctx, &f);
+
+    MUST(rc == 0 || (rc == -1 && f.code == -32020 && f.text[0]));
+}
+
 /* The next of the texts; "" once there are no more. */
 static const char *cut(char **at, const char *end)
 {
@@ -32,7 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO_FREE char *text = xstrndup("", 0);
     struct event_id id;
     struct envelope e;
-    struct fault f = FAULT_NONE;
 
     text = xrealloc(text, size + 1);
     memcpy(text, data, size);
@@ -55,8 +75,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         known = span_member(l.result, "tools");
     if (!known.n || *known.p != '[')
         known = (struct span){0};
-    int rc = mcp_headers_check(&e, known, get, NULL, &f);
-    MUST(rc == 0 || (rc == -1 && f.code == -32020 && f.text[0]));
+    check(&e, known, get, NULL);
+    struct span uri = span_member(e.params, "uri");
+    struct right right = {
+        .version = span_decode(e.version, SIZE_MAX),
+        .method = span_decode((struct span){e.method.p - 1, e.method.n + 2}, SIZE_MAX),
+        .name = span_decode(uri.n ? uri : e.name, SIZE_MAX),
+    };
+    check(&e, known, get_right, &right);
+    free(right.version);
+    free(right.method);
+    free(right.name);
     return 0;
 }
 

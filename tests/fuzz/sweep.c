@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Drives a fuzz target without libFuzzer, the same way every time: each seed as it is, each of its
  * beginnings, each byte replaced by those that grammars turn on, bytes left out and doubled; then a
- * fixed number of random mixtures of the seeds. Speaks TAP. With file names as arguments it runs
- * these instead (a finding again). */
+ * fixed number of random mixtures of the seeds. Seeds are the target's own and the files of its
+ * corpus (real traffic, in MCPTOP_SRCDIR). Speaks TAP. With file names as arguments it runs these
+ * instead (a finding again). */
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_INPUT = 2048, MIXTURES = 100000 };
+enum { LONGEST = 2048, MAX_SEEDS = 256, MIXTURES = 100000 };
+
+static struct fuzz_seed all[MAX_SEEDS];
+static size_t seeds;
 
 static uint8_t *current;   /* for the last words */
 static size_t current_len;
@@ -30,7 +35,7 @@ static void run(const char *p, size_t n)
 static void on_abort(int sig)
 {
     static const char hex[] = "0123456789abcdef";
-    char line[2 * MAX_INPUT + 40] = "# input: ";
+    char line[2 * LONGEST + 40] = "# input: ";
     size_t at = strlen(line);
     for (size_t i = 0; i < current_len && at + 3 < sizeof line; i++) {
         line[at++] = hex[current[i] >> 4];
@@ -49,7 +54,7 @@ static const char turning[] =
 
 static void sweep(const struct fuzz_seed *seed)
 {
-    char work[MAX_INPUT];
+    char work[LONGEST];
     size_t n = seed->len < sizeof work - 1 ? seed->len : sizeof work - 1;
     for (size_t i = 0; i <= n; i++)
         run(seed->bytes, i);
@@ -78,12 +83,12 @@ static size_t random_below(size_t n)
     return n ? (size_t)(random_state >> 11) % n : 0;
 }
 
-static void mixture(size_t seeds)
+static void mixture(void)
 {
-    char work[MAX_INPUT];
+    char work[LONGEST];
     size_t n = 0;
     for (size_t pieces = 1 + random_below(4); pieces; pieces--) {
-        const struct fuzz_seed *s = &fuzz_seeds[random_below(seeds)];
+        const struct fuzz_seed *s = &all[random_below(seeds)];
         size_t from = random_below(s->len + 1), len = random_below(s->len - from + 1);
         if (n + len > sizeof work)
             break;
@@ -98,28 +103,63 @@ static void mixture(size_t seeds)
     run(work, n);
 }
 
-static int run_file(const char *path)
+/* The bytes of a file, the caller's; NULL after it said why not. */
+static char *load(const char *path, size_t *ret_len)
 {
     char *bytes = NULL;
-    size_t len = 0;
-    FILE *f = fopen(path, "rb"), *mem = open_memstream(&bytes, &len);
+    FILE *f = fopen(path, "rb"), *mem = open_memstream(&bytes, ret_len);
     if (!f || !mem) {
         perror(path);
-        return 1;
+        return NULL;
     }
     for (int c; (c = getc(f)) != EOF;)
         putc(c, mem);
     fclose(f);
     fclose(mem);
+    return bytes;
+}
+
+static int run_file(const char *path)
+{
+    size_t len = 0;
+    char *bytes = load(path, &len);
+    if (!bytes)
+        return 1;
     run(bytes, len);
     free(bytes);
     printf("# %s: nothing broken\n", path);
     return 0;
 }
 
+static int visible(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+/* In the order of their names, so that each run is the same. They are kept until the end. */
+static void load_corpus(const char *target)
+{
+    const char *srcdir = getenv("MCPTOP_SRCDIR"), *base = strrchr(target, '/');
+    const char *name = strstr(base ? base : target, "fuzz_");
+    struct dirent **files = NULL;
+    char dir[512], path[1024];
+
+    if (!srcdir || !name)
+        return;
+    snprintf(dir, sizeof dir, "%s/tests/fuzz/corpus/%s", srcdir, name + strlen("fuzz_"));
+    int n = scandir(dir, &files, visible, alphasort);
+    for (int i = 0; i < n; i++) {
+        struct fuzz_seed *seed = &all[seeds];
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]->d_name);
+        if (seeds < MAX_SEEDS && (seed->bytes = load(path, &seed->len)))
+            seeds++;
+        free(files[i]);
+    }
+    free(files);
+}
+
 int main(int argc, char **argv)
 {
-    size_t seeds = 0;
     signal(SIGABRT, on_abort);
     if (argc > 1) {
         int failed = 0;
@@ -128,17 +168,18 @@ int main(int argc, char **argv)
         return failed;
     }
     alarm(300);
-    while (fuzz_seeds[seeds].bytes)
-        seeds++;
+    for (; seeds < MAX_SEEDS && fuzz_seeds[seeds].bytes; seeds++)
+        all[seeds] = fuzz_seeds[seeds];
+    load_corpus(argv[0]);
     printf("1..%zu\n", seeds + 1);
     fflush(stdout);
     for (size_t i = 0; i < seeds; i++) {
-        sweep(&fuzz_seeds[i]);
+        sweep(&all[i]);
         printf("ok %zu - seed %zu, its beginnings and its changes\n", i + 1, i + 1);
         fflush(stdout);
     }
     for (int i = 0; i < MIXTURES; i++)
-        mixture(seeds);
+        mixture();
     printf("ok %zu - %d mixtures\n", seeds + 1, MIXTURES);
     return 0;
 }
