@@ -68,11 +68,14 @@ static void too_slow(struct backend_docker *d)
     struct engine *e = d->engine;
     struct fault f;
     char span[32];
-    fault_set(&f, engine_get_state(e) == ENGINE_DOWN ? FAULT_ENGINE_DOWN : FAULT_TIMEOUT,
-              "the Docker engine at %s did not answer within %s: %s. See whether `docker ps` "
+    bool down = engine_get_state(e) == ENGINE_DOWN;
+    /* The cause comes first: a row of 80 columns shows no more of it. */
+    fault_set(&f, down ? FAULT_ENGINE_DOWN : FAULT_TIMEOUT,
+              "%s not answer: %s took over %s (the Docker engine at %s). See whether `docker ps` "
               "answers, restart the engine, or give it more time (isolation.timeout)",
-              engine_get_context(e)->host,
-              clock_span(d->plan->start_timeout_ms, span, sizeof span), asked[d->step]);
+              down ? "engine down: it does" : "engine does", asked[d->step],
+              clock_span(d->plan->start_timeout_ms, span, sizeof span),
+              engine_get_context(e)->host);
     d->end.engine_silent = true;
     if (d->step == STEP_CREATE)
         containers_abandon(d->containers, d->b.container_name);

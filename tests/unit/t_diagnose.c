@@ -118,7 +118,7 @@ static const struct scenario scenarios[] = {
       .want = "MCPX_DOCKER_OCI_RUNTIME" },
     { .name = "the engine does not answer a create", .config = DOCKER, .server = UVX,
       .never_started = true, .engine_silent = true, .code = -1, .why = FAULT_TIMEOUT,
-      .why_text = "the Docker engine at unix:///x did not answer within 30s: creating the container",
+      .why_text = "engine does not answer: creating the container took over 30s (unix:///x)",
       .want = "MCPX_DOCKER_ENGINE_TIMEOUT", .fix = "isolation.timeout 30s → 120s" },
     { .name = "a volume of nowhere", .config = DOCKER, .server = UVX,
       .never_started = true, .code = -1, .why = FAULT_HTTP,
