@@ -56,30 +56,20 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 #define INSTRUCTIONS "\"instructions\":\"All servers of this mcptop: tools and prompts are named " \
     "SERVER__NAME.\""
 
-static const char *const versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
-
 static void initialize(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct span wanted = span_member(e->params, "protocolVersion");
     struct span capabilities = span_member(e->params, "capabilities");
     struct span info = span_member(e->params, "clientInfo");
-    struct span elicitation = span_member(capabilities, "elicitation");
+    const char *version = protocol_known(wanted);
 
-    a->version = ARRAY_LEN(versions) - 1;
-    for (unsigned i = 0; i < ARRAY_LEN(versions); i++) {
-        AUTO_FREE char *asked = span_decode(wanted, 40);
-        if (strcmp(asked, versions[i]) == 0)
-            a->version = i;
-    }
-    a->features = (span_member(capabilities, "sampling").n ? CLIENT_SAMPLING : 0u) |
-                  (elicitation.n ? CLIENT_ELICITATION : 0u) |
-                  (span_member(elicitation, "url").n ? CLIENT_ELICITATION_URL : 0u) |
-                  (span_member(capabilities, "roots").n ? CLIENT_ROOTS : 0u);
+    a->version = protocol_index(version ? version : protocol_latest);
+    a->features = protocol_features(capabilities);
     free(a->label);
     a->label = span_decode(span_member(info, "name"), 80);
     AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES
                                        ",\"serverInfo\":" SERVER_INFO "," INSTRUCTIONS "}",
-                                       versions[a->version]);
+                                       protocol_at(a->version));
     aggregate_remember_ready(a);
     aggregate_answer(e->id, result, strlen(result), fn, ctx);
 }
@@ -375,7 +365,7 @@ struct aggregate *aggregate_open(struct aggregate_names *names, enum server_seat
     a->seat = seat;
     a->events = *events;
     a->ctx = ctx;
-    a->version = ARRAY_LEN(versions) - 1;
+    a->version = protocol_index(protocol_latest);
     a->observer = (struct fleet_observer){.server_changed = on_server_changed, .ctx = a};
     fleet_observe(a->fleet, &a->observer);
     return a;
@@ -410,7 +400,7 @@ unsigned aggregate_get_version(const struct aggregate *a)
 
 void aggregate_restore(struct aggregate *a, unsigned version, unsigned features)
 {
-    a->version = version < ARRAY_LEN(versions) ? version : ARRAY_LEN(versions) - 1;
+    a->version = protocol_index(protocol_at(version));
     a->features = features;
     a->label = a->label ? a->label : xstrdup("");
     aggregate_remember_ready(a);

@@ -275,17 +275,6 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* ---- methods ---- */
 
-static bool version_is_known(const char *v)
-{
-    static const char *const known[] = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25",
-                                        PROTOCOL_MODERN};
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (strcmp(v, known[i]) == 0)
-            return true;
-    return false;
-}
-
 /* Clients have to accept both. One that names only JSON gets no stream; one that names nothing
  * takes what comes. */
 static bool accepts_stream(const struct request *r)
@@ -299,11 +288,11 @@ static bool check_version(struct request *r)
 {
     const char *version = request_get_header(r, "MCP-Protocol-Version");
 
-    if (!version || version_is_known(version))
+    if (!version || protocol_is_known(version))
         return true;
     mcp_http_refuse(r, 400, -32600,
-                    "MCP-Protocol-Version %.40s is not supported: use 2025-11-25 or earlier",
-                    version);
+                    "MCP-Protocol-Version %.40s is not supported: use " PROTOCOL_LATEST
+                    " or earlier", version);
     return false;
 }
 

@@ -10,34 +10,6 @@
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
-const char modern_version[] = PROTOCOL_MODERN;
-static const char latest[] = PROTOCOL_LATEST;
-static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", latest};
-
-const char *protocol_known(struct span version)
-{
-    for (size_t i = 0; i < ARRAY_LEN(known_versions); i++) {
-        if (version.n >= 2 &&
-            span_is((struct span){version.p + 1, version.n - 2}, known_versions[i]))
-            return known_versions[i];
-    }
-    return NULL;
-}
-
-const char *protocol_at(unsigned index)
-{
-    return index < ARRAY_LEN(known_versions) ? known_versions[index] : latest;
-}
-
-unsigned protocol_index(const char *version)
-{
-    unsigned i = 0;
-
-    while (i < ARRAY_LEN(known_versions) - 1 && version != known_versions[i])
-        i++;
-    return i;
-}
-
 /* ---- towards the server ---- */
 
 void handshake_expect(struct session *s, const char *step)
@@ -172,7 +144,7 @@ static void on_initialized(struct session *s, struct call *k, const struct envel
         AUTO_FREE char *text = span_decode(version, 64);
         handshake_fail(s, FAULT_UNSUPPORTED,
                        "the server speaks protocol \"%s\"; known are %s to %s", text,
-                       known_versions[0], PROTOCOL_LATEST);
+                       protocol_at(0), PROTOCOL_LATEST);
         return;
     }
     if (!known) {
@@ -254,22 +226,6 @@ void handshake_name_client(struct client *c, struct span info)
     client_set_label(c, label);
 }
 
-unsigned handshake_features(struct span capabilities)
-{
-    struct span elicitation = span_member(capabilities, "elicitation");
-    unsigned features = 0;
-
-    if (span_member(capabilities, "sampling").n)
-        features |= CLIENT_SAMPLING;
-    if (elicitation.n)
-        features |= CLIENT_ELICITATION;
-    if (span_member(elicitation, "url").n)
-        features |= CLIENT_ELICITATION_URL;
-    if (span_member(capabilities, "roots").n)
-        features |= CLIENT_ROOTS;
-    return features;
-}
-
 /* Answers at once, or holds the request until the server has said what it is. */
 static struct call *welcome(struct client *c, const struct envelope *e, const char *version,
                             call_reply_fn fn, void *ctx)
@@ -297,10 +253,10 @@ struct call *handshake_client(struct client *c, const struct envelope *e, call_r
     const char *version = protocol_known(span_member(e->params, "protocolVersion"));
 
     if (!version)
-        version = latest;
+        version = protocol_latest;
     c->wanted = version;
     handshake_name_client(c, span_member(e->params, "clientInfo"));
-    c->features = handshake_features(span_member(e->params, "capabilities"));
+    c->features = protocol_features(span_member(e->params, "capabilities"));
     return welcome(c, e, version, fn, ctx);
 }
 

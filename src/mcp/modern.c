@@ -217,7 +217,7 @@ bool modern_admit(struct client *c, const struct envelope *e, call_reply_fn fn, 
     }
     c->modern = true;
     c->protocol = modern_version;
-    c->features = handshake_features(capabilities);
+    c->features = protocol_features(capabilities);
     c->log_level = logging_level(span_member(e->meta, KEY("logLevel")));
     handshake_name_client(c, span_member(e->meta, KEY("clientInfo")));
     return true;

@@ -18,13 +18,12 @@
 #include <sys/uio.h>
 #include "base/fault.h"
 #include "mcp/envelope.h"
+#include "mcp/protocol.h"
 #include "mcp/tool_filter.h"
 
 struct session;
 struct client;
 struct call;
-
-#define PROTOCOL_MODERN "2026-07-28"
 
 /* Which protocol is spoken with the server. AUTO: initialize, and where that is refused the modern
  * one; the verdict is remembered. */
@@ -183,10 +182,6 @@ struct client_events {
     bool (*message)(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks);
     /* the session is being freed; the client is closed after this returns */
     void (*gone)(void *ctx);
-};
-/* What a client said in its initialize that it can be asked for. */
-enum client_feature {
-    CLIENT_SAMPLING = 1, CLIENT_ELICITATION = 2, CLIENT_ELICITATION_URL = 4, CLIENT_ROOTS = 8,
 };
 /* label: who it is, for people ("claude-code 2.0", taken from clientInfo once it initializes). */
 struct client *client_open(struct session *s, const char *label, const struct client_events *events,

@@ -2,6 +2,7 @@
 /* What the files of a session share; nobody else includes it.
  *
  *   session.c    lifecycle, the one writer of the phase, the way of each line from the server, ping
+ *   protocol.c   the revisions of the protocol, for the other rooms, too
  *   handshake.c  initialize towards the server, and towards clients from its cached result
  *   catalogue.c  tools/list with its pages, and again after list_changed
  *   tools.c      the user's rules which tools clients get
@@ -74,12 +75,6 @@ static inline struct iovec iov_text(const char *text)
 {
     return iov_of(text, strlen(text));
 }
-
-#define PROTOCOL_LATEST "2025-11-25"
-/* The static text of a legacy version we know, or NULL. version: a string token. */
-const char *protocol_known(struct span version);
-const char *protocol_at(unsigned index);         /* the latest when there is none */
-unsigned protocol_index(const char *version);    /* of a static one */
 
 /* ---- calls (call.c) ---- */
 
@@ -328,8 +323,6 @@ struct call *handshake_discover(struct client *c, const struct envelope *e, call
 void handshake_cache(struct session *s, const char *protocol, struct span result);
 void handshake_go_on(struct session *s);
 void handshake_name_client(struct client *c, struct span info);
-unsigned handshake_features(struct span capabilities);
-extern const char modern_version[];                          /* PROTOCOL_MODERN */
 
 /* ---- which tools clients get (tools.c) ---- */
 void tools_tell_changed(struct session *s);                  /* list_changed, to all clients */
