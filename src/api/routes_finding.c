@@ -3,6 +3,7 @@
  * first, shown before, undone by undo. */
 #include "api/routes_finding.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_internal.h"
@@ -11,6 +12,8 @@
 #include "api/reply.h"
 #include "api/routes_server.h"
 #include "base/mem.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include "diagnose/doctor.h"
 
 /* What it has still to do; NULL: it is not on its way. */
@@ -19,6 +22,32 @@ static const char *waits_for(const struct server *s)
     return s->state == SERVER_PULLING ? "its image, which is being pulled"
         : s->state == SERVER_STARTING ? "its process or container to start"
         : s->state == SERVER_INITIALIZING ? "its answer to initialize" : NULL;
+}
+
+/* Its last lines of stderr in the run under way. */
+static json_t *said_part(const struct server *s)
+{
+    enum { LINES = 3, LOOK_BACK = 100 };
+    AUTO_STRVEC struct strvec said = {0}, secrets = {0};
+    const struct ring *ring = logstore_get_ring(s->log);
+    uint64_t first = server_run_first_seq(s), seq = ring_next_seq(ring);
+    struct ring_line line;
+
+    config_server_secrets(s->config, &secrets);
+    for (int i = 0; i < LOOK_BACK && said.n < LINES && seq-- > first && !ring_get(ring, seq, &line); i++) {
+        struct buf text = BUF_INIT;
+        text_clean_plain(&text, line.text, line.len < 500 ? line.len : 500);
+        char *shown = buf_take(&text);
+        secret_mask_known_in(&shown, &secrets);
+        if (line.stream == RING_STDERR && shown[strspn(shown, " ")])
+            strvec_give(&said, shown);
+        else
+            free(shown);
+    }
+    json_t *a = json_array();
+    for (size_t i = said.n; i-- > 0;)
+        json_array_append_new(a, json_text(said.v[i]));
+    return a;
 }
 
 static json_t *unwell_part(struct fleet *fl)
@@ -31,11 +60,11 @@ static json_t *unwell_part(struct fleet *fl)
         bool limited = s->state == SERVER_INITIALIZING;
         if (waits || s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
             s->state == SERVER_SILENT)
-            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o, s:s, s:I, s:I}", "name",
+            json_array_append_new(unwell, json_pack("{s:o, s:s, s:o, s:s, s:I, s:I, s:o}", "name",
                 json_text(s->name), "state", server_state_name(s->state), "reason",
                 json_text(s->reason), "waits_for", waits ? waits : "", "since_wall_ms",
                 (json_int_t)s->state_since_wall_ms, "limit_ms",
-                (json_int_t)(limited ? server_init_timeout_ms(s) : 0)));
+                (json_int_t)(limited ? server_init_timeout_ms(s) : 0), "stderr", said_part(s)));
     }
     return unwell;
 }

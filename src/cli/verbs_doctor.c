@@ -84,15 +84,26 @@ static void print_warnings(json_t *problems, int *rc)
     }
 }
 
+/* Something is wrong with it: then that is told, and not that it tries. */
+static bool is_unwell(json_t *data, const char *name)
+{
+    size_t i;
+    json_t *f;
+    json_array_foreach(doc_get(data, "findings"), i, f)
+        if (!strcmp(doc_str(f, "server"), name))
+            return true;
+    return false;
+}
+
 /* Those on their way, of which nothing is wrong so far. How many. */
 static int print_waiting(json_t *data)
 {
     int n = 0;
-    size_t i;
-    json_t *s;
+    size_t i, k;
+    json_t *s, *line;
     char waited[16], most[16];
     json_array_foreach(doc_get(data, "servers"), i, s) {
-        if (!*doc_str(s, "waits_for"))
+        if (!*doc_str(s, "waits_for") || is_unwell(data, doc_str(s, "name")))
             continue;
         int64_t limit = doc_int(s, "limit_ms", 0);
         clock_span(clock_wall_ms() - doc_int(s, "since_wall_ms", 0), waited, sizeof waited);
@@ -101,6 +112,8 @@ static int print_waiting(json_t *data)
                                          limit ? " of at most " : "",
                                          limit ? clock_span(limit, most, sizeof most) : "");
         say("", text);
+        json_array_foreach(doc_get(s, "stderr"), k, line)
+            say("    stderr       ", json_is_string(line) ? json_string_value(line) : "");
         n++;
     }
     return n;

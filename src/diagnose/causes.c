@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -37,6 +38,22 @@ static void evidence_errno(const struct symptoms *s, struct finding *f)
     finding_evidence(f, "error", 0, "%s", s->end->why.text);
 }
 
+/* "npx -y pkg" as the command: its arguments belong into args. */
+static bool has_its_arguments(const struct symptoms *s, struct finding *f)
+{
+    const char *command = s->config->command ? s->config->command : "";
+    size_t first = strcspn(command, " ");
+    if (!command[first] || !first || s->exists(command))
+        return false;
+    free(f->sentence);
+    f->sentence = xasprintf("the command \"%s\" holds its arguments, too: they belong into args",
+                            command);
+    fix_split_command(f, s);
+    finding_step(f, "write \"command\": \"%.*s\", and each of the other words as one of args",
+                 (int)first, command);
+    return true;
+}
+
 static void on_no_command(const struct symptoms *s, struct findings *fs)
 {
     const char *client = runtime_container_client(s->config->command, &s->config->args);
@@ -57,7 +74,11 @@ static void on_no_command(const struct symptoms *s, struct findings *fs)
     if (seq)
         finding_evidence(f, "log", seq, "%s", buf_str(&path));
     const struct runtime *rt = runtime_detect(program(s));
-    if (strcmp(rt->name, "other") != 0 && !strchr(program(s), '/')) {
+    if (has_its_arguments(s, f))
+        return;
+    if (program(s)[0] && program(s)[1] == ':' && program(s)[2] == '\\')
+        finding_step(f, "that is a path of Windows: write the one of this machine");
+    else if (strcmp(rt->name, "other") != 0 && !strchr(program(s), '/')) {
         finding_step(f, "install %s, or write its full path as the command", base);
         if (!s->engine_down)
             fix_isolate(f, s);
@@ -253,6 +274,8 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
         ? "image %s has no \"%s\"" : "image %s has \"%s\", but it may not be executed",
         s->plan->image, program(s));
     finding_evidence(f, "engine", 0, "%s", why->text);
+    if (has_its_arguments(s, f))
+        return true;
     if (strcmp(s->plan->image, standard) != 0)
         fix_image(f, s, standard);
     if (strchr(program(s), '/') && s->exists(program(s)))
@@ -355,10 +378,18 @@ bool cause_of_start(const struct symptoms *s, struct findings *fs)
 bool cause_of_oom(const struct symptoms *s, struct findings *fs)
 {
     char limit[16], peak[16];
-    if (!s->end || !s->end->oom || s->plan->mode != PLAN_DOCKER)
+    if (!s->end || s->plan->mode != PLAN_DOCKER)
+        return false;
+    /* What installs it was killed, and it gave up: 127, or what the installer says. */
+    bool inside = s->end->oom_inside && !s->was_ready && s->end->code > 0;
+    if (!s->end->oom && !inside)
         return false;
     int64_t bytes = s->plan->memory_bytes;
-    struct finding *f = bytes
+    struct finding *f = bytes && inside
+        ? findings_add(fs, FIND_OOM_KILLED, s->name,
+                       "a process in it was OOM-killed at %s while it started (exit %d)",
+                       text_size(bytes, limit, sizeof limit), s->end->code)
+        : bytes
         ? findings_add(fs, FIND_OOM_KILLED, s->name, "OOM-killed at %s (exit %d)",
                        text_size(bytes, limit, sizeof limit), s->end->code)
         : findings_add(fs, FIND_OOM_KILLED, s->name,
@@ -462,7 +493,10 @@ bool cause_of_slowness(const struct symptoms *s, struct findings *fs)
     words_last(s, f, 4);
     if (f->evidence_count == 1)
         finding_evidence(f, "stderr", 0, "it has said nothing on stderr yet");
-    if (rt->cache_volume)
+    AUTO_BUF struct buf line = BUF_INIT;
+    bool arrives = words_find(s, RING_STDERR, "download", &line) ||
+        words_find(s, RING_STDERR, "installed ", &line);
+    if (rt->cache_volume && !arrives)
         finding_step(f, "does %s reach its package index? a registry that does not answer looks "
                         "like this",
                      s->plan->mode == PLAN_DOCKER ? "the container" : "this machine");

@@ -9,7 +9,9 @@ static void of_the_end(const struct symptoms *s, struct findings *fs)
 {
     if (!s->end || cause_of_start(s, fs) || cause_of_oom(s, fs) || cause_of_kill(s, fs))
         return;
-    if (denied_root(s, fs) || files_missing(s, fs, true) || denied_user(s, fs) || words_say(s, fs) || files_missing(s, fs, false))
+    if (denied_root(s, fs) || files_missing(s, fs, true) || denied_user(s, fs) ||
+        files_absent(s, fs, true) || words_say(s, fs) || files_missing(s, fs, false) ||
+        files_absent(s, fs, false))
         return;
     cause_of_end(s, fs);
 }

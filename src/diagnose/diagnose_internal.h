@@ -29,6 +29,9 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
 /* … and those that a server which runs has made for itself instead. */
 void standing_of_paths(const struct symptoms *s, struct findings *fs);
 
+/* … and paths that the arguments name and that are nowhere; exact as above. */
+bool files_absent(const struct symptoms *s, struct findings *fs, bool exact);
+
 /* denied.c: what the plan's hardening, or its own --read-only and --user, deny the server. */
 bool denied_root(const struct symptoms *s, struct findings *fs);
 bool denied_user(const struct symptoms *s, struct findings *fs);
@@ -51,6 +54,7 @@ void fix_image(struct finding *f, const struct symptoms *s, const char *image);
 void fix_pull_policy(struct finding *f, const struct symptoms *s);
 void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
               const char *title);
+void fix_split_command(struct finding *f, const struct symptoms *s);
 void fix_ca(struct finding *f, const struct symptoms *s);
 void fix_more_time(struct finding *f, const struct symptoms *s);          /* for initialize */
 void fix_more_start_time(struct finding *f, const struct symptoms *s);    /* for the engine */

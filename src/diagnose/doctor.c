@@ -123,10 +123,11 @@ static bool end_counts(const struct server *s)
     return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
 }
 
-/* Most servers are ready long before; npx and uvx take up to 16 s the first time. */
+/* Most servers are ready long before; npx and uvx take up to 16 s the first time, and more where many
+ * start at once. */
 static bool is_slow(const struct server *s)
 {
-    enum { SLOW_MS = 20 * 1000 };
+    enum { SLOW_MS = 30 * 1000 };
     int64_t most = server_init_timeout_ms(s) / 3 * 2;
     return s->state == SERVER_INITIALIZING &&
            clock_mono_ms() - s->state_since_ms >= (most < SLOW_MS ? most : SLOW_MS);
@@ -194,8 +195,8 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .throttled_s = d->throttled_s,
         .init_timeout_ms = server_init_timeout_ms(s),
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
-        .host_memory = host->memory_total, .ca_bundle = ca_bundle(), .exists = path_exists,
-        .status = path_status,
+        .host_memory = host->memory_total, .home = getenv("HOME"), .ca_bundle = ca_bundle(),
+        .exists = path_exists, .status = path_status,
     };
     if (is_slow(s)) {
         y->slow_ms = clock_mono_ms() - s->state_since_ms;

@@ -3,6 +3,7 @@
  * is known; whether the server fell over it, its words tell. */
 #include "diagnose/diagnose_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@ static const char *const complaints[] = {
     "no such file", "enoent", "does not exist", "not found", "cannot access", "can't open",
     "cannot open", "unable to open", "permission denied", "eacces", "not a directory",
     "not a git repository", "is not a valid", "none of the specified directories",
+    "cannot find module",
 };
 
 static bool is_mounted(const struct plan *p, const char *path)
@@ -195,4 +197,70 @@ void standing_of_paths(const struct symptoms *s, struct findings *fs)
         fix_to_host(f, s);
         return;
     }
+}
+
+/* ---- what is nowhere --------------------------------------------------------------------- */
+
+/* "~/x" as the shell would write it out; the caller's. NULL = it is none, or the home is unknown. */
+static char *tilde_path(const struct symptoms *s, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    const char *path = equals && word[0] == '-' ? equals + 1 : word;
+    return path[0] == '~' && path[1] == '/' && s->home ? xasprintf("%s%s", s->home, path + 1)
+        : NULL;
+}
+
+/* No shell reads args: a ~ stays one, and most programs look for a directory of that name. */
+static bool tilde_kept(const struct symptoms *s, struct findings *fs, size_t i)
+{
+    const char *word = s->config->args.v[i];
+    AUTO_FREE char *path = tilde_path(s, word);
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = path && s->exists(path) ? complaint(s, "~/", true, &line) : 0;
+    if (!seq)
+        return false;
+    struct finding *f = findings_add(fs, FIND_FILE_MISSING, s->name,
+                                     "%s in its arguments stays as it is: no shell expands ~ there",
+                                     word);
+    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    AUTO_STRVEC struct strvec to = { 0 };
+    strvec_copy(&to, &s->config->args);
+    free(to.v[i]);
+    to.v[i] = xasprintf("%.*s%s", (int)(strchr(word, '~') - word), word, path);
+    AUTO_FREE char *title = xasprintf("args[%zu] %s → %s", i, word, to.v[i]);
+    fix_args(f, s, &to, title);
+    return true;
+}
+
+static bool argument_absent(const struct symptoms *s, struct findings *fs, size_t i, bool exact)
+{
+    const char *word = s->config->args.v[i];
+    AUTO_FREE char *home = tilde_path(s, word);
+    const char *path = home ? home : path_in(word);
+    bool boxed = s->plan->mode == PLAN_DOCKER;
+    if (!path || s->exists(path) || (boxed && is_mounted(s->plan, path)))
+        return false;
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = complaint(s, path, exact, &line);
+    if (!seq)
+        return false;
+    struct finding *f = findings_add(fs, FIND_FILE_MISSING, s->name,
+                                     "%s in its arguments does not exist%s", path, boxed
+                                     ? ", neither on this machine nor in its container" : "");
+    f->guess = !exact;
+    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "host", 0, "no %s on this machine", path);
+    finding_step(f, "correct the path in args, or make it%s",
+                 boxed ? " and mount it (isolation.volumes)" : "");
+    return true;
+}
+
+bool files_absent(const struct symptoms *s, struct findings *fs, bool exact)
+{
+    if (s->was_ready)
+        return false;
+    for (size_t i = 0; i < s->config->args.n; i++)
+        if ((exact && tilde_kept(s, fs, i)) || argument_absent(s, fs, i, exact))
+            return true;
+    return false;
 }

@@ -222,6 +222,22 @@ void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *
             set_key(x, FLEET_KEY_ITEM, i, "args", json_text(args->v[i]));
 }
 
+/* The words of the command: the first stays, the others go before its args. Quotes are the user's
+ * to read. */
+void fix_split_command(struct finding *f, const struct symptoms *s)
+{
+    AUTO_STRVEC struct strvec words = { 0 };
+    for (const char *p = s->config->command; *(p += strspn(p, " ")); p += strcspn(p, " "))
+        strvec_give(&words, xstrndup(p, strcspn(p, " ")));
+    if (words.n < 2 || words.n > FIX_KEYS_MAX || strpbrk(s->config->command, "'\"\\$"))
+        return;
+    struct fix *x = add(f, "split", xasprintf("command %s, and the other words into args",
+                                              words.v[0]));
+    set_key(x, FLEET_KEY_SET, 0, "command", json_text(words.v[0]));
+    for (size_t i = words.n; i-- > 1;)
+        set_key(x, FLEET_KEY_PREPEND, 0, "args", json_text(words.v[i]));
+}
+
 /* Where the common runtimes look for it: OpenSSL and uv, requests, node, pip. */
 void fix_ca(struct finding *f, const struct symptoms *s)
 {

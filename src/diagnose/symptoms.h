@@ -52,6 +52,7 @@ struct symptoms {
     const struct strvec *local_images;     /* names with tags; NULL = not known */
     int host_cpus;
     int64_t host_memory;                   /* bytes; 0 = not known */
+    const char *home;                      /* the user's; NULL = not known */
     const char *ca_bundle;                 /* the host's; NULL = none known */
     /* Is there such a file or directory on the host? */
     bool (*exists)(const char *path);

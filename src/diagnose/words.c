@@ -3,7 +3,7 @@
  * the first that fits wins. Marked as a guess unless something that we know ourselves (a network
  * mode of none, an empty variable) says the same. Lines count, not servers: a pattern must be some
  * library's or shell's own wording. */
-#include "diagnose/diagnose_internal.h"
+#include "diagnose/words_rules.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "isolation/runtime.h"
+#include "supervisor/chatter.h"
 
 /* What is read of a run: the latest lines, and of these as much as takes no time worth counting. */
 enum { LINES_MAX = 100, LINE_BYTES_MAX = 2000, READ_BYTES_MAX = 32 * 1024 };
@@ -41,11 +42,29 @@ uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const cha
         if (ring_get(s->ring, seq, &line) < 0)
             break;
         if (line.stream == stream && clean_line(&line, ret_line) &&
-            (!*needle || strcasestr(buf_str(ret_line), needle)))
+            (*needle ? strcasestr(buf_str(ret_line), needle) != NULL
+                     : stream != RING_STDERR || !chatter_is(buf_str(ret_line))))
             return seq;
     }
     buf_clear(ret_line);
     return 0;
+}
+
+/* Which lines those are, the latest first; how many. */
+static int last_lines(const struct symptoms *s, int max, bool telling, uint64_t *ret_seqs)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct ring_line line;
+    int n = 0;
+    uint64_t first = oldest(s);
+    for (uint64_t seq = s->next_seq; seq-- > first && n < max;) {
+        if (ring_get(s->ring, seq, &line) < 0)
+            break;
+        if (line.stream == RING_STDERR && clean_line(&line, &text) &&
+            !(telling && chatter_is(buf_str(&text))))
+            ret_seqs[n++] = seq;
+    }
+    return n;
 }
 
 void words_last(const struct symptoms *s, struct finding *f, int lines)
@@ -53,15 +72,13 @@ void words_last(const struct symptoms *s, struct finding *f, int lines)
     AUTO_BUF struct buf text = BUF_INIT;
     struct ring_line line;
     uint64_t seqs[FINDING_EVIDENCE_MAX];
-    int n = 0;
-    uint64_t first = oldest(s);
-    for (uint64_t seq = s->next_seq; seq-- > first && n < lines && n < FINDING_EVIDENCE_MAX;) {
-        if (ring_get(s->ring, seq, &line) < 0)
-            break;
-        if (line.stream == RING_STDERR && clean_line(&line, &text))
-            seqs[n++] = seq;
-    }
+    int max = lines < FINDING_EVIDENCE_MAX ? lines : FINDING_EVIDENCE_MAX;
+    int n = last_lines(s, max, true, seqs);
+    if (!n)
+        n = last_lines(s, max, false, seqs);
     while (n-- > 0) {
+        if (f->evidence_count && f->evidence[0].seq == seqs[n])
+            continue;
         ring_get(s->ring, seqs[n], &line);
         clean_line(&line, &text);
         finding_evidence(f, "stderr", seqs[n], "%s", buf_str(&text));
@@ -112,15 +129,8 @@ static size_t find_any(const struct said *said, const char *const *words)
 
 /* ---- what a rule makes of its line ------------------------------------------------------- */
 
-struct match {
-    const struct symptoms *s;
-    struct findings *fs;
-    uint64_t seq;
-    const char *line;
-};
-
-static struct finding *told(const struct match *m, enum finding_kind kind, bool guess,
-                            const char *sentence)
+struct finding *words_told(const struct match *m, enum finding_kind kind, bool guess,
+                           const char *sentence)
 {
     struct finding *f = findings_add(m->fs, kind, m->s->name, "%s", sentence);
     f->guess = guess;
@@ -128,10 +138,10 @@ static struct finding *told(const struct match *m, enum finding_kind kind, bool 
     return f;
 }
 
-static bool on_docker_in_docker(const struct match *m)
+bool words_docker_in_docker(const struct match *m)
 {
-    struct finding *f = told(m, FIND_DOCKER_IN_DOCKER, true, "it starts containers itself, and in "
-                             "its container there is no engine for that");
+    struct finding *f = words_told(m, FIND_DOCKER_IN_DOCKER, true, "it starts containers itself, and in "
+                                   "its container there is no engine for that");
     finding_evidence(f, "plan", 0, "it runs in a container of %s", m->s->plan->image);
     fix_to_host(f, m->s);
     return true;
@@ -156,8 +166,8 @@ static char *without_tty(const char *word)
 static bool on_tty(const struct match *m)
 {
     const struct strvec *args = &m->s->config->args;
-    struct finding *f = told(m, FIND_DOCKER_TTY, false,
-                             "its docker run asks for a terminal (-t), and MCP has none");
+    struct finding *f = words_told(m, FIND_DOCKER_TTY, false,
+                                   "its docker run asks for a terminal (-t), and MCP has none");
     for (size_t i = 0; i < args->n; i++) {
         AUTO_FREE char *word = without_tty(args->v[i]);
         if (!word)
@@ -179,9 +189,9 @@ static bool on_client_engine_down(const struct match *m)
     if (!runtime_container_client(m->s->config->command, &m->s->config->args))
         return false;
     bool denied = strcasestr(m->line, "permission denied") != NULL;
-    struct finding *f = told(m, denied ? FIND_NO_PERMISSION : FIND_DAEMON_DOWN, false, denied
-                             ? "its container client may not use the engine's socket"
-                             : "its container client finds no engine");
+    struct finding *f = words_told(m, denied ? FIND_NO_PERMISSION : FIND_DAEMON_DOWN, false, denied
+                                   ? "its container client may not use the engine's socket"
+                                   : "its container client finds no engine");
     finding_step(f, denied ? "sudo usermod -aG docker \"$USER\", then log in again"
                  : "start Docker");
     return true;
@@ -194,14 +204,14 @@ static bool on_client_image(const struct match *m)
     bool denied = strcasestr(m->line, "unauthorized") != NULL ||
         strcasestr(m->line, "authentication required") != NULL;
     if (strcasestr(m->line, "toomanyrequests")) {
-        struct finding *limit = told(m, FIND_RATE_LIMIT, false,
-                                     "the registry of its image answers no more pulls for now");
+        struct finding *limit = words_told(m, FIND_RATE_LIMIT, false, "the registry of its image "
+                                           "answers no more pulls for now");
         finding_step(limit, "docker login, so that pulls count as yours; or wait");
         return true;
     }
-    struct finding *f = told(m, denied ? FIND_REGISTRY_DENIED : FIND_IMAGE_NOT_FOUND, false, denied
-                             ? "the registry wants a login for its image"
-                             : "its image is not there, and no registry has it");
+    struct finding *f = words_told(m, denied ? FIND_REGISTRY_DENIED : FIND_IMAGE_NOT_FOUND, false,
+                                   denied ? "the registry wants a login for its image"
+                                   : "its image is not there, and no registry has it");
     finding_step(f, denied ? "docker login" : "correct the image's name in args");
     return true;
 }
@@ -211,8 +221,8 @@ static bool on_no_memory(const struct match *m)
 {
     if (!m->s->plan->memory_bytes)
         return false;
-    struct finding *f = told(m, FIND_OOM_KILLED, true,
-                             "it ran out of memory, by its own account");
+    struct finding *f = words_told(m, FIND_OOM_KILLED, true,
+                                   "it ran out of memory, by its own account");
     fix_memory(f, m->s);
     return true;
 }
@@ -225,9 +235,9 @@ static bool on_foreign_program(const struct match *m)
     char scratch[64];
     const char *program = s->plan->argv.n
         ? runtime_base_name(s->plan->argv.v[0], scratch, sizeof scratch) : "";
-    struct finding *f = told(m, boxed ? FIND_IMAGE_ARCHITECTURE : FIND_SPAWN_EXEC_FORMAT, false,
-                             "what it runs is a program for another processor than this machine "
-                             "has");
+    struct finding *f = words_told(m, boxed ? FIND_IMAGE_ARCHITECTURE : FIND_SPAWN_EXEC_FORMAT, false,
+                                   "what it runs is a program for another processor than this machine "
+                                   "has");
     const char *standard = runtime_detect(s->config->command)->default_image;
     if (boxed && *program && strstr(m->line, program) && strcmp(s->plan->image, standard) != 0)
         fix_image(f, s, standard);
@@ -238,7 +248,7 @@ static bool on_foreign_program(const struct match *m)
 
 static bool on_disk_full(const struct match *m)
 {
-    struct finding *f = told(m, FIND_DISK_FULL, false, "no space is left where it writes");
+    struct finding *f = words_told(m, FIND_DISK_FULL, false, "no space is left where it writes");
     finding_step(f, "free space: df -h, docker system df");
     return true;
 }
@@ -246,11 +256,11 @@ static bool on_disk_full(const struct match *m)
 static bool on_certificate(const struct match *m)
 {
     bool boxed = m->s->plan->mode == PLAN_DOCKER;
-    struct finding *f = told(m, FIND_CUSTOM_CA, true, boxed
-                             ? "certificates are not accepted in the container: something on the "
-                               "way uses a CA of its own"
-                             : "certificates are not accepted: something on the way uses a CA of "
-                               "its own");
+    struct finding *f = words_told(m, FIND_CUSTOM_CA, true, boxed
+                                   ? "certificates are not accepted in the container: something on the "
+                                     "way uses a CA of its own"
+                                   : "certificates are not accepted: something on the way uses a CA of "
+                                     "its own");
     if (boxed && m->s->ca_bundle)
         fix_ca(f, m->s);
     else
@@ -266,14 +276,46 @@ static bool has_word(const char *line, const char *const *words)
     return false;
 }
 
-static bool on_network(const struct match *m)
+static bool looks_here(const struct match *m)
 {
     static const char *const here[] = { "127.0.0.1", "localhost", "::1", NULL };
+    if (has_word(m->line, here))
+        return true;
+    for (size_t i = 0; i < m->s->config->args.n; i++)
+        if (has_word(m->s->config->args.v[i], here))
+            return true;
+    return false;
+}
+
+static bool on_network_of_host(const struct match *m)
+{
+    static const char *const proxies[] = { "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
+                                           "http_proxy", "ALL_PROXY", "all_proxy" };
+    if (m->s->was_ready || !m->s->end)
+        return false;
+    struct finding *f = words_told(m, FIND_NETWORK_FAILED, true, looks_here(m)
+                                   ? "what it looks for on this machine does not answer"
+                                   : "it does not get through to the network");
+    for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
+        if (kvvec_get(&m->s->config->env, proxies[i])) {
+            finding_evidence(f, "config", 0, "its env sets %s", proxies[i]);
+            finding_step(f, "is the proxy right that %s in its env names?", proxies[i]);
+            return true;
+        }
+    finding_step(f, looks_here(m) ? "start that, or correct its address in args or env"
+                 : "does this machine reach it? DNS, proxy (HTTPS_PROXY) and firewall decide");
+    return true;
+}
+
+static bool on_network(const struct match *m)
+{
     const char *mode = m->s->plan->network_mode ? m->s->plan->network_mode : "";
+    if (m->s->plan->mode != PLAN_DOCKER)
+        return on_network_of_host(m);
     if (strcmp(mode, "none") == 0) {
-        struct finding *f = told(m, FIND_NETWORK_BLOCKED, false,
-                                 "it needs the network, and its container has none "
-                                 "(network_mode none)");
+        struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, false,
+                                       "it needs the network, and its container has none "
+                                       "(network_mode none)");
         finding_evidence(f, "plan", 0, "network_mode is none: %s",
                          plan_why(m->s->plan, "network_mode"));
         fix_network(f, m->s, "bridge");
@@ -281,16 +323,16 @@ static bool on_network(const struct match *m)
     }
     if (strcmp(mode, "host") == 0 || !m->s->end)
         return false;                /* a server that goes on may have lost one of many peers */
-    if (has_word(m->line, here)) {
-        struct finding *f = told(m, FIND_NETWORK_BLOCKED, true,
-                                 "it looks for something on localhost, which in a container is the "
-                                 "container itself");
+    if (looks_here(m)) {
+        struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, true,
+                                       "it looks for something on localhost, which in a container "
+                                       "is the container itself");
         finding_step(f, "let it use host.docker.internal or the host's address");
         fix_network(f, m->s, "host");
         return true;
     }
-    struct finding *f = told(m, FIND_NETWORK_BLOCKED, true,
-                             "it does not get through to the network");
+    struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, true,
+                                   "it does not get through to the network");
     finding_evidence(f, "plan", 0, "network_mode is %s", mode);
     finding_step(f, "does the engine's machine reach it? its DNS, proxy and firewall decide");
     if (strcmp(mode, "bridge") != 0)
@@ -299,83 +341,32 @@ static bool on_network(const struct match *m)
     return true;
 }
 
-/* ---- a program that is not there --------------------------------------------------------- */
-
-/* The last word before `end` (exclusive), without quotes and colons. */
-static char *word_before(const char *line, const char *end)
+/* It waits for clients at a port, and we at its stdout. */
+static bool on_http(const struct match *m)
 {
-    while (end > line && strchr(" :'\"`", end[-1]))
-        end--;
-    const char *begin = end;
-    while (begin > line && !strchr(" :'\"`/", begin[-1]))
-        begin--;
-    return xstrndup(begin, (size_t)(end - begin));
-}
-
-static char *word_after(const char *p)
-{
-    while (*p && !isalnum((unsigned char)*p))
-        p++;
-    size_t n = 0;
-    while (p[n] && (isalnum((unsigned char)p[n]) || strchr("._+-", p[n])))
-        n++;
-    return xstrndup(p, n);
-}
-
-/* "sh: 1: git: not found", "bash: git: command not found", "spawn git ENOENT", "No such file or
- * directory: 'git'", "exec: "git": executable file not found", "Cannot find command 'git'". */
-static char *missing_tool(const char *line)
-{
-    static const struct { const char *words; bool before; } forms[] = {
-        { ": not found", true }, { ": command not found", true },
-        { ": executable file not found", true }, { "cannot find command ", false },
-        { "no such file or directory: '", false }, { "spawn ", false },
-        { "/usr/bin/env: ", false },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        const char *at = strcasestr(line, forms[i].words);
-        if (!at || (strcmp(forms[i].words, "spawn ") == 0 && !strstr(at, "ENOENT")))
-            continue;
-        char *word = forms[i].before ? word_before(line, at)
-            : word_after(at + strlen(forms[i].words));
-        if (*word && !strchr(word, '.') && strlen(word) < 40)
-            return word;
-        free(word);
-    }
-    return NULL;
-}
-
-static bool on_tool(const struct match *m)
-{
-    AUTO_FREE char *tool = missing_tool(m->line);
-    const struct symptoms *s = m->s;
-    if (!tool)
+    if (m->s->trouble != TROUBLE_START_TIMEOUT)
         return false;
-    if (strstr(m->line, "'/") && strcasestr(m->line, "no such file"))
-        return false;                /* a path, not a program */
-    AUTO_STRVEC struct strvec none = { 0 };
-    bool boxed = s->plan->mode == PLAN_DOCKER;
-    if (boxed && runtime_container_client(tool, &none))
-        return on_docker_in_docker(m);
-    AUTO_FREE char *sentence = boxed
-        ? xasprintf("it needs %s, which image %s does not have", tool, s->plan->image)
-        : xasprintf("it needs %s, which is not installed here", tool);
-    struct finding *f = told(m, FIND_TOOL_MISSING, true, sentence);
-    const struct runtime *rt = runtime_detect(tool);
-    if (boxed && strcmp(rt->name, "other") != 0 && strcmp(rt->name, "shell") != 0 &&
-        strcmp(rt->default_image, s->plan->image) != 0)
-        fix_image(f, s, rt->default_image);
-    finding_step(f, boxed ? "choose an image that has %s: isolation.image" : "install %s", tool);
-    if (boxed)
-        fix_to_host(f, s);
+    struct finding *f = words_told(m, FIND_HANDSHAKE_TIMEOUT, true,
+                                   "no answer to initialize: by its own words it serves HTTP, "
+                                   "and not stdio");
+    finding_evidence(f, "timeout", 0, "%s", m->s->reason);
+    finding_step(f, "start it in its stdio mode: often --transport stdio, or without its --port "
+                    "and --sse");
     return true;
 }
 
-static bool on_package(const struct match *m)
+static bool on_access(const struct match *m)
 {
-    struct finding *f = told(m, FIND_PACKAGE_NOT_FOUND, false,
-                             "the package index has no package of this name");
-    finding_step(f, "correct the package's name in args");
+    bool boxed = m->s->plan->mode == PLAN_DOCKER;
+    struct finding *f = words_told(m, FIND_ACCESS_DENIED, true, boxed
+                                   ? "something that it asks for is denied in its container"
+                                   : "something that it asks for is denied to it");
+    if (boxed)
+        finding_step(f, "is it a file? mount a place that it may write (isolation.volumes). Is it "
+                        "a right? isolation.hardening and --user in extra_args decide");
+    else
+        finding_step(f, "it runs as you: give yourself the right, or point it to a place of its "
+                        "own");
     return true;
 }
 
@@ -419,7 +410,7 @@ static bool on_variable(const struct match *m)
     AUTO_FREE char *sentence = known
         ? xasprintf("it needs %s, and its env gives it empty", name)
         : xasprintf("it needs %s, which its env does not have", name);
-    struct finding *f = told(m, FIND_ENV_MISSING, !known, sentence);
+    struct finding *f = words_told(m, FIND_ENV_MISSING, !known, sentence);
     finding_evidence(f, "config", 0, "env of %s (line %d)", m->s->name, m->s->config->line);
     finding_step(f, "give it in the server's env: \"%s\": \"${env:%s}\" takes it from where the "
                     "supervisor was started", name, name);
@@ -428,8 +419,8 @@ static bool on_variable(const struct match *m)
 
 static bool on_port(const struct match *m)
 {
-    struct finding *f = told(m, FIND_PORT_IN_USE, false,
-                             "it wants to listen on a port that somebody else has");
+    struct finding *f = words_told(m, FIND_PORT_IN_USE, false,
+                                   "it wants to listen on a port that somebody else has");
     finding_step(f, "stop the other one, or give the server another port; a stdio server needs "
                     "none");
     return true;
@@ -439,54 +430,10 @@ static bool on_pids(const struct match *m)
 {
     if (!m->s->plan->pids_limit)
         return false;
-    struct finding *f = told(m, FIND_PIDS_EXHAUSTED, false,
-                             "it may start no more processes or threads");
+    struct finding *f = words_told(m, FIND_PIDS_EXHAUSTED, false,
+                                   "it may start no more processes or threads");
     finding_evidence(f, "plan", 0, "the limit is %lld", (long long)m->s->plan->pids_limit);
     fix_pids(f, m->s);
-    return true;
-}
-
-/* ---- dependencies ------------------------------------------------------------------------ */
-
-static bool uses_uv(const struct symptoms *s)
-{
-    char scratch[64];
-    const char *base = runtime_base_name(s->config->command, scratch, sizeof scratch);
-    return strcmp(base, "uvx") == 0;
-}
-
-/* The last line of a traceback: what the server's code expects of a package is not there. */
-static bool on_dependency(const struct match *m)
-{
-    static const char trace[] = "traceback (most recent call last)";
-    AUTO_BUF struct buf line = BUF_INIT;
-    const struct symptoms *s = m->s;
-    if (s->was_ready || !words_find(s, RING_STDERR, trace, &line) ||
-        m->line[strspn(m->line, " |")] == '\0')
-        return false;
-    struct finding *f = told(m, FIND_DEPENDENCY_BROKEN, true, "");
-    free(f->sentence);
-    f->sentence = xasprintf("a package that it builds on does not fit it any more: %.200s",
-                            m->line);
-    if (uses_uv(s) && s->config->args.n && strcmp(s->config->args.v[0], "--with") != 0) {
-        AUTO_STRVEC struct strvec to = { 0 };
-        strvec_add(&to, "--with");
-        strvec_add(&to, "mcp<2");
-        for (size_t i = 0; i < s->config->args.n; i++)
-            strvec_add(&to, s->config->args.v[i]);
-        fix_args(f, s, &to, "args + --with mcp<2 (the MCP library before its break)");
-    }
-    finding_step(f, "pin the versions that worked: uvx --with 'PACKAGE<VERSION', npx "
-                    "PACKAGE@VERSION");
-    return true;
-}
-
-static bool on_node_module(const struct match *m)
-{
-    struct finding *f = told(m, FIND_DEPENDENCY_BROKEN, true,
-                             "a module that it builds on is missing or does not fit it");
-    finding_step(f, "pin the version that worked: npx PACKAGE@VERSION; a stale cache is cleared "
-                    "with npm cache clean --force");
     return true;
 }
 
@@ -501,7 +448,8 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-    { IN_CONTAINER, true, on_docker_in_docker,
+    { IN_CONTAINER, false, missing_runner, { " could not be installed: use an image" } },
+    { IN_CONTAINER, true, words_docker_in_docker,
       { "the input device is not a tty", "cannot connect to the docker daemon",
         "connect to the docker daemon", "docker.sock" } },
     { ON_HOST, true, on_tty, { "the input device is not a tty" } },
@@ -522,7 +470,7 @@ static const struct rule rules[] = {
         "unable_to_verify_leaf_signature", "unable_to_get_issuer_cert",
         "invalid peer certificate", "unknownissuer", "certificate signed by unknown authority",
         "certificate verify failed", "unable to get issuer certificate" } },
-    { IN_CONTAINER, true, on_network,
+    { ANYWHERE, true, on_network,
       { "temporary failure in name resolution", "name or service not known", " enotfound",
         "'enotfound",
         "eai_again", "could not resolve host", "network is unreachable", "enetunreach",
@@ -532,7 +480,13 @@ static const struct rule rules[] = {
         "download timed out", "urlopen error timed out", "operation timed out", "connect timeout",
         "connecttimeout", "und_err_connect_timeout", "no route to host", "ehostunreach",
         "error sending request" } },
-    { ANYWHERE, false, on_package,
+    { ANYWHERE, false, missing_python,
+      { "no interpreter found for python", "requires a different python", "requires python ",
+        "does not satisfy python" } },
+    { ANYWHERE, false, missing_version,
+      { "no matching version found for", "etarget", "there is no version of",
+        "could not find a version that satisfies" } },
+    { ANYWHERE, false, missing_package,
       { "was not found in the package registry", "404 not found - get http",
         "no matching distribution found", "is not in this registry" } },
     { ANYWHERE, false, on_variable,
@@ -543,14 +497,23 @@ static const struct rule rules[] = {
     { IN_CONTAINER, true, on_pids,
       { "can't start new thread", "resource temporarily unavailable", "pthread_create failed",
         "cannot fork", "can't fork", "uv_thread_create" } },
-    { ANYWHERE, false, on_tool,
+    { ANYWHERE, false, missing_library,
+      { "error while loading shared libraries", "version `glibc" } },
+    { ANYWHERE, false, missing_script, { "can't open file ", "cannot find module " } },
+    { ANYWHERE, false, missing_module, { "no module named " } },
+    { ANYWHERE, false, missing_tool,
       { ": not found", "command not found", "executable file not found", "cannot find command",
-        "no such file or directory: '", "spawn ", "/usr/bin/env: " } },
-    { ANYWHERE, false, on_dependency,
+        "no such file or directory: '", "spawn ", "failed to spawn: ", "/usr/bin/env: " } },
+    { ANYWHERE, false, missing_dependency,
       { "attributeerror: ", "importerror: ", "modulenotfounderror: ", "typeerror: " } },
-    { ANYWHERE, false, on_node_module,
+    { ANYWHERE, false, missing_node_module,
       { "cannot find module", "err_module_not_found", "does not provide an export named",
         "err_package_path_not_exported" } },
+    { ANYWHERE, false, on_access,
+      { "permission denied", "eacces", "operation not permitted", "eperm" } },
+    { ANYWHERE, false, on_http,
+      { "uvicorn running on", "running on http://", "listening on http", "serving http on",
+        "running on port", "listening on port", "listening at http" } },
 };
 
 bool words_say(const struct symptoms *s, struct findings *fs)

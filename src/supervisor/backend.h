@@ -23,6 +23,7 @@ struct run_end {
     int signal;             /* 0 = none */
     /* killed for memory: the engine's flag and 137, or the cgroup's count */
     bool oom;
+    bool oom_inside;        /* … or, it not, another process in its container */
     bool never_started;     /* why holds the cause: exec errno, pull refused, engine down … */
     bool no_image;          /* … because the image could not be had */
     bool engine_silent;     /* … because the engine did not answer in time */

@@ -45,4 +45,6 @@ void container_end_set(const struct container_end *c, int code, bool flag, bool 
     ret->code = code;
     ret->engine_signal = signal_that_ended(c, code);
     ret->oom = code == 137 && !ours && ret->engine_signal != SIGKILL && is_out_of_memory(c, flag);
+    ret->oom_inside = code > 0 && !ours && !ret->oom && !ret->engine_signal &&
+                      is_out_of_memory(c, false);
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "supervisor/chatter.h"
 #include "supervisor/fleet_private.h"
 #include "supervisor/tool_store.h"
 
@@ -270,7 +271,7 @@ static void hide_secrets(const struct server *s, struct buf *text)
     buf_add_str(text, shown);
 }
 
-/* What it said last on stderr in this run; "" when nothing. */
+/* What it said last on stderr in this run that tells something; "" when nothing. */
 static void last_words(const struct server *s, struct buf *out)
 {
     const struct ring *ring = logstore_get_ring(s->log);
@@ -281,7 +282,7 @@ static void last_words(const struct server *s, struct buf *out)
             continue;
         buf_clear(out);
         text_clean_plain(out, line.text, line.len);
-        if (buf_str(out)[strspn(buf_str(out), " ")])
+        if (!chatter_is(buf_str(out)))
             return;
     }
     buf_clear(out);

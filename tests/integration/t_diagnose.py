@@ -193,8 +193,8 @@ def test_said_on_stderr(t):
     found(t, m, "port", "MCPX_STDIO_PORT_IN_USE")
     one = found(t, m, "tool", "MCPX_STDIO_TOOL_MISSING")
     t.has(one["user_message"], "git-of-nowhere", "the tool is named")
-    one = found(t, m, "module", "MCPX_STDIO_DEPENDENCY_BROKEN")
-    t.has(one["user_message"], "no_such_module_here", "the traceback's last line")
+    one = found(t, m, "module", "MCPX_STDIO_MODULE_MISSING")
+    t.has(one["user_message"], "^python3 has no module no_such_module_here$", "which module, of which python")
     found(t, m, "full", "MCPX_DISK_FULL")
 
 

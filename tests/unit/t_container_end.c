@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What ended a container, by the events that come before its end. */
 #include <signal.h>
+#include <string.h>
 #include "base/mem.h"
 #include "supervisor/container_end.h"
 #include "tap.h"
@@ -57,6 +58,9 @@ static void run(const struct scenario *c)
     container_end_set(&seen, c->code, c->flag, c->ours, &end);
     is_int(end.code, c->code, "%s: its status", c->name);
     is_int(end.engine_signal, c->want_signal, "%s: the signal", c->name);
+    const char *last = strrchr(c->events, 'o');
+    ok(end.oom_inside == (last && !strchr(last, '-') && !c->want_oom && !c->want_signal &&
+                          !c->ours), "%s: of another process", c->name);
     ok(end.oom == c->want_oom, "%s: %s", c->name, c->want_oom ? "out of memory" : "not for memory");
 }
 

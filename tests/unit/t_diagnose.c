@@ -21,7 +21,7 @@ struct scenario {
     const char *config, *server;
     /* how it ended */
     int code, signal, engine_signal;
-    bool oom, ready, ever_ready;
+    bool oom, oom_inside, ready, ever_ready;
     int why;
     const char *why_text;
     bool never_started;
@@ -254,7 +254,90 @@ static const struct scenario scenarios[] = {
     { .name = "a path nobody has", .config = DOCKER, .code = 1,
       .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/nowhere/x\"]",
       .err = "Error: ENOENT: no such file or directory, stat '/nowhere/x'",
+      .want = "MCPX_STDIO_FILE_MISSING" },
+    { .name = "a path nobody has, on the host", .config = HOST, .code = 1, .guess = true,
+      .server = "\"command\":\"uv\",\"args\":[\"--directory\",\"/nowhere/x\",\"run\",\"s.py\"]",
+      .err = "error: No such file or directory (os error 2)", .want = "MCPX_STDIO_FILE_MISSING" },
+    { .name = "a ~ that nobody expands", .config = HOST, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"~/docs\"]",
+      .err = "Error: ENOENT: no such file or directory, stat '~/docs'",
+      .want = "MCPX_STDIO_FILE_MISSING", .fix = "args[1] ~/docs → /home/u/docs" },
+    { .name = "a script that is not there", .config = HOST, .code = 2,
+      .server = "\"command\":\"python3\",\"args\":[\"server.py\"]",
+      .err = "python3: can't open file '/somewhere/server.py': [Errno 2] No such file or directory",
+      .want = "MCPX_STDIO_FILE_MISSING" },
+    { .name = "the same for node", .config = HOST, .code = 1,
+      .server = "\"command\":\"node\",\"args\":[\"dist/index.js\"]",
+      .err = "Error: Cannot find module '/somewhere/dist/index.js'\n    at Module._load (x:1)\n"
+             "Node.js v20.1.0", .want = "MCPX_STDIO_FILE_MISSING" },
+    { .name = "a module that this python lacks", .config = HOST, .code = 1,
+      .server = "\"command\":\"python3\",\"args\":[\"-m\",\"x_server\"]",
+      .err = "/usr/bin/python3: No module named x_server", .want = "MCPX_STDIO_MODULE_MISSING" },
+    { .name = "a module that a fetched package lacks", .config = HOST, .code = 1, .server = UVX,
+      .err = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'x'",
+      .want = "MCPX_STDIO_DEPENDENCY_BROKEN", .guess = true,
+      .fix = "args + --with mcp<2 (the MCP library before its break)" },
+    { .name = "node_modules that nobody installed", .config = HOST, .code = 1, .guess = true,
+      .server = "\"command\":\"node\",\"args\":[\"index.js\"]",
+      .err = "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'zod' imported from /x/index.js",
+      .want = "MCPX_STDIO_MODULE_MISSING" },
+    { .name = "a library", .config = HOST, .code = 127, .server = "\"command\":\"/x\"",
+      .err = "/x: error while loading shared libraries: libfoo.so.1: cannot open shared object "
+             "file: No such file or directory", .want = "MCPX_STDIO_LIBRARY_MISSING" },
+    { .name = "a newer libc", .config = DOCKER, .code = 1, .server = "\"command\":\"/x\"",
+      .err = "/x: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /x)",
+      .want = "MCPX_STDIO_LIBRARY_MISSING" },
+    { .name = "denied", .config = HOST, .code = 1, .server = UVX, .guess = true,
+      .err = "PermissionError: [Errno 13] Permission denied: '/var/lib/x.db'",
+      .want = "MCPX_STDIO_ACCESS_DENIED" },
+    { .name = "HTTP instead of stdio", .config = HOST, .code = -1, .signal = 15, .server = UVX,
+      .trouble = TROUBLE_START_TIMEOUT, .guess = true,
+      .err = "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
+      .want = "MCPX_STDIO_HANDSHAKE_TIMEOUT" },
+    { .name = "a stdio server that names a port, and ends", .config = HOST, .code = 3,
+      .server = UVX, .err = "listening on port 9229 for a debugger",
       .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a proxy that is not there", .config = HOST, .code = 1, .guess = true,
+      .server = UVX ",\"env\":{\"HTTPS_PROXY\":\"http://127.0.0.1:1\"}",
+      .err = "  cause: Connection refused (os error 111)", .want = "MCPX_STDIO_NETWORK_FAILED" },
+    { .name = "no such version", .config = HOST, .code = 1,
+      .server = "\"command\":\"npx\",\"args\":[\"-y\",\"pkg@99\"]",
+      .err = "npm error code ETARGET\nnpm error notarget No matching version found for pkg@99.\n"
+             "npm notice New version\nnpm error A complete log of this run can be found in: /x",
+      .want = "MCPX_STDIO_PACKAGE_NOT_FOUND" },
+    { .name = "a name with a typing error", .config = HOST, .code = 1,
+      .server = "\"command\":\"uvx\",\"args\":[\"mcp-server-tme\"]",
+      .err = "  cause: Because mcp-server-tme was not found in the package registry and you require",
+      .want = "MCPX_STDIO_PACKAGE_NOT_FOUND",
+      .fix = "args[0] mcp-server-tme → mcp-server-time" },
+    { .name = "another Python", .config = HOST, .code = 2, .server = UVX, .guess = true,
+      .err = "error: No interpreter found for Python 3.99 in managed installations\nhint: x",
+      .want = "MCPX_STDIO_TOOL_MISSING" },
+    { .name = "pip knows no version at all", .config = HOST, .code = 1, .server = UVX,
+      .err = "ERROR: Could not find a version that satisfies the requirement x (from versions: "
+             "none)\nERROR: No matching distribution found for x",
+      .want = "MCPX_STDIO_PACKAGE_NOT_FOUND" },
+    { .name = "arguments in the command", .config = HOST, .code = -1, .never_started = true,
+      .server = "\"command\":\"npx -y pkg\"", .why = ENOENT,
+      .why_text = "command \"npx -y pkg\" is not in PATH", .want = "MCPX_STDIO_SPAWN_ENOENT",
+      .fix = "command npx, and the other words into args" },
+    { .name = "arguments in the command, isolated", .config = DOCKER, .code = 127,
+      .never_started = true, .server = "\"command\":\"npx -y pkg\"", .why = ENOENT,
+      .why_text = "image alpine:3.18 cannot run \"npx -y pkg\"",
+      .want = "MCPX_DOCKER_EXEC_NOT_FOUND",
+      .fix = "command npx, and the other words into args" },
+    { .name = "a path of Windows", .config = HOST, .code = -1, .never_started = true,
+      .server = "\"command\":\"C:\\\\Python\\\\python.exe\"", .why = ENOENT, .why_text = "x",
+      .want = "MCPX_STDIO_SPAWN_ENOENT" },
+    { .name = "memory for what installs it", .config = DOCKER, .server = UVX, .code = 127,
+      .oom_inside = true, .err = "Killed\nmcptop: uv could not be installed: use an image that "
+                                "has it (isolation.image)",
+      .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 512m → 1g" },
+    { .name = "an image without runner and installer", .config = DOCKER, .code = 127,
+      .server = UVX ",\"isolation\":{\"image\":\"busybox\"}",
+      .err = "env: can't execute 'python3': No such file or directory\nmcptop: uv could not be "
+             "installed: use an image that has it (isolation.image)",
+      .want = "MCPX_DOCKER_EXEC_NOT_FOUND", .fix = "image busybox → python:3.11" },
     { .name = "a path of the host, and the server made its own", .config = DOCKER, .running = true, .ready = true,
       .server = "\"command\":\"uvx\",\"args\":[\"db\",\"--path=/home/u/docs\"]",
       .want = "MCPX_DOCKER_PATH_OWN",
@@ -304,7 +387,8 @@ static const struct scenario scenarios[] = {
       .err = "  Caused by: operation timed out", .want = "MCPX_DOCKER_NETWORK_BLOCKED",
       .fix = "Weakens isolation: network_mode bridge → host" },
     { .name = "a network error on the host", .config = HOST, .server = UVX, .code = 1,
-      .err = "Temporary failure in name resolution", .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+      .err = "Temporary failure in name resolution", .want = "MCPX_STDIO_NETWORK_FAILED",
+      .guess = true },
     { .name = "a CA of its own", .config = DOCKER, .server = UVX, .code = 1, .guess = true,
       .err = "invalid peer certificate: UnknownIssuer", .want = "MCPX_DOCKER_CUSTOM_CA",
       .fix = "mount the host's CA bundle /etc/ca.pem read-only and point to it" },
@@ -453,7 +537,7 @@ static void run(const struct scenario *c)
     push_lines(ring, RING_STDOUT, c->out);
     push_lines(ring, RING_SUPERVISOR, "ended: no such file, ENOTFOUND, not a TTY");
     struct run_end end = { .code = c->code, .signal = c->signal, .oom = c->oom, .at_wall_ms = 1,
-                           .engine_signal = c->engine_signal,
+                           .engine_signal = c->engine_signal, .oom_inside = c->oom_inside,
                            .never_started = c->never_started, .no_image = c->no_image,
                            .engine_silent = c->engine_silent };
     if (c->why) {
@@ -471,6 +555,7 @@ static void run(const struct scenario *c)
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
         .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
+        .home = "/home/u",
         .exists = exists, .status = status,
     };
     struct findings fs = { 0 };
