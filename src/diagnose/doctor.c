@@ -123,8 +123,8 @@ static bool end_counts(const struct server *s)
     return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
 }
 
-/* Most servers are ready long before; npx and uvx take up to 16 s the first time, and more where many
- * start at once. */
+/* Most servers are ready long before; npx and uvx take up to 16 s the first time, and more where
+ * many start at once. */
 static bool is_slow(const struct server *s)
 {
     enum { SLOW_MS = 30 * 1000 };
@@ -229,6 +229,8 @@ static bool judge(const struct server *s, struct diagnosis *d)
 {
     struct signature sig;
     struct symptoms y;
+    if (s->state == SERVER_STOPPING && s->wanted == WANTED_UP)
+        return false;                /* on its way to another run: what was found stands till then */
     note_reason(s, d);
     if (s->plan->live_hash != d->sig.live_hash)
         d->throttled_s = 0;          /* that was by other limits */
