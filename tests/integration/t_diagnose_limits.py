@@ -43,8 +43,12 @@ def test_5_memory(t):
 def test_5_cpu_and_pids(t):
     engine = t.engine("python:3.11")
     server = paths.fixture("fixture_server.py")
-    burn = {"command": "python3", "args": [server, "burn"],
-            "isolation": {"image": "python:3.11", "cpu_limit": "0.5",
+    # Beside the server a third of a CPU, counted in CPU time: on a busy machine, too, that is above
+    # the first limit, and below the second.
+    busy = ("import time\nwhile True:\n t = time.process_time()\n"
+            " while time.process_time() - t < .03: pass\n time.sleep(.07)")
+    burn = {"command": "sh", "args": ["-c", f"python3 -c '{busy}' & exec python3 {server} good"], "init_timeout": "60s",
+            "isolation": {"image": "python:3.11", "cpu_limit": "0.03",
                           "volumes": [f"{server}:{server}:ro"]}}
     crowd = "i=0; while [ $i -lt 18 ]; do sleep 1000 & i=$((i+1)); done; exec $S"
     m = t.mcptop(config(burn=burn, crowd=boxed(crowd, pids_limit=20)), docker_host=engine)
@@ -54,10 +58,10 @@ def test_5_cpu_and_pids(t):
     t.eq(one["fixes"][0]["title"], "pids_limit 20 → 40", "twice as many")
     repaired(t, m, "crowd")
     one = found(t, m, "burn", "MCPX_DOCKER_CPU_THROTTLED", 60)
-    t.has(one["fixes"][0]["title"], "cpu_limit 0.5 → 1", "more CPU is the fix")
+    t.has(one["fixes"][0]["title"], "cpu_limit 0.03 → 0.5", "more CPU is the fix")
     container = m.server("burn")["container"]["id"]
     repaired(t, m, "burn")
-    t.eq(engine.docker.inspect(container)["HostConfig"]["NanoCpus"], 10**9, "changed while it runs")
+    t.eq(engine.docker.inspect(container)["HostConfig"]["NanoCpus"], 5 * 10**8, "changed while it runs")
 
 
 @tap.limit(240)
