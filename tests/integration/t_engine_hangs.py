@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 
-from harness import limit, stays, tap, wait_for
+from harness import Api, limit, stays, tap, wait_for
 from harness.proxy import Proxy
 from t_engine_loss import HOST, ISOLATED, Load, all_ready, boxed, config, judge, one_each
 
@@ -177,9 +177,14 @@ def test_swept_while_one_is_created(t):
     engine = t.engine()
     proxy = Proxy(t, engine)
     proxy.keep("POST", "/containers/create")
-    m = t.mcptop(dict(impatient(), mcpServers={"one": boxed(timeout="60s")}), docker_host=proxy)
-    wait_for(lambda: proxy.kept, 20, "the container to be made, and the answer to be kept")
-    made = [c["Id"] for c in engine.docker.mine()]
+    one = boxed(timeout="60s")
+    m = t.mcptop(dict(impatient(), mcpServers={"one": one, "two": dict(one, enabled=False)}), docker_host=proxy)
+    tried = []
+    trial = threading.Thread(target=lambda: tried.append(Api(f"unix://{m.socket}", timeout=80).raw("POST", "/servers/two/test")))
+    wait_for(lambda: proxy.kept, 20, "a server's container to be made, and the answer to be kept")
+    trial.start()
+    wait_for(lambda: len(proxy.kept) == 2, 20, "and a trial's", saw=lambda: tried and tried[0].text)
+    made = engine.docker.mine(server="one")
     proxy.refuse("GET", "/version", 500, "not now")
     wait_for(lambda: m.api.get("/docker/status")["state"] == "down", 20, "the engine to be down")
     proxy.allow()
@@ -187,8 +192,10 @@ def test_swept_while_one_is_created(t):
     wait_for(lambda: proxy.count("/containers/json") == 2, 20, "its containers to be listed again, for the sweep")
     proxy.release()
     m.wait_server("one", "ready", 30)
-    t.eq([m.server("one")["restarts"], m.server("one")["container"]["id"]], [0, made[0][:12]],
+    t.eq([m.server("one")["restarts"], m.server("one")["container"]["id"]], [0, made[0]["Id"][:12]],
          "the container becomes the server's")
+    trial.join()
+    t.eq(tried[0].json()["data"]["ok"], True, "and the other the trial's")
     t.ok("of an earlier run of ours" not in m.log(), "nothing was swept")
 
 
