@@ -15,6 +15,7 @@ enum {
     SESSION_BUCKETS = 256,
     SESSIONS_MAX = 4096,            /* then the one unused for longest is closed */
     SESSION_STREAMS_MAX = 16,       /* of answered calls, kept for a client that comes back */
+    FOUND_SLOTS = 64,               /* servers that were looked up lately */
     REMEMBERED_ENDS = 1024,         /* terminated ids that are still told apart from unknown ones */
 };
 
@@ -41,6 +42,8 @@ struct mcp_http {
     size_t count;
     char ended[REMEMBERED_ENDS][ID_LEN + 1];
     size_t ended_next;
+    struct server *found[FOUND_SLOTS];
+    uint64_t found_generation;      /* of the fleet's list that they are from */
     ev_timer keepalive;             /* runs while a request or a stream is open */
 };
 

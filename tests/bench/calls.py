@@ -4,6 +4,7 @@
 turns, medians of the rounds' p50 and calls/s compared. Goal: p50 at most floor + 10 µs (here checked as a ratio of 1.5), as
 many calls/s. The stdio bridge is one process more on the way than the floor has, so its check is generous."""
 
+import resource
 from statistics import median
 
 from common import bridge, echo, loadgen, paths, report, tap
@@ -42,6 +43,48 @@ def test_calls(t):
     ratio, _ = compare(t, "call through stdio, 1 client", floor, stdio, connections=1, calls=5000)
     t.ok(ratio <= 2.5, "p50 of a call through mcptop stdio at most 2.5 times the floor's", ratio)
     compare(t, "call through stdio, 8 clients", floor, stdio, connections=8, calls=20000)
+
+
+CROWD = 1000
+
+
+def crowd(m):
+    """A thousand sessions of the server that is measured, each with its connection; gives these."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * CROWD)), hard))
+    http = m.tcp().http
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize",
+             "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "crowd", "version": "1"}}}
+    connections = []
+    for _ in range(CROWD):
+        connections.append(http.connect())
+        reply = http.send(connections[-1], "POST", "/mcp/echo", hello, {"Accept": "application/json, text/event-stream"})
+        if reply.status != 200 or not reply.headers["Mcp-Session-Id"]:
+            raise AssertionError(f"initialize: {reply.status} {reply.read()[:300]}")
+        reply.read()
+    return connections
+
+
+@tap.limit(240)
+def test_calls_in_a_crowd(t):
+    """The same beside a thousand idle servers and a thousand open sessions, compared with a supervisor that has neither."""
+    alone = t.mcptop({"mcpServers": {"echo": echo()}}, listen=True, name="alone")
+    idle = {f"idle-{i:04}": echo(start="lazy") if i % 2 else echo(enabled=False) for i in range(CROWD)}
+    crowded = t.mcptop({"mcpServers": dict(idle, echo=echo())}, listen=True, name="crowd")
+    for m in (alone, crowded):
+        m.wait_server("echo", timeout=60)
+    held = crowd(crowded)
+
+    def http(m, **kw):
+        return loadgen(f"tcp:127.0.0.1:{m.port}", path="/mcp/echo", headers=[f"X-API-Key: {m.key()}"], **kw)
+
+    for connections, calls in ((1, 5000), (8, 20000)):
+        rounds = [(http(alone, connections=connections, calls=calls), http(crowded, connections=connections, calls=calls)) for _ in range(ROUNDS)]
+        p50, rate = (median(b[key] / a[key] for a, b in rounds) for key in ("p50_us", "calls_per_s"))
+        report(t, f"call beside {CROWD} servers and sessions, {connections} connections", p50_ratio=round(p50, 3), rate_ratio=round(rate, 3))
+        t.ok(p50 <= 1.15, "p50 as without them", p50)
+    for connection in held:
+        connection.close()
 
 
 if __name__ == "__main__":
