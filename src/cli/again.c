@@ -3,6 +3,7 @@
  * with the request that says so, as nobody wants it any more whatever comes of that. */
 #include "cli/again.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/jscan.h"
@@ -56,7 +57,8 @@ static void add(struct again *a, struct rpc_span id, char *uri, char *level)
         a->cap = a->cap ? a->cap * 2 : 8;
         a->wishes = xrealloc(a->wishes, a->cap * sizeof *a->wishes);
     }
-    a->wishes[a->count++] = (struct wish){ uri, level, keep(id), id.n };
+    a->wishes[a->count++] = (struct wish){ .uri = uri, .level = level, .id = keep(id),
+                                            .id_n = id.n };
 }
 
 static struct rpc_span param(const char *line, size_t n, const char *name)
@@ -135,12 +137,26 @@ static void granted(struct again *a, size_t i)
     forget_like(a, uri, i);
 }
 
+static void take_ours(struct again *a, const struct rpc_head *head)
+{
+    AUTO_FREE char *number = keep((struct rpc_span){ head->id.p + a->mark.len,
+                                                     head->id.n - a->mark.len });
+    unsigned said = (unsigned)strtoul(number, NULL, 10);
+
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->wishes[i].said == said && said)
+            a->wishes[i].refused = head->is_error;
+    }
+}
+
 bool again_reply(struct again *a, const struct rpc_head *head)
 {
     struct rpc_span id = again_initialize_id(a);
 
-    if (a->mark.len && head->id.n > a->mark.len && !memcmp(head->id.p, a->mark.data, a->mark.len))
+    if (a->mark.len && head->id.n > a->mark.len && !memcmp(head->id.p, a->mark.data, a->mark.len)) {
+        take_ours(a, head);
         return true;
+    }
     if (id.n && is_token(head->id, id.p, id.n))
         a->answered = true;
     for (size_t i = 0; i < a->count; i++) {
@@ -160,6 +176,8 @@ void again_lost(struct again *a)
 {
     buf_clear(&a->mark);
     for (size_t i = 0; i < a->count;) {
+        a->wishes[i].said = 0;
+        a->wishes[i].refused = false;
         if (a->wishes[i].id)
             forget(a, i);
         else
@@ -175,8 +193,10 @@ static void say_id(struct again *a, struct buf *out)
     buf_printf(out, "%u\"", a->said++);
 }
 
-static void say_wish(struct again *a, const struct wish *w, struct buf *out)
+static void say_wish(struct again *a, struct wish *w, struct buf *out)
 {
+    w->said = a->said;
+    w->refused = false;
     buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"id\":");
     say_id(a, out);
     if (w->uri) {
@@ -194,6 +214,7 @@ void again_say(struct again *a, struct buf *out)
 
     if (!a->initialize.len || !a->answered)
         return;
+    a->said = 0;                /* of the initialize */
     buf_clear(&a->mark);
     buf_printf(&a->mark, "\"mcptop-again-%lld-", (long long)clock_mono_ns());
     buf_add(out, a->initialize.data, a->id_at);
@@ -205,6 +226,14 @@ void again_say(struct again *a, struct buf *out)
     buf_add_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
     for (size_t i = 0; i < a->count; i++) {
         if (!a->wishes[i].id)
+            say_wish(a, &a->wishes[i], out);
+    }
+}
+
+void again_changed(struct again *a, struct buf *out)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->wishes[i].refused)
             say_wish(a, &a->wishes[i], out);
     }
 }

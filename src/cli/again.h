@@ -18,6 +18,8 @@ struct wish {
     char *level;                 /* the token */
     char *id;                    /* of the request, a token; NULL: it was granted */
     size_t id_n;
+    unsigned said;               /* the number of its last request of ours; 0 = none */
+    bool refused;                /* was the answer to that */
 };
 
 struct again {
@@ -40,6 +42,8 @@ bool again_reply(struct again *a, const struct rpc_head *head);
 void again_lost(struct again *a);
 /* Appends the lines that begin a new link: none where the client had no answer to its initialize. */
 void again_say(struct again *a, struct buf *out);
+/* Other resources are there: what was refused may be among them. Appends the lines that ask again. */
+void again_changed(struct again *a, struct buf *out);
 struct rpc_span again_initialize_id(const struct again *a);
 
 #endif

@@ -16,7 +16,7 @@
  *
  * A supervisor that was shut down on purpose is started again only when the client asks for
  * something. Nothing but protocol ever goes to stdout. Must not know what any method means, but
- * initialized and cancelled; again.c knows those whose effect lasts. */
+ * initialized, cancelled and that resources changed; again.c knows those whose effect lasts. */
 #include "cli/bridge.h"
 
 #include <errno.h>
@@ -157,6 +157,14 @@ static void finish_if_done(struct bridge *b)
 
 /* ---- from the supervisor ---- */
 
+/* Of our own to the supervisor; a broken link says so by its end. */
+static void say(struct bridge *b, const struct buf *text)
+{
+    struct iovec iov = { text->data, text->len };
+    if (text->len)
+        http_upgrade_writev(b->link, &iov, 1, NULL);
+}
+
 static void on_server_line(void *ctx, const char *p, size_t n, unsigned flags)
 {
     struct bridge *b = ctx;
@@ -170,6 +178,10 @@ static void on_server_line(void *ctx, const char *p, size_t n, unsigned flags)
         if (again_reply(&b->again, &head))
             return;
         inflight_remove(&b->calls, head.id);
+    } else if (rpc_method_is(&head, "notifications/resources/list_changed")) {
+        AUTO_BUF struct buf text = BUF_INIT;
+        again_changed(&b->again, &text);
+        say(b, &text);
     }
     if (b->batch.len + n < BATCH) {
         buf_add(&b->batch, p, n);
@@ -322,9 +334,7 @@ static void replay(struct bridge *b)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     again_say(&b->again, &text);
-    struct iovec iov = { text.data, text.len };
-    if (text.len)
-        http_upgrade_writev(b->link, &iov, 1, NULL);
+    say(b, &text);
 }
 
 static void on_link_open(void *ctx)

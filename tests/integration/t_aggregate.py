@@ -3,8 +3,9 @@
 """All servers behind one endpoint: /mcp over HTTP in both eras, and `mcptop stdio` without a name."""
 
 import json
+import signal
 
-from harness import RpcError, echo, fixture, full, tap, wait_for
+from harness import RpcError, echo, fixture, full, proc, tap, wait_for
 from t_mcp_http import EVERYTHING, IO, MODERN, call, gone, message, modern, text, until_answer
 
 BOTH = {"mcpServers": {"b": fixture("good"), "a b": fixture("good"), "a_b": fixture("good"), "pages": fixture("pages")}}
@@ -269,6 +270,25 @@ def test_log_level(t):
                 t.eq(wanted, [], f"{level} is not wanted")
                 continue
             t.eq([one[0]["method"] for one in until_answer(stream, ident)[:-1]], wanted, f"{level} is told")
+
+
+def test_wishes_survive(t):
+    """What a client of all watches, when the supervisor is killed: the server comes later than the client."""
+    m = start(t, {"mcpServers": {"y": full("y"), "x": full("x")}})
+    client = m.stdio()
+    client.initialize()
+    client.request("resources/subscribe", {"uri": "x:///1"})
+    client.request("logging/setLevel", {"level": "error"})
+    before = m.supervisor_pid()
+    proc.kill(before, signal.SIGKILL)
+    m.wait_server("x", timeout=30)
+    wait_for(lambda: state(m, "x")["watched"] == ["x:///1"], 20, "the new server to hear of it", saw=lambda: state(m, "x"))
+    t.ok(m.supervisor_pid() != before, "a new supervisor")
+    wait_for(lambda: state(m, "x")["level"] == "error", 20, "and of the level", saw=lambda: state(m, "x"))
+    m.api.post("/tools/call", {"server": "x", "tool": "touch", "arguments": {"uri": "x:///1"}})
+    wait_for(lambda: [n for n in client.notifications if n.get("params") == {"uri": "x:///1"}], 10, "the change",
+             saw=lambda: client.notifications)
+    t.ok(not [line for line in client.seen if b"mcptop-again" in line], "the client sees nothing of how")
 
 
 def test_stdio(t):

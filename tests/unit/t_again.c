@@ -92,6 +92,17 @@ int main(void)
     const char *last = strstr(buf_str(&out), "\"id\":\"mcptop-again-");
     AUTO_FREE char *ours = xasprintf(DONE("%.*s"), (int)strcspn(last + 6, "\"") + 2, last + 5);
     ok(answers(&a, ours), "its answer is ours: %s", ours);
+    AUTO_BUF struct buf more = BUF_INIT;
+    again_changed(&a, &more);
+    is_str(buf_str(&more), "", "what is granted is not asked for a third time");
+    AUTO_FREE char *refused = xasprintf("{\"id\":%.*s1\",\"error\":{}}", (int)a.mark.len, a.mark.data);
+    ok(answers(&a, refused), "refused: %s", refused);
+    again_changed(&a, &more);
+    ok(strstr(buf_str(&more), "\"uri\":\"b\"") && !strstr(buf_str(&more), "setLevel"),
+       "what is refused is, when others are there: %s", buf_str(&more));
+    buf_clear(&more);
+    again_changed(&a, &more);
+    is_str(buf_str(&more), "", "once");
     ok(!answers(&a, DONE("\"mcptop-again-1-0\"")), "not one of before");
     is_said(&a, AGAIN_HELLO AGAIN("resources/subscribe", "{\"uri\":\"b\"}")
             AGAIN("logging/setLevel", "{\"level\":\"error\"}"), "the last level; not what was lost on its way");
