@@ -56,6 +56,7 @@ def test_limits(t):
     view.wait_text("memory +256m")
     view.send("Enter")
     wait_for(lambda: host()["Memory"] == 256 << 20, 10, "docker inspect to show it")
+    view.wait_gone("limits of box")
     view.wait_text(r"box .*\b256M\b")
     t.eq(changed(before, m.read_config()), (['"memory_limit": "128m",'], ['"memory_limit": "256m",']), "that value of the file changed")
     between = m.read_config()
@@ -66,6 +67,7 @@ def test_limits(t):
     view.wait_text(r"cpus +0\.25")
     view.send("Enter")
     wait_for(lambda: host()["NanoCpus"] == 250_000_000, 10, "docker inspect to show it", saw=host)
+    view.wait_gone("limits of box")     # it closes when the engine's answer has come back
     t.eq(changed(between, m.read_config()), (['"cpu_limit": "1.0"'], ['"cpu_limit": "0.25"']), "that value of the file changed")
     view.send("L")
     view.wait_text("limits of box")
