@@ -16,12 +16,14 @@
 #include "base/text.h"
 #include "diagnose/doctor.h"
 
-/* What it has still to do; NULL: it is not on its way. */
-static const char *waits_for(const struct server *s)
+/* What it has still to do, the caller's; NULL: it is not on its way. */
+static char *waits_for(const struct server *s)
 {
-    return s->state == SERVER_PULLING ? "its image, which is being pulled"
+    if (*s->wait.text)
+        return xasprintf("the engine: %s", s->wait.asked);
+    return xstrdup(s->state == SERVER_PULLING ? "its image, which is being pulled"
         : s->state == SERVER_STARTING ? "its process or container to start"
-        : s->state == SERVER_INITIALIZING ? "its answer to initialize" : NULL;
+        : s->state == SERVER_INITIALIZING ? "its answer to initialize" : NULL);
 }
 
 /* Its last lines of stderr in the run under way. */
@@ -56,7 +58,7 @@ static json_t *unwell_part(struct fleet *fl)
 
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
-        const char *waits = waits_for(s);
+        AUTO_FREE char *waits = waits_for(s);
         bool limited = s->state == SERVER_INITIALIZING;
         if (waits || s->state == SERVER_FAILED || s->state == SERVER_BACKING_OFF ||
             s->state == SERVER_SILENT)

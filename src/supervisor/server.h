@@ -44,6 +44,7 @@ struct server_past {
 /* What keeps it from starting, where that is the engine and takes long; text "" = nothing. */
 struct server_wait {
     char text[128];                        /* "engine does not answer: creating the container" */
+    const char *asked;                     /* "creating the container" */
     int64_t since_wall_ms;
 };
 

@@ -49,6 +49,7 @@ void server_watch_wait(struct server *s, int64_t now_ms)
     if (strcmp(text, s->wait.text) == 0)
         return;
     memcpy(s->wait.text, text, sizeof text);
+    s->wait.asked = what;
     s->wait.since_wall_ms = clock_wall_ms() - (now_ms - since_ms);
     fleet_server_changed(s->fleet, s);
 }

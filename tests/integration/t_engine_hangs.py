@@ -97,6 +97,8 @@ def test_a_step_is_never_answered(t):
         shown = time.time() - one["waits"]["since_wall_ms"] / 1e3
         t.ok(shown < 5, f"{doing}: before the time is over", shown)
         t.has(m.cli("ls", check=None).stdout, f"engine is slow: {doing}, [2345]s", f"{doing}: ls says it")
+        t.has(m.cli("doctor", "one", check=None).stdout, f"one: starting: it waits for the engine: {doing}",
+              "doctor, too")
         one = m.wait_server("one", lambda s: s["state"] == "backing-off" and "engine" in s["reason"], 20)
         t.has(one["reason"], rf"^engine does not answer: {doing} took over 5s \(the Docker engine at unix://\S+\)\. See whether",
               "then the engine is named, and what to do")
