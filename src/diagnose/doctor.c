@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "diagnose/symptoms.h"
+#include "isolation/runtime.h"
 
 enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, THROTTLED_PERCENT = 50, THROTTLED_S = 15 };
 
@@ -123,14 +124,24 @@ static bool end_counts(const struct server *s)
     return s->state != SERVER_STOPPED && s->state != SERVER_STOPPING;
 }
 
-/* Most servers are ready long before; npx and uvx take up to 16 s the first time, and more where
- * many start at once. */
+/* npx and the like, before the package is here; not where no network can bring it. */
+static bool is_fetching(const struct server *s)
+{
+    const struct plan *p = s->plan;
+    bool cut_off = p->mode == PLAN_DOCKER && p->network_mode && strcmp(p->network_mode, "none") == 0;
+    return s->config->command && runtime_detect(s->config->command)->cache_volume && !cut_off &&
+        !s->past.ever_ready;
+}
+
+/* Most servers are ready long before. One that fetches takes up to 16 s, and many that do so at once
+ * on a busy machine a minute. */
 static bool is_slow(const struct server *s)
 {
-    enum { SLOW_MS = 30 * 1000 };
+    enum { SLOW_MS = 30 * 1000, FETCHED_MS = 90 * 1000 };
+    int64_t slow = is_fetching(s) ? FETCHED_MS : SLOW_MS;
     int64_t most = server_init_timeout_ms(s) / 3 * 2;
     return s->state == SERVER_INITIALIZING &&
-           clock_mono_ms() - s->state_since_ms >= (most < SLOW_MS ? most : SLOW_MS);
+           clock_mono_ms() - s->state_since_ms >= (most < slow ? most : slow);
 }
 
 static void take_signature(const struct server *s, const struct diagnosis *d,
