@@ -139,26 +139,6 @@ static void on_pull_changed(void *ctx, const char *image)
 
 /* ---- containers ----------------------------------------------------------------------- */
 
-static struct server *seat_of_container(struct server *s, const char *id, const char *name)
-{
-    if (server_in_use(s, id, name))
-        return s;
-    for (size_t i = 0; i < s->member_count; i++)
-        if (server_in_use(s->members[i], id, name))
-            return s->members[i];
-    return NULL;
-}
-
-struct server *fleet_server_of_container(struct fleet *fl, const char *id, const char *name)
-{
-    struct server *s = NULL;
-    for (size_t i = 0; i < fl->count && !s; i++)
-        s = seat_of_container(fl->servers[i], id, name);
-    for (size_t i = 0; i < fl->retired_count && !s; i++)
-        s = seat_of_container(fl->retired[i], id, name);
-    return s;
-}
-
 static bool on_in_use(void *ctx, const char *id, const char *name)
 {
     return fleet_server_of_container(ctx, id, name) != NULL || trial_uses(ctx, id, name);
@@ -480,7 +460,9 @@ static void on_stop_next(struct ev_loop *loop, ev_timer *w, int revents)
     ev_timer_stop(loop, w);
     if (!fl->count)
         return;
-    fleet_retire(fl, fl->servers[fl->count - 1], "the supervisor stops");
+    struct server *last = fl->servers[fl->count - 1];
+    if (!members_retire_one(last, "the supervisor stops"))
+        fleet_retire(fl, last, "the supervisor stops");
     if (fl->count) {
         ev_timer_set(w, fl->stop_gap_s, 0.);
         ev_timer_start(loop, w);
@@ -492,7 +474,10 @@ static void retire_all(struct fleet *fl)
     for (size_t i = fl->count; i-- > 0;)
         if (!is_in_container(fl->servers[i]))
             fleet_retire(fl, fl->servers[i], "the supervisor stops");
-    double share_s = STOP_ROW_MS / 1e3 / (double)(fl->count ? fl->count : 1);
+    size_t processes = 0;
+    for (size_t i = 0; i < fl->count; i++)
+        processes += server_process_count(fl->servers[i]);
+    double share_s = STOP_ROW_MS / 1e3 / (double)(processes ? processes : 1);
     fl->stop_gap_s = share_s < STOP_GAP_MS / 1e3 ? share_s : STOP_GAP_MS / 1e3;
     on_stop_next(fl->loop, &fl->stop_next, 0);
 }

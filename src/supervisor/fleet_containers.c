@@ -82,3 +82,25 @@ void fleet_containers_search(struct fleet *fl, containers_fn fn, void *ctx)
 {
     containers_search(fl->containers, fn, ctx);
 }
+
+/* ---- whose it is ---- */
+
+static struct server *seat_of_container(struct server *s, const char *id, const char *name)
+{
+    if (server_in_use(s, id, name))
+        return s;
+    for (size_t i = 0; i < s->member_count; i++)
+        if (server_in_use(s->members[i], id, name))
+            return s->members[i];
+    return NULL;
+}
+
+struct server *fleet_server_of_container(struct fleet *fl, const char *id, const char *name)
+{
+    struct server *s = NULL;
+    for (size_t i = 0; i < fl->count && !s; i++)
+        s = seat_of_container(fl->servers[i], id, name);
+    for (size_t i = 0; i < fl->retired_count && !s; i++)
+        s = seat_of_container(fl->retired[i], id, name);
+    return s;
+}

@@ -12,7 +12,10 @@
 #include "supervisor/fleet_private.h"
 #include "supervisor/tool_store.h"
 
-enum { DEFAULT_MAX_SESSIONS = 16 };
+enum {
+    DEFAULT_MAX_SESSIONS = 16,
+    SEATS_MAX = 256,         /* of sessions that cannot be known to be there still */
+};
 
 struct server *server_row(struct server *s)
 {
@@ -31,10 +34,30 @@ bool server_is_per_session(const struct server *s)
 
 /* ---- seats ------------------------------------------------------------------------ */
 
+/* Sessions over HTTP that nobody ends would gather. One without a process loses nothing with its
+ * seat: it gets another with its next call. */
+static void give_one_back(struct server *row)
+{
+    struct server *oldest = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < row->member_count; i++) {
+        struct server *m = row->members[i];
+        if (m->p->lasting || m->p->retired)
+            continue;
+        n++;
+        if (server_is_asleep(m) && !session_is_used(m->session) &&
+            (!oldest || session_get_used_ms(m->session) < session_get_used_ms(oldest->session)))
+            oldest = m;
+    }
+    if (oldest && n >= SEATS_MAX)
+        server_retire(oldest, "its session was not used for long");
+}
+
 struct session *server_seat(struct server *s, enum server_seat seat)
 {
     if (seat == SEAT_NO_SESSION || !server_is_per_session(s))
         return s->session;
+    give_one_back(s);
     struct server *m = server_new_member(s, ++s->p->member_number);
     m->p->lasting = seat == SEAT_UNTIL_CLOSED;
     s->members = xrealloc(s->members, (s->member_count + 1) * sizeof *s->members);
@@ -55,6 +78,18 @@ void members_retire(struct server *s, const char *reason)
     for (size_t i = 0; i < s->member_count; i++)
         if (!s->members[i]->p->retired)
             server_retire(s->members[i], reason);
+}
+
+bool members_retire_one(struct server *s, const char *reason)
+{
+    for (size_t i = 0; i < s->member_count; i++) {
+        struct server *m = s->members[i];
+        if (m->p->retired || !m->backend)
+            continue;
+        server_retire(m, reason);
+        return true;
+    }
+    return false;
 }
 
 void members_free_gone(struct server *s)

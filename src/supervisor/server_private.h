@@ -72,6 +72,8 @@ struct server *server_new_member(struct server *row, unsigned number);
 
 /* server_members.c: the same of all members */
 void members_retire(struct server *s, const char *reason);
+/* The first that has a process and is not ending; false: there is none. */
+bool members_retire_one(struct server *s, const char *reason);
 void members_free_gone(struct server *s);
 void members_free(struct server *s);
 void members_stop(struct server *s, const char *reason, enum server_haste haste);

@@ -224,6 +224,30 @@ def test_changed_tools(t):
     t.eq((a.tools(), b.tools()), (["announce", "a", "b"], ["announce", "a", "b"]), "approval is for all")
 
 
+def test_failing_member(t):
+    """A process of a session that does not start is told as the server's."""
+    flag = t.path("flag")
+    entry = per_session()
+    inner = " ".join([entry["command"], *entry["args"]])
+    entry.update(command="sh", args=["-c", f"test -e {flag} && exec {inner}; echo no flag >&2; exit 3"])
+    t.write("flag", "")
+    m = t.mcptop({"mcpServers": {"s": entry}})
+    wait_known(m)
+    client = m.stdio("s")
+    client.initialize()
+    os.unlink(flag)
+    call = client.send("tools/call", {"name": "pid", "arguments": {}})
+    one = m.wait_server("s", lambda s: s["state"] in ("backing-off", "failed"))
+    t.has(one["reason"], "exited 3.*no flag", "the row says why")
+    one = m.wait_server("s", lambda s: s["diagnostic"])
+    t.eq((one["diagnostic"]["code"], one["diagnostic"]["server"]),
+         ("MCPX_STDIO_EXIT_BEFORE_INITIALIZE", "s"), "that is a finding of the server")
+    t.eq([x["state"] == one["state"] for x in one["members"]], [True], "the member is marked, too")
+    t.write("flag", "")
+    t.ok(client.wait_reply(call).get("result"), "the call waited for it to come back")
+    m.wait_server("s", lambda s: s["state"] == "ready")
+
+
 def test_killed_supervisor(t):
     m = t.mcptop({"mcpServers": {"s": per_session()}})
     wait_known(m)

@@ -549,6 +549,34 @@ static void test_seats(void)
     end();
 }
 
+static struct client *left[300];
+
+static void on_gone(void *ctx)
+{
+    *(struct client **)ctx = NULL;
+}
+
+/* Sessions that are never ended. */
+static void test_seats_are_bounded(void)
+{
+    static const struct client_events events = { .gone = on_gone };
+    begin(SEATS(5));
+    up(fake_of("one"));
+    run_until(loop, s->state == SERVER_STOPPING, 5.);
+    exits(fake_of("one"), 0);
+    for (size_t i = 0; i < ARRAY_LEN(left); i++)
+        left[i] = client_open(server_seat(s, SEAT_UNTIL_IDLE), "c", &events, &left[i]);
+    ok(run_until(loop, s->member_count <= 256, 2.), "seats without a process are bounded");
+    ok(!left[0] && left[299], "the oldest were given back");
+    calls(left[299]);
+    is_int(made, 2, "the others can have their process");
+    for (size_t i = 0; i < ARRAY_LEN(left); i++)
+        client_close(left[i]);
+    exits(fakes, 0);
+    ok(run_until(loop, s->member_count == 0, 2.), "and all go");
+    end();
+}
+
 static void test_seats_at_the_end(void)
 {
     begin(SEATS(5));
@@ -589,6 +617,7 @@ int main(void)
     test_shutdown_is_bounded();
     test_engine();
     test_seats();
+    test_seats_are_bounded();
     test_seats_at_the_end();
     ev_loop_destroy(loop);
     log_close();
