@@ -55,7 +55,7 @@ void text_reveal(struct buf *out, const char *p, size_t n)
             hidden = true;
             cp = escaped;
             len = 6;
-        } else if (cp == '\\' && i + 1 < n) {
+        } else if (cp == '\\' && i + 1 < n && p[i + 1] == '\\') {
             len = 2;                /* the second of a pair begins no escape */
         }
         if (hidden)

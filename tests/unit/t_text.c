@@ -237,6 +237,7 @@ static void reveals(void)
         { "\\\\u001b \\u00", "\\\\u001b \\u00" },                     /* none of one */
         { "\\ud83d", "\\u{D83D}" },
         { "\xff\\", "\xef\xbf\xbd\\" },
+        { "\\\x1b\\\xe2\x80\x8b", "\\\\u{1B}\\\\u{200B}" },            /* behind a backslash */
     };
     for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
         AUTO_BUF struct buf out = BUF_INIT;
