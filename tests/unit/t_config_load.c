@@ -490,7 +490,7 @@ static void test_documentation(void)
         fclose(f);
     else
         printf("# cannot read %s: run with make check\n", path);
-    char *example = strstr(buf_str(&text), "```json\n");
+    char *head = strstr(buf_str(&text), "\n## Example\n"), *example = head ? strstr(head, "```json\n") : NULL;
     char *end = example ? strstr(example + 8, "```") : NULL;
     struct problems p = {0};
     setenv("GITHUB_TOKEN", "t", 0);
