@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SERVER__ in front of what a server has, on the endpoint of all: one table for all clients of it,
  * made anew when the list of servers changes, so that a call finds its server by a hash, however many
- * there are. Characters that no tool's name may have are '_' in it; where that makes two servers the
- * same, or the same as a third one is called, the later one gets a number. */
+ * there are. Characters that no tool's name may have are '_' in it, and it is cut, because clients
+ * take so long names only (Claude Code 128 with "mcp__mcptop__" before them); where that makes two
+ * servers the same, or the same as a third one is called, the later one gets a number. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/mcp_aggregate_internal.h"
 #include "base/mem.h"
 
+enum { PREFIX_MAX = 48 };       /* without what makes it another one */
 enum { HASH_START = 2166136261u, HASH_FACTOR = 16777619u };
 
 struct row {
@@ -67,7 +69,7 @@ static void clear(struct aggregate_names *names)
 
 static void sanitize(const char *name, struct buf *out)
 {
-    for (const char *p = name; *p; p++) {
+    for (const char *p = name; *p && out->len < PREFIX_MAX; p++) {
         bool fine = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
                     (*p >= '0' && *p <= '9') || *p == '_' || *p == '-';
         buf_add_char(out, fine ? *p : '_');

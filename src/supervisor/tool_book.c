@@ -117,6 +117,8 @@ void tool_book_write(const struct tool_book *b, const char *server, struct buf *
 /* The entries of an array one by one: *at is NULL before the first. */
 static bool next(struct span list, const char **at, struct span *ret)
 {
+    if (!list.n)
+        return false;
     if (!*at)
         *at = list.n >= 2 && *list.p == '[' ? list.p + 1 : list.p + list.n;
     return tool_next_entry(at, list.p + list.n, ret);

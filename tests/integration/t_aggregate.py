@@ -39,6 +39,20 @@ def test_names_and_order(t):
             t.eq(error.code, -32602, f"no server has {wrong}")
 
 
+def test_long_names(t):
+    """Clients take names of so many characters only."""
+    long = "a-server-whose-name-says-all-that-can-be-said-of-it-and-more"
+    m = start(t, {"mcpServers": {long: echo(), long + "-still": echo()}})
+    client = m.mcp()
+    client.initialize()
+    names = client.tools()
+    t.ok(max(len(n) for n in names) < 128 - len("mcp__mcptop__"), "names stay short", names)
+    for cut, server in ((long[:48], long), (long[:48] + "_2", long + "-still")):
+        before = m.server(server)["calls"]["total"]
+        t.eq(text(client.tool(cut + "__echo", {"text": "x"})), "x", f"{cut} is called")
+        t.eq(m.server(server)["calls"]["total"], before + 1, f"and is {server}")
+
+
 def test_lists_of_all(t):
     m = start(t)
     client = m.mcp()
