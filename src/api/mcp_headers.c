@@ -165,10 +165,11 @@ static int check_properties(const struct params *p, struct span schema, struct s
                             int depth)
 {
     struct span properties = span_member(schema, "properties");
-    const char *end = properties.p + properties.n;
-    const char *at = properties.n > 1 ? properties.p + 1 : end;
     struct member m;
 
+    if (properties.n < 2)
+        return 0;
+    const char *at = properties.p + 1, *end = properties.p + properties.n;
     while (depth < MAX_DEPTH && span_next_member(&at, end, &m)) {
         AUTO_FREE char *key = span_decode(m.key, MAX_VALUE);
         AUTO_FREE char *header = span_decode(span_member(m.value, "x-mcp-header"), 256);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A tool call through /mcp/NAME and through `mcptop stdio NAME` beside the shortest C bridge, in one run: rounds of all by
 turns, medians of the rounds' p50 and calls/s compared. Goal: p50 at most floor + 10 µs (here checked as a ratio of 1.5), as
-many calls/s. The stdio bridge is one process more on the way than the floor has, so its check is generous."""
+many calls/s (checked: 0.7, because a busy machine takes its share), a result of 9 MB in at most 3 times the floor's time. The
+stdio bridge is one process more on the way than the floor has, so its check is generous."""
 
 import resource
 from statistics import median
@@ -39,7 +40,9 @@ def test_calls(t):
     ratio, _ = compare(t, "call, 1 connection", floor, http, connections=1, calls=5000)
     t.ok(ratio <= 1.5, "p50 of a call at most 1.5 times the floor's", ratio)
     _, rate = compare(t, "call, 8 connections", floor, http, connections=8, calls=20000)
-    t.ok(rate >= 0.6, "calls/s at 8 connections", rate)
+    t.ok(rate >= 0.7, "calls/s at 8 connections", rate)
+    ratio, _ = compare(t, "a result of 9 MB", floor, http, connections=1, calls=20, tool="big", arguments={"bytes": 9_000_000})
+    t.ok(ratio <= 3, "p50 of a result of 9 MB at most 3 times the floor's", ratio)
     ratio, _ = compare(t, "call through stdio, 1 client", floor, stdio, connections=1, calls=5000)
     t.ok(ratio <= 2.5, "p50 of a call through mcptop stdio at most 2.5 times the floor's", ratio)
     compare(t, "call through stdio, 8 clients", floor, stdio, connections=8, calls=20000)

@@ -13,11 +13,13 @@ from harness import echo, fixture, paths, proc, tap, wait_for  # noqa: E402
 __all__ = ["echo", "fixture", "paths", "proc", "tap", "wait_for", "loadgen", "bridge", "report"]
 
 
-def loadgen(target, *, connections=1, calls=4000, path="/mcp", headers=(), handshake=True, env=None):
+def loadgen(target, *, connections=1, calls=4000, path="/mcp", headers=(), handshake=True, env=None, tool=None, arguments=None):
     """One closed-loop run; see tests/fixtures/loadgen.c. target: an address, or a command as a list."""
-    argv = [paths.built("loadgen"), "-c", str(connections), "-n", str(calls), "-w", "300", "-p", path]
+    argv = [paths.built("loadgen"), "-c", str(connections), "-n", str(calls), "-w", str(min(300, calls // 10)), "-p", path]
     for header in headers:
         argv += ["-H", header]
+    if tool:
+        argv += ["-t", tool, "-a", json.dumps(arguments or {})]
     if not handshake:
         argv.append("-i")
     argv += [target] if isinstance(target, str) else ["--", *target]
