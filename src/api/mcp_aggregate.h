@@ -17,6 +17,9 @@ struct aggregate;
 struct aggregate_names;
 struct aggregate_names *aggregate_names_new(struct fleet *fl);
 void aggregate_names_free(struct aggregate_names *names);
+/* The server that a name of the endpoint (without quotes) begins with, and how many bytes are in
+ * front of its own; NULL: none. */
+struct server *aggregate_route(struct aggregate_names *names, struct span text, size_t *ret_prefix);
 /* How many names and clients were compared so far, in tables: for tests. */
 uint64_t aggregate_names_get_looks(const struct aggregate_names *names);
 

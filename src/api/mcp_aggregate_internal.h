@@ -65,10 +65,8 @@ struct aggregate {
     bool *closed;               /* told when it is; or NULL */
 };
 
-/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), valid until the list changes; the server
- * that the text of a name begins with, and how long the prefix is. */
+/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), valid until the list changes. */
 const char *aggregate_prefix(struct aggregate_names *names, size_t index);
-struct server *aggregate_route(struct aggregate_names *names, struct span text, size_t *ret_prefix);
 uint32_t aggregate_hash(const char *name);
 struct fleet *aggregate_names_get_fleet(const struct aggregate_names *names);
 void aggregate_names_looked(struct aggregate_names *names);      /* counts one */

@@ -182,7 +182,7 @@ static int check_properties(const struct params *p, struct span schema, struct s
 }
 
 /* The tool's definition; n == 0 when there is none of this name. */
-static struct span find_tool(struct span tools, struct span name)
+static struct span find_tool(struct span tools, struct span name, size_t prefix)
 {
     const char *end = tools.p + tools.n;
     const char *at = jscan_space(tools.p + 1, end);
@@ -194,7 +194,7 @@ static struct span find_tool(struct span tools, struct span name)
             break;
         struct span tool = {at, (size_t)(after - at)};
         AUTO_FREE char *its = span_decode(span_member(tool, "name"), MAX_VALUE);
-        if (strcmp(its, wanted) == 0)
+        if (strlen(wanted) > prefix && strcmp(its, wanted + prefix) == 0)
             return tool;
         at = jscan_space(after, end);
         if (at < end && *at == ',')
@@ -203,8 +203,8 @@ static struct span find_tool(struct span tools, struct span name)
     return (struct span){0};
 }
 
-int mcp_headers_check(const struct envelope *e, struct span tools, header_fn get, const void *ctx,
-                      struct fault *f)
+int mcp_headers_check(const struct envelope *e, struct span tools, size_t prefix, header_fn get,
+                      const void *ctx, struct fault *f)
 {
     const struct params p = {get, ctx, f};
 
@@ -214,7 +214,7 @@ int mcp_headers_check(const struct envelope *e, struct span tools, header_fn get
     if (!span_is(e->method, "tools/call") || tools.n < 2 ||
         !memmem(tools.p, tools.n, "\"x-mcp-header\"", 14))
         return 0;
-    struct span tool = find_tool(tools, e->name);
+    struct span tool = find_tool(tools, e->name, prefix);
     return check_properties(&p, span_member(tool, "inputSchema"),
                             span_member(e->params, "arguments"), 0);
 }

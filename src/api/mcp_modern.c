@@ -115,22 +115,35 @@ static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, boo
 
 /* ---- requests ---- */
 
+/* The list that has the tool of a call, and what of the call's name is not in it. */
+static struct span tools_of(const struct mcp_http *m, const struct server *s,
+                            const struct envelope *e, size_t *ret_prefix)
+{
+    struct span tools = {0};
+
+    *ret_prefix = 0;
+    if (!s && e->name.n > 2)
+        s = aggregate_route(m->api->names, (struct span){e->name.p + 1, e->name.n - 2}, ret_prefix);
+    if (s)
+        tools.p = session_get_tools(s->session, &tools.n);
+    return tools;
+}
+
 void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
                      const struct envelope *e)
 {
     static const struct client_events events = {.message = on_message, .gone = NULL};
     const char *accept = request_get_header(r, "Accept");
     struct fault f = FAULT_NONE;
-    struct span tools = {0};
+    size_t prefix;
 
     if (e->kind != ENVELOPE_REQUEST) {
         request_reply(r, 202, NULL, NULL, NULL, 0);
         return;
     }
-    if (s)
-        tools.p = session_get_tools(s->session, &tools.n);
+    struct span tools = tools_of(m, s, e, &prefix);
     /* What has no version at all is told so by the session. */
-    if (e->version.n && mcp_headers_check(e, tools, get_header, r, &f)) {
+    if (e->version.n && mcp_headers_check(e, tools, prefix, get_header, r, &f)) {
         refuse(r, e->id, HEADER_MISMATCH, f.text);
         return;
     }

@@ -32,7 +32,7 @@ static const char *get_right(const void *ctx, const char *name)
 static void check(const struct envelope *e, struct span tools, header_fn fn, const void *ctx)
 {
     struct fault f = FAULT_NONE;
-    int rc = mcp_headers_check(e, tools, fn, ctx, &f);
+    int rc = mcp_headers_check(e, tools, 0, fn, ctx, &f);
 
     MUST(rc == 0 || (rc == -1 && f.code == -32020 && f.text[0]));
 }

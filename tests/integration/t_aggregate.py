@@ -112,6 +112,17 @@ def test_sessions(t):
     t.eq(client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}).status, 404, "until it is ended")
 
 
+def test_headers_of_tools(t):
+    """What a tool's schema wants in a header is looked at in front of all servers, too."""
+    m = start(t, {"mcpServers": {"x": full("x"), "y": full("y")}})
+    for path, name in (("/mcp/y", "region"), ("/mcp", "y__region")):
+        for sent, status in (({"Mcp-Param-Region": "north"}, 200), ({"Mcp-Param-Region": "south"}, 400), ({}, 400)):
+            body, headers = modern(m.api.http, "tools/call", call(name, {"region": "north"}), **sent)
+            reply = m.api.http.post(path, body, headers=headers)
+            t.eq(reply.status, status, f"{path}: {sent or 'no header'}")
+            t.eq(reply.json().get("error", {}).get("code"), None if status == 200 else -32020, f"{path}: the code")
+
+
 def test_modern(t):
     m = start(t, {"mcpServers": {"b": fixture("good"), "e": echo()}})
     http = m.api.http

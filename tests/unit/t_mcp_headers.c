@@ -71,7 +71,7 @@ static void test_requests(void)
         struct envelope e;
         struct fault f = FAULT_NONE;
         envelope_scan(cases[i].body, strlen(cases[i].body), &e, NULL);
-        int rc = mcp_headers_check(&e, span_of(tools), get, &cases[i].sent, &f);
+        int rc = mcp_headers_check(&e, span_of(tools), 0, get, &cases[i].sent, &f);
         if (cases[i].wrong)
             ok(rc == -1 && strstr(f.text, cases[i].wrong), "case %zu: %s", i, f.text);
         else
