@@ -121,7 +121,7 @@ def test_hold(t):
         t.has(refusal(call, name, {}), r"waits for approval.*on_tool_change: hold.*mcptop approve s ",
               f"a call of {name} says why, and what to do")
     t.eq(client.tool("announce", {})["content"][0]["text"], "announce", "others go on")
-    t.has(m.cli("tools", "s", check=0).stdout, r"add +\(hidden: on_tool_change\)", "mcptop tools shows it")
+    t.has(m.cli("tools", "s", check=0).stdout, r"add .*\(hidden: on_tool_change\)", "mcptop tools shows it")
 
     seen = {c["name"]: c["current_hash"] for c in m.api.get("/servers/s/tools/changes")["changes"]}
     t.eq(m.tcp().raw("POST", "/servers/s/tools/approve", '{"approve_all":true}').status, 403,
