@@ -76,7 +76,7 @@ static void on_no_command(const struct symptoms *s, struct findings *fs)
     const struct runtime *rt = runtime_detect(program(s));
     if (has_its_arguments(s, f))
         return;
-    if (program(s)[0] && program(s)[1] == ':' && program(s)[2] == '\\')
+    if (strncmp(program(s) + strcspn(program(s), ":"), ":\\", 2) == 0)
         finding_step(f, "that is a path of Windows: write the one of this machine");
     else if (strcmp(rt->name, "other") != 0 && !strchr(program(s), '/')) {
         finding_step(f, "install %s, or write its full path as the command", base);
