@@ -200,5 +200,5 @@ void fleet_config_stop(struct fleet *fl)
     watch_free(fl->watch);
     fl->watch = NULL;
     for (size_t i = 0; i < FLEET_FIXED_MAX; i++)
-        free(fl->at_start[i]);
+        free(TAKE(fl->at_start[i]));     /* stopped twice: by a shutdown, and at the end */
 }
