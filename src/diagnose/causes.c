@@ -328,7 +328,8 @@ static void on_engine_silent(const struct symptoms *s, struct findings *fs)
 {
     struct finding *f = findings_add(fs, FIND_ENGINE_TIMEOUT, s->name, "%s", s->end->why.text);
     finding_evidence(f, "engine", 0, "%s", s->end->why.text);
-    fix_more_start_time(f, s);
+    if (s->end->never_started)
+        fix_more_start_time(f, s);
     finding_step(f, "see whether `docker ps` answers, and restart the engine");
     fix_to_host(f, s);
 }
@@ -340,7 +341,8 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     static const char *const port[] = { "port is already allocated", "address already in use",
                                         NULL };
     const char *text = s->end->why.text;
-    if (s->end->engine_silent) {
+    /* Before the start, or when it was asked how a run had ended. */
+    if (s->end->engine_silent || (!s->end->never_started && s->end->why.code == FAULT_TIMEOUT)) {
         on_engine_silent(s, fs);
         return true;
     }

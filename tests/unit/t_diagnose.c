@@ -120,6 +120,11 @@ static const struct scenario scenarios[] = {
       .never_started = true, .engine_silent = true, .code = -1, .why = FAULT_TIMEOUT,
       .why_text = "engine does not answer: creating the container took over 30s (unix:///x)",
       .want = "MCPX_DOCKER_ENGINE_TIMEOUT", .fix = "isolation.timeout 30s → 120s" },
+    { .name = "the engine does not tell how it ended", .config = DOCKER, .server = UVX,
+      .code = -1, .why = FAULT_TIMEOUT,
+      .why_text = "how it ended is not known: the engine did not answer within 5 s",
+      .want = "MCPX_DOCKER_ENGINE_TIMEOUT",
+      .fix = "Weakens isolation: run it on the host, as you" },
     { .name = "a volume of nowhere", .config = DOCKER, .server = UVX,
       .never_started = true, .code = -1, .why = FAULT_HTTP,
       .why_text = "create a container from x: invalid mount config for type \"bind\": bind source "
