@@ -116,7 +116,9 @@ static bool is_for_one(struct span method)
     static const char *const methods[] = {"tasks/get", "tasks/result", "tasks/cancel",
                                           "tasks/update"};
 
-    if (*method.p != 't' && *method.p != '\\')
+    /* Nearly every request is another one; the letters may be escaped. */
+    if (method.n < 2 || (*method.p != '\\' && (*method.p != 't' || (method.p[1] != 'a' &&
+                                                                    method.p[1] != '\\'))))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (span_is(method, methods[i]))

@@ -64,7 +64,7 @@ static void test_a_task_is_its_clients(void)
     ok(has(&w.p[0].text, "\"taskId\":\"a \\u00e9\""), "the name passes as it is");
     free(make(&w, 1, MADE("b")));
     static const char *const methods[] = {"tasks/get", "tasks/result", "tasks/cancel", "tasks/update",
-                                          "tasks\\/get"};
+                                          "tasks\\/get", "t\\u0061sks/get", "\\u0074asks/get"};
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         AUTO_FREE char *text = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"%s\",\"params\":{"
                                          "\"taskId\":\"a \xc3\xa9\"}}", methods[i]);
