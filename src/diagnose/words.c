@@ -448,7 +448,6 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-    { IN_CONTAINER, false, missing_runner, { " could not be installed: use an image" } },
     { IN_CONTAINER, true, words_docker_in_docker,
       { "the input device is not a tty", "cannot connect to the docker daemon",
         "connect to the docker daemon", "docker.sock" } },
@@ -480,6 +479,7 @@ static const struct rule rules[] = {
         "download timed out", "urlopen error timed out", "operation timed out", "connect timeout",
         "connecttimeout", "und_err_connect_timeout", "no route to host", "ehostunreach",
         "error sending request" } },
+    { IN_CONTAINER, false, missing_runner, { " could not be installed: use an image" } },
     { ANYWHERE, false, missing_python,
       { "no interpreter found for python", "requires a different python", "requires python ",
         "does not satisfy python" } },
