@@ -124,6 +124,7 @@ class Gate:
         with self._more:
             self._closed = True
             self._more.notify_all()
+        self._listener.shutdown(socket.SHUT_RDWR)   # wakes the accept
         self._listener.close()
         for s in self._sockets:
             s.close()
