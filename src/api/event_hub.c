@@ -98,7 +98,7 @@ static void subscriber_cut(struct subscriber *sub)
  * read will be newer in it. */
 static bool follows_hello(const struct subscriber *sub, const char *name, const char *server)
 {
-    return server ? listing_holds(sub->hello, server)
+    return server ? !listing_awaits(sub->hello, server)
                   : strcmp(name, "usage") == 0 || strcmp(name, "pull") == 0 ||
                         strcmp(name, "server_removed") == 0;
 }

@@ -131,9 +131,9 @@ void listing_free(struct listing *l)
     free(l);
 }
 
-bool listing_holds(const struct listing *l, const char *server)
+bool listing_awaits(const struct listing *l, const char *server)
 {
-    for (size_t i = 0; i < l->next; i++)
+    for (size_t i = l->next; i < l->names.n; i++)
         if (strcmp(l->names.v[i], server) == 0)
             return true;
     return false;

@@ -20,8 +20,8 @@ typedef void (*listing_done_fn)(void *ctx, const struct buf *array);
 struct listing *listing_begin(struct api_server *a, int depth, listing_done_fn done, void *ctx);
 /* Before it is done; NULL is fine. */
 void listing_free(struct listing *l);
-/* Whether this server's object is written. */
-bool listing_holds(const struct listing *l, const char *server);
+/* Whether this server's object is still to be written. */
+bool listing_awaits(const struct listing *l, const char *server);
 
 /* The same document as jansson writes it, at this depth, without its key; takes doc. */
 void listing_add_json(struct buf *out, int depth, struct json_t *doc);

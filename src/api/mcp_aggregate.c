@@ -375,13 +375,13 @@ void aggregate_close(struct aggregate *a)
 {
     if (!a)
         return;
+    fleet_unobserve(a->fleet, &a->observer);     /* first: its clients' ends are news */
     aggregate_peers_fini(a);
     while (a->parts)
         part_gone(a->parts);
     aggregate_listen_fini(a);
     if (a->closed)
         *a->closed = true;
-    fleet_unobserve(a->fleet, &a->observer);
     buf_fini(&a->ready);
     buf_fini(&a->level);
     free(a->label);

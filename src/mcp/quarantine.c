@@ -22,7 +22,7 @@ static void answer_empty(struct client *c, const struct envelope *e, const char 
     buf_printf(&out, ",\"result\":{%s\"%s\":[]}}",
                c->modern ? "\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\","
                          : "", member);
-    c->session->stats.calls++;
+    c->session->ledger->stats.calls++;
     fn(ctx, &(struct iovec){out.data, out.len}, 1, false);
 }
 

@@ -108,7 +108,7 @@ static void start_if_waits(struct server *s, const char *image)
     if (s->wanted != WANTED_UP || !waits_for_image(s, image))
         return;
     logstore_say(s->log, "image %s is here now: started again", s->plan->image);
-    server_restart(s, "its image is here now", AT_ONCE);
+    server_restart_alone(s, "its image is here now", AT_ONCE);
 }
 
 void fleet_image_came(struct fleet *fl, const struct engine_event *e)

@@ -145,6 +145,8 @@ enum server_haste { AT_ONCE, DRAINED };
 void server_stop(struct server *s, const char *reason, enum server_haste haste);
 /* whatever the back-off */
 void server_restart(struct server *s, const char *reason, enum server_haste haste);
+/* … without its members */
+void server_restart_alone(struct server *s, const char *reason, enum server_haste haste);
 /* SIGKILL now; what is wanted is started again */
 void server_kill(struct server *s);
 

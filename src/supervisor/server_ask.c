@@ -34,8 +34,12 @@ void server_stop(struct server *s, const char *reason, enum server_haste haste)
 
 void server_restart(struct server *s, const char *reason, enum server_haste haste)
 {
-    if (members_restart(s, reason, haste))
-        return;
+    if (!members_restart(s, reason, haste))
+        server_restart_alone(s, reason, haste);
+}
+
+void server_restart_alone(struct server *s, const char *reason, enum server_haste haste)
+{
     s->p->asleep = false;
     s->wanted = WANTED_UP;
     s->p->begun = true;

@@ -136,7 +136,8 @@ bool members_have_room(struct server *s)
         return true;
     size_t most = row->config->max_sessions ? (size_t)row->config->max_sessions
                                             : DEFAULT_MAX_SESSIONS;
-    if (count_processes(row) < most)
+    /* One that only looks which tools there are is gone in a moment. */
+    if (count_processes(row) - (row->backend && row->p->learning) < most)
         return true;
     snprintf(why, sizeof why, "server \"%s\" has as many processes as it may (max_sessions %zu, with "
              "sharing: per-session): end a session that uses it, or raise max_sessions in its "

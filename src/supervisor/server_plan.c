@@ -80,9 +80,12 @@ static void follow_enabled(struct server *s)
     }
 }
 
-/* Asleep because it was lazy, and now it is not. */
+/* Asleep because it was lazy, and now it is not. A session's own waits for that session's call,
+ * whatever the others do. */
 static void follow_start(struct server *s, const struct config_server *before)
 {
+    if (s->row)
+        return;
     bool was_lazy = before->start == START_LAZY || before->sharing == SHARING_PER_SESSION;
     if (was_lazy && !server_starts_lazily(s) && !s->config->idle_stop_ms &&
         server_is_asleep(s)) {

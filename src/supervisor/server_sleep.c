@@ -21,7 +21,7 @@ static int64_t idle_ms(const struct server *s)
         return LEARNT_MS;
     if (!s->config || s->config->idle_stop_ms)
         return s->config ? s->config->idle_stop_ms : 0;
-    return server_is_per_session(s) && !s->p->lasting ? SESSION_IDLE_MS : 0;
+    return (s->row || server_is_per_session(s)) && !s->p->lasting ? SESSION_IDLE_MS : 0;
 }
 
 /* One that runs for whoever needs it is not wanted before somebody does. */

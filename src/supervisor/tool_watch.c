@@ -57,23 +57,31 @@ static char *path_of(const struct server *s)
     return xasprintf("%s/%s", s->fleet->state_dir, name);
 }
 
-/* False: there is none. One that is broken is an empty one: nothing is known then, and said. */
-static bool read_book(const struct server *s, struct tool_book *b, bool with_texts)
+/* 1, or 0: there is none. One that is broken is an empty one: nothing is known then, and said. -1:
+ * it cannot be read now. */
+static int read_book(const struct server *s, struct tool_book *b, bool with_texts, struct fault *f)
 {
     AUTO_FREE char *path = path_of(s);
     AUTO_BUF struct buf text = BUF_INIT;
-    struct fault f = FAULT_NONE;
 
     tool_book_fini(b);
-    if (file_read(path, &text, NULL, &f) < 0) {
-        if (f.code == ENOENT || f.code == FAULT_NOT_FOUND)
-            return false;
+    if (file_read(path, &text, NULL, f) < 0) {
+        if (f->code == ENOENT || f->code == FAULT_NOT_FOUND)
+            return 0;
         log_warn("server", "%s: its tools cannot be compared with those first seen: %s", s->name,
-                 f.text);
-    } else if (tool_book_read(b, s->name, (struct span){buf_str(&text), text.len}, with_texts) < 0) {
-        log_warn("server", "%s: %s is broken: all its tools count as new", s->name, path);
+                 f->text);
+        return -1;
     }
-    return true;
+    if (tool_book_read(b, s->name, (struct span){buf_str(&text), text.len}, with_texts) < 0)
+        log_warn("server", "%s: %s is broken: all its tools count as new", s->name, path);
+    return 1;
+}
+
+static int prepare_book(const struct server *s, const struct tool_book *b, struct buf *text,
+                        struct fault *f)
+{
+    tool_book_write(b, s->name, text);
+    return instance_make_dirs(s->fleet->state_dir, 0700, f);
 }
 
 static int replace_text(void *ctx, const struct buf *old, struct buf *fresh, struct fault *f)
@@ -91,8 +99,7 @@ static int write_book(const struct server *s, const struct tool_book *b, struct 
     AUTO_FREE char *path = path_of(s);
     AUTO_BUF struct buf text = BUF_INIT;
 
-    tool_book_write(b, s->name, &text);
-    if (instance_make_dirs(s->fleet->state_dir, 0700, f) < 0)
+    if (prepare_book(s, b, &text, f) < 0)
         return -1;
     return file_edit(path, 0600, replace_text, &text, NULL, NULL, f);
 }
@@ -120,7 +127,9 @@ static void load(struct server *s)
     if (w->loaded)
         return;
     w->loaded = true;
-    if (read_book(s, &b, false))
+    struct fault f = FAULT_NONE;
+    /* One that cannot be read is there all the same: it must not be written over. */
+    if (read_book(s, &b, false, &f) != 0)
         adopt(w, &b);
 }
 
@@ -139,8 +148,12 @@ static void first_sight(struct server *s, struct span list)
     AUTO_TOOL_BOOK struct tool_book b = {0};
     struct fault f = FAULT_NONE;
 
+    AUTO_FREE char *path = path_of(s);
+    AUTO_BUF struct buf text = BUF_INIT;
+
     tool_book_take(&b, list, NULL);
-    if (write_book(s, &b, &f) < 0)
+    /* Of many servers at once perhaps: the loop does not wait for the disk. */
+    if (prepare_book(s, &b, &text, &f) < 0 || file_put(path, &text, &f) < 0)
         log_warn("server", "%s: changes of its tools will show until mcptop ends only, what it has now "
                  "is not kept: %s", s->name, f.text);
     adopt(s->tools, &b);
@@ -369,9 +382,10 @@ struct tool_diff *tool_watch_diffs(const struct server *s)
     AUTO_TOOL_INDEX struct tool_index list = {0};
     struct tool_diff *diffs = xcalloc(c->n + 1, sizeof *diffs);
     size_t work = DIFF_WORK_MAX;
+    struct fault f = FAULT_NONE;
 
     if (c->n) {
-        read_book(s, &book, true);
+        read_book(s, &book, true, &f);
         tool_index_make(&list, list_of(s));
     }
     for (size_t i = 0; i < c->n; i++) {
@@ -460,8 +474,9 @@ int tool_watch_approve(struct server *s, const struct tool_approval *v, size_t n
     struct tool_digests which = {0};
     int rc = find_changes(s, v, n, &which, f);
 
+    if (rc == 0 && read_book(s, &b, true, f) < 0)
+        rc = -1;
     if (rc == 0) {
-        read_book(s, &b, true);
         tool_book_take(&b, list_of(s), &which);
         rc = write_book(s, &b, f);
     }
