@@ -443,6 +443,7 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     json_t *server = json_object_get(data, "server");
     const char *undo = json_string_value(json_object_get(data, "undo"));
     const char *applied = json_string_value(json_object_get(data, "applied"));
+    bool undone = call->what && !strcmp(call->what, "undo");
     const struct feed_server *s;
 
     view_take_server(v, server);
@@ -450,13 +451,15 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
     view_toast(v, false, "%s: %s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
-               undo && *undo                 ? undo
-               : !strcmp(call->what, "undo") ? "taken back"
-                                             : "changed",
+               undone           ? "taken back"
+               : undo && *undo ? undo
+                               : "changed",
                applied && !strcmp(applied, "live")      ? ", in force now"
                : applied && !strcmp(applied, "restart") ? ", it restarts"
                                                         : "",
-               !undo || !*undo ? "" : *call->name ? " (u undoes)" : " (:undo * undoes)");
+               undone || !undo || !*undo ? ""
+               : *call->name             ? " (u undoes)"
+                                         : " (:undo * undoes)");
 }
 
 static void on_error(struct view *v, const struct view_call *call, const char *error)

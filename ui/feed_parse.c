@@ -382,10 +382,16 @@ static void parse_exit(struct feed_server *s, json_t *o)
     s->exit_ms = member_int(o, "at_wall_ms", 0);
 }
 
-/* The limit in force: the server's own key, else the default's. */
-static void take_limit(char **dst, json_t *o, const char *key)
+/* The limit in force: the server's own key, else the default's; what docker run says is all of it
+ * for one that is taken over. */
+static void take_limit(char **dst, json_t *o, const char *key, const char *planned)
 {
     json_t *v = json_object_get(json_object_get(o, "isolation"), key);
+
+    if (member_bool(json_object_get(o, "plan"), "adopted", false)) {
+        set_str(dst, xstrdup(*planned ? planned : "none"));
+        return;
+    }
 
     if (!json_is_string(v) || !json_string_length(v))
         v = json_object_get(json_object_get(o, "isolation_defaults"), key);
@@ -413,9 +419,9 @@ static void parse_parts(struct feed_server *s, json_t *o)
     parse_calls(&s->calls, json_object_get(o, "calls"));
     parse_members(s, json_object_get(o, "members"));
     parse_plan(&s->plan, json_object_get(o, "plan"));
-    take_limit(&s->limit_memory, o, "memory_limit");
-    take_limit(&s->limit_cpus, o, "cpu_limit");
-    take_limit(&s->limit_network, o, "network_mode");
+    take_limit(&s->limit_memory, o, "memory_limit", s->plan.memory);
+    take_limit(&s->limit_cpus, o, "cpu_limit", s->plan.cpus);
+    take_limit(&s->limit_network, o, "network_mode", s->plan.network);
 }
 
 void feed_parse_server(struct feed_server *s, json_t *o)

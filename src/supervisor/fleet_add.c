@@ -43,8 +43,8 @@ int fleet_add(struct fleet *fl, json_t *servers, bool dry_run, struct buf *diff,
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     const char *name;
     json_t *spec;
-    if (fl->problems.errors && !is_missing(fl))
-        return fault_set(f, FAULT_CONFLICT, "%s has errors: repair it first", fl->config_path);
+    if (!is_missing(fl) && fleet_edit_check_file(fl, f) < 0)
+        return -1;
     if (check_specs(servers, f) < 0)
         return -1;
     int rc = dry_run ? try_add(fl, servers, &from, &to, f)

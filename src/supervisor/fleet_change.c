@@ -130,8 +130,8 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     struct change_list l = { 0 };
     struct plan *p = NULL;
-    if (fl->problems.errors)
-        return fault_set(f, FAULT_CONFLICT, "%s has errors: repair it first", fl->config_path);
+    if (fleet_edit_check_file(fl, f) < 0)
+        return -1;
     if (fleet_edit_check_values(c, f) < 0)
         return -1;
     if (fleet_edit_list_keys(fl, s, c, &l, f) < 0)

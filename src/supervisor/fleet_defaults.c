@@ -205,8 +205,8 @@ int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct flee
     struct plan_defaults before;
     if (c->isolation || c->enabled != TRI_UNSET)
         return fault_set(f, FAULT_INVALID, "isolation and enabled are changed server by server");
-    if (fl->problems.errors)
-        return fault_set(f, FAULT_CONFLICT, "%s has errors: repair it first", fl->config_path);
+    if (fleet_edit_check_file(fl, f) < 0)
+        return -1;
     if (fleet_edit_check_values(c, f) < 0)
         return -1;
     fleet_edit_list_keys(fl, NULL, c, &l, NULL);

@@ -129,6 +129,15 @@ static int first_error(const struct fleet *fl, const struct problems *p, struct 
     return fault_set(f, FAULT_CONFIG, "%s cannot be read", fl->config_path);
 }
 
+int fleet_edit_check_file(const struct fleet *fl, struct fault *f)
+{
+    if (!fl->problems.errors)
+        return 0;
+    first_error(fl, &fl->problems, f);
+    f->code = FAULT_CONFLICT;
+    return fault_wrap(f, "nothing is changed in a configuration with errors, repair it first");
+}
+
 struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, struct fault *f)
 {
     struct problems problems = { 0 };

@@ -20,6 +20,8 @@ struct change_list {
 void change_list_add(struct change_list *l, const char *path, const char *json);
 void change_list_fini(struct change_list *l);
 
+/* FAULT_CONFLICT while the file has errors: says the first. */
+int fleet_edit_check_file(const struct fleet *fl, struct fault *f);
 /* Is each value one at all? */
 int fleet_edit_check_values(const struct fleet_change *c, struct fault *f);
 /* s NULL: of docker_isolation. */
