@@ -26,6 +26,9 @@ void words_last(const struct symptoms *s, struct finding *f, int lines);
 
 /* files.c: paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
+/* … and this one, which the line misses, is in the host's working_dir. */
+bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
+                          uint64_t seq, const char *line);
 /* … and those that a server which runs has made for itself instead. */
 void standing_of_paths(const struct symptoms *s, struct findings *fs);
 

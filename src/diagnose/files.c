@@ -102,23 +102,53 @@ static bool argument_missing(const struct symptoms *s, struct findings *fs, cons
     return true;
 }
 
-static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
+/* The working_dir where it is one of the host's alone; NULL. */
+static const char *unmounted_working_dir(const struct symptoms *s)
 {
     const char *dir = s->config->working_dir;
-    AUTO_BUF struct buf line = BUF_INIT;
-    if (!dir || dir[0] != '/' || is_mounted(s->plan, dir) || !s->exists(dir))
-        return false;
-    uint64_t seq = complaint(s, dir, false, &line);
-    if (!seq)
-        return false;
+    return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !is_mounted(s->plan, dir) &&
+        s->exists(dir) ? dir : NULL;
+}
+
+static void tell_working_dir(const struct symptoms *s, struct findings *fs, uint64_t seq,
+                             const char *line)
+{
+    const char *dir = s->config->working_dir;
     struct finding *f = findings_add(fs, FIND_WORKING_DIR, s->name,
                                      "working_dir %s is a directory of the host, and its container "
                                      "does not have it", dir);
-    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "stderr", seq, "%s", line);
     finding_evidence(f, "config", 0, "working_dir is %s, and not mounted", dir);
     fix_mount(f, s, dir, true);
     fix_to_host(f, s);
-    return true;
+}
+
+static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
+{
+    const char *dir = unmounted_working_dir(s);
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = dir ? complaint(s, dir, false, &line) : 0;
+    if (seq)
+        tell_working_dir(s, fs, seq, buf_str(&line));
+    return seq != 0;
+}
+
+bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
+                          uint64_t seq, const char *line)
+{
+    const char *dir = unmounted_working_dir(s), *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file;
+    size_t n = strlen(name);
+    for (size_t i = 0; dir && i < s->config->args.n; i++) {
+        const char *word = s->config->args.v[i];
+        size_t len = strlen(word);
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, word);
+        if (word[0] == '/' || len < n || strcmp(word + len - n, name) != 0 || !s->exists(path))
+            continue;
+        tell_working_dir(s, fs, seq, line);
+        return true;
+    }
+    return false;
 }
 
 /* The read-only mount that the line names; else the only one there is. NULL = which, is open. */

@@ -255,6 +255,8 @@ bool missing_script(const struct match *m)
         file = piece_after(m->line, "cannot find module ");
     if (!file || (file[0] != '/' && file[0] != '.'))
         return false;
+    if (files_in_working_dir(m->s, m->fs, file, m->seq, m->line))
+        return true;
     const char *dir = m->s->config->working_dir;
     struct finding *f = told(m, FIND_FILE_MISSING, false, "there is no file %s to run%s", file,
                              is_boxed(m) ? " in its container" : "");
