@@ -201,7 +201,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         if (s->end->why.code == FAULT_CONFIG)
             fix_pull_policy(f, s);
         if (near)
-            fix_image(f, s, near);
+            fix_image_name(f, s, near);
         if (strcmp(image, standard) != 0 && (!near || strcmp(near, standard) != 0))
             fix_image(f, s, standard);
         finding_step(f, "correct the image's name: docker pull %s shows the same", image);
@@ -211,7 +211,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         break;
     case FIND_RATE_LIMIT:
         if (near)
-            fix_image(f, s, near);
+            fix_image_name(f, s, near);
         finding_step(f, "docker login%s%.*s, so that pulls count as yours", registry ? " " : "",
                      registry, image);
         finding_step(f, "or wait: Docker Hub counts over six hours");
@@ -219,7 +219,7 @@ static void advise_pull(const struct symptoms *s, struct finding *f)
         break;
     case FIND_REGISTRY_UNREACHABLE:
         if (near)
-            fix_image(f, s, near);
+            fix_image_name(f, s, near);
         finding_step(f, "check the network of the engine's machine, then docker pull %s", image);
         fix_retry(f, "try the pull again");
         break;

@@ -54,6 +54,8 @@ void fix_to_host(struct finding *f, const struct symptoms *s);
 void fix_isolate(struct finding *f, const struct symptoms *s);
 void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only);
 void fix_image(struct finding *f, const struct symptoms *s, const char *image);
+/* The same, of a name that was mistaken: also in the words of a docker run. */
+void fix_image_name(struct finding *f, const struct symptoms *s, const char *image);
 void fix_pull_policy(struct finding *f, const struct symptoms *s);
 void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
               const char *title);

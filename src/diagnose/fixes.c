@@ -199,6 +199,22 @@ void fix_image(struct finding *f, const struct symptoms *s, const char *image)
     set_key(x, FLEET_KEY_SET, 0, "isolation.image", json_text(image));
 }
 
+void fix_image_name(struct finding *f, const struct symptoms *s, const char *image)
+{
+    const struct strvec *args = &s->config->args;
+    if (!s->plan->adopted) {
+        fix_image(f, s, image);
+        return;
+    }
+    for (size_t i = 0; i < args->n; i++) {
+        if (strcmp(args->v[i], s->plan->image) != 0)
+            continue;
+        struct fix *x = add(f, "image", xasprintf("image %s → %s", s->plan->image, image));
+        set_key(x, FLEET_KEY_ITEM, i, "args", json_text(image));
+        return;
+    }
+}
+
 void fix_pull_policy(struct finding *f, const struct symptoms *s)
 {
     (void)s;
