@@ -44,7 +44,8 @@ static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
     int64_t up_ms = s->up_since_ms ? clock_wall_ms() - s->up_since_ms : 0;
     char size[16], span[16];
 
-    if (limit > 0 && (s->exit_oom || (u->known && u->ooms > 0))) {
+    /* Up again it may have another limit than the one that it died of. */
+    if (limit > 0 && ((s->exit_oom && !s->up_since_ms) || (u->known && u->ooms > 0))) {
         nice_size(limit * 2, ret->memory, sizeof(ret->memory));
         snprintf(ret->why_memory, sizeof(ret->why_memory), "it ran out of memory at %s",
                  pane_size(limit, size, sizeof(size)));
