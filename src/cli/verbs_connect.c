@@ -30,6 +30,7 @@ struct job {
     struct foreign_entry *entries;
     struct strvec *args;         /* of each entry */
     size_t count;
+    char *config;                /* the file that the entries have to name; NULL = the usual one */
     int line;                    /* of a fault */
     char *backup;                /* made by us in this run */
     struct foreign_undone undone;
@@ -61,6 +62,7 @@ static void job_fini(struct job *j)
     free(j->args);
     free(j->dir);
     free(j->path);
+    free(j->config);
     free(j->backup);
 }
 
@@ -168,9 +170,25 @@ static char *own_path(void)
     return xstrdup(*path ? path : "mcptop");
 }
 
-/* What leads the client to the same supervisor: it has neither our options nor our environment. */
-static void add_places(const struct cli *c, struct strvec *args)
+/* The file that is served now, so that the client's own start serves the same. */
+static char *config_to_name(const struct cli *c)
 {
+    AUTO_FREE char *usual = xasprintf("%s/mcp_config.json", c->paths.data_dir);
+    json_t *status = NULL;
+    if (cli_has(c, OPT_CONFIG))
+        return xstrdup(c->paths.config);
+    if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, NULL))
+        return NULL;             /* none runs */
+    const char *path = doc_str(doc_get(status, "config"), "path");
+    char *ret = *path && strcmp(path, usual) != 0 ? xstrdup(path) : NULL;
+    json_decref(status);
+    return ret;
+}
+
+/* What leads the client to the same supervisor: it has neither our options nor our environment. */
+static void add_places(const struct job *j, struct strvec *args)
+{
+    const struct cli *c = j->cli;
     AUTO_FREE char *usual = xasprintf("%s/mcptop.sock", c->paths.data_dir);
     if (!paths_data_dir_is_default(&c->paths)) {
         strvec_add(args, "--data-dir");
@@ -180,9 +198,9 @@ static void add_places(const struct cli *c, struct strvec *args)
         strvec_add(args, "--socket");
         strvec_add(args, c->paths.socket);
     }
-    if (cli_has(c, OPT_CONFIG)) {
+    if (j->config) {
         strvec_add(args, "--config");
-        strvec_add(args, c->paths.config);
+        strvec_add(args, j->config);
     }
 }
 
@@ -194,7 +212,7 @@ static void add_entry(struct job *j, const char *name, const char *server)
     strvec_add(&args, "stdio");
     if (server)
         strvec_add(&args, server);
-    add_places(j->cli, &args);
+    add_places(j, &args);
     j->args[j->count] = args;
     j->entries[j->count++] = (struct foreign_entry){ .name = xstrdup(name), .command = own_path() };
     for (size_t i = 0; i < j->count; i++)        /* the array has moved */
@@ -206,6 +224,7 @@ static int add_entries(struct job *j)
     struct fault f = FAULT_NONE;
     json_t *data = NULL, *s;
     size_t i;
+    j->config = config_to_name(j->cli);
     if (!cli_has(j->cli, OPT_EACH)) {
         add_entry(j, "mcptop", NULL);
         return EXIT_OK;

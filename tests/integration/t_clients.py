@@ -320,7 +320,9 @@ def test_entry_works(t):
     home = Home(t, "home")
     path = home.put("claude-desktop", "{}")
     m.cli("connect", "claude-desktop", "--yes", check=OK)
-    client = run_entry(t, m, entries("claude-desktop", read(path))["mcptop"])
+    entry = entries("claude-desktop", read(path))["mcptop"]
+    t.eq(entry["args"][-2:], ["--config", m.config], "with the file that is served now, where it is not the usual one")
+    client = run_entry(t, m, entry)
     t.eq(client.tool("good__add", {"a": 1, "b": 2})["content"][0]["text"], "3", "a tool of the first")
     t.eq(client.tool("fast__echo", {"text": "x"})["content"][0]["text"], "x", "and one of the second")
 
