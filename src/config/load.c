@@ -66,14 +66,22 @@ static void read_mcp_protocol(struct reader *r, int32_t node, void *object)
                    "(2026-07-28)", p);
 }
 
-static void read_quarantined(struct reader *r, int32_t node, void *object)
+/* false, with its problem told, where it is neither. */
+static bool take_bool(struct reader *r, int32_t node, bool *ret)
 {
-    struct config_server *s = object;
-    if (r->doc->nodes[node].type == JSCAN_TRUE)
-        s->quarantined = true;
-    else if (r->doc->nodes[node].type != JSCAN_FALSE)
+    enum jscan_type type = r->doc->nodes[node].type;
+    if (type != JSCAN_TRUE && type != JSCAN_FALSE) {
         reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s",
                        reader_type_name(r, node));
+        return false;
+    }
+    *ret = type == JSCAN_TRUE;
+    return true;
+}
+
+static void read_quarantined(struct reader *r, int32_t node, void *object)
+{
+    take_bool(r, node, &((struct config_server *)object)->quarantined);
 }
 
 static void read_start(struct reader *r, int32_t node, void *object)
@@ -125,12 +133,9 @@ static void read_tool_change(struct reader *r, int32_t node, void *object)
 static void read_disabled(struct reader *r, int32_t node, void *object)
 {
     struct config_server *s = object;
-    enum jscan_type type = r->doc->nodes[node].type;
-    if (type == JSCAN_TRUE || type == JSCAN_FALSE)
-        s->enabled = type == JSCAN_TRUE ? TRI_NO : TRI_YES;
-    else
-        reader_problem(r, PROBLEM_ERROR, node, "must be true or false, but is %s",
-                       reader_type_name(r, node));
+    bool disabled;
+    if (take_bool(r, node, &disabled))
+        s->enabled = disabled ? TRI_NO : TRI_YES;
 }
 
 #define SRV(member) offsetof(struct config_server, member)

@@ -8,7 +8,8 @@
  *   tools.c      the user's rules which tools clients get
  *   quarantine.c    what is kept from clients of a server that is not trusted yet
  *   asleep.c     what is served while the server sleeps
- *   call.c       the table of open requests: ids, deadlines, answers, figures
+ *   call.c       the table of open requests: ids, answers, figures
+ *   deadlines.c  … and how long they may wait
  *   router.c     clients and what they send
  *   relay.c      what the server sends: replies, progress, notifications
  *   server_requests.c   what the server asks of clients: to whom, and the way back of the answer
