@@ -65,10 +65,9 @@ static json_t *plan_notes(const struct plan *p)
 json_t *json_plan(const struct plan *p)
 {
     AUTO_STRVEC struct strvec run_args = {0};
-    const struct plan_identity nobody = {.instance = "", .container_name = ""};
 
     if (p->mode == PLAN_DOCKER)
-        plan_run_args(p, &nobody, true, &run_args);
+        plan_run_args(p, NULL, true, &run_args);
     return json_pack("{s:s, s:b, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o}",
         "mode", plan_mode_name(p->mode), "adopted", p->adopted, "image", json_text(p->image),
         "pull_policy", pull_policy_name(p->pull_policy), "memory", (json_int_t)p->memory_bytes,

@@ -150,8 +150,8 @@ json_t *plan_update_json(const struct plan *p);
 /* argv, with what looks like a secret and what its environment holds of these as "***". out is
  * filled anew. */
 void plan_masked_argv(const struct plan *p, struct strvec *out);
-/* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]. Secrets: values of env are "***" where
- * masked. */
+/* What it equals: ["run","-i","--rm","--name",…,IMAGE,CMD…]; without name and labels of ours where
+ * id is NULL. Secrets: values of env are "***" where masked. */
 void plan_run_args(const struct plan *p, const struct plan_identity *id, bool masked,
                    struct strvec *out);
 /* The same masked, as main.log has it: ["run", "-i", …]; appended. */

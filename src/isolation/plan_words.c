@@ -216,7 +216,8 @@ void plan_run_args(const struct plan *p, const struct plan_identity *id, bool ma
     strvec_add(out, "run");
     strvec_add(out, "-i");
     strvec_add(out, "--rm");
-    add_identity(p, id, out);
+    if (id)
+        add_identity(p, id, out);
     add_flags(p, masked, out);
     for (size_t i = 0; i < p->container_env.n; i++) {
         const struct kv *kv = &p->container_env.v[i];

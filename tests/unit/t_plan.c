@@ -592,6 +592,10 @@ static void test_masking(void)
            "-e X=*** -e L=*** -e K=*** node:20 node x.js --api-key=*** --token *** --port 80 GITHUB_TOKEN=*** "
            "postgres://u:***@h/db https://h/a:b@c"),
        "secrets are masked: %s", got);
+    plan_run_args(p, NULL, true, &args);
+    AUTO_FREE char *nameless = words_line(&args);
+    ok(strstr(got, "--name") && !strstr(nameless, "--name") && !strstr(nameless, "com.mcpproxy."),
+       "a plan without a container shows no name of one: %s", nameless);
     plan_shell_line(p, false, &line);
     ok(!strstr(buf_str(&line), "hunter") && !strstr(buf_str(&line), "s3cret") &&
            strstr(buf_str(&line), " -e K "),
