@@ -70,6 +70,11 @@ struct call *call_find(const struct session *s, uint64_t id)
     return s->table.cap ? s->table.slots[table_slot(&s->table, id)] : NULL;
 }
 
+bool call_may_speak(const struct call *k, int64_t now_ms)
+{
+    return k->client || !k->cancelled_ms || now_ms - k->cancelled_ms <= SESSION_CANCELLED_MS;
+}
+
 struct call *call_of(const struct client *c)
 {
     struct call *k = c->calls;

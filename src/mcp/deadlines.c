@@ -5,6 +5,20 @@
 #include "base/clock.h"
 #include "mcp/session_internal.h"
 
+/* When those that wait for their turn need not wait any longer for one that was cancelled: most
+ * servers answer it no more. */
+static int64_t next_silence(const struct session *s)
+{
+    int64_t at = INT64_MAX, now = clock_mono_ms();
+
+    for (const struct call *k = s->flight.head; k; k = k->next) {
+        if (!k->client && k->cancelled_ms && call_may_speak(k, now) &&
+            k->cancelled_ms + SESSION_CANCELLED_MS + 1 < at)
+            at = k->cancelled_ms + SESSION_CANCELLED_MS + 1;
+    }
+    return at;
+}
+
 static int64_t next_deadline(const struct session *s)
 {
     int64_t at = INT64_MAX;
@@ -18,6 +32,8 @@ static int64_t next_deadline(const struct session *s)
     if (s->queued.n && rounds_may_ask_more(s) &&
         s->parked.tail->active_ms + SESSION_PARK_GRACE_MS < at)
         at = s->parked.tail->active_ms + SESSION_PARK_GRACE_MS;
+    if (s->queued.n && s->abandoned && next_silence(s) < at)
+        at = next_silence(s);
     if (s->asking.head && s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms < at)
         at = s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms;
     if (s->flight.head && s->flight.head->active_ms + s->cfg.call_timeout_ms < at)

@@ -93,7 +93,7 @@ static struct client *relay_owner(struct session *s, struct call **ret_call)
 
     *ret_call = NULL;
     for (struct call *k = s->flight.head; k; k = k->next) {
-        if (!k->client && k->cancelled_ms && now - k->cancelled_ms > SESSION_CANCELLED_MS)
+        if (!call_may_speak(k, now))
             continue;
         if (owner && k->owner != owner)
             return NULL;

@@ -208,6 +208,17 @@ bool rounds_park(struct session *s, struct call *k)
     return true;
 }
 
+void rounds_unpark(struct session *s, struct call *k)
+{
+    if (k->list != &s->parked)
+        return;
+    asks_refuse_parked(s, k, "the call that it belongs to was cancelled");
+    k->parked = 0;
+    k->active_ms = clock_mono_ms();
+    call_move(k, &s->flight);
+    calls_arm(s);
+}
+
 static struct call *find_parked(const struct session *s, struct span state)
 {
     enum { HEAD = sizeof(STATE_HEAD) - 1 };

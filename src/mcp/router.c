@@ -110,13 +110,14 @@ void call_cancel(struct call *k)
     struct session *s = k->client->session;
 
     session_enter(s);
-    if (k->list == &s->flight || k->list == &s->parked) {
+    if (k->list == &s->flight || (k->list == &s->parked && !k->late)) {
         AUTO_FREE char *text = xasprintf(
             "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":"
             "{\"requestId\":%llu,\"reason\":\"the client has gone\"}}",
             (unsigned long long)k->id);
         session_write_text(s, text, strlen(text), NULL);
         k->cancelled_ms = clock_mono_ms();
+        rounds_unpark(s, k);
     }
     call_abandon(k);
     session_leave(s);
@@ -416,8 +417,9 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
 
 /* ---- notifications ---- */
 
-/* Only the owner can cancel, because only his calls are looked through; and never his
- * initialize. */
+/* Only the owner can cancel, because only his calls are looked through; and never his initialize.
+ * A parked call that still has its client waits a moment for more questions: its client has heard
+ * nothing of it yet. */
 static void take_cancel(struct client *c, const struct envelope *e)
 {
     struct session *s = c->session;
@@ -427,7 +429,7 @@ static void take_cancel(struct client *c, const struct envelope *e)
         k = k->sibling_next;
     if (!k || !e->cancels.n || k->initialize)
         return;
-    if (k->list == &s->held || k->list == &s->queued || k->list == &s->asking) {
+    if (k->list == &s->held || k->list == &s->queued || k->list == &s->asking || k->late) {
         call_fail(s, k, SESSION_ERROR, "cancelled by the client");
         return;
     }
@@ -435,9 +437,10 @@ static void take_cancel(struct client *c, const struct envelope *e)
         listen_over(s, k);
         return;
     }
-    if (k->list != &s->flight)
+    if (k->list != &s->flight && k->list != &s->parked)
         return;
     write_rewritten(s, NULL, e, k->id, NULL);
+    rounds_unpark(s, k);
     call_give_up(s, k, "cancelled by the client");
 }
 

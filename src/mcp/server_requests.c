@@ -530,8 +530,9 @@ bool asks_must_wait(const struct client *c, bool may_ask)
         return false;
     if (s->queued.n && s->queued.head->owner != c->number)
         return true;
+    int64_t now = s->abandoned ? clock_mono_ms() : 0;
     for (const struct call *k = s->flight.head; k; k = k->next) {
-        if (k->owner != c->number && k->may_ask)
+        if (k->owner != c->number && k->may_ask && call_may_speak(k, now))
             return true;
     }
     return rounds_may_ask_more(s);

@@ -138,6 +138,8 @@ void call_unnumber(struct session *s, struct call *k);       /* its id is used u
 void call_adopt(struct call *k, struct client *c, const struct envelope *e, call_reply_fn fn,
                 void *ctx);
 struct call *call_find(const struct session *s, uint64_t id);
+/* Whether one in flight may still say or ask something: one that was cancelled falls silent soon. */
+bool call_may_speak(const struct call *k, int64_t now_ms);
 /* One that is written and waits, of this client; or NULL. */
 struct call *call_of(const struct client *c);
 /* Ends the call with this reply, or with an error of ours. */
@@ -408,6 +410,9 @@ void rounds_question(struct session *s, struct call *k, const struct envelope *e
 void rounds_answer(struct session *s, struct call *k, struct span key, const struct envelope *e);
 void rounds_free(struct call *k);
 bool rounds_park(struct session *s, struct call *k);
+/* It was cancelled: if it is parked, its questions are refused and it is in flight again, as one
+ * that may still speak. */
+void rounds_unpark(struct session *s, struct call *k);
 /* A call was parked just now: what asked one question may have asked another beside it. */
 bool rounds_may_ask_more(const struct session *s);
 struct call *rounds_parked_owner(const struct session *s);

@@ -198,6 +198,25 @@ static void test_one_at_a_time(void)
     close_many(&m);
 }
 
+/* Most servers answer a cancelled call no more. */
+static void test_a_cancelled_call_is_not_waited_for(void)
+{
+    struct many m;
+
+    open_many(&m);
+    sends(m.c[0], &m.p[0], CALL("1", "t"));
+    next_line(&m.r);
+    says(&m.r, ASK("1", "elicitation/create", "{}"));
+    sends(m.c[0], NULL, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+                        "\"params\":{\"requestId\":1}}");
+    next_line(&m.r);
+    sends(m.c[1], &m.p[1], CALL("2", "t"));
+    is_str(next_line(&m.r), NULL, "it may still speak, so another client's call waits");
+    ok(run_until(m.r.loop, m.r.out.len > 0, 10), "but not for ever");
+    ok(strcmp(next_id(&m.r), "none") != 0, "then it is its turn");
+    close_many(&m);
+}
+
 static void test_the_queue_has_an_end(void)
 {
     enum { MOST = 1024 };
@@ -394,6 +413,7 @@ int main(void)
     test_refusals();
     test_ends();
     test_one_at_a_time();
+    test_a_cancelled_call_is_not_waited_for();
     test_the_queue_has_an_end();
     test_one_at_a_time_after_a_restart();
     test_log_levels();

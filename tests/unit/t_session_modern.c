@@ -595,6 +595,51 @@ static void test_questions_at_once(void)
     rig_close(&r);
 }
 
+#define CANCEL(id) "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"," \
+    "\"params\":{\"requestId\":" id "}}"
+
+/* Its call has asked and is not answered yet: other questions may come beside the first one. */
+static void test_cancelled_while_gathering(void)
+{
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, NULL);
+    sends(c, &p, MODERN("7", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *id = xstrdup(next_id(&r));
+    says(&r, ASKS("a", "elicitation/create"));
+    sends(c, NULL, CANCEL("7"));
+    AUTO_FREE char *want = xasprintf(CANCEL("%s"), id);
+    is_line(&r, want, "the server is told, by its own id");
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"id\":\"a\",\"error\"") && strstr(line, "was cancelled"),
+       "and its question answered: %s", line);
+    ok(p.count == 1 && has(&p.text, "\"id\":7,\"error\"") && has(&p.text, "cancelled by the client"),
+       "the call is over");
+    run_for(r.loop, 0.05);
+    is_int(p.count, 1, "its question reaches nobody");
+    says(&r, ASKS("b", "elicitation/create"));
+    line = next_line(&r);
+    ok(line && strstr(line, "\"id\":\"b\",\"error\""), "nor does another one: %s", line);
+    says_result(&r, id, "{\"content\":[]}");
+    is_int(p.count, 1, "nor its late reply");
+    ok(!strstr(buf_str(&r.strays), "given up"), "which is known: %s", buf_str(&r.strays));
+
+    sends(c, &p, MODERN("8", "tools/call", ",\"name\":\"t\""));
+    AUTO_FREE char *second = xstrdup(next_id(&r));
+    says(&r, ASKS("c", "elicitation/create"));
+    says_result(&r, second, "{\"content\":[]}");
+    sends(c, NULL, CANCEL("8"));
+    line = next_line(&r);
+    ok(p.count == 2 && has(&p.text, "\"id\":8,\"error\"") && line && strstr(line, "\"id\":\"c\""),
+       "a server that has answered is not told, but its question is answered: %s", line);
+    is_line(&r, NULL, "that is all");
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 static void test_many_questions_to_a_modern_client(void)
 {
     struct reply p = {0};
@@ -682,6 +727,7 @@ int main(void)
     test_bounds_for_a_modern_client();
     test_many_questions_to_a_modern_client();
     test_questions_at_once();
+    test_cancelled_while_gathering();
     test_listen();
     return done_testing();
 }
