@@ -54,15 +54,64 @@ static void put_runs(struct page *p, const struct feed_server *s, bool brief)
     page_field(p, "command", ST_NORMAL, s->command);
 }
 
+/* The lines of memory and of CPU: a picture, and what stands right of it. */
+struct picture { int x, w, text_x, text_w; };
+
+static struct picture picture_of(const struct page *p)
+{
+    int w = p->r.w < 60 ? 10 : 16, x = p->r.x + 1 + PAGE_LABEL_W, text_x = x + w + 1;
+
+    return (struct picture){ x, w, text_x, p->r.x + p->r.w - text_x - 1 };
+}
+
+static void put_memory(struct page *p, const struct feed_usage *u)
+{
+    struct picture at = picture_of(p);
+    char a[16], b[16], c[16];
+    int y = page_y(p);
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    buf_printf(&text, "%s of %s, peak %s", pane_size(u->memory, a, sizeof(a)),
+               u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
+               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)));
+    if (u->ooms > 0)
+        buf_printf(&text, ", %lld OOM kill%s", (long long)u->ooms, u->ooms == 1 ? "" : "s");
+    if (y >= 0) {
+        page_label(p, "memory");
+        if (u->limit > 0)
+            graph_meter(p->c, at.x, y, at.w, ST_GRAPH, (double)u->memory / (double)u->limit);
+        canvas_put_cut(p->c, u->limit > 0 ? at.text_x : at.x, y, at.text_w, ST_NORMAL,
+                       buf_str(&text));
+    }
+    p->row++;
+}
+
+static void put_cpu(struct page *p, const struct feed_server *s, bool in_docker)
+{
+    struct picture at = picture_of(p);
+    char a[16];
+    int y = page_y(p);
+    AUTO_BUF struct buf text = BUF_INIT;
+
+    buf_printf(&text, "%s%% of a core, limit %s", pane_cpu(s->usage.cpu, a, sizeof(a)),
+               *s->limit_cpus && in_docker ? s->limit_cpus : "none");
+    if (s->usage.throttled >= 1)
+        buf_printf(&text, ", throttled %.0f%%", s->usage.throttled);
+    if (y >= 0) {
+        page_label(p, "cpu");
+        graph_spark(p->c, at.x, y, at.w, ST_GRAPH, &s->cpu, 100);
+        canvas_put_cut(p->c, at.text_x, y, at.text_w, ST_NORMAL, buf_str(&text));
+    }
+    p->row++;
+}
+
 static void put_limits(struct page *p, const struct feed_server *s)
 {
     const struct feed_usage *u = &s->usage;
-    char a[16], b[16], c[16];
-    int bar = p->r.w < 60 ? 10 : 16, at = p->r.x + 1 + PAGE_LABEL_W + bar + 1,
-        room = p->r.x + p->r.w - at - 1, y;
-    AUTO_BUF struct buf text = BUF_INIT;
+    bool in_docker = !strcmp(s->where, "docker");
+    char a[16], b[16];
 
-    if (!u->known && strcmp(s->where, "docker") != 0) {
+    if (!u->known && !in_docker) {
         page_field(p, "limits", ST_NORMAL, *s->where ? "none: it runs on the host" : "");
         return;
     }
@@ -72,32 +121,9 @@ static void put_limits(struct page *p, const struct feed_server *s)
                *s->limit_network ? s->limit_network : "-");
         return;
     }
-    y = page_y(p);
-    buf_printf(&text, "%s of %s, peak %s", pane_size(u->memory, a, sizeof(a)),
-               u->limit > 0 ? pane_size(u->limit, b, sizeof(b)) : "no limit",
-               pane_size(u->peak > 0 ? u->peak : -1, c, sizeof(c)));
-    if (u->ooms > 0)
-        buf_printf(&text, ", %lld OOM kill%s", (long long)u->ooms, u->ooms == 1 ? "" : "s");
-    if (y >= 0) {
-        page_label(p, "memory");
-        if (u->limit > 0)
-            graph_meter(p->c, at - bar - 1, y, bar, ST_GRAPH, (double)u->memory / (double)u->limit);
-        canvas_put_cut(p->c, u->limit > 0 ? at : at - bar - 1, y, room, ST_NORMAL, buf_str(&text));
-    }
-    p->row++;
-    y = page_y(p);
-    buf_clear(&text);
-    buf_printf(&text, "%s%% of a core, limit %s", pane_cpu(u->cpu, a, sizeof(a)),
-               *s->limit_cpus && !strcmp(s->where, "docker") ? s->limit_cpus : "none");
-    if (u->throttled >= 1)
-        buf_printf(&text, ", throttled %.0f%%", u->throttled);
-    if (y >= 0) {
-        page_label(p, "cpu");
-        graph_spark(p->c, at - bar - 1, y, bar, ST_GRAPH, &s->cpu, 100);
-        canvas_put_cut(p->c, at, y, room, ST_NORMAL, buf_str(&text));
-    }
-    p->row++;
-    if (!strcmp(s->where, "docker"))
+    put_memory(p, u);
+    put_cpu(p, s, in_docker);
+    if (in_docker)
         page_fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
                pane_size(u->net_rx, a, sizeof(a)), pane_size(u->net_tx, b, sizeof(b)));
     if (u->io_read > 0 || u->io_write > 0)
