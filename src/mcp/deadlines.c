@@ -30,8 +30,8 @@ static int64_t next_deadline(const struct session *s)
     if (s->parked.head && s->parked.head->active_ms + s->cfg.call_timeout_ms < at)
         at = s->parked.head->active_ms + s->cfg.call_timeout_ms;
     if (s->queued.n && rounds_may_ask_more(s) &&
-        s->parked.tail->active_ms + SESSION_PARK_GRACE_MS < at)
-        at = s->parked.tail->active_ms + SESSION_PARK_GRACE_MS;
+        s->parked.tail->active_ms + s->cfg.park_grace_ms < at)
+        at = s->parked.tail->active_ms + s->cfg.park_grace_ms;
     if (s->queued.n && s->abandoned && next_silence(s) < at)
         at = next_silence(s);
     if (s->asking.head && s->asking.head->active_ms + 10 * s->cfg.call_timeout_ms < at)

@@ -184,7 +184,7 @@ static void tell_parked(struct session *s, struct call *k)
 bool rounds_may_ask_more(const struct session *s)
 {
     return s->parked.n &&
-           clock_mono_ms() - s->parked.tail->active_ms < SESSION_PARK_GRACE_MS;
+           clock_mono_ms() - s->parked.tail->active_ms < s->cfg.park_grace_ms;
 }
 
 /* The call that an unattributed question of the server belongs to, where it is one that is parked

@@ -125,6 +125,8 @@ static void fill_config(struct session *s, const struct session_config *cfg)
         s->cfg.call_timeout_ms = 120000;
     if (!s->cfg.hold_timeout_ms)
         s->cfg.hold_timeout_ms = 30000;
+    if (!s->cfg.park_grace_ms)
+        s->cfg.park_grace_ms = 200;
     if (!s->cfg.max_message_bytes)
         s->cfg.max_message_bytes = (size_t)64 << 20;
     s->frame.max_bytes = s->cfg.max_message_bytes;

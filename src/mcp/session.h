@@ -38,6 +38,8 @@ struct session_config {
     int64_t call_timeout_ms;
     /* 0 = 30 s: how long a call waits for a server that is not ready */
     int64_t hold_timeout_ms;
+    /* 0 = 200 ms: how long after a call was parked what the server asks still belongs to it */
+    int64_t park_grace_ms;
     size_t max_message_bytes;       /* 0 = 64 MiB */
     enum session_era era;
     /* The texts of calls are wanted at their end: copies of longer ones are kept until then. */

@@ -51,7 +51,6 @@ enum {
     SESSION_MAX_ASKED_BYTES = 8 << 20,   /* … and of all these */
     SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
     SESSION_GATHER_MS = 20,              /* how long the first question waits for others beside it */
-    SESSION_PARK_GRACE_MS = 200,         /* how long a parked call may still ask more */
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,

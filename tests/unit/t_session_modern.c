@@ -511,10 +511,11 @@ static void asks_more(struct rig *r, struct client *c, struct reply *p, size_t n
 
 static void test_bounds_for_a_modern_client(void)
 {
+    struct session_config cfg = {.park_grace_ms = 60000};
     struct reply p = {0};
     struct rig r;
 
-    start_legacy(&r, NULL);
+    start_legacy(&r, &cfg);
     struct client *c = client_open(r.s, "http", &notified, NULL);
     sends(c, &p, MODERN("1", "tools/call", ",\"name\":\"t\""));
     next_line(&r);
