@@ -101,11 +101,11 @@ static const struct key_doc table[] = {
     {ONE, "image", "image name", NULL, "by command, see below", "\"python:3.12-slim\"",
      "what the container is made from"},
     {BOTH, "memory_limit", "size", "\"512m\"", NULL, "\"1g\"",
-     "at least `6m`; `\"0\"`: no limit. Changed on a running container, from or "
-     "to no limit by a restart"},
+     "at least `6m`; `\"0\"`: no limit. Set and changed on a running container, taken away "
+     "by a restart"},
     {BOTH, "cpu_limit", "cpus", "\"1.0\"", NULL, "\"0.5\"",
-     "at least `0.01`; `\"0\"`: no limit. Changed on a running container, from or "
-     "to no limit by a restart"},
+     "at least `0.01`; `\"0\"`: no limit. Set and changed on a running container, taken away "
+     "by a restart"},
     {BOTH, "pids_limit", "number", "512", "no limit where `hardening` is `off`", "100",
      "processes and threads; `0`: no limit. Changed on a running container"},
     {BOTH, "hardening", "`\"standard\"`, `\"strict\"` or `\"off\"`", "\"standard\"", NULL,

@@ -101,11 +101,10 @@ struct plan {
     struct plan_note *notes;     /* owned */
     size_t note_count;
 
-    /* Equal hashes: nothing to restart. live_hash covers what the engine can change on a running
-     * container (memory, cpus, pids); hash covers everything else that the configuration says about
-     * the process (and whether there is a memory or CPU limit at all, which the engine cannot
-     * change live). What was learned about the image (bootstrap) is in neither: knowing more is no
-     * reason to restart. */
+    /* live_hash covers the limits, which the engine can change on a running container (memory,
+     * cpus, pids); hash covers everything else that the configuration says about the process. What
+     * was learned about the image (bootstrap) is in neither: knowing more is no reason to
+     * restart. What a difference leads to: plan_change. */
     uint64_t hash, live_hash;
 };
 
@@ -162,6 +161,10 @@ void plan_run_args_text(const struct plan *p, const struct plan_identity *id, st
 void plan_shell_line(const struct plan *p, bool with_secrets, struct buf *out);
 /* "mcpproxy-github-x7q2": the name part sanitised as users know it; random4 gives the last four. */
 char *plan_container_name(const char *server, const char *random4);
+/* What it takes to bring `to` into force where `from` runs. The engine can set a limit on a running
+ * container and change it; a memory or CPU limit it cannot take away, so that restarts. */
+enum plan_change { PLAN_SAME, PLAN_LIVE, PLAN_RESTARTS };
+enum plan_change plan_change(const struct plan *from, const struct plan *to);
 /* Would this change of keys (isolation on/off) take something away? Sentences for the
  * confirmation. */
 void plan_compare(const struct plan *from, const struct plan *to, struct strvec *ret_sentences);

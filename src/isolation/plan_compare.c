@@ -153,8 +153,12 @@ void plan_compare(const struct plan *from, const struct plan *to, struct strvec 
         strvec_addf(out, "Careful: %s, so this container isolates little.", to->weak_why);
     if (to->mode == from->mode && !strvec_equal(&from->argv, &to->argv))
         strvec_add(out, "Its command changes.");
-    if (from->hash != to->hash)
+    enum plan_change change = plan_change(from, to);
+    if (change == PLAN_RESTARTS && from->hash == to->hash)
+        strvec_add(out, "The server restarts: the engine takes no limit away from a running "
+                        "container.");
+    else if (change == PLAN_RESTARTS)
         strvec_add(out, "The server restarts.");
-    else if (from->live_hash != to->live_hash)
+    else if (change == PLAN_LIVE)
         strvec_add(out, "The running container is changed without a restart.");
 }

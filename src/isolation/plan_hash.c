@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The two hashes of a plan: FNV-1a over its fields, each preceded by its length, so that no two
+/* The two hashes of a plan, and what a change of it takes: FNV-1a over its fields, each preceded by its length, so that no two
  * plans meet by moving a byte from one field to the next. Stable between versions as long as the
  * fields are: a label carries it. */
 #include <string.h>
@@ -49,8 +49,6 @@ static void mix_container(uint64_t *h, const struct plan *p)
 {
     mix_str(h, p->image);
     mix_str(h, p->network_mode);
-    mix_int(h, p->memory_bytes != 0);
-    mix_int(h, p->nano_cpus != 0);
     mix_int(h, (int64_t)p->mount_count);
     for (size_t i = 0; i < p->mount_count; i++) {
         mix_str(h, p->mounts[i].source);
@@ -95,4 +93,19 @@ void plan_set_hashes(struct plan *p)
     mix_int(&p->live_hash, p->memory_swap_bytes);
     mix_int(&p->live_hash, p->nano_cpus);
     mix_int(&p->live_hash, p->pids_limit);
+}
+
+/* Tried on Docker 20.10: NanoCpus 0 and Memory 0 mean "as it is", anything below is refused. A
+ * limit of processes is taken away by -1. */
+static bool loses_limit(const struct plan *from, const struct plan *to)
+{
+    return from->mode == PLAN_DOCKER && to->mode == PLAN_DOCKER &&
+        ((from->memory_bytes && !to->memory_bytes) || (from->nano_cpus && !to->nano_cpus));
+}
+
+enum plan_change plan_change(const struct plan *from, const struct plan *to)
+{
+    if (from->hash != to->hash || loses_limit(from, to))
+        return PLAN_RESTARTS;
+    return from->live_hash != to->live_hash ? PLAN_LIVE : PLAN_SAME;
 }

@@ -17,13 +17,12 @@ enum change_applied fleet_change_follows(const struct server *s, const struct pl
         return CHANGE_RESTART;
     if (s->wanted != WANTED_UP)
         return CHANGE_NONE;
-    if (p->hash != s->plan->hash)
+    enum plan_change change = plan_change(s->plan, p);
+    if (change == PLAN_RESTARTS)
         return CHANGE_RESTART;
-    if (server_is_waiting(s) &&
-        (p->pull_policy != s->plan->pull_policy || p->live_hash != s->plan->live_hash))
+    if (server_is_waiting(s) && (p->pull_policy != s->plan->pull_policy || change != PLAN_SAME))
         return CHANGE_RESTART;
-    return p->live_hash != s->plan->live_hash && fleet_edit_is_running(s) ? CHANGE_LIVE
-                                                                          : CHANGE_NONE;
+    return change == PLAN_LIVE && fleet_edit_is_running(s) ? CHANGE_LIVE : CHANGE_NONE;
 }
 
 void fleet_change_result_fini(struct fleet_change_result *r)

@@ -115,15 +115,10 @@ static void plans_free(struct plan **plans, size_t n)
     free(plans);
 }
 
-static bool differs(const struct plan *a, const struct plan *b)
-{
-    return a->hash != b->hash || a->live_hash != b->live_hash;
-}
-
 static int check_all(const struct fleet *fl, struct plan *const *plans, struct fault *f)
 {
     for (size_t i = 0; i < fl->count; i++)
-        if (plans[i] && differs(plans[i], fl->servers[i]->plan) &&
+        if (plans[i] && plan_change(fl->servers[i]->plan, plans[i]) != PLAN_SAME &&
             fleet_edit_check_limits(fl->servers[i], plans[i], f) < 0)
             return -1;
     return 0;
@@ -159,7 +154,7 @@ static void fill_all(struct fleet *fl, struct plan *const *plans, const struct c
         enum change_applied how = plans[i] ? fleet_change_follows(s, plans[i], false) : CHANGE_NONE;
         if (how != CHANGE_NONE)
             strvec_add(how == CHANGE_LIVE ? &ret->live : &ret->restarts, s->name);
-        else if (plans[i] && differs(plans[i], s->plan))
+        else if (plans[i] && plan_change(s->plan, plans[i]) != PLAN_SAME)
             strvec_add(&later, s->name);
         else if (limits && plans[i] && plans[i]->mode == PLAN_DOCKER)
             strvec_add(&own, s->name);

@@ -212,8 +212,8 @@ bool fleet_edit_is_running(const struct server *s)
 static int check_memory(const struct server *s, const struct plan *p, struct fault *f)
 {
     char want[16], used[16];
-    if (!fleet_edit_is_running(s) || s->plan->mode != PLAN_DOCKER || p->hash != s->plan->hash ||
-        !s->usage.known || !p->memory_bytes ||
+    if (!fleet_edit_is_running(s) || s->plan->mode != PLAN_DOCKER ||
+        plan_change(s->plan, p) != PLAN_LIVE || !s->usage.known || !p->memory_bytes ||
         p->memory_bytes == s->plan->memory_bytes || p->memory_bytes >= s->usage.memory_bytes)
         return 0;
     return fault_set(f, FAULT_CONFLICT,
@@ -235,8 +235,8 @@ static int check_cpus(const struct server *s, const struct plan *p, struct fault
 /* Nothing would be killed, but nothing could be started in it any more either. */
 static int check_pids(const struct server *s, const struct plan *p, struct fault *f)
 {
-    if (!fleet_edit_is_running(s) || s->plan->mode != PLAN_DOCKER || p->hash != s->plan->hash ||
-        !s->usage.known || !p->pids_limit ||
+    if (!fleet_edit_is_running(s) || s->plan->mode != PLAN_DOCKER ||
+        plan_change(s->plan, p) != PLAN_LIVE || !s->usage.known || !p->pids_limit ||
         p->pids_limit == s->plan->pids_limit || p->pids_limit >= s->usage.pids)
         return 0;
     return fault_set(f, FAULT_CONFLICT,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "supervisor/fleet_private.h"
 
-void server_replan(struct server *s)
+enum plan_change server_replan(struct server *s)
 {
     s->fleet->config->client = fleet_client_defaults(s->fleet);
     struct plan *fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
@@ -17,10 +17,12 @@ void server_replan(struct server *s)
         plan_free(fresh);
         fresh = plan_make(s->fleet->config, s->config, s->runner, NULL);
     }
+    enum plan_change change = s->plan ? plan_change(s->plan, fresh) : PLAN_RESTARTS;
     /* A run goes on by the plan it was begun with. */
     if (s->p->run_plan != s->plan || !s->backend)
         plan_free(s->plan);
     s->plan = fresh;
+    return change;
 }
 
 static void on_updated(void *ctx, const struct fault *f)
@@ -103,11 +105,14 @@ bool server_is_waiting(const struct server *s)
 void server_reconfigure(struct server *s, const struct config_server *config, bool enabled_changed)
 {
     const struct config_server *before = s->config;
-    uint64_t hash = s->plan->hash, live_hash = s->plan->live_hash;
+    uint64_t hash = s->plan->hash;
     enum pull_policy pull = s->plan->pull_policy;
     bool was_idle = s->state == SERVER_STOPPED;
     s->config = config;
-    server_replan(s);
+    enum plan_change change = server_replan(s);
+    /* The limits that are taken away here are those that the engine did not set. */
+    if (change == PLAN_RESTARTS && s->plan->hash == hash && s->p->putting_back)
+        change = PLAN_LIVE;
     server_session_configure(s);
     members_reconfigure(s, enabled_changed);
     if (before && (before->idle_stop_ms != config->idle_stop_ms ||
@@ -117,15 +122,15 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
         follow_enabled(s);
     else if (before)
         follow_start(s, before);
-    bool other_limits = s->plan->live_hash != live_hash;
-    bool other_start = server_is_waiting(s) && (other_limits || s->plan->pull_policy != pull);
-    if ((s->plan->hash != hash || other_start) && s->wanted == WANTED_UP && s->p->begun &&
+    bool other_start = server_is_waiting(s) &&
+        (change != PLAN_SAME || s->plan->pull_policy != pull);
+    if ((change == PLAN_RESTARTS || other_start) && s->wanted == WANTED_UP && s->p->begun &&
         !was_idle) {
         s->failures = 0;
         s->p->ever_ready = false;
         server_set_cause(s, "configuration changed");
         server_fire_gently(s, EV_RESTART);
-    } else if (other_limits) {
+    } else if (change == PLAN_LIVE) {
         update_live(s);
     }
     fleet_server_changed(s->fleet, s);

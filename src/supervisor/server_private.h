@@ -117,8 +117,8 @@ bool server_starts_lazily(const struct server *s);
 void server_lie_down(struct server *s);
 void server_lie_down_lazily(struct server *s);
 
-/* server_plan.c: the plan from the configuration as it is; swaps s->plan. */
-void server_replan(struct server *s);
+/* server_plan.c: the plan from the configuration as it is; swaps s->plan. What the change takes. */
+enum plan_change server_replan(struct server *s);
 /* For its next try: then a change of limits or of pull_policy is a reason to make it now. */
 bool server_is_waiting(const struct server *s);
 

@@ -63,6 +63,27 @@ def test_engine_refuses(t):
     t.eq(m.api.raw("POST", "/servers/box/undo").status, 502, "an undo that is refused says so too")
 
 
+@limit(90)
+def test_engine_refuses_the_first(t):
+    """Where there was no limit, none is again, and that takes no restart."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop(config(box=boxed(memory_limit="0")), docker_host=proxy)
+    ident = m.wait_server("box")["container"]["id"]
+    text = m.read_config()
+    proxy.refuse("POST", r"/update$", 500, "runc: device or resource busy")
+    refused = m.api.raw("PATCH", "/servers/box", {"memory": "256m"})
+    t.eq((refused.status, m.read_config()), (502, text), "refused, and the file is what it was")
+    wait_for(lambda: proxy.count("/update$") == 2, 5, "what held before to be sent again")
+    t.eq((m.server("box")["container"]["id"], m.server("box")["state"]), (ident, "ready"), "the server runs on")
+    proxy.allow()
+    m.cli("set", "box", "memory=256m", check=0)
+    t.eq((memory(engine, "box"), m.server("box")["container"]["id"]), (256, ident), "the next try is live")
+    m.cli("undo", "box", check=0)
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["container"]["id"] != ident)
+    t.eq(memory(engine, "box"), 0, "taken back by a restart")
+
+
 @limit(120)
 def test_refused_by_hand(t):
     """The file was edited by hand: it holds, so the server restarts."""

@@ -177,6 +177,42 @@ def test_limits_live(t):
     t.ok(container(engine, "box"), "isolated again")
 
 
+@tap.limit(90)
+def test_limits_where_there_were_none(t):
+    """They are set while it runs, a supervisor's restart in between or not; only taking one away needs a new container."""
+    engine = t.engine()
+    m = t.mcptop(config(box=boxed(memory_limit="0", cpu_limit="0", pids_limit=0)), docker_host=engine)
+    one = m.wait_server("box", lambda s: s["state"] == "ready" and s["usage"] and s["usage"]["memory"] > 0)
+    t.eq(one["usage"]["memory_limit"], 0, "without any limit")
+    change = m.api.patch("/servers/box", {"memory": "128m", "cpus": "0.25", "pids": 100, "dry_run": True})
+    t.eq((change["applied"], change["changes"][-1]), ("live", "The running container is changed without a restart."), "a preview says so")
+    change = m.api.patch("/servers/box", {"memory": "128m", "cpus": "0.25", "pids": 100})
+    t.eq(change["applied"], "live", "limits are set while it runs")
+    host = container(engine, "box")["HostConfig"]
+    t.eq((host["Memory"], host["NanoCpus"], host["PidsLimit"]), (128 << 20, 250_000_000, 100), "the engine has them")
+    t.eq(cgroup_limits(engine, "box"), (128 << 20, 0.25, 100), "the kernel's files agree")
+    m.wait_server("box", lambda s: s["usage"]["memory_limit"] == 128 << 20, 5)
+    t.eq(m.server("box")["container"]["id"], one["container"]["id"], "in the same container")
+    change = m.api.patch("/servers/box", {"pids": 0})
+    t.eq(change["applied"], "live", "a limit of processes can be taken away, too")
+    dry = m.cli("set", "box", "memory=0", "--dry-run", check=0)
+    t.has(dry.stdout, "Memory: 128m → none.\nThe server restarts: the engine takes no limit away from a running container", "a memory limit not: the verb says so")
+    change = m.api.patch("/servers/box", {"memory": "0"})
+    t.eq(change["applied"], "restart", "so it restarts")
+    two = m.wait_server("box", lambda s: another(s, one["container"]))
+    t.eq((container(engine, "box")["HostConfig"]["Memory"], container(engine, "box")["HostConfig"]["NanoCpus"]), (0, 250_000_000), "and has none")
+    client = m.mcp("box")
+    client.initialize()
+    client.tool("alloc", {"mb": 40})
+    m.wait_server("box", lambda s: s["usage"] and s["usage"]["memory"] > 30 << 20, 5)
+    refused = m.api.raw("PATCH", "/servers/box", {"memory": "8m"})
+    t.eq((refused.status, "below what box uses now" in refused.json()["error"]), (409, True), "a first limit below what is in use is refused like any other")
+    os.kill(m.supervisor_pid(), signal.SIGKILL)
+    three = m.wait_server("box", lambda s: another(s, two["container"]))
+    t.eq(m.api.patch("/servers/box", {"memory": "64m", "pids": 100})["applied"], "live", "after a supervisor's death the same")
+    t.eq((cgroup_limits(engine, "box"), m.server("box")["container"]["id"]), ((64 << 20, 0.25, 100), three["container"]["id"]), "in the container that runs")
+
+
 @tap.limit(60)
 def test_pull(t):
     engine = t.engine()

@@ -786,7 +786,7 @@ static const struct {
      false, true},
     {"memory-swap", UVX, UVX ISO("\"extra_args\":[\"--memory-swap=2g\"]"), true, false},
     {"a limit and none", UVX ISO("\"memory_limit\":\"1g\""), UVX ISO("\"memory_limit\":\"0\""),
-     false, false},
+     true, false},
     {"network", UVX, UVX ISO("\"network_mode\":\"none\""), false, true},
     {"image", UVX, UVX ISO("\"image\":\"x\""), false, true},
     {"an argument", UVX, UVX ",\"args\":[\"\"]", false, true},
@@ -820,10 +820,41 @@ static void test_hashes(void)
     /* A new version must not restart every server: whoever changes the fields says so by changing
      * these two. */
     a = make("\"enabled\":true", UVX ",\"args\":[\"x\"]");
-    ok(a->hash == 0xadd95aebb43cc3d9u && a->live_hash == 0x9e5071e931c3d3d2u,
+    ok(a->hash == 0xb3d49468c39a8df9u && a->live_hash == 0x9e5071e931c3d3d2u,
        "the hashes of version 1: %016llx %016llx", (unsigned long long)a->hash,
        (unsigned long long)a->live_hash);
     plan_free(a);
+}
+
+/* ---- what a change takes ---- */
+
+static const struct {
+    const char *what, *from, *to;
+    enum plan_change change;
+} steps[] = {
+    {"the same", UVX, UVX, PLAN_SAME},
+    {"no memory limit → one", UVX ISO("\"memory_limit\":\"0\""), UVX, PLAN_LIVE},
+    {"a memory limit → none", UVX, UVX ISO("\"memory_limit\":\"0\""), PLAN_RESTARTS},
+    {"no CPU limit → one", UVX ISO("\"cpu_limit\":\"0\""), UVX, PLAN_LIVE},
+    {"a CPU limit → none", UVX, UVX ISO("\"cpu_limit\":\"0\""), PLAN_RESTARTS},
+    {"a limit of processes → none", UVX, UVX ISO("\"pids_limit\":0"), PLAN_LIVE},
+    {"none → a limit of processes", UVX ISO("\"pids_limit\":0"), UVX, PLAN_LIVE},
+    {"one limit set, another taken away", UVX ISO("\"memory_limit\":\"0\""),
+     UVX ISO("\"cpu_limit\":\"0\""), PLAN_RESTARTS},
+    {"a docker run without limits gets one", DOCKER, DOCKER ISO("\"memory_limit\":\"64m\""), PLAN_LIVE},
+    {"network", UVX, UVX ISO("\"network_mode\":\"none\""), PLAN_RESTARTS},
+    {"to the host, where no limit is", UVX, UVX ISO("\"enabled\":false"), PLAN_RESTARTS},
+};
+
+static void test_changes(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        struct plan *a = make("\"enabled\":true", steps[i].from),
+                    *b = make("\"enabled\":true", steps[i].to);
+        is_int(plan_change(a, b), steps[i].change, "%s", steps[i].what);
+        plan_free(a);
+        plan_free(b);
+    }
 }
 
 /* ---- names ---- */
@@ -1086,6 +1117,17 @@ static void test_compare(void)
            "a limit");
     plan_compare(docker, docker, &s);
     is_int(s.n, 0, "nothing");
+    struct plan *free_one = make("\"enabled\":true",
+                                 UVX ISO("\"volumes\":[\"/h:/c:ro\"],\"memory_limit\":\"0\""));
+    plan_compare(free_one, docker, &s);
+    AUTO_FREE char *set = words_line(&s);
+    is_str(set, "Memory: none → 512m. The running container is changed without a restart.",
+           "a limit where there was none");
+    plan_compare(docker, free_one, &s);
+    AUTO_FREE char *taken_away = words_line(&s);
+    is_str(taken_away, "Memory: 512m → none. The server restarts: the engine takes no limit away from "
+           "a running container.", "a limit is taken away");
+    plan_free(free_one);
     struct plan *own = make("\"enabled\":true", "\"command\":\"/home/u/server\"");
     plan_compare(host, own, &s);
     AUTO_FREE char *careful = words_line(&s);
@@ -1138,6 +1180,7 @@ int main(void)
     test_refusals();
     test_engine_json();
     test_hashes();
+    test_changes();
     test_names();
     test_shell_lines();
     test_bootstrap();
