@@ -82,6 +82,7 @@ struct plan {
     struct plan_option *options; /* owned; in the order of the words */
     size_t option_count;
     bool init;                   /* the engine's init is PID 1 */
+    bool init_denied;            /* by --init=false: an engine whose default it is has none then */
     /* The server's command is `docker run …`: this is its container, made by us. argv is then what
      * follows the image, maybe nothing. */
     bool adopted;

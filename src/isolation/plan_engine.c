@@ -95,7 +95,7 @@ static json_t *host_config(const struct plan *p)
         json_object_set_new(host, "PidsLimit", json_integer(p->pids_limit));
     json_object_set_new(host, "NetworkMode", json_text(p->network_mode));
     /* Of a `docker run` that does not say, the engine decides. */
-    if (p->init || !p->adopted)
+    if (p->init || p->init_denied || !p->adopted)
         json_object_set_new(host, "Init", json_boolean(p->init));
     json_object_set_new(host, "AutoRemove", json_false());   /* its end is inspected first */
     json_object_set_new(host, "LogConfig", log_json(p));

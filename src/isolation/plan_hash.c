@@ -63,7 +63,7 @@ static void mix_container(uint64_t *h, const struct plan *p)
     mix_str(h, p->log_max_size);
     mix_str(h, p->log_max_files);
     mix_kv(h, &p->log_options);
-    mix_int(h, p->init + p->adopted * 2);
+    mix_int(h, p->init + p->adopted * 2 + p->init_denied * 4);
     mix_int(h, (int64_t)p->env_unset.n);
     for (size_t i = 0; i < p->env_unset.n; i++)
         mix_str(h, p->env_unset.v[i]);

@@ -174,6 +174,8 @@ static void add_flags(const struct plan *p, bool masked, struct strvec *out)
         strvec_addf(out, "--pids-limit=%lld", (long long)p->pids_limit);
     if (p->init)
         strvec_add(out, "--init");
+    else if (p->init_denied)
+        strvec_add(out, "--init=false");
     if (p->working_dir)
         strvec_addf(out, "--workdir=%s", p->working_dir);
     add_options(p, masked, out);

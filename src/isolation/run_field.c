@@ -86,6 +86,7 @@ int run_field_init(const struct runargs *r, const char *value, struct fault *f)
 {
     (void)f;
     r->plan->init = strcmp(value, "true") == 0;
+    r->plan->init_denied = !r->plan->init;
     return 0;
 }
 

@@ -90,17 +90,17 @@ static char *volume_source(const char *word, const char *source, bool *ret_is_vo
     return NULL;
 }
 
-/* What docker makes of it: ./x is a path, everything else goes to the engine as it stands. */
+/* What docker makes of it: what begins with "." (./x, ../x, .x) is a path, everything else goes to
+ * the engine as it stands. */
 static char *docker_source(const struct runargs *r, const char *source, bool *ret_is_volume)
 {
-    bool relative = strncmp(source, "./", 2) == 0 || strcmp(source, ".") == 0;
     *ret_is_volume = is_volume_name(source);
     if ((source[0] == '~' && !isalnum((unsigned char)source[1])) || strchr(source, '$'))
         plan_note_add(r->plan, "volume", source, r->line, true,
                       "%s: no shell is involved, so ~ and $NAME stand for themselves: write the "
                       "path out (${env:HOME} is replaced)",
                       r->where);
-    return relative ? run_field_path(r, source) : xstrdup(source);
+    return source[0] == '.' ? run_field_path(r, source) : xstrdup(source);
 }
 
 static int add_volume(const struct runargs *r, const char *word, struct fault *f)
@@ -273,6 +273,11 @@ int run_mount_mount(const struct runargs *r, const char *value, struct fault *f)
         if (v)
             *v++ = '\0';
         rc = set_mount_field(&m, fields.v[i], v, f);
+    }
+    if (r->adopted && m.source && m.source[0] == '.') {
+        char *path = run_field_path(r, m.source);      /* as docker's client does */
+        free(m.source);
+        m.source = path;
     }
     if (rc == 0)
         rc = check_mount(&m, f);

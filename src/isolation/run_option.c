@@ -206,6 +206,16 @@ int run_option_security(const struct run_flag *flag, const char *value, const st
     return 0;
 }
 
+/* The last one of a kind counts. */
+static void remove_named(json_t *list, const char *name)
+{
+    for (size_t i = json_array_size(list); i > 0; i--) {
+        const json_t *j = json_object_get(json_array_get(list, i - 1), "Name");
+        if (strcmp(json_string_value(j), name) == 0)
+            json_array_remove(list, i - 1);
+    }
+}
+
 int run_option_ulimit(const struct run_flag *flag, const char *value, const struct run_json *to,
                       struct fault *f)
 {
@@ -228,6 +238,7 @@ int run_option_ulimit(const struct run_flag *flag, const char *value, const stru
         !parse_int(hard_text ? hard_text : soft_text, &hard) ||
         (hard >= 0 && (soft > hard || soft < 0)))
         return no_value("ulimit", value, "one like nofile=1024:2048", f);
+    remove_named(json_object_get(place(flag, to), flag->key), copy);
     append(flag, to, json_pack("{s:o, s:I, s:I}", "Name", json_text(copy), "Soft",
                                (json_int_t)soft, "Hard", (json_int_t)hard));
     return 0;

@@ -125,8 +125,12 @@ def common(body):
 def theirs(body, cwd):
     host = body["HostConfig"]
     # ./x: clients before 23.0 leave it to the engine, which refuses it.
-    host["Binds"] = [os.path.normpath(os.path.join(cwd, bind)) if bind[0] == "." else bind
+    def path(source):
+        return os.path.normpath(os.path.join(cwd, source)) if source.startswith(".") else source
+    host["Binds"] = [":".join([path(bind.split(":")[0]), *bind.split(":")[1:]])
                      for bind in host.get("Binds") or []]
+    for mount in host.get("Mounts") or []:
+        mount["Source"] = path(mount.get("Source", ""))
     if host.get("Memory") and not host.get("MemorySwap"):
         host["MemorySwap"] = 2 * host["Memory"]      # what the engine makes of it; update needs it
     # 20.10 sends -1 for "the engine's default"; the flag alone names an endpoint without settings.
@@ -163,11 +167,11 @@ CASES = [
     ["--cpus", "0.5"], ["--cpus=1.5"], ["--cpuset-cpus=0"], ["--cpu-shares", "512"], ["-c=512"],
     ["--pids-limit", "100"], ["--pids-limit=-1"], ["--oom-score-adj=100"],
     ["--ulimit", "nofile=1024:2048"], ["--ulimit=nproc=64", "--ulimit", "core=0"],
-    ["--ulimit=core=-1"],
+    ["--ulimit=core=-1"], ["--ulimit", "nofile=64", "--ulimit=core=0", "--ulimit=nofile=32:64"],
     ["--shm-size=128m"], ["--shm-size", "1g"],
     ["-v", "/tmp:/data"], ["-v/tmp:/data:ro"], ["--volume=/tmp:/data:rw"],
     ["-v", "named:/data"], ["-v", "named:/data:ro"], ["-v", "/anonymous"],
-    ["-v", "./here:/data"], ["-v", ".:/data"], ["-v", "/tmp:/data:ro,z"], ["-v", "/tmp:/d:nocopy"],
+    ["-v", "./here:/data"], ["-v", ".:/data"], ["-v", "../beside:/data:ro"], ["-v", ".hidden/x:/data"], ["-v", "/tmp:/data:ro,z"], ["-v", "/tmp:/d:nocopy"],
     ["-v", "/tmp:/one", "-v", "/var:/two"],
     ["--mount", "type=bind,source=/tmp,target=/data"],
     ["--mount", "type=bind,src=/tmp,dst=/data,readonly"],
@@ -176,6 +180,7 @@ CASES = [
     ["--mount", "type=volume,target=/data,volume-nocopy=true"],
     ["--mount", "type=tmpfs,target=/data,tmpfs-size=1m,tmpfs-mode=1770"],
     ["--mount", "type=bind,\"source=/tmp/a,b\",target=/data"],
+    ["--mount", "type=bind,source=../beside,target=/data"],
     ["--tmpfs", "/run"], ["--tmpfs=/run:rw,size=64k", "--tmpfs", "/tmp"],
     ["--read-only"], ["--read-only=false"], ["-w", "/tmp"], ["--workdir=/tmp"],
     ["-e", "A=1"], ["-eA=1"], ["-e=A=1"], ["--env", "A=b=c"], ["--env=A="],
@@ -200,7 +205,7 @@ CASES = [
     ["--device", "/dev/null:rw"],
     ["--gpus", "all"], ["--gpus=2"], ["--gpus", "\"device=0,1\""],
     ["--gpus", "all,capabilities=utility"], ["--gpus", "driver=nvidia,count=1"],
-    ["--init"], ["--runtime", "runc"], ["--platform=linux/amd64"], ["--pull", "missing"],
+    ["--init"], ["--init=false"], ["--runtime", "runc"], ["--platform=linux/amd64"], ["--pull", "missing"],
     ["--pull=never"],
     ["--entrypoint", "/bin/sh"], ["--entrypoint="],
     ["-l", "a=b"], ["--label", "a"], ["--label=a=b=c", "-l=d"],
