@@ -309,12 +309,13 @@ static bool cause_of_unseen_source(const struct symptoms *s, struct findings *fs
     bool here = s->exists(path), snap = here && s->exists("/var/snap/docker");
     struct finding *f = findings_add(
         fs, snap ? FIND_SNAP_APPARMOR : FIND_OCI_RUNTIME, s->name, !here
-        ? "isolation.volumes mounts %s, which is not there" : snap
+        ? "the server's mount of %s: there is no such file or directory" : snap
         ? "Docker comes from a snap, which sees no directory outside your home: %s is none to it"
         : "%s is on this machine, and the engine does not see it: it has files of its own", path);
     finding_evidence(f, "engine", 0, "%s", text);
     if (!here)
-        finding_step(f, "make that directory, or correct the path in isolation.volumes");
+        finding_step(f, "make that directory, or correct the path in isolation.volumes (or "
+                        "in -v, --mount)");
     else if (snap)
         finding_step(f, "mount only directories below your home, or install Docker from its own "
                         "packages");

@@ -4,6 +4,7 @@
  * value of -e into a message. */
 #include "isolation/runargs.h"
 
+#include <limits.h>
 #include <string.h>
 #include "base/mem.h"
 #include "isolation/plan_make.h"
@@ -32,6 +33,12 @@ static int parse_switch(const char *s)
 /* The flag's own part of a word, for messages: what follows "=" may be a secret. */
 static int unknown(const char *word, int n, struct fault *f)
 {
+    int first = (int)strcspn(word, " \t");
+    if (word[first] && first < n)
+        return fault_set(f, FAULT_UNSUPPORTED,
+                         "\"%.*s …\" is several words in one: each flag and each value is a string "
+                         "of its own, as in \"--memory\", \"64m\"",
+                         first > 60 ? 60 : first, word);
     return fault_set(f, FAULT_UNSUPPORTED,
                      "\"%.*s\" is not supported here: leave it out (docs/configuration.md lists "
                      "the flags of docker run that are)",
@@ -106,6 +113,22 @@ static const char *flag_value(const struct run_flag *flag, const struct strvec *
     return NULL;
 }
 
+/* "-v /a:/b" in one string: docker takes the blank for a part of the value. What it makes of that
+ * is for docker to say; in extra_args nobody means it. */
+static int check_blank(const struct runargs *r, const char *word, const char *joined,
+                       struct fault *f)
+{
+    static const char text[] = "a value that begins with a blank: a flag and its value are two "
+                               "strings, as in \"--memory\", \"64m\"";
+    char letter[] = {'-', word[0], '\0'};
+    if (!joined || *joined != ' ')
+        return 0;
+    if (!r->adopted)
+        return fault_set(f, FAULT_INVALID, "\"%s …\" has %s", letter, text);
+    plan_note_add(r->plan, "flag", letter, r->line, true, "%s of %s has %s", letter, r->where, text);
+    return 0;
+}
+
 static int read_long(const struct runargs *r, enum reading reading, const struct strvec *words,
                      size_t *i, struct fault *f)
 {
@@ -126,9 +149,11 @@ static int read_short(const struct runargs *r, enum reading reading, const struc
         char letter[] = {'-', *c, '\0'};
         struct found found = {.flag = run_flag_letter(*c)};
         if (!found.flag)
-            return unknown(letter, 2, f);
+            return *c == ' ' ? unknown(words->v[*i], INT_MAX, f) : unknown(letter, 2, f);
         bool takes_rest = c[1] == '=' || (!found.flag->is_switch && c[1]);
         const char *joined = !takes_rest ? NULL : c[1] == '=' ? c + 2 : c + 1;
+        if (reading == READ_REST && check_blank(r, c, joined, f) < 0)
+            return -1;
         found.value = flag_value(found.flag, words, i, joined, f);
         if (!found.value || apply(r, reading, &found, f) < 0)
             return -1;

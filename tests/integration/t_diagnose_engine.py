@@ -127,7 +127,7 @@ def test_6_files_that_the_engine_does_not_see(t):
     t.has(one["user_message"], f"{docs} is on this machine, and the engine does not see it", "which is told apart")
     t.has(" ".join(one["fix_steps"]), "share the directory with the engine's machine", "what to do")
     one = found(t, m, "none", "MCPX_DOCKER_OCI_RUNTIME")
-    t.has(one["user_message"], f"isolation.volumes mounts {docs}-x, which is not there", "from a path that is wrong")
+    t.has(one["user_message"], f"the server's mount of {docs}-x: there is no such", "from a path that is wrong")
     os.makedirs(docs + "-x")
     m.stop()
 

@@ -288,8 +288,8 @@ static const struct {
      "\"command\":\"node\",\"isolation\":{\"extra_args\":[\"--read-only\",\"--tmpfs\",\"/tmp\",\"-u\",\"1000\","
      "\"--memory-swap=-1\",\"--init=false\",\"--mount\",\"type=bind,source=/a,target=/b,bind-propagation=slave\","
      "\"-v\",\"/c:/d:ro,z\",\"-e\",\"MCPTOP_NOBODY_SETS_THIS\",\"--log-opt\",\"compress=true\"]}",
-     "--memory=512m --memory-swap=-1 --cpus=1.0 --network=bridge --cap-drop=ALL --read-only --tmpfs=/tmp --user=1000 "
-     "--mount type=bind,source=/a,target=/b,bind-propagation=slave --volume /c:/d:ro,z --log-driver=local "
+     "--memory=512m --memory-swap=-1 --cpus=1.0 --network=bridge --init=false --cap-drop=ALL --read-only --tmpfs=/tmp "
+     "--user=1000 --mount type=bind,source=/a,target=/b,bind-propagation=slave --volume /c:/d:ro,z --log-driver=local "
      "--log-opt=max-size=10m --log-opt=max-file=1 --log-opt=compress=true -e MCPTOP_NOBODY_SETS_THIS node:20 node"},
     {"no limits", "\"enabled\":true,\"memory_limit\":\"0\",\"cpu_limit\":0", "\"command\":\"node\"",
      "--network=bridge --init " LOG "node:20 node"},

@@ -249,6 +249,11 @@ static const struct runargs_case extra_cases[] = {
     {{"-v", "./a:/b"}, "must be an absolute path (or a volume's name)", 1},
     {{"-v", "a/b:/b"}, "must be an absolute path (or a volume's name)", 1},
     {{"-v", ":/b"}, "must be an absolute path (or a volume's name)", 1},
+    {{"--memory 64m"}, "\"--memory …\" is several words in one", 0},
+    {{"-i --rm"}, "\"-i …\" is several words in one", 0},
+    {{"--env A=hunter2"}, "\"--env …\" is several words in one", 0},
+    {{"-e A=hunter2"}, "\"-e …\" has a value that begins with a blank", 0},
+    {{"-v /a:/b"}, "\"-v …\" has a value that begins with a blank", 0},
 };
 
 /* Behind `docker run`, where docker's own ways are kept. */
@@ -262,6 +267,10 @@ static const struct runargs_case adopted_cases[] = {
     {{"-v", "$HOME:/b"}, "-v=$HOME:/b note($HOME)", -1},
     {{"-e", "OWN", "-e", "RUNARGS_TEST"}, "env=OWN=server's env=RUNARGS_TEST=from outside", -1},
     {{"-it", "--rm"}, "note(tty)", -1},
+    {{"-v", "../a:/b", "-v.c:/d"}, "-v=/srv/a:/b -v=/srv/w/.c:/d", -1},
+    {{"--mount=type=bind,src=../a,dst=/b"}, "bind=/srv/a>/b", -1},
+    {{"-e A=b"}, "env= A=b note(-e)", -1},
+    {{"-i --rm"}, "\"-i …\" is several words in one", 0},
     {{"--cap-drop", "ALL", "--", "-i", "--no"}, "cap-drop=ALL", -1},
     {{"-i", "image", "--no-flag"}, "", -1},
 };
