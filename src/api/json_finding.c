@@ -47,10 +47,11 @@ json_t *json_finding(const struct finding *f)
 {
     const struct finding_type *t = finding_type(f->kind);
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:I, s:I}",
-        "code", t->code, "severity", finding_severity_name(t->severity), "cause", t->cause,
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:I, s:I}",
+        "code", t->code, "severity", finding_severity_name(finding_severity(f)), "cause", t->cause,
         "user_message", json_text(f->sentence), "fix_steps", steps_part(f),
-        "server", json_text(f->server), "servers", json_strings(&f->servers), "guess", f->guess, "evidence", evidence_part(f),
+        "server", json_text(f->server), "servers", json_strings(&f->servers), "guess", f->guess,
+        "expected", f->expected, "evidence", evidence_part(f),
         "fixes", fixes_part(f), "times", (json_int_t)f->times,
         "since_wall_ms", (json_int_t)f->since_wall_ms);
 }

@@ -6,11 +6,13 @@
 
 #include "api/api_internal.h"
 #include "api/json.h"
+#include "api/json_finding.h"
 #include "api/reply.h"
 #include "base/mem.h"
+#include "diagnose/doctor.h"
 #include "supervisor/trial.h"
 
-struct waiting { struct request *r; struct trial *trial; };
+struct waiting { struct api_server *a; struct request *r; struct trial *trial; };
 
 static json_t *steps_part(const struct trial_result *res)
 {
@@ -26,13 +28,28 @@ static json_t *steps_part(const struct trial_result *res)
     return a;
 }
 
+/* The cause of the step that failed; null. */
+static json_t *finding_part(struct api_server *a, const struct trial_result *res)
+{
+    const struct server *s = fleet_find(a->fleet, res->server);
+    struct findings fs = {0};
+
+    if (s)
+        doctor_of_trial(a->fleet, s, res, &fs);
+    for (size_t i = 0; fs.n && i < fs.v[0].evidence_count; i++)
+        fs.v[0].evidence[i].seq = 0;       /* its lines stand in no log */
+    json_t *worst = fs.n ? json_finding(&fs.v[0]) : json_null();
+    findings_fini(&fs);
+    return worst;
+}
+
 static void on_done(void *ctx, const struct trial_result *res)
 {
     struct waiting *w = ctx;
 
-    reply_data(w->r, json_pack("{s:o, s:s, s:b, s:o, s:o, s:o}", "server", json_text(res->server),
+    reply_data(w->r, json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "server", json_text(res->server),
                                "where", plan_mode_name(res->mode), "ok", res->ok, "steps",
-                               steps_part(res), "stderr", json_strings(&res->said), "stdout",
+                               steps_part(res), "finding", finding_part(w->a, res), "stderr", json_strings(&res->said), "stdout",
                                json_strings(&res->strays)));
     free(w);
 }
@@ -51,6 +68,7 @@ void server_post_test(struct api_server *a, struct request *r, struct server *s)
     struct fault f = FAULT_NONE;
     struct waiting *w = xcalloc(1, sizeof *w);
 
+    w->a = a;
     w->r = r;
     w->trial = trial_new(a->fleet, s, (struct span){0}, on_done, w, &f);
     if (w->trial) {

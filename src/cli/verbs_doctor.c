@@ -11,64 +11,9 @@
 #include "base/mem.h"
 #include "cli/doc.h"
 #include "cli/show.h"
+#include "cli/show_finding.h"
 
 enum { EXIT_WARNINGS = 1, EXIT_ERRORS = 2, SETTLE_S = 60, POLL_MS = 200 };
-
-static void say(const char *before, const char *text)
-{
-    fputs(before, stdout);
-    show_text(stdout, text);
-    putchar('\n');
-}
-
-/* ---- showing ---- */
-
-static void print_times(json_t *f)
-{
-    int64_t times = doc_int(f, "times", 0);
-    time_t since = (time_t)(doc_int(f, "since_wall_ms", 0) / 1000);
-    struct tm tm;
-    char when[16];
-    if (times < 2)
-        return;
-    strftime(when, sizeof when, "%H:%M", localtime_r(&since, &tm));
-    printf(", %lld times since %s", (long long)times, when);
-}
-
-/* What the sentence says word for word is not said again. */
-static void print_evidence(json_t *f)
-{
-    size_t i;
-    json_t *e;
-    json_array_foreach(doc_get(f, "evidence"), i, e) {
-        int64_t seq = doc_int(e, "seq", 0);
-        if (!seq && strstr(doc_str(f, "user_message"), doc_str(e, "text")))
-            continue;
-        AUTO_FREE char *left = seq ? xasprintf("%s %lld", doc_str(e, "what"), (long long)seq)
-            : xstrdup(doc_str(e, "what"));
-        printf("    %-12s ", left);
-        show_text(stdout, doc_str(e, "text"));
-        putchar('\n');
-    }
-}
-
-static void print_finding(json_t *f)
-{
-    size_t i;
-    json_t *x;
-    const char *server = doc_str(f, "server");
-    show_text(stdout, *server ? server : "mcptop");
-    printf(": %s %s%s\n  ", doc_str(f, "severity"), doc_str(f, "code"),
-           doc_true(f, "guess") ? " (a guess, by what it wrote)" : "");
-    show_text(stdout, doc_str(f, "user_message"));
-    print_times(f);
-    putchar('\n');
-    print_evidence(f);
-    size_t fixes = json_array_size(doc_get(f, "fixes"));
-    json_array_foreach(doc_get(f, "fix_steps"), i, x)
-        say(i == 0 && fixes ? "  fix:  " : i < fixes ? "  or:   " : "  do:   ",
-            json_is_string(x) ? json_string_value(x) : "");
-}
 
 static void print_warnings(json_t *problems, int *rc)
 {
@@ -79,23 +24,23 @@ static void print_warnings(json_t *problems, int *rc)
             continue;                /* a finding already */
         AUTO_FREE char *text = xasprintf("line %lld: %s: %s", (long long)doc_int(p, "line", 0),
                                          doc_str(p, "key"), doc_str(p, "text"));
-        say("config: warning ", text);
+        show_line("config: warning ", text);
         *rc = *rc ? *rc : EXIT_WARNINGS;
     }
 }
 
-/* Something is wrong with it: then that is told, and not that it tries. */
+/* Something went wrong with it: then that is told, and not that it tries. */
 static bool is_unwell(json_t *data, const char *name)
 {
     size_t i;
     json_t *f;
     json_array_foreach(doc_get(data, "findings"), i, f)
-        if (!strcmp(doc_str(f, "server"), name))
+        if (!strcmp(doc_str(f, "server"), name) && !doc_true(f, "expected"))
             return true;
     return false;
 }
 
-/* Those on their way, of which nothing is wrong so far. How many. */
+/* Those on their way, with which nothing went wrong so far. How many. */
 static int print_waiting(json_t *data)
 {
     int n = 0;
@@ -111,9 +56,9 @@ static int print_waiting(json_t *data)
                                          doc_str(s, "state"), doc_str(s, "waits_for"), waited,
                                          limit ? " of at most " : "",
                                          limit ? clock_span(limit, most, sizeof most) : "");
-        say("", text);
+        show_line("", text);
         json_array_foreach(doc_get(s, "stderr"), k, line)
-            say("    stderr       ", json_is_string(line) ? json_string_value(line) : "");
+            show_line("    stderr       ", json_is_string(line) ? json_string_value(line) : "");
         n++;
     }
     return n;
@@ -200,7 +145,7 @@ static void print_change(json_t *change)
     size_t i;
     json_t *x;
     json_array_foreach(doc_get(change, "changes"), i, x)
-        say("    ", json_is_string(x) ? json_string_value(x) : "");
+        show_line("    ", json_is_string(x) ? json_string_value(x) : "");
     for (const char *line = doc_str(change, "diff"); *line; line += strcspn(line, "\n")) {
         line += *line == '\n';
         printf("    ");
@@ -237,7 +182,7 @@ static void watch(const struct cli *c, const char *name, int64_t limit_s)
             AUTO_FREE char *text = xasprintf("%s is %s%s%s", name, state,
                                              *doc_str(s, "reason") ? ": " : "",
                                              doc_str(s, "reason"));
-            say("  ", text);
+            show_line("  ", text);
             json_decref(s);
             return;
         }
@@ -251,9 +196,9 @@ static void fix_one(const struct cli *c, json_t *finding, int64_t limit_s)
     const char *name = doc_str(finding, "server");
     json_t *fix = json_array_get(doc_get(finding, "fixes"), 0), *change = NULL;
     struct fault f = FAULT_NONE;
-    print_finding(finding);
+    show_finding(finding);
     if (!fix || !*name) {
-        say("  ", "nothing here that mcptop can do by itself");
+        show_line("  ", "nothing here that mcptop can do by itself");
         return;
     }
     if (ask_fix(c, name, doc_str(fix, "id"), true, &change, &f)) {
@@ -321,7 +266,7 @@ int verb_doctor(struct cli *c)
     } else {
         json_array_foreach(doc_get(data, "findings"), i, f)
             if (!fix)
-                print_finding(f);
+                show_finding(f);
         print_warnings(doc_get(data, "problems"), &rc);
         int waiting = print_waiting(data);
         if (rc == EXIT_OK)

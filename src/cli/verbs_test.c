@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/doc.h"
 #include "cli/show.h"
+#include "cli/show_finding.h"
 
 enum { TEST_S = 600 };
 
@@ -42,6 +43,8 @@ static void print_result(json_t *data)
     if (!ok)
         print_lines("its last lines on stderr:", doc_get(data, "stderr"));
     puts(ok ? "all steps went well" : "the first step marked ! is where it fails");
+    if (doc_get(data, "finding.code"))
+        show_finding(doc_get(data, "finding"));
 }
 
 int verb_test(struct cli *c)

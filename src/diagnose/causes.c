@@ -298,6 +298,16 @@ static char *unseen_source(const char *text)
     return p ? xstrndup(p + sizeof made - 1, strcspn(p + sizeof made - 1, "'")) : NULL;
 }
 
+struct finding *tell_no_volume(const struct symptoms *s, struct findings *fs, const char *path)
+{
+    struct finding *f = findings_add(fs, FIND_OCI_RUNTIME, s->name,
+                                     "the server's mount of %s: there is no such file or directory", path);
+    finding_evidence(f, "host", 0, "no %s on this machine", path);
+    finding_step(f, "make that directory, or correct the path in isolation.volumes (or in -v, "
+                    "--mount)");
+    return f;
+}
+
 /* Of a directory that is here the engine says that it is not: it looks at other files than we do,
  * because a snap confines it or it runs in a machine of its own. */
 static bool cause_of_unseen_source(const struct symptoms *s, struct findings *fs)
@@ -306,17 +316,17 @@ static bool cause_of_unseen_source(const struct symptoms *s, struct findings *fs
     AUTO_FREE char *path = unseen_source(text);
     if (!path)
         return false;
-    bool here = s->exists(path), snap = here && s->exists("/var/snap/docker");
+    if (!s->exists(path)) {
+        finding_evidence(tell_no_volume(s, fs, path), "engine", 0, "%s", text);
+        return true;
+    }
+    bool snap = s->exists("/var/snap/docker");
     struct finding *f = findings_add(
-        fs, snap ? FIND_SNAP_APPARMOR : FIND_OCI_RUNTIME, s->name, !here
-        ? "the server's mount of %s: there is no such file or directory" : snap
+        fs, snap ? FIND_SNAP_APPARMOR : FIND_OCI_RUNTIME, s->name, snap
         ? "Docker comes from a snap, which sees no directory outside your home: %s is none to it"
         : "%s is on this machine, and the engine does not see it: it has files of its own", path);
     finding_evidence(f, "engine", 0, "%s", text);
-    if (!here)
-        finding_step(f, "make that directory, or correct the path in isolation.volumes (or "
-                        "in -v, --mount)");
-    else if (snap)
+    if (snap)
         finding_step(f, "mount only directories below your home, or install Docker from its own "
                         "packages");
     else
@@ -439,33 +449,20 @@ static void evidence_end(const struct symptoms *s, struct finding *f)
 }
 
 /* npm and uv try for long, and say nothing meanwhile. */
-static bool is_cut_off(const struct symptoms *s)
+static bool on_cut_off(const struct symptoms *s, struct findings *fs)
 {
-    const struct plan *p = s->plan;
-    return p->mode == PLAN_DOCKER && !p->adopted && !s->ever_ready && p->network_mode &&
-           strcmp(p->network_mode, "none") == 0 && p->argv.n &&
-           runtime_detect(p->argv.v[0])->cache_volume;
-}
-
-static void on_cut_off(const struct symptoms *s, struct findings *fs)
-{
-    struct finding *f = findings_add(fs, FIND_NETWORK_BLOCKED, s->name,
-                                     "%s fetches its package at the start, and the container has "
-                                     "no network (network_mode none)",
-                                     runtime_detect(s->plan->argv.v[0])->command);
-    finding_evidence(f, "plan", 0, "network_mode is none: %s", plan_why(s->plan, "network_mode"));
+    if (!network_cuts_off(s))
+        return false;
+    struct finding *f = tell_cut_off(s, fs, "");
     if (*s->reason)
         finding_evidence(f, "timeout", 0, "%s", s->reason);
-    fix_network(f, s, "bridge");
-    finding_step(f, "or an image that has the package: isolation.image");
+    return true;
 }
 
 static void on_timeout(const struct symptoms *s, struct findings *fs)
 {
-    if (is_cut_off(s)) {
-        on_cut_off(s, fs);
+    if (on_cut_off(s, fs))
         return;
-    }
     struct finding *f = findings_add(fs, FIND_HANDSHAKE_TIMEOUT, s->name, "%s", s->reason);
     finding_evidence(f, "timeout", 0, "%s", s->reason);
     words_last(s, f, 4);
@@ -479,10 +476,8 @@ bool cause_of_slowness(const struct symptoms *s, struct findings *fs)
     char slow[16], most[16], since[40];
     if (s->state != SERVER_INITIALIZING || s->slow_ms <= 0)
         return false;
-    if (is_cut_off(s)) {
-        on_cut_off(s, fs);
+    if (on_cut_off(s, fs))
         return true;
-    }
     const struct runtime *rt = runtime_detect(program(s));
     clock_span(s->slow_ms, slow, sizeof slow);
     clock_span(s->init_timeout_ms, most, sizeof most);

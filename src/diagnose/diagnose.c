@@ -23,6 +23,15 @@ static void of_its_words(const struct symptoms *s, struct findings *fs)
         words_say(s, fs);
 }
 
+/* What its plan keeps from it: where it is ready, or was, it lives with that. */
+static void of_its_paths(const struct symptoms *s, struct findings *fs)
+{
+    if (s->state == SERVER_READY || s->state == SERVER_SILENT || s->well_before)
+        standing_of_paths(s, fs);
+    else if (!s->end)
+        expected_of_plan(s, fs);
+}
+
 /* A server may say its own secrets, and an engine repeat them. */
 static void hide_secrets(const struct symptoms *s, struct findings *fs)
 {
@@ -58,9 +67,9 @@ void diagnose(const struct symptoms *s, struct findings *fs)
             standing_of_run(s, fs);
             if (fs->n == 0)
                 of_its_words(s, fs);
-            if (fs->n == 0)
-                standing_of_paths(s, fs);
         }
+        if (fs->n == 0)
+            of_its_paths(s, fs);
     }
     if (fs->n == 0)
         standing_of_mounts(s, fs);

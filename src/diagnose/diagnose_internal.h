@@ -15,6 +15,15 @@ bool cause_of_slowness(const struct symptoms *s, struct findings *fs);
 /* … and where nothing more is known than how it ended */
 void cause_of_end(const struct symptoms *s, struct findings *fs);
 
+/* … a directory of isolation.volumes that is not there */
+struct finding *tell_no_volume(const struct symptoms *s, struct findings *fs, const char *path);
+
+/* expected.c: what the plan tells of a start that is still to come or under way. */
+void expected_of_plan(const struct symptoms *s, struct findings *fs);
+/* A runner that fetches its package in a container without a network. unless: " unless …" */
+bool network_cuts_off(const struct symptoms *s);
+struct finding *tell_cut_off(const struct symptoms *s, struct findings *fs, const char *unless);
+
 /* words.c: by what it wrote to stderr. */
 bool words_say(const struct symptoms *s, struct findings *fs);
 /* A line of the run, made harmless, that holds `needle` (any case), the latest of the last ones; ""
@@ -29,6 +38,14 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
 /* … and this one, which the line misses, is in the host's working_dir. */
 bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
                           uint64_t seq, const char *line);
+/* The first argument that is a path of the host and is not mounted; where an image may have one of
+ * its own (/usr, /tmp …) it is none. The host's working_dir, where that is not mounted. NULL. */
+const char *files_unmounted_argument(const struct symptoms *s);
+const char *files_unmounted_working_dir(const struct symptoms *s);
+/* The findings about these; there: what of the path exists on the host. */
+struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
+                                       const char *path, const char *there);
+struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs);
 /* … and those that a server which runs has made for itself instead. */
 void standing_of_paths(const struct symptoms *s, struct findings *fs);
 

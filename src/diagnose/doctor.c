@@ -194,6 +194,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .wanted = s->wanted == WANTED_UP, .failures = s->failures,
         .end = ended ? &s->last_end : NULL, .was_ready = ended ? s->past.was_ready : is_up(s),
         .ever_ready = ended ? s->past.ever_ready : is_up(s),
+        .well_before = s->past.ever_ready && s->past.plan_hash == s->plan->hash,
         .trouble = ended ? s->past.trouble : TROUBLE_NONE, .ring = ring,
         .first_seq = ended ? s->past.first_seq : server_run_first_seq(s),
         .next_seq = ended ? s->past.next_seq : ring_next_seq(ring),
@@ -421,6 +422,42 @@ void doctor_free(struct doctor *d)
     engine_cancel(d->listing);
     strvec_fini(&d->images);
     free(d);
+}
+
+/* ---- a trial ----------------------------------------------------------------------------- */
+
+static void push_said(struct ring *ring, enum ring_stream stream, const struct strvec *lines)
+{
+    for (size_t i = 0; i < lines->n; i++)
+        ring_push(ring, clock_wall_ms(), stream, 0, lines->v[i], strlen(lines->v[i]));
+}
+
+void doctor_of_trial(const struct fleet *fl, const struct server *s, const struct trial_result *r,
+                     struct findings *out)
+{
+    enum { SAID_MAX_BYTES = 64 * 1024 };
+    const char *why = "";
+    findings_fini(out);
+    if (r->ok || !r->end.at_wall_ms || !s->config)
+        return;
+    for (int i = 0; i < TRIAL_STEPS; i++)
+        if (r->steps[i].reached && !r->steps[i].ok)
+            why = r->steps[i].text;
+    struct ring *ring = ring_new(SAID_MAX_BYTES);
+    push_said(ring, RING_STDOUT, &r->strays);
+    push_said(ring, RING_STDERR, &r->said);
+    const struct host_usage *host = fleet_get_host_usage(fl);
+    struct symptoms y = {
+        .name = s->name, .whole = fleet_get_config(fl), .config = s->config, .plan = r->plan,
+        .state = SERVER_BACKING_OFF, .reason = why, .wanted = true, .failures = 1, .end = &r->end,
+        .trouble = r->trouble, .ring = ring, .first_seq = 1, .next_seq = ring_next_seq(ring),
+        .engine_down = engine_is_down(fl), .engine_error = fleet_get_engine_error(fl), .ooms = -1,
+        .init_timeout_ms = server_init_timeout_ms(s), .host_cpus = host->cpus,
+        .host_memory = host->memory_total, .home = getenv("HOME"), .ca_bundle = ca_bundle(),
+        .exists = path_exists, .status = path_status,
+    };
+    diagnose(&y, out);
+    ring_free(ring);
 }
 
 /* ---- fixing ------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 
 #include "diagnose/finding.h"
 #include "supervisor/fleet.h"
+#include "supervisor/trial.h"
 
 struct doctor;
 /* After every other observer of the fleet, so that it is told first. */
@@ -22,6 +23,11 @@ const struct findings *doctor_findings(const struct server *s);
 struct doctor_place { const char *data_dir, *listen_error; };
 void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
                           struct findings *out);
+
+/* Why a trial of this server failed, by the same rules; nothing where it went well. out is filled
+ * anew. */
+void doctor_of_trial(const struct fleet *fl, const struct server *s, const struct trial_result *r,
+                     struct findings *out);
 
 /* A fix of one of the server's findings: by the finding's code (NULL = any, the worst first) and its
  * id (NULL = the first). */

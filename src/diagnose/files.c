@@ -78,6 +78,20 @@ static char *existing_part(const struct symptoms *s, const char *path)
     return NULL;
 }
 
+struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
+                                       const char *path, const char *there)
+{
+    struct finding *f = findings_add(fs, FIND_PATH_NOT_MOUNTED, s->name,
+                                     "%s is a path of the host, and its container does not have it",
+                                     path);
+    finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", there);
+    fix_mount(f, s, there, strcmp(there, path) == 0);
+    if (strcmp(there, path) == 0)
+        fix_mount(f, s, there, false);
+    fix_to_host(f, s);
+    return f;
+}
+
 static bool argument_missing(const struct symptoms *s, struct findings *fs, const char *word,
                              bool exact)
 {
@@ -89,54 +103,45 @@ static bool argument_missing(const struct symptoms *s, struct findings *fs, cons
     uint64_t seq = there ? complaint(s, path, exact, &line) : 0;
     if (!seq)
         return false;
-    struct finding *f = findings_add(fs, FIND_PATH_NOT_MOUNTED, s->name,
-                                     "%s is a path of the host, and its container does not have it",
-                                     path);
+    struct finding *f = files_tell_not_mounted(s, fs, path, there);
     f->guess = !exact;
     finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
-    finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", there);
-    fix_mount(f, s, there, strcmp(there, path) == 0);
-    if (strcmp(there, path) == 0)
-        fix_mount(f, s, there, false);
-    fix_to_host(f, s);
     return true;
 }
 
-/* The working_dir where it is one of the host's alone; NULL. */
-static const char *unmounted_working_dir(const struct symptoms *s)
+const char *files_unmounted_working_dir(const struct symptoms *s)
 {
     const char *dir = s->config->working_dir;
     return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !is_mounted(s->plan, dir) &&
         s->exists(dir) ? dir : NULL;
 }
 
-static void tell_working_dir(const struct symptoms *s, struct findings *fs, uint64_t seq,
-                             const char *line)
+struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs)
 {
     const char *dir = s->config->working_dir;
     struct finding *f = findings_add(fs, FIND_WORKING_DIR, s->name,
                                      "working_dir %s is a directory of the host, and its container "
                                      "does not have it", dir);
-    finding_evidence(f, "stderr", seq, "%s", line);
     finding_evidence(f, "config", 0, "working_dir is %s, and not mounted", dir);
     fix_mount(f, s, dir, true);
     fix_to_host(f, s);
+    return f;
 }
 
 static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
 {
-    const char *dir = unmounted_working_dir(s);
+    const char *dir = files_unmounted_working_dir(s);
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = dir ? complaint(s, dir, false, &line) : 0;
     if (seq)
-        tell_working_dir(s, fs, seq, buf_str(&line));
+        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", buf_str(&line));
     return seq != 0;
 }
 
 bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
                           uint64_t seq, const char *line)
 {
-    const char *dir = unmounted_working_dir(s), *slash = strrchr(file, '/');
+    const char *dir = files_unmounted_working_dir(s), *slash = strrchr(file, '/');
     const char *name = slash ? slash + 1 : file;
     size_t n = strlen(name);
     for (size_t i = 0; dir && i < s->config->args.n; i++) {
@@ -145,7 +150,7 @@ bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const c
         AUTO_FREE char *path = xasprintf("%s/%s", dir, word);
         if (word[0] == '/' || len < n || strcmp(word + len - n, name) != 0 || !s->exists(path))
             continue;
-        tell_working_dir(s, fs, seq, line);
+        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", line);
         return true;
     }
     return false;
@@ -201,32 +206,42 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
     return !exact && working_dir_missing(s, fs);
 }
 
-/* Below these an image may well have a file of the same name that is meant. */
-static bool is_common(const char *path)
+/* Below these an image may well have a file of the same name that is meant; not below the user's
+ * home, though root's is one of them. */
+static bool is_common(const struct symptoms *s, const char *path)
 {
-    size_t n = strcspn(path + 1, "/") + 1;
+    size_t home = s->home ? strlen(s->home) : 0, n = strcspn(path + 1, "/") + 1;
     AUTO_FREE char *top = xstrndup(path, n);
-    return is_of_the_image(top);
+    bool at_home = home > 1 && strncmp(path, s->home, home) == 0 && path[home] == '/' &&
+        path[home + 1];
+    return is_of_the_image(top) && !at_home;
+}
+
+const char *files_unmounted_argument(const struct symptoms *s)
+{
+    const struct strvec *words = &s->plan->argv;
+    if (s->plan->mode != PLAN_DOCKER || s->plan->adopted)
+        return NULL;                 /* docker run says itself what is mounted */
+    for (size_t i = 1; i < words->n; i++) {
+        const char *path = path_in(words->v[i]);
+        if (path && !is_mounted(s->plan, path) && !is_common(s, path) && s->exists(path))
+            return path;
+    }
+    return NULL;
 }
 
 void standing_of_paths(const struct symptoms *s, struct findings *fs)
 {
-    const struct strvec *words = &s->plan->argv;
-    if (s->plan->mode != PLAN_DOCKER || s->plan->adopted)
-        return;                      /* docker run says itself what is mounted */
-    for (size_t i = 1; i < words->n; i++) {
-        const char *path = path_in(words->v[i]);
-        if (!path || is_mounted(s->plan, path) || is_common(path) || !s->exists(path))
-            continue;
-        struct finding *f = findings_add(fs, FIND_PATH_OWN, s->name,
-                                         "%s is not the host's: it is not mounted, so the server has its own, "
-                                         "which is lost when the container ends", path);
-        finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", path);
-        fix_mount(f, s, path, true);
-        fix_mount(f, s, path, false);
-        fix_to_host(f, s);
+    const char *path = files_unmounted_argument(s);
+    if (!path)
         return;
-    }
+    struct finding *f = findings_add(fs, FIND_PATH_OWN, s->name,
+                                     "%s is not the host's: it is not mounted, so the server has its "
+                                     "own, which is lost when the container ends", path);
+    finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", path);
+    fix_mount(f, s, path, true);
+    fix_mount(f, s, path, false);
+    fix_to_host(f, s);
 }
 
 /* ---- what is nowhere --------------------------------------------------------------------- */

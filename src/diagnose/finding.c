@@ -97,7 +97,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "Free some: `docker system df` shows what images and volumes take." },
     [FIND_DAEMON_DOWN] = { "MCPX_DOCKER_DAEMON_DOWN", E,
         "No container engine answers, and the server is isolated.",
-        "Start Docker (or Colima, Podman …); isolated servers come back by themselves." },
+        "Start Docker (or Colima, Podman …); isolated servers come back by themselves. Or run a server "
+        "on the host meanwhile, which weakens its isolation." },
     [FIND_NO_PERMISSION] = { "MCPX_DOCKER_NO_PERMISSION", E,
         "The engine's socket does not admit this user.",
         "`sudo usermod -aG docker \"$USER\"`, then log in again." },
@@ -247,6 +248,11 @@ const char *finding_severity_name(enum finding_severity s)
     return s == SEVERITY_ERROR ? "error" : "warning";
 }
 
+enum finding_severity finding_severity(const struct finding *f)
+{
+    return f->expected ? SEVERITY_WARNING : types[f->kind].severity;
+}
+
 __attribute__((format(printf, 1, 0)))
 static char *format(const char *fmt, va_list ap)
 {
@@ -323,8 +329,8 @@ void finding_step(struct finding *f, const char *fmt, ...)
 void findings_sort(struct findings *fs)
 {
     for (size_t i = 1; i < fs->n; i++)
-        for (size_t k = i; k > 0 && types[fs->v[k].kind].severity >
-                 types[fs->v[k - 1].kind].severity; k--) {
+        for (size_t k = i; k > 0 && finding_severity(&fs->v[k]) >
+                 finding_severity(&fs->v[k - 1]); k--) {
             struct finding swap = fs->v[k];
             fs->v[k] = fs->v[k - 1];
             fs->v[k - 1] = swap;
@@ -353,7 +359,8 @@ bool findings_same(const struct findings *a, const struct findings *b)
             strcmp(first_title(&a->v[i]), first_title(&b->v[i])) != 0)
             return false;
     for (size_t i = 0; i < a->n; i++)
-        if (a->v[i].kind != b->v[i].kind || strcmp(a->v[i].sentence, b->v[i].sentence) != 0 ||
+        if (a->v[i].kind != b->v[i].kind || a->v[i].expected != b->v[i].expected ||
+            strcmp(a->v[i].sentence, b->v[i].sentence) != 0 ||
             a->v[i].fix_count != b->v[i].fix_count)
             return false;
     return true;

@@ -52,6 +52,8 @@ struct finding_type {
 };
 const struct finding_type *finding_type(enum finding_kind kind);
 const char *finding_severity_name(enum finding_severity s);      /* "warning" "error" */
+struct finding;
+enum finding_severity finding_severity(const struct finding *f);
 
 /* How it is known. */
 struct evidence {
@@ -82,6 +84,8 @@ struct finding {
     char *server;                /* "" = the supervisor as a whole */
     char *sentence;              /* what is wrong */
     bool guess;                  /* text was all there is to go by */
+    /* The plan tells it before it has shown: a warning, whatever its kind. */
+    bool expected;
     /* Of the engine that all isolated servers share: it shows on each of them, and where all
      * findings are listed doctor_of_supervisor() tells it once. */
     bool of_engine;

@@ -28,6 +28,7 @@ struct symptoms {
     /* The last end that nobody asked for and that this plan is to blame for; NULL = none. */
     const struct run_end *end;
     bool was_ready, ever_ready;            /* in that run, in any by this plan */
+    bool well_before;                      /* an earlier run by this plan was ready */
     enum server_trouble trouble;           /* that it was ended for */
 
     /* its log, and which lines are of the run to be looked at: [first_seq, next_seq) */

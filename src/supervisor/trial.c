@@ -152,7 +152,10 @@ static void on_phase(void *ctx, enum session_phase phase, const char *why)
 
 static void on_handshake_failed(void *ctx, const struct fault *why)
 {
-    fail(ctx, why->text);
+    struct trial *t = ctx;
+    if (!t->stopping)
+        t->result.trouble = why->code == FAULT_TIMEOUT ? TROUBLE_START_TIMEOUT : TROUBLE_HANDSHAKE;
+    fail(t, why->text);
 }
 
 static void keep_line(struct strvec *v, size_t max, bool last, const char *p, size_t n)
@@ -204,7 +207,7 @@ static void on_up(void *ctx)
         return;
     if (t->plan->mode == PLAN_DOCKER) {
         t->step = TRIAL_START;
-        pass(t, "container %s", t->backend->container_name);
+        pass(t, "container %s, network %s", t->backend->container_name, t->plan->network_mode);
     } else {
         pass(t, "pid %ld", (long)t->backend->pid);
     }
@@ -255,6 +258,7 @@ static void on_over(void *ctx, const struct run_end *end)
     const struct server *s = fleet_find(t->fleet, t->server);
     char how[512] = "it ended";
     lines_end(&t->lines, on_line, t);
+    t->result.end = *end;
     if (s)
         server_run_describe(s, end, how, sizeof how);
     if (t->stopping) {
@@ -316,6 +320,7 @@ static void on_end(struct ev_loop *loop, ev_timer *w, int revents)
     ev_timer_stop(loop, w);
     if (t->done) {
         hide_secrets(t);
+        t->result.plan = t->plan;
         t->done(t->ctx, &t->result);
     }
     trial_free(t);
@@ -417,6 +422,7 @@ void trial_end_all(struct fleet *fl)
         end_step(t, false, "mcptop is stopping");
         t->result.ok = false;
         hide_secrets(t);
+        t->result.plan = t->plan;
         if (t->done)
             t->done(t->ctx, &t->result);
         trial_free(t);

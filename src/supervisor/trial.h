@@ -20,7 +20,10 @@ struct trial_step {
 struct trial_result {
     const char *server;
     enum plan_mode mode;
+    const struct plan *plan;     /* that it went by */
     bool ok;                     /* every step went well */
+    struct run_end end;          /* of its run; at_wall_ms 0 = there was none */
+    enum server_trouble trouble; /* that it was ended for */
     struct trial_step steps[TRIAL_STEPS];
     struct strvec said;          /* its last lines of stderr */
     struct strvec strays;        /* the first lines of stdout that are no MCP */

@@ -15,7 +15,7 @@ import threading
 import time
 
 from harness import paths, tap, wait_for
-from harness.find import BUSYBOX, SERVER, boxed, config, findings, found, repaired
+from harness.find import BUSYBOX, SERVER, boxed, codes, config, findings, found, repaired
 from harness.registry import Registry
 
 
@@ -81,6 +81,26 @@ def test_2_a_file_of_its_own(t):
     repaired(t, m, "makes", "mount")
 
 
+@tap.limit(90)
+def test_2_known_before_it_fails(t):
+    """A path that is not mounted is told while the server starts, as what is to come."""
+    folder = tempfile.mkdtemp(prefix="mcptop-test-", dir="/srv")
+    t.cleanup(shutil.rmtree, folder)
+    mute = dict(boxed(), command="sh", args=["-c", "exec cat >/dev/null", "sh", folder], init_timeout="80s")
+    m = t.mcptop(config(mute=mute), docker_host=t.engine())
+    one = found(t, m, "mute", "MCPX_DOCKER_PATH_NOT_MOUNTED", timeout=20)
+    t.eq((one["severity"], one["expected"]), ("warning", True), "a warning so far")
+    t.eq([f["id"] for f in one["fixes"]], ["mount", "mount-writable", "host"], "with the fixes of later")
+    told = m.cli("doctor", "mute")
+    t.eq(told.returncode, 1, "the doctor says so")
+    t.has(told.stdout, r"^mute: warning MCPX_DOCKER_PATH_NOT_MOUNTED \(by its plan: it has not come true yet\)",
+          "and that it is the plan's word")
+    wait_for(lambda: "waits for" in m.cli("doctor", "mute").stdout, 15, "and what it waits for meanwhile")
+    m.api.post("/servers/mute/fix", {"fix": "mount"})
+    wait_for(lambda: codes(m, "mute") == [], 15, "nothing more is expected once it is mounted")
+    t.ok(m.server("mute")["state"] in ("starting", "initializing", "stopping"), "of a server that still starts")
+
+
 @tap.limit(120)
 def test_3_network(t):
     engine = t.engine("python:3.11")
@@ -101,6 +121,10 @@ def test_3_network(t):
     t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode none → bridge", "bridge")
     repaired(t, m, "blocked")
     found(t, m, "python", "MCPX_DOCKER_NETWORK_BLOCKED")
+    told = m.cli("test", "python", timeout=60)
+    t.eq(told.returncode, 1, "a test of it fails")
+    t.has(told.stdout, r"(?m)^\* start .*, network none$", "its start says which network it had")
+    t.has(told.stdout, r"(?m)^python: error MCPX_DOCKER_NETWORK_BLOCKED\n.*network_mode none", "and it says why")
     found(t, m, "far", "MCPX_DOCKER_NETWORK_BLOCKED")
 
 
@@ -112,6 +136,11 @@ def test_3_a_runner_without_a_network(t):
                  docker_host=t.engine("node:20"))
     one = found(t, m, "quiet", "MCPX_DOCKER_NETWORK_BLOCKED")
     t.has(one["user_message"], "npx fetches its package", "why it needs one")
+    t.ok(one["expected"], "known before it has failed", one)
+    wait_for(lambda: [f["severity"] for f in findings(m, "quiet")] == ["error"], 40, "it has failed",
+             saw=lambda: findings(m, "quiet"))
+    one = findings(m, "quiet")[0]
+    t.eq(one["code"], "MCPX_DOCKER_NETWORK_BLOCKED", "the same finding, which has come true")
     t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode none → bridge", "bridge")
 
 
@@ -259,6 +288,8 @@ def test_6_engine_down(t):
     t.has(m.cli("doctor", "--fix", "--yes").stdout, "nothing here that mcptop can do", "no fix for all")
     t.eq(m.read_config(), text, "nobody's isolation is given up for it")
     t.has(m.cli("doctor", "box").stdout, r"^box: error MCPX_DOCKER_DAEMON_DOWN", "asked for one server it is said")
+    t.has(told.stdout, r"(?m)^ .*: +Weakens isolation: or run one of them on the host meanwhile, as you: "
+          r"mcptop set NAME isolation=none$", "and that there is another way, which costs isolation")
     repaired(t, m, "box", "host")
     t.eq(m.api.get("/diagnostics")["findings"][0]["servers"], ["other"], "whom it still concerns")
 

@@ -42,6 +42,7 @@ struct scenario {
     const char *want;                /* "CODE" or "CODE CODE"; "" = nothing */
     const char *fix;                 /* title of the first fix of the first; NULL = none */
     bool guess;
+    bool expected;                   /* by the plan; a warning */
 };
 
 static const struct scenario scenarios[] = {
@@ -451,6 +452,48 @@ static const struct scenario scenarios[] = {
       .fix = "Weakens isolation: network_mode none → bridge" },
     { .name = "a long start after an end", .config = HOST, .code = 3, .slow_ms = 21000,
       .server = UVX, .want = "MCPX_STDIO_EXIT_BEFORE_INITIALIZE" },
+    { .name = "a path that will not be there", .config = DOCKER, .running = true,
+      .server = "\"command\":\"npx\",\"args\":[\"-y\",\"fs\",\"/home/u/docs\"]",
+      .want = "MCPX_DOCKER_PATH_NOT_MOUNTED", .expected = true,
+      .fix = "Weakens isolation: mount /home/u/docs:/home/u/docs:ro" },
+    { .name = "… before a slow start is", .config = DOCKER, .running = true, .slow_ms = 21000,
+      .server = "\"command\":\"npx\",\"args\":[\"-y\",\"fs\",\"/home/u/docs\"]",
+      .want = "MCPX_STDIO_START_SLOW" },
+    { .name = "a path that is mounted", .config = DOCKER, .running = true,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/docs/x\"],"
+                "\"isolation\":{\"volumes\":[\"/home/u/docs:/home/u/docs:ro\"]}",
+      .want = "" },
+    { .name = "a path to be made", .config = DOCKER, .running = true,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/new.db\"]", .want = "" },
+    { .name = "paths that images have", .config = DOCKER, .running = true,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/tmp/x\",\"/usr/share/x\",\"/etc\",\"/dev/null\"]",
+      .want = "" },
+    { .name = "a path on the host", .config = HOST, .running = true,
+      .server = "\"command\":\"npx\",\"args\":[\"fs\",\"/home/u/docs\"]", .want = "" },
+    { .name = "a package that no network will bring", .config = DOCKER, .running = true,
+      .server = UVX ",\"isolation\":{\"network_mode\":\"none\"}",
+      .want = "MCPX_DOCKER_NETWORK_BLOCKED", .expected = true,
+      .fix = "Weakens isolation: network_mode none → bridge" },
+    { .name = "a runner that is told to stay offline", .config = DOCKER, .running = true,
+      .server = "\"command\":\"uvx\",\"args\":[\"--offline\",\"x\"],"
+                "\"isolation\":{\"network_mode\":\"none\"}", .want = "" },
+    { .name = "an image that may have the package", .config = DOCKER, .running = true,
+      .server = UVX ",\"isolation\":{\"network_mode\":\"none\",\"image\":\"me/x\"}", .want = "" },
+    { .name = "no network for what is there", .config = DOCKER, .running = true,
+      .server = NODE ",\"isolation\":{\"network_mode\":\"none\"}", .want = "" },
+    { .name = "a volume that will be missing", .config = DOCKER, .running = true,
+      .server = UVX ",\"isolation\":{\"volumes\":[\"/nowhere/x:/x\"]}",
+      .want = "MCPX_DOCKER_OCI_RUNTIME", .expected = true },
+    { .name = "a script of working_dir that will be missing", .config = DOCKER, .running = true,
+      .server = "\"command\":\"python3\",\"args\":[\"server.py\"],\"working_dir\":\"/home/u/app\"",
+      .want = "MCPX_DOCKER_WORKING_DIR", .expected = true,
+      .fix = "Weakens isolation: mount /home/u/app:/home/u/app:ro" },
+    { .name = "a working_dir that nothing is named of", .config = DOCKER, .running = true,
+      .server = UVX ",\"working_dir\":\"/home/u/app\"", .want = "" },
+    { .name = "what the engine's absence hides", .config = DOCKER, .running = true,
+      .engine_down = true, .engine_error = "unix:///x: connection refused",
+      .server = "\"command\":\"npx\",\"args\":[\"-y\",\"fs\",\"/home/u/docs\"]",
+      .want = "MCPX_DOCKER_DAEMON_DOWN", .fix = "Weakens isolation: run it on the host, as you" },
     { .name = "all is well", .config = DOCKER, .server = UVX, .running = true, .ready = true,
       .peak = 100 << 20, .want = "" },
     { .name = "close to the limit", .config = DOCKER, .server = UVX, .running = true,
@@ -498,7 +541,8 @@ static bool exists(const char *path)
 static bool status(const char *path, struct stat *ret)
 {
     bool home = strncmp(path, "/home/u", 7) == 0;
-    *ret = (struct stat){ .st_mode = S_IFDIR | (home ? 0700 : 0755), .st_uid = home ? 1000 : 0,
+    bool file = strlen(path) > 3 && strcmp(path + strlen(path) - 3, ".py") == 0;
+    *ret = (struct stat){ .st_mode = (file ? S_IFREG : S_IFDIR) | (home ? 0700 : 0755), .st_uid = home ? 1000 : 0,
                           .st_gid = home ? 1000 : 0 };
     return home || strncmp(path, "/srv", 4) == 0;
 }
@@ -530,6 +574,8 @@ static void check(const struct scenario *c, const struct findings *fs)
     is_str(f->fix_count ? f->fixes[0].title : "(none)", c->fix ? c->fix : "(none)", "%s: its fix",
            c->name);
     ok(f->guess == c->guess, "%s: %s", c->name, c->guess ? "a guess" : "known");
+    ok(f->expected == c->expected && (!f->expected || finding_severity(f) == SEVERITY_WARNING),
+       "%s: %s", c->name, c->expected ? "expected, a warning" : "it has come true");
     ok(f->evidence_count > 0, "%s: has evidence", c->name);
     ok(f->fix_count + f->steps.n > 0 || f->kind == FIND_UNSUPPORTED ||
        f->kind == FIND_SPAWN_FAILED, "%s: says what helps", c->name);
