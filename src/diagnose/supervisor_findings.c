@@ -91,11 +91,28 @@ static void of_the_logs(const struct fleet *fl, struct findings *out)
                  fleet_get_log_dir(fl));
 }
 
+/* The list concerns many servers, a fix changes one: told as what to type. */
+static void step_to_host(struct finding *f, const struct findings *of_one)
+{
+    AUTO_BUF struct buf name = BUF_INIT;
+    for (size_t i = 0; i < of_one->n; i++)
+        for (size_t k = 0; of_one->v[i].of_engine && k < of_one->v[i].fix_count; k++) {
+            if (strcmp(of_one->v[i].fixes[k].id, "host") != 0)
+                continue;
+            buf_add_shell(&name, of_one->v[i].server);
+            finding_step(f, "Weakens isolation: or run %s on the host meanwhile, as you: mcptop set "
+                         "%s isolation=none", f->servers.n == 1 ? "it" : "one of them",
+                         f->servers.n == 1 ? buf_str(&name) : "NAME");
+            return;
+        }
+}
+
 /* The finding of each server that waits for the engine, made one. */
 static void of_the_engine(struct fleet *fl, struct findings *out)
 {
     enum { NAMED_MAX = 6 };
     const struct finding *one = NULL;
+    const struct findings *of_one = NULL;
     AUTO_STRVEC struct strvec names = { 0 };
     AUTO_BUF struct buf list = BUF_INIT;
     for (size_t i = 0; i < fleet_count(fl); i++) {
@@ -104,6 +121,7 @@ static void of_the_engine(struct fleet *fl, struct findings *out)
         for (size_t k = 0; k < fs->n; k++)
             if (fs->v[k].of_engine) {
                 one = &fs->v[k];
+                of_one = fs->v[k].fix_count || !of_one ? fs : of_one;
                 strvec_add(&names, s->name);
             }
     }
@@ -121,6 +139,7 @@ static void of_the_engine(struct fleet *fl, struct findings *out)
         finding_evidence(f, one->evidence[i].what, 0, "%s", one->evidence[i].text);
     for (size_t i = 0; i < one->steps.n; i++)
         finding_step(f, "%s", one->steps.v[i]);
+    step_to_host(f, of_one);
 }
 
 /* The supervisor took its engine when it started. */
