@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a change of plan means for the server, in sentences for the question before it is made. Says
- * what is taken away and what is given; never a value of the environment. */
+ * what is taken away and what is given; never a value of the environment, and not when it comes into
+ * force: that depends on what runs, which a plan does not know. */
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -153,12 +154,4 @@ void plan_compare(const struct plan *from, const struct plan *to, struct strvec 
         strvec_addf(out, "Careful: %s, so this container isolates little.", to->weak_why);
     if (to->mode == from->mode && !strvec_equal(&from->argv, &to->argv))
         strvec_add(out, "Its command changes.");
-    enum plan_change change = plan_change(from, to);
-    if (change == PLAN_RESTARTS && from->hash == to->hash)
-        strvec_add(out, "The server restarts: the engine takes no limit away from a running "
-                        "container.");
-    else if (change == PLAN_RESTARTS)
-        strvec_add(out, "The server restarts.");
-    else if (change == PLAN_LIVE)
-        strvec_add(out, "The running container is changed without a restart.");
 }

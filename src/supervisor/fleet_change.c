@@ -17,6 +17,8 @@ enum change_applied fleet_change_follows(const struct server *s, const struct pl
         return CHANGE_RESTART;
     if (s->wanted != WANTED_UP)
         return CHANGE_NONE;
+    if (server_is_asleep(s) && !fleet_edit_is_running(s))
+        return CHANGE_NONE;
     enum plan_change change = plan_change(s->plan, p);
     if (change == PLAN_RESTARTS)
         return CHANGE_RESTART;
@@ -35,6 +37,44 @@ void fleet_change_result_fini(struct fleet_change_result *r)
     *r = (struct fleet_change_result){ 0 };
 }
 
+/* When the other plan comes into force; nothing where it is the same one. */
+static void say_when(const struct server *s, const struct plan *p, enum change_applied applied,
+                     struct strvec *out)
+{
+    enum plan_change change = plan_change(s->plan, p);
+    bool engine_down = p->mode == PLAN_DOCKER &&
+        containers_get_state(s->fleet->containers) == CONTAINERS_DOWN;
+    if (change == PLAN_SAME || p->mode == PLAN_UNSUPPORTED)
+        return;                      /* that it will not be started is told already */
+    if (applied == CHANGE_RESTART && server_is_waiting(s))
+        strvec_addf(out, "Nothing of it runs now: it is started so %s.",
+                    engine_down ? "once the engine answers" : "at once");
+    else if (applied == CHANGE_RESTART && p->hash == s->plan->hash)
+        strvec_add(out, "The server restarts: the engine takes no limit away from a running "
+                        "container.");
+    else if (applied == CHANGE_RESTART)
+        strvec_add(out, "The server restarts.");
+    else if (applied == CHANGE_LIVE && s->state == SERVER_PULLING)
+        strvec_add(out, "Its container is made so once the image is here.");
+    else if (applied == CHANGE_LIVE)
+        strvec_add(out, "The running container is changed without a restart.");
+    else if (server_is_asleep(s))
+        strvec_add(out, "It counts when its next call starts it.");
+    else
+        strvec_add(out, s->wanted == WANTED_DOWN ? "It is stopped: this counts once it is started."
+                                                 : "It counts at its next start.");
+}
+
+/* On the host nothing is there but what is installed: what a container's image brought may be
+ * missing. */
+static void say_missing(const struct server *s, const struct plan *p, struct strvec *out)
+{
+    struct fault f = FAULT_NONE;
+    if (p->mode == PLAN_HOST && s->plan->mode == PLAN_DOCKER && p->argv.n &&
+        backend_host_look(p->argv.v[0], &p->env, p->working_dir, &f) < 0)
+        strvec_addf(out, "Careful: it would not start on the host: %s.", f.text);
+}
+
 /* of_plan: it was to change limits or the place where it runs. */
 static void fill_result(const struct server *s, struct plan *p, bool enabled_changes, bool of_plan,
                         const struct buf *from, const struct buf *to,
@@ -45,6 +85,9 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         strvec_add(ret->applied == CHANGE_LIVE ? &ret->live : &ret->restarts, s->name);
     fleet_edit_diff(from, to, &ret->diff);
     plan_compare(s->plan, p, &ret->sentences);
+    say_missing(s, p, &ret->sentences);
+    if (!enabled_changes)
+        say_when(s, p, ret->applied, &ret->sentences);
     if (p->mode == PLAN_DOCKER && s->plan->mode != PLAN_DOCKER &&
         containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
         strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
