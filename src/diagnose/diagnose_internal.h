@@ -68,6 +68,8 @@ void fix_memory(struct finding *f, const struct symptoms *s);
 void fix_cpus(struct finding *f, const struct symptoms *s);
 void fix_network(struct finding *f, const struct symptoms *s, const char *mode);
 void fix_to_host(struct finding *f, const struct symptoms *s);
+/* Is this command found on the host, by the server's PATH? why: may be NULL. */
+bool fix_host_has(const struct symptoms *s, const char *command, struct fault *why);
 void fix_isolate(struct finding *f, const struct symptoms *s);
 void fix_mount(struct finding *f, const struct symptoms *s, const char *path, bool read_only);
 void fix_image(struct finding *f, const struct symptoms *s, const char *image);

@@ -11,7 +11,7 @@
 #include "diagnose/symptoms.h"
 #include "isolation/runtime.h"
 
-enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, THROTTLED_PERCENT = 50, THROTTLED_S = 15 };
+enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, OOM_LIMITS_MAX = 4, THROTTLED_PERCENT = 50, THROTTLED_S = 15 };
 
 /* What a judgement depends on. Compared as bytes: zeroed before it is filled. */
 struct signature {
@@ -44,6 +44,9 @@ struct diagnosis {
     enum finding_kind counted_kind;
     uint32_t times;
     int64_t since_wall_ms;
+    /* at which it was OOM-killed, the lowest first, and when it was last */
+    int64_t oom_limits[OOM_LIMITS_MAX], oom_wall_ms;
+    size_t oom_limit_count;
 };
 
 /* What is in the engine is asked only when an image was not found. */
@@ -182,6 +185,32 @@ static void note_reason(const struct server *s, struct diagnosis *d)
         memcpy(d->end_reason, s->reason, sizeof d->end_reason);
 }
 
+/* How many of the limits at which it was killed are below the present one. */
+static size_t ooms_before(const struct server *s, const struct diagnosis *d)
+{
+    size_t n = 0;
+    if (clock_wall_ms() - d->oom_wall_ms < OOM_REMEMBERED_MS)
+        while (n < d->oom_limit_count && d->oom_limits[n] < s->plan->memory_bytes)
+            n++;
+    return n;
+}
+
+/* What was learned of how much it wants: a limit that was lowered, or one of long ago, is another
+ * story. */
+static void note_oom(const struct server *s, struct diagnosis *d)
+{
+    int64_t limit = s->plan->memory_bytes;
+    if (!d->list.n || d->list.v[0].kind != FIND_OOM_KILLED || !limit ||
+        s->last_end.at_wall_ms == d->oom_wall_ms)
+        return;
+    size_t n = ooms_before(s, d);
+    if (n == OOM_LIMITS_MAX)
+        memmove(d->oom_limits, d->oom_limits + 1, --n * sizeof *d->oom_limits);
+    d->oom_limits[n++] = limit;
+    d->oom_limit_count = n;
+    d->oom_wall_ms = s->last_end.at_wall_ms;
+}
+
 static void describe(const struct server *s, const struct diagnosis *d, struct symptoms *y)
 {
     const struct ring *ring = logstore_get_ring(s->log);
@@ -207,8 +236,10 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .throttled_s = d->throttled_s,
         .init_timeout_ms = server_init_timeout_ms(s),
         .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
-        .host_memory = host->memory_total, .home = getenv("HOME"), .ca_bundle = ca_bundle(),
+        .host_free = host->memory_total - host->memory_used,
+        .oom_limits = d->oom_limits, .oom_limit_count = ooms_before(s, d), .home = getenv("HOME"), .ca_bundle = ca_bundle(),
         .exists = path_exists, .status = path_status,
+        .look = backend_host_look,
     };
     if (is_slow(s)) {
         y->slow_ms = clock_mono_ms() - s->state_since_ms;
@@ -258,6 +289,7 @@ static bool judge(const struct server *s, struct diagnosis *d)
     describe(s, d, &y);
     diagnose(&y, &d->list);
     count_end(s, d);
+    note_oom(s, d);
     bool changed = !findings_same(&before, &d->list);
     findings_fini(&before);
     return changed;

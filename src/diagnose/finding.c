@@ -181,7 +181,7 @@ static const struct finding_type types[FIND_KINDS] = {
         "Mount the host's CA bundle and set the variables that point to it." },
     [FIND_OOM_KILLED] = { "MCPX_DOCKER_OOM_KILLED", E,
         "The server wanted more memory than its limit and was killed for it.",
-        "Raise `memory_limit`; it is changed while the server runs." },
+        "Raise `memory_limit`: a server that runs is changed, one that failed is started with it." },
     [FIND_MEMORY_TIGHT] = { "MCPX_DOCKER_MEMORY_TIGHT", W,
         "The server has used nine tenths of its memory limit or more, or a process in it was killed "
         "for memory.",

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "isolation/runtime.h"
 
 #define WEAKENS "Weakens isolation: "
@@ -69,22 +70,63 @@ static int64_t memory_floor(const struct symptoms *s)
     return 0;
 }
 
-/* Twice the limit or the highest use seen, whichever is more, in steps of 64 MiB where the use
- * decides; and enough to start with: what was killed at 6 MiB has shown no more than that. */
+/* "killed at 64M, then at 128M" */
+static void add_limits(const struct symptoms *s, struct buf *out)
+{
+    char size[16];
+    for (size_t i = 0; i < s->oom_limit_count; i++)
+        buf_printf(out, "%s at %s", i ? ", then" : "killed",
+                   text_size(s->oom_limits[i], size, sizeof size));
+    buf_printf(out, ", then at %s", text_size(s->plan->memory_bytes, size, sizeof size));
+}
+
+/* How much it would have used nobody sees: its limit stopped it. So it is twice the limit or the
+ * highest use seen, whichever is more, in steps of 64 MiB where the use decides; four times when
+ * more was given already and it was killed again, so that few steps lead from 64 MiB to 1 GiB; and
+ * enough to start with: what was killed at 6 MiB has shown no more than that. */
+static int64_t next_memory(const struct symptoms *s, struct buf *why)
+{
+    int64_t limit = s->plan->memory_bytes, step = 64 << 20, floor = memory_floor(s);
+    int64_t by_peak = (2 * s->peak_bytes + step - 1) / step * step;
+    bool killed = s->end || s->ooms > 0, again = killed && s->oom_limit_count;
+    int64_t want = (again ? 4 : 2) * limit;
+    if (floor > want && floor >= by_peak) {
+        buf_add_str(why, "what runs it needs that much to start");
+        return floor;
+    }
+    if (by_peak > want && 2 * s->peak_bytes > want) {
+        buf_add_str(why, "twice the highest use seen");
+        return by_peak;
+    }
+    if (again)
+        add_limits(s, why);
+    buf_add_str(why, again    ? ": four times as much is tried"
+                     : killed ? "what it wants beyond its limit cannot be seen: twice as much is "
+                                "tried"
+                              : "twice its limit");
+    return want;
+}
+
+/* No more than the machine can give: a limit above that would have the kernel kill somebody else. */
 void fix_memory(struct finding *f, const struct symptoms *s)
 {
-    int64_t limit = s->plan->memory_bytes, step = 64 << 20, want = 2 * limit;
-    int64_t by_peak = (2 * s->peak_bytes + step - 1) / step * step, floor = memory_floor(s);
-    if (2 * s->peak_bytes > want)
-        want = by_peak;
-    if (floor > want)
-        want = floor;
-    if (s->host_memory > 0 && want > s->host_memory) {
-        finding_step(f, "the machine has no more memory to give");
+    int64_t limit = s->plan->memory_bytes, step = 64 << 20;
+    int64_t room = s->host_free > 0 ? s->host_free + (s->end ? 0 : s->peak_bytes) : INT64_MAX;
+    AUTO_BUF struct buf why = BUF_INIT;
+    int64_t want = next_memory(s, &why);
+    char free_text[16];
+    text_size(room, free_text, sizeof free_text);
+    if (want > room) {
+        want = room / step * step;
+        buf_printf(&why, "; the machine has %s free, so no more than that", free_text);
+    }
+    if (want <= limit) {
+        finding_step(f, "the machine has no more memory to give: %s is free", free_text);
         return;
     }
     char *to = size_words(want);
     struct fix *x = add(f, "memory", xasprintf("memory_limit %s → %s", s->plan->memory_text, to));
+    finding_evidence(f, "limits", 0, "%s", buf_str(&why));
     if (x)
         x->memory = TAKE(to);
     free(to);
@@ -136,10 +178,21 @@ void fix_network(struct finding *f, const struct symptoms *s, const char *mode)
         x->network = xstrdup(mode);
 }
 
+bool fix_host_has(const struct symptoms *s, const char *command, struct fault *why)
+{
+    return !s->look || s->look(command, &s->plan->env, s->config->working_dir, why) == 0;
+}
+
+/* Not where it would only fail in another way: then what is missing there is said instead. */
 void fix_to_host(struct finding *f, const struct symptoms *s)
 {
+    struct fault why = FAULT_NONE;
     if (s->plan->adopted)
         return;                      /* its command starts a container anyway */
+    if (s->config->command && !fix_host_has(s, s->config->command, &why)) {
+        finding_step(f, "on the host it would not start either: %s", why.text);
+        return;
+    }
     struct fix *x = add(f, "host", xstrdup(WEAKENS "run it on the host, as you"));
     if (x)
         x->isolation = xstrdup("none");

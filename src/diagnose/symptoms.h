@@ -52,11 +52,17 @@ struct symptoms {
 
     const struct strvec *local_images;     /* names with tags; NULL = not known */
     int host_cpus;
-    int64_t host_memory;                   /* bytes; 0 = not known */
+    int64_t host_free;                     /* bytes of memory; 0 = not known */
+    /* lower limits at which it was OOM-killed not long ago, the lowest first */
+    const int64_t *oom_limits;
+    size_t oom_limit_count;
     const char *home;                      /* the user's; NULL = not known */
     const char *ca_bundle;                 /* the host's; NULL = none known */
     /* Is there such a file or directory on the host? */
     bool (*exists)(const char *path);
+    /* As backend_host_look. NULL: whatever it is, it is there. */
+    int (*look)(const char *command, const struct kvvec *env, const char *working_dir,
+                struct fault *f);
     /* Its owner and mode; false where there is none. */
     bool (*status)(const char *path, struct stat *ret);
 };

@@ -112,7 +112,7 @@ bool missing_tool(const struct match *m)
         fix_image(f, s, rt->default_image);
     finding_step(f, is_boxed(m) ? "choose an image that has %s: isolation.image" : "install %s",
                  tool);
-    if (is_boxed(m))
+    if (is_boxed(m) && fix_host_has(s, tool, NULL))
         fix_to_host(f, s);
     return true;
 }

@@ -30,7 +30,7 @@ struct child_exit {
 
 struct child_spec {
     char *const *argv;              /* argv[0] is looked up in the PATH of envp */
-    char *const *envp;              /* complete environment */
+    char *const *envp;              /* complete environment; NULL = an empty one */
     const char *working_dir;        /* NULL = ours */
     /* put into the environment as MCPTOP_RUN; the mark child_sweep goes by */
     const char *run_id;
@@ -53,6 +53,9 @@ struct child_events {
  * failure. */
 struct child *child_spawn(struct ev_loop *loop, const struct child_spec *spec,
                           const struct child_events *events, void *ctx, struct fault *f);
+/* What child_spawn would say of the command and the directory, as far as looking tells: nothing is
+ * started. 0, or -1 with the same words. */
+int child_look(const struct child_spec *spec, struct fault *f);
 /* Where a command without a slash is looked for: PATH of the given environment, else a default. */
 const char *child_search_path(char *const *envp);
 pid_t child_pid(const struct child *c);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,7 +114,7 @@ static _Noreturn void run(const struct launch *l)
 static const char *env_get(char *const *envp, const char *name)
 {
     size_t n = strlen(name);
-    for (; *envp; envp++)
+    for (; envp && *envp; envp++)
         if (!strncmp(*envp, name, n) && (*envp)[n] == '=')
             return *envp + n + 1;
     return NULL;
@@ -150,7 +151,7 @@ static void launch_env(struct launch *l, const struct child_spec *spec)
         strvec_addf(&l->envp, CHILD_MARK "=%s%s%s", outer ? outer : "", outer ? "," : "",
                     spec->run_id);
     }
-    for (char *const *e = spec->envp; *e; e++)
+    for (char *const *e = spec->envp; e && *e; e++)
         if (strncmp(*e, CHILD_MARK "=", sizeof(CHILD_MARK)) != 0)
             strvec_add(&l->envp, *e);
 }
@@ -226,6 +227,42 @@ static int wait_for_exec(const struct launch *l, int fd, pid_t pid, struct fault
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     return explain(l, &r, f);
+}
+
+/* ---- looking only ---- */
+
+/* The errno that exec of the candidates would end with; 0: one of them would run. */
+static int look_at(const struct launch *l, int dir)
+{
+    int error = ENOENT;
+    for (size_t i = 0; i < l->candidates.n; i++) {
+        struct stat st;
+        if (fstatat(dir, l->candidates.v[i], &st, 0) < 0)
+            continue;
+        if (S_ISREG(st.st_mode) && faccessat(dir, l->candidates.v[i], X_OK, 0) == 0)
+            return 0;
+        error = EACCES;
+    }
+    return error;
+}
+
+int child_look(const struct child_spec *spec, struct fault *f)
+{
+    struct launch l = {.argv = spec->argv, .dir = spec->working_dir};
+    int dir = l.dir ? open(l.dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD, error = 0, rc = 0;
+
+    if (l.dir && (dir < 0 || faccessat(dir, ".", X_OK, 0) < 0)) {
+        rc = explain(&l, &(struct report){STAGE_CHDIR, errno}, f);
+    } else {
+        launch_search(&l, spec);
+        error = look_at(&l, dir);
+    }
+    if (error)
+        rc = explain_exec(&l, error, f);
+    if (l.dir)
+        mem_close_fd(&dir);
+    strvec_fini(&l.candidates);
+    return rc;
 }
 
 /* ---- both ---- */

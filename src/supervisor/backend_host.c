@@ -165,6 +165,16 @@ static const struct child_events child_events = {
     .over = on_over,
 };
 
+int backend_host_look(const char *command, const struct kvvec *env, const char *working_dir,
+                      struct fault *f)
+{
+    AUTO_STRVEC struct strvec all = { 0 };
+    char *const argv[] = { (char *)command, NULL };
+    host_env_build(environ, env, &all);
+    return child_look(&(struct child_spec){ .argv = argv, .envp = all.v,
+                                            .working_dir = working_dir }, f);
+}
+
 struct backend *backend_host_new(const struct backend_spec *spec)
 {
     struct backend_host *h = xcalloc(1, sizeof *h);

@@ -138,6 +138,19 @@ static void expect_failure(const char *const *argv, const char *working_dir, int
         printf("# got %s\n", f.text);
 }
 
+/* What looking tells of a start that is not made. */
+static void expect_look(const char *command, const char *working_dir, int code, const char *word)
+{
+    char *const argv[] = {(char *)command, NULL};
+    struct child_spec spec = {.argv = argv, .envp = env, .working_dir = working_dir};
+    struct fault f = FAULT_NONE;
+    is_int(child_look(&spec, &f), code ? -1 : 0, "%s in %s is %s", command,
+           working_dir ? working_dir : ".", code ? "not found" : "found");
+    is_int(f.code, code, "the code");
+    if (!ok(strstr(f.text, word) != NULL, "the text says \"%s\"", word))
+        printf("# got %s\n", f.text);
+}
+
 static char *make_file(const char *name, const char *text, mode_t mode)
 {
     char *path = xasprintf("%s/%s", dir, name);
@@ -161,6 +174,14 @@ static void test_failing_starts(void)
     expect_failure((const char *[]){lost, NULL}, NULL, ENOENT, "interpreter");
     expect_failure((const char *[]){"sh", NULL}, "/no/dir", FAULT_CONFIG,
                    "working directory /no/dir");
+    expect_look("no-such-command", NULL, ENOENT, "\"no-such-command\" is not in PATH: install it");
+    expect_look("/no/such", NULL, ENOENT, "/no/such");
+    expect_look(secret, NULL, EACCES, "chmod +x");
+    expect_look("sh", "/no/dir", FAULT_CONFIG, "working directory /no/dir");
+    expect_look("sh", dir, 0, "");
+    expect_look("./plain", dir, 0, "");
+    expect_look("./plain", "/", ENOENT, "./plain");
+    expect_look(dir, NULL, EACCES, "not executable");
     run_for(loop, 0.02);
     is_int(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, 1, "no zombie is left");
 }

@@ -34,13 +34,16 @@ struct scenario {
     int64_t slow_ms;                 /* … and is initializing for so long */
     uint64_t stray;
     int64_t peak, ooms;
+    int64_t oom_limits[2], host_free;
     int32_t pids;
     int throttled_s;
+    bool not_here;                   /* the host has no such command */
     bool engine_down;
     const char *engine_error;
     /* what must come of it */
     const char *want;                /* "CODE" or "CODE CODE"; "" = nothing */
     const char *fix;                 /* title of the first fix of the first; NULL = none */
+    const char *says;                /* in its evidence or steps */
     bool guess;
     bool expected;                   /* by the plan; a warning */
 };
@@ -190,6 +193,23 @@ static const struct scenario scenarios[] = {
     { .name = "a small program stays small", .config = DOCKER, .code = 137, .oom = true,
       .server = "\"command\":\"/run.sh\",\"isolation\":{\"memory_limit\":\"8m\"}",
       .want = "MCPX_DOCKER_OOM_KILLED", .fix = "memory_limit 8m → 16m" },
+    { .name = "killed again with more", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"bash\",\"isolation\":{\"memory_limit\":\"128m\"}",
+      .oom_limits = { 64 << 20 }, .want = "MCPX_DOCKER_OOM_KILLED",
+      .fix = "memory_limit 128m → 512m",
+      .says = "killed at 64M, then at 128M: four times as much is tried" },
+    { .name = "and again", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"bash\",\"isolation\":{\"memory_limit\":\"512m\"}",
+      .oom_limits = { 64 << 20, 128 << 20 }, .want = "MCPX_DOCKER_OOM_KILLED",
+      .fix = "memory_limit 512m → 2g", .says = "killed at 64M, then at 128M, then at 512M" },
+    { .name = "as much as the machine has", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"bash\",\"isolation\":{\"memory_limit\":\"512m\"}",
+      .host_free = 900 << 20, .want = "MCPX_DOCKER_OOM_KILLED",
+      .fix = "memory_limit 512m → 896m", .says = "the machine has 900M free, so no more than that" },
+    { .name = "and no more", .config = DOCKER, .code = 137, .oom = true,
+      .server = "\"command\":\"bash\",\"isolation\":{\"memory_limit\":\"512m\"}",
+      .host_free = 500 << 20, .want = "MCPX_DOCKER_OOM_KILLED",
+      .says = "no more memory to give: 500M is free" },
     { .name = "137 without the engine's word is no OOM", .config = DOCKER, .server = UVX,
       .code = 137, .want = "MCPX_STDIO_KILLED" },
     { .name = "killed through the engine, whatever it said", .config = DOCKER, .server = UVX,
@@ -249,6 +269,9 @@ static const struct scenario scenarios[] = {
     { .name = "docker behind a script", .config = DOCKER, .server = UVX, .code = 127,
       .err = "/start.sh: line 3: docker: command not found", .want = "MCPX_DOCKER_IN_DOCKER",
       .guess = true, .fix = "Weakens isolation: run it on the host, as you" },
+    { .name = "nor is it on the host", .config = DOCKER, .server = UVX, .code = 1,
+      .err = "the input device is not a TTY", .want = "MCPX_DOCKER_IN_DOCKER", .guess = true,
+      .not_here = true, .says = "on the host it would not start either: command \"uvx\" is not" },
     { .name = "a terminal asked for on the host", .config = HOST, .code = 1,
       .server = "\"command\":\"docker\",\"args\":[\"run\",\"-it\",\"--weird\",\"x\"]",
       .err = "the input device is not a TTY", .want = "MCPX_DOCKER_TTY",
@@ -547,6 +570,25 @@ static bool status(const char *path, struct stat *ret)
     return home || strncmp(path, "/srv", 4) == 0;
 }
 
+static int not_here(const char *command, const struct kvvec *env, const char *working_dir,
+                    struct fault *f)
+{
+    (void)env;
+    (void)working_dir;
+    return fault_set(f, FAULT_NOT_FOUND, "command \"%s\" is not in PATH", command);
+}
+
+static bool says(const struct finding *f, const char *text)
+{
+    for (size_t i = 0; i < f->evidence_count; i++)
+        if (strstr(f->evidence[i].text, text))
+            return true;
+    for (size_t i = 0; i < f->steps.n; i++)
+        if (strstr(f->steps.v[i], text))
+            return true;
+    return false;
+}
+
 static void push_lines(struct ring *ring, enum ring_stream stream, const char *text)
 {
     for (const char *p = text; p && *p;) {
@@ -577,6 +619,8 @@ static void check(const struct scenario *c, const struct findings *fs)
     ok(f->expected == c->expected && (!f->expected || finding_severity(f) == SEVERITY_WARNING),
        "%s: %s", c->name, c->expected ? "expected, a warning" : "it has come true");
     ok(f->evidence_count > 0, "%s: has evidence", c->name);
+    if (c->says)
+        ok(says(f, c->says), "%s: says \"%s\"", c->name, c->says);
     ok(f->fix_count + f->steps.n > 0 || f->kind == FIND_UNSUPPORTED ||
        f->kind == FIND_SPAWN_FAILED, "%s: says what helps", c->name);
     for (size_t i = 0; i < f->fix_count; i++)
@@ -616,7 +660,10 @@ static void run(const struct scenario *c)
         .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
-        .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_memory = INT64_C(8) << 30, .ca_bundle = "/etc/ca.pem",
+        .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_free = c->host_free ? c->host_free : INT64_C(8) << 30,
+        .oom_limits = c->oom_limits, .oom_limit_count = c->oom_limits[1] ? 2 : c->oom_limits[0] ? 1 : 0,
+        .look = c->not_here ? not_here : NULL,
+        .ca_bundle = "/etc/ca.pem",
         .home = "/home/u",
         .exists = exists, .status = status,
     };
