@@ -211,10 +211,21 @@ static void note_oom(const struct server *s, struct diagnosis *d)
     d->oom_wall_ms = s->last_end.at_wall_ms;
 }
 
+static void describe_machine(const struct fleet *fl, struct symptoms *y)
+{
+    const struct host_usage *host = fleet_get_host_usage(fl);
+    y->host_cpus = host->cpus;
+    y->host_free = host->memory_total - host->memory_used;
+    y->home = getenv("HOME");
+    y->ca_bundle = ca_bundle();
+    y->exists = path_exists;
+    y->look = backend_host_look;
+    y->status = path_status;
+}
+
 static void describe(const struct server *s, const struct diagnosis *d, struct symptoms *y)
 {
     const struct ring *ring = logstore_get_ring(s->log);
-    const struct host_usage *host = fleet_get_host_usage(s->fleet);
     bool ended = end_counts(s);
     *y = (struct symptoms){
         .name = server_row_name(s), .whole = fleet_get_config(s->fleet), .config = s->config,
@@ -235,12 +246,10 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .ooms = s->usage.known ? s->usage.ooms : -1, .pids_peak = d->pids_peak,
         .throttled_s = d->throttled_s,
         .init_timeout_ms = server_init_timeout_ms(s),
-        .throttled_percent = d->throttled_percent, .host_cpus = host->cpus,
-        .host_free = host->memory_total - host->memory_used,
-        .oom_limits = d->oom_limits, .oom_limit_count = ooms_before(s, d), .home = getenv("HOME"), .ca_bundle = ca_bundle(),
-        .exists = path_exists, .status = path_status,
-        .look = backend_host_look,
+        .throttled_percent = d->throttled_percent, .oom_limits = d->oom_limits,
+        .oom_limit_count = ooms_before(s, d),
     };
+    describe_machine(s->fleet, y);
     if (is_slow(s)) {
         y->slow_ms = clock_mono_ms() - s->state_since_ms;
         y->slow_since_wall_ms = s->state_since_wall_ms;
@@ -478,16 +487,14 @@ void doctor_of_trial(const struct fleet *fl, const struct server *s, const struc
     struct ring *ring = ring_new(SAID_MAX_BYTES);
     push_said(ring, RING_STDOUT, &r->strays);
     push_said(ring, RING_STDERR, &r->said);
-    const struct host_usage *host = fleet_get_host_usage(fl);
     struct symptoms y = {
         .name = s->name, .whole = fleet_get_config(fl), .config = s->config, .plan = r->plan,
         .state = SERVER_BACKING_OFF, .reason = why, .wanted = true, .failures = 1, .end = &r->end,
         .trouble = r->trouble, .ring = ring, .first_seq = 1, .next_seq = ring_next_seq(ring),
         .engine_down = engine_is_down(fl), .engine_error = fleet_get_engine_error(fl), .ooms = -1,
-        .init_timeout_ms = server_init_timeout_ms(s), .host_cpus = host->cpus,
-        .host_memory = host->memory_total, .home = getenv("HOME"), .ca_bundle = ca_bundle(),
-        .exists = path_exists, .status = path_status,
+        .init_timeout_ms = server_init_timeout_ms(s),
     };
+    describe_machine(fl, &y);
     diagnose(&y, out);
     ring_free(ring);
 }
