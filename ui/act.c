@@ -392,17 +392,23 @@ void act_add_changes(struct view *v, json_t *data, const char *interrupts)
     }
 }
 
-static void on_plan(struct view *v, const struct view_call *call, json_t *data)
+void act_add_plan(struct view *v, const struct feed_server *s, json_t *data)
 {
     const char *applied = json_string_value(json_object_get(data, "applied"));
-    const struct feed_server *s = feed_find(&v->feed, call->name);
     AUTO_BUF struct buf traffic = BUF_INIT;
 
-    if (v->ask.targets.n > 1)
-        buf_printf(&v->ask.text, "%s:\n", s ? s->label : "?");
     if (s && strcmp(applied ? applied : "restart", "restart") == 0)
         traffic_words(s, &traffic);
     act_add_changes(v, data, buf_str(&traffic));
+}
+
+static void on_plan(struct view *v, const struct view_call *call, json_t *data)
+{
+    const struct feed_server *s = feed_find(&v->feed, call->name);
+
+    if (v->ask.targets.n > 1)
+        buf_printf(&v->ask.text, "%s:\n", s ? s->label : "?");
+    act_add_plan(v, s, data);
     if (v->ask.plans_due && --v->ask.plans_due == 0)
         v->ask.kind = ASK_CONFIRM;
 }

@@ -62,9 +62,7 @@ bool ask_key(struct view *v, int key)
 
 /* ---- drawing ---- */
 
-/* Takes the next row of at most `columns`: a line, or as many of its words as fit. Returns its
- * width. */
-static int next_row(const char **p, const char *end, int columns, char *out, size_t n)
+int ask_next_row(const char **p, const char *end, int columns, char *out, size_t n)
 {
     const char *stop = memchr(*p, '\n', (size_t)(end - *p));
     size_t len = stop ? (size_t)(stop - *p) : (size_t)(end - *p), fits, cut;
@@ -121,7 +119,7 @@ static void draw_confirm(struct view *v)
     struct rect r;
 
     for (; p < end; lines++) {
-        int w = next_row(&p, end, columns, line, sizeof(line));
+        int w = ask_next_row(&p, end, columns, line, sizeof(line));
         widest = w > widest ? w : widest;
     }
     if (text_width(a->title, strlen(a->title)) + 4 > widest)
@@ -135,7 +133,7 @@ static void draw_confirm(struct view *v)
     p = buf_str(&a->text);
     y = r.y + 1;
     for (int i = 0; p < end && y < r.y + r.h - 3; i++) {
-        next_row(&p, end, columns, line, sizeof(line));
+        ask_next_row(&p, end, columns, line, sizeof(line));
         if (i >= a->scroll)
             canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, line_style(line), line);
     }

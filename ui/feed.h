@@ -92,7 +92,7 @@ struct feed_server {
     char *state_word;               /* as the API spells it */
     char *waits;                    /* what of the engine keeps it from starting; "" = nothing */
     int64_t waits_since_ms;
-    char *reason, *last_error, *where, *where_weak, *image, *command, *env, *undo;
+    char *reason, *last_error, *where, *where_weak, *where_client, *image, *command, *env, *undo;
     bool wanted_up, enabled;
     bool asleep;                    /* stopped, and a call starts it */
     int restarts, retry_count, pid, tool_count, tools_shown, config_line;

@@ -443,6 +443,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     s->waits_since_ms = member_int(waits, "since_wall_ms", 0);
     member_take(&s->where, o, "where");
     member_take(&s->where_weak, o, "where_weak");
+    member_take(&s->where_client, o, "where_client");
     member_take(&s->image, o, "image");
     member_take(&s->undo, o, "undo");
     member_take(&s->protocol_version, o, "protocol_version");
@@ -469,8 +470,8 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 void feed_server_fini(struct feed_server *s)
 {
     char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where,
-                    &s->waits, &s->where_weak, &s->image, &s->command, &s->env, &s->undo, &s->container_id,
-                    &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
+                    &s->waits, &s->where_weak, &s->where_client, &s->image, &s->command, &s->env, &s->undo,
+                    &s->container_id, &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
                     &s->limit_memory,
                     &s->limit_cpus, &s->limit_network, &s->log_file};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The limits dialog: a form over the limits of one server, or over what every isolated server
  * inherits, beside what is used, with a suggestion and its reason. What the engine changes while
- * the server runs is applied at once; what reaches many servers, or passes the budget, is shown
- * first; what the engine refuses is asked about again, as a restart. */
+ * the server runs is applied at once; what restarts it, reaches many servers, or passes the budget
+ * is shown first; what the engine refuses is asked about again, as a restart. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +153,7 @@ static void fill_fields(struct view *v, const struct feed_server *s)
         free(v->ask.before[i]);
         v->ask.before[i] = xstrdup(values[i] ? values[i] : "");
         lineedit_set(&v->ask.fields[i], v->ask.before[i]);
+        lineedit_enter(&v->ask.fields[i]);
     }
 }
 
@@ -160,6 +161,17 @@ static void say_error(struct view *v, const char *text)
 {
     free(v->ask.error);
     v->ask.error = xstrdup(text);
+}
+
+/* x cannot isolate what makes its own container. */
+static void say_own_client(struct view *v, const struct feed_server *s)
+{
+    AUTO_FREE char *text =
+        xasprintf("it runs %s itself: no limit here reaches that container, and x cannot isolate "
+                  "it. Write --memory and --cpus into that command; its details say why mcptop does "
+                  "not make the container itself", s->where_client);
+
+    say_error(v, text);
 }
 
 void limits_open(struct view *v, struct feed_server *s)
@@ -170,8 +182,17 @@ void limits_open(struct view *v, struct feed_server *s)
     strvec_add(&v->ask.targets, s->name);
     v->ask.all = false;
     fill_fields(v, s);
-    if (strcmp(s->where, "docker") != 0)
+    if (*s->where_client)
+        say_own_client(v, s);
+    else if (strcmp(s->where, "docker") != 0)
         say_error(v, "it runs on the host, where no limit applies: x isolates it");
+}
+
+static void go_to(struct ask *a, int row)
+{
+    a->field = (row + ROWS) % ROWS;
+    if (a->field < ASK_FIELDS)
+        lineedit_enter(&a->fields[a->field]);
 }
 
 static void next_network(struct lineedit *e)
@@ -210,6 +231,37 @@ static json_t *changes(const struct ask *a)
     return body;
 }
 
+static bool is_changed(const struct ask *a, int i)
+{
+    return strcmp(a->fields[i].text, a->before[i]) != 0;
+}
+
+static bool is_none(const char *limit)
+{
+    return !*limit || !strcmp(limit, "none") || !strcmp(limit, "0");
+}
+
+/* The engine sets and changes a memory or CPU limit of a running container, but takes none away. */
+static bool is_taken_away(const struct ask *a, int i)
+{
+    return i < 2 && is_changed(a, i) && is_none(a->fields[i].text) && !is_none(a->before[i]);
+}
+
+/* … of this one server, so it is shown before it is done. */
+static bool is_restart(const struct view *v, const struct feed_server *s)
+{
+    const struct ask *a = &v->ask;
+
+    return s && !strcmp(s->where, "docker") &&
+        (is_changed(a, ASK_NETWORK) || is_taken_away(a, 0) || is_taken_away(a, 1));
+}
+
+static bool is_shown_first(const struct view *v)
+{
+    return v->ask.all || is_restart(v, subject(v)) ||
+        (v->feed.status.isolation.total_memory > 0 && is_changed(&v->ask, 0));
+}
+
 #define ONE_PATH "/api/v1/servers/%s"
 #define ALL_PATH "/api/v1/docker_isolation"
 
@@ -224,7 +276,6 @@ static void send_change(struct view *v, enum reply_kind kind, const char *name, 
 static void commit_form(struct view *v)
 {
     json_t *body = changes(&v->ask);
-    bool budget = v->feed.status.isolation.total_memory > 0 && json_object_get(body, "memory");
 
     free(TAKE(v->ask.error));
     if (!json_object_size(body)) {
@@ -233,8 +284,7 @@ static void commit_form(struct view *v)
         return;
     }
     /* It stays open until the answer: an error is shown where it can be mended. */
-    send_change(v, v->ask.all || budget ? REPLY_PREVIEW : REPLY_CHANGE,
-                v->ask.all ? "" : v->ask.targets.v[0], body);
+    send_change(v, is_shown_first(v) ? REPLY_PREVIEW : REPLY_CHANGE, v->ask.all ? "" : v->ask.targets.v[0], body);
 }
 
 void limits_set_all(struct view *v, json_t *body)
@@ -257,8 +307,8 @@ void limits_key(struct view *v, int key)
     switch (key) {
     case K_ESC: ask_close(v); break;
     case K_ENTER: commit_form(v); break;
-    case K_TAB: case K_DOWN: a->field = (a->field + 1) % ROWS; break;
-    case K_BACKTAB: case K_UP: a->field = (a->field + ROWS - 1) % ROWS; break;
+    case K_TAB: case K_DOWN: go_to(a, a->field + 1); break;
+    case K_BACKTAB: case K_UP: go_to(a, a->field - 1); break;
     case K_CTRL('T'):
         if (!a->all && subject(v)) {
             take_suggestion(v, subject(v));
@@ -291,7 +341,7 @@ void limits_preview(struct view *v, const struct view_call *call, json_t *data)
     ask_open(v, ASK_CONFIRM, REQ_LIMITS, title, "change");
     strvec_add(&v->ask.targets, call->name);
     v->ask.body = body;
-    act_add_changes(v, data, "");
+    act_add_plan(v, s, data);
 }
 
 /* The engine said no to a running container: a restart would do. */
@@ -334,8 +384,13 @@ static void row_words(const struct view *v, const struct feed_server *s, int row
     const struct feed_usage *u = s ? &s->usage : NULL;
     char text[16];
 
-    if (row == ASK_NETWORK) {
+    if (row == ASK_NETWORK && !strcmp(v->ask.fields[ASK_NETWORK].text, "host")) {
+        buf_printf(b, "weakens: the network is the host's%s",
+                   is_changed(&v->ask, ASK_NETWORK) ? "; restarts" : "");
+    } else if (row == ASK_NETWORK) {
         buf_add_str(b, "Space: bridge, none, host; a change restarts");
+    } else if (!v->ask.all && is_taken_away(&v->ask, row)) {
+        buf_add_str(b, "no limit: taken away by a restart");
     } else if (row == SCOPE && v->ask.all) {
         buf_printf(b, "%d isolated, limits of %s together", all->servers,
                    pane_size(all->limits_sum, text, sizeof(text)));
@@ -372,15 +427,19 @@ static void draw_row(struct view *v, const struct feed_server *s, struct rect r,
     } else {
         lineedit_draw(&a->fields[i], &v->canvas, r.x + 11, r.y, 12, here ? ST_FIELD : ST_BOX);
         canvas_put(&v->canvas, r.x + 24, r.y, 1, ST_ACCENT,
-                   strcmp(a->fields[i].text, a->before[i]) != 0 ? "*" : " ");
+                   is_changed(a, i) ? "*" : " ");
     }
     canvas_put_cut(&v->canvas, r.x + 26, r.y, r.w - 28, ST_DIM, buf_str(&words));
 }
 
 /* The longest that fits. */
-static const char *footer(bool suggests, int columns)
+static const char *footer(bool suggests, bool asks, int columns)
 {
     enum { WORDINGS = 3 };
+    static const char *const asking[WORDINGS] = {
+        "Enter shows what follows and asks   Tab next field   Esc leave",
+        "Enter shows, then asks   Tab next   Esc leave", "Enter asks Tab next Esc leave",
+    };
     static const char *const with[WORDINGS] = {
         "Enter apply   Tab next field   ^T take the suggestion   Esc leave",
         "Enter apply  Tab next  ^T suggestion  Esc leave", "Enter apply ^T suggest Esc leave",
@@ -389,7 +448,7 @@ static const char *footer(bool suggests, int columns)
         "Enter apply and write to the config   Tab next field   Esc leave",
         "Enter apply   Tab next field   Esc leave", "Enter apply Tab next Esc leave",
     };
-    const char *const *texts = suggests ? with : without;
+    const char *const *texts = asks ? asking : suggests ? with : without;
     size_t i = 0;
 
     while (i < WORDINGS - 1 && (int)strlen(texts[i]) > columns)
@@ -414,6 +473,29 @@ static void draw_fields(struct view *v, const struct feed_server *s, struct rect
     v->canvas.cursor_y = cursor_y;
 }
 
+static int error_rows(const struct ask *a, int columns)
+{
+    enum { MOST = 4 };
+    const char *p = a->error ? a->error : "", *end = p + strlen(p);
+    char line[512];
+    int n = 0;
+
+    for (; p < end && n < MOST; n++)
+        ask_next_row(&p, end, columns, line, sizeof(line));
+    return n;
+}
+
+static void draw_error(struct view *v, struct rect r)
+{
+    const char *p = v->ask.error ? v->ask.error : "", *end = p + strlen(p);
+    char line[512];
+
+    for (int i = 0; i < r.h && p < end; i++) {
+        ask_next_row(&p, end, r.w, line, sizeof(line));
+        canvas_put_cut(&v->canvas, r.x, r.y + i, r.w, ST_WARN, line);
+    }
+}
+
 void limits_draw(struct view *v)
 {
     struct ask *a = &v->ask;
@@ -421,12 +503,13 @@ void limits_draw(struct view *v)
     struct suggestion g = a->all ? suggest(v, NULL) : suggest(v, s);
     AUTO_BUF struct buf memory = BUF_INIT, cpus = BUF_INIT;
     struct rect r;
-    int room, y;
+    int room, errors, y;
 
     if (s)
         suggestion_text(&g, s, &memory, &cpus);
-    r = ask_place_box(v, 76, ROWS + 4 + (a->error != NULL) + (memory.len && cpus.len));
-    room = r.h - 3 - (a->error != NULL);
+    r = ask_place_box(v, 76, ROWS + 4 + error_rows(a, 72) + (memory.len && cpus.len));
+    errors = error_rows(a, r.w - 4);
+    room = r.h - 3 - errors;
     canvas_frame(&v->canvas, r, ST_ACCENT);
     canvas_rule(&v->canvas, r.x + 1, r.y, r.w - 2, ST_ACCENT, ST_BOLD, a->title, NULL);
     draw_fields(v, s, r, room < ROWS ? room : ROWS);
@@ -435,8 +518,7 @@ void limits_draw(struct view *v)
         canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, ST_ACCENT, buf_str(&memory));
     if (cpus.len && y < r.y + 1 + room)
         canvas_put_cut(&v->canvas, r.x + 2, y, r.w - 4, ST_ACCENT, buf_str(&cpus));
-    if (a->error)
-        canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 3, r.w - 4, ST_WARN, a->error);
+    draw_error(v, (struct rect){r.x + 2, r.y + r.h - 2 - errors, r.w - 4, errors});
     canvas_put_cut(&v->canvas, r.x + 2, r.y + r.h - 2, r.w - 4, ST_NORMAL,
-                   footer(*g.memory || *g.cpus, r.w - 4));
+                   footer(*g.memory || *g.cpus, is_shown_first(v), r.w - 4));
 }

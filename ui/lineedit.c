@@ -10,6 +10,13 @@ void lineedit_set(struct lineedit *e, const char *text)
 {
     snprintf(e->text, LINEEDIT_MAX, "%s", text);
     e->len = e->at = (int)strlen(e->text);
+    e->whole = false;
+}
+
+void lineedit_enter(struct lineedit *e)
+{
+    e->at = e->len;
+    e->whole = true;
 }
 
 static void erase(struct lineedit *e, int from, int to)
@@ -69,7 +76,7 @@ static void insert(struct lineedit *e, int cp)
     e->at += n;
 }
 
-bool lineedit_key(struct lineedit *e, int key)
+static bool edit(struct lineedit *e, int key)
 {
     switch (key) {
     case K_LEFT: e->at = e->at > 0 ? before(e, e->at) : 0; return true;
@@ -91,9 +98,19 @@ bool lineedit_key(struct lineedit *e, int key)
         if (key < 32 || key >= K_UP || key == 127 ||
             (key >= 0x80 && text_cp_width((uint32_t)key) < 1))
             return false;
+        if (e->whole)
+            erase(e, 0, e->len);
         insert(e, key);
         return true;
     }
+}
+
+bool lineedit_key(struct lineedit *e, int key)
+{
+    if (!edit(e, key))
+        return false;
+    e->whole = false;
+    return true;
 }
 
 void lineedit_draw(const struct lineedit *e, struct canvas *c, int x, int y, int w, enum style st)

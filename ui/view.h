@@ -212,6 +212,8 @@ void act_other_fix(struct view *v);          /* F again while it asks */
 /* for limits.c: the sentences and the diff of an answer, and between them what it interrupts ("":
  * nothing); foreign text by lines; who is meant */
 void act_add_changes(struct view *v, json_t *data, const char *interrupts);
+/* The same of the answer about one server (NULL: about none), which interrupts when it restarts. */
+void act_add_plan(struct view *v, const struct feed_server *s, json_t *data);
 void act_add_clean_lines(struct buf *out, const char *text);
 bool act_describe_targets(struct view *v, struct buf *out);
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error);
@@ -225,6 +227,9 @@ void ask_open(struct view *v, enum ask_kind kind, enum request req, const char *
 bool ask_key(struct view *v, int key);
 void ask_draw(struct view *v);
 struct rect ask_place_box(const struct view *v, int w, int h);
+/* Takes the next row of at most `columns`: a line, or as many of its words as fit. Returns its
+ * width. */
+int ask_next_row(const char **p, const char *end, int columns, char *out, size_t n);
 /* limits.c */
 void limits_open(struct view *v, struct feed_server *s);
 void limits_key(struct view *v, int key);

@@ -261,6 +261,7 @@ static void add_run(json_t *o, const struct server *row, const struct server *s)
 
     json_object_set_new(o, "where", json_string(where));
     json_object_set_new(o, "where_weak", json_text(s->plan->weak ? s->plan->weak_why : ""));
+    json_object_set_new(o, "where_client", json_text(s->plan->client ? s->plan->client : ""));
     json_object_set_new(o, "image", json_text(s->plan->mode == PLAN_DOCKER ? s->plan->image : ""));
     json_object_set_new(o, "pid", pid > 0 ? json_integer(pid) : json_null());
     json_object_set_new(o, "container", container_part(s));

@@ -86,6 +86,9 @@ struct plan {
     /* The server's command is `docker run …`: this is its container, made by us. argv is then what
      * follows the image, maybe nothing. */
     bool adopted;
+    /* The command is this container client itself ("docker"; static), run as written, and no key
+     * makes its container ours. */
+    const char *client;
     /* A `podman run` that would be adopted, were the engine known to be Podman's: where no engine
      * was asked yet, a start waits for it. */
     bool awaits_engine;

@@ -130,12 +130,26 @@ static void place_adopted(struct maker *m, const char *client)
                       own->line[ISO_ENABLED]);
 }
 
+/* Run by us, by what it is, were there no isolation.mode. */
+static bool would_be_adopted(const struct config *c, const struct config_server *s)
+{
+    struct config_server plain = *s;
+    plain.isolation.mode = MODE_UNSET;
+    plain.isolation.line[ISO_MODE] = 0;
+    struct plan *p = plan_make(c, &plain, RUNNER_UNKNOWN, NULL);
+    bool adopted = p->adopted;
+    plan_free(p);
+    return adopted;
+}
+
 /* A container client on the host, whatever the configuration wants for it. */
 static void place_client(struct maker *m, const struct decision *d, const char *client,
                          const char *why)
 {
     bool asked = m->own->enabled == TRI_YES || m->own->mode == MODE_DOCKER;
     m->p->mode = PLAN_HOST;
+    if (m->own->mode != MODE_NONE || !would_be_adopted(m->config, m->server))
+        m->p->client = client;
     if (why) {
         plan_note_add(m->p, "mode", "host", m->server->line, false,
                       "%s is not taken over, it runs as written: %s", client, why);
@@ -194,18 +208,6 @@ void plan_decide_mode(struct maker *m)
         plan_note_add(m->p, "mode", plan_mode_name(m->p->mode), d.line, false, "%s", d.why);
     }
     free(d.why);
-}
-
-/* … by what it is, were there no isolation.mode. */
-static bool would_be_adopted(const struct config *c, const struct config_server *s)
-{
-    struct config_server plain = *s;
-    plain.isolation.mode = MODE_UNSET;
-    plain.isolation.line[ISO_MODE] = 0;
-    struct plan *p = plan_make(c, &plain, RUNNER_UNKNOWN, NULL);
-    bool adopted = p->adopted;
-    plan_free(p);
-    return adopted;
 }
 
 void plan_isolation_key(const struct config *c, const struct config_server *s, bool docker,

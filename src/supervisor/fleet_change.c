@@ -92,7 +92,10 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
         strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
                     containers_get_error(s->fleet->containers));
-    if (!ret->sentences.n && of_plan && !enabled_changes && p->mode == PLAN_HOST)
+    if (!ret->sentences.n && of_plan && !enabled_changes && p->client)
+        strvec_addf(&ret->sentences, "No effect: it runs %s itself, so limits and network of its "
+                    "container are the flags of that command.", p->client);
+    else if (!ret->sentences.n && of_plan && !enabled_changes && p->mode == PLAN_HOST)
         strvec_add(&ret->sentences, "No effect while it runs on the host: "
                                     "limits and network are a container's.");
     fleet_budget_warn(s->fleet, s, p, &ret->sentences);

@@ -826,6 +826,29 @@ static void test_hashes(void)
     plan_free(a);
 }
 
+/* ---- a command that makes its own container ---- */
+
+static const struct {
+    const char *server, *client;
+} own_clients[] = {
+    {UVX, ""},
+    {DOCKER, ""},
+    {DOCKER ISO("\"mode\":\"none\""), ""},                     /* x: adopted */
+    {"\"command\":\"sh\",\"args\":[\"-c\",\"docker run -i x\"]", "docker"},
+    {"\"command\":\"sh\",\"args\":[\"-c\",\"docker run -i x\"]" ISO("\"mode\":\"none\""), "docker"},
+    {"\"command\":\"podman-compose\",\"args\":[\"up\"]", "podman-compose"},
+    {"\"command\":\"docker\",\"args\":[\"run\",\"-i\",\"--volumes-from\",\"x\",\"image\"]", "docker"},
+};
+
+static void test_own_clients(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(own_clients); i++) {
+        struct plan *p = make("\"enabled\":true", own_clients[i].server);
+        is_str(p->client ? p->client : "", own_clients[i].client, "%s", own_clients[i].server);
+        plan_free(p);
+    }
+}
+
 /* ---- what a change takes ---- */
 
 static const struct {
@@ -1177,6 +1200,7 @@ int main(void)
     test_refusals();
     test_engine_json();
     test_hashes();
+    test_own_clients();
     test_changes();
     test_names();
     test_shell_lines();
