@@ -44,6 +44,7 @@ static struct call_row *row_new(json_t *o, bool open, size_t place)
     }
     r->held = json_is_true(json_object_get(o, "held"));
     r->error = json_is_true(json_object_get(o, "error"));
+    r->tool_error = json_is_true(json_object_get(o, "tool_error"));
     r->recorded = json_is_true(json_object_get(o, "recorded"));
     r->wall_ms = open ? clock_wall_ms() - member_int(o, "age_ms", 0) : member_int(o, "wall_ms", 0);
     r->took_us = member_int(o, "took_us", -1);
@@ -181,7 +182,8 @@ static void take_one(struct view *v, json_t *data)
     buf_printf(out, "%s to %s by %s\nat %s, took %s, %s out, %s in%s\n", r->what, r->server, r->client,
                pane_clock(r->wall_ms, when, sizeof(when)), pane_us(r->took_us, took, sizeof(took)),
                pane_size(r->bytes_out, sent, sizeof(sent)), pane_size(r->bytes_in, got, sizeof(got)),
-               r->error ? ", an error" : "");
+               r->error ? ", an error"
+               : r->tool_error ? ", the tool says that it failed" : "");
     if (json_object_get(data, "request")) {
         add_message(out, "call", data, "request");
         add_message(out, "answer", data, "result");

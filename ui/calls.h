@@ -15,7 +15,7 @@ struct view_call;
 struct call_row {
     char *key;               /* raw: the call's id; of one in flight its place among those */
     char *server, *client, *what, *method;
-    bool open, held, error, recorded;
+    bool open, held, error, tool_error, recorded;
     int64_t wall_ms;         /* when it came */
     int64_t took_us, bytes_out, bytes_in;      /* -1 = not known yet */
 };

@@ -270,7 +270,8 @@ static void take_usage_rest(struct feed_usage *u, json_t *row)
 }
 
 /* [name,cpu,memory,peak,limit,pids,net_rx,net_tx,throttled,ooms,calls,errors,in_flight,p95_us,
- * ping_us,memory_high,io_read,io_write,pressure_cpu,pressure_memory,pressure_io,p50_us,p99_us] */
+ * ping_us,memory_high,io_read,io_write,pressure_cpu,pressure_memory,pressure_io,p50_us,p99_us,
+ * tool_errors] */
 static void take_usage_row(struct feed *f, json_t *row)
 {
     struct feed_server *s = feed_find(f, json_string_value(json_array_get(row, 0)));
@@ -297,6 +298,8 @@ static void take_usage_row(struct feed *f, json_t *row)
         s->calls.p50_us = int_at(row, 21);
         s->calls.p99_us = int_at(row, 22);
     }
+    if (json_array_size(row) > 23)
+        s->calls.tool_errors = int_at(row, 23);
     note_figures(s);
 }
 

@@ -26,7 +26,7 @@ struct feed_call { char *method, *name, *client; int64_t since_ms; bool held; };
 /* What was seen of a tool, or of a client (protocol "" for a tool, times -1 for a client). */
 struct feed_share {
     char *name, *protocol;
-    int64_t calls, errors, in_flight, p50_us, p95_us, p99_us, bytes_in, bytes_out;
+    int64_t calls, errors, tool_errors, in_flight, p50_us, p95_us, p99_us, bytes_in, bytes_out;
 };
 struct feed_shares { struct feed_share *v; size_t n; };
 
@@ -68,7 +68,7 @@ struct feed_usage {
 };
 
 struct feed_calls {
-    int64_t total, errors, in_flight, held, clients;
+    int64_t total, errors, tool_errors, in_flight, held, clients;
     int64_t p50_us, p95_us, p99_us, ping_us;
     struct feed_call *open;         /* only while asked for one server */
     size_t open_count;
@@ -191,6 +191,12 @@ void feed_log_target(struct feed *f, const char *server, bool all);
 /* A page of GET …/logs put before, after, or in place of what is held. */
 enum feed_page { FEED_PAGE_OLDER, FEED_PAGE_NEWER, FEED_PAGE_LATEST };
 int feed_apply_log_page(struct feed *f, json_t *page, enum feed_page where);
+
+/* Answered by an error, or by a tool that says that it failed. */
+static inline int64_t feed_failed_calls(const struct feed_calls *k)
+{
+    return k->errors + k->tool_errors;
+}
 
 struct feed_server *feed_find(const struct feed *f, const char *name);      /* by raw name; NULL */
 const struct feed_event *feed_event_at(const struct feed *f, size_t i);      /* 0 = newest */

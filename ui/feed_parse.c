@@ -214,6 +214,7 @@ static void parse_shares(struct feed_shares *s, json_t *list)
         member_take(&share->protocol, o, "protocol_version");
         share->calls = member_int(o, "calls", 0);
         share->errors = member_int(o, "errors", 0);
+        share->tool_errors = member_int(o, "tool_errors", 0);
         share->in_flight = member_int(o, "in_flight", 0);
         share->p50_us = member_int(o, "p50_us", -1);
         share->p95_us = member_int(o, "p95_us", -1);
@@ -259,6 +260,7 @@ static void parse_calls(struct feed_calls *c, json_t *o)
 {
     c->total = member_int(o, "total", -1);
     c->errors = member_int(o, "errors", -1);
+    c->tool_errors = member_int(o, "tool_errors", 0);
     c->in_flight = member_int(o, "in_flight", 0);
     c->held = member_int(o, "held", 0);
     c->clients = member_int(o, "clients", 0);

@@ -33,7 +33,8 @@ static void usage_row(struct buf *b, const struct server *s)
                    u->pressure_memory, u->pressure_io);
     else
         buf_add_str(b, ",-1,-1,-1,-1,-1,-1");
-    buf_printf(b, ",%lld,%lld]", (long long)st.p50_us, (long long)st.p99_us);
+    buf_printf(b, ",%lld,%lld,%llu]", (long long)st.p50_us, (long long)st.p99_us,
+               (unsigned long long)st.tool_errors);
 }
 
 /* True when the row differs from the one sent last. */

@@ -110,8 +110,9 @@ static json_t *calls_part(const struct server *s, bool with_open)
     struct session_stats st;
 
     session_get_stats(s->session, &st);
-    json_t *o = json_pack("{s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
-        "total", (json_int_t)st.calls, "errors", (json_int_t)st.errors, "in_flight", (int)st.in_flight,
+    json_t *o = json_pack("{s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
+        "total", (json_int_t)st.calls, "errors", (json_int_t)st.errors, "tool_errors",
+        (json_int_t)st.tool_errors, "in_flight", (int)st.in_flight,
         "held", (int)st.held, "clients", (int)st.clients, "p50_us", (json_int_t)st.p50_us,
         "p95_us", (json_int_t)st.p95_us, "p99_us", (json_int_t)st.p99_us, "ping_us", (json_int_t)st.last_ping_us,
         "stray_lines", (json_int_t)st.stray_lines, "oversize", (json_int_t)st.oversize);

@@ -211,6 +211,11 @@ static double call_errors(const struct row *r)
     return (double)r->calls.errors;
 }
 
+static double tool_errors(const struct row *r)
+{
+    return (double)r->calls.tool_errors;
+}
+
 static double in_flight(const struct row *r)
 {
     return r->calls.in_flight;
@@ -360,6 +365,8 @@ static const struct {
     {"server_calls_total", "counter", "Requests of clients that were answered.", calls},
     {"server_call_errors_total", "counter", "Requests of clients that were answered by an error.",
      call_errors},
+    {"server_tool_errors_total", "counter",
+     "Calls of tools whose result says that the tool failed (isError).", tool_errors},
     {"server_calls_in_flight", "gauge", "Requests that the server has and has not answered.",
      in_flight},
     {"server_calls_held", "gauge", "Requests that wait for the server to be ready.", held},

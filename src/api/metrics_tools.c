@@ -39,6 +39,11 @@ static double errors(const struct tool_stats *t)
     return (double)t->errors;
 }
 
+static double tool_errors(const struct tool_stats *t)
+{
+    return (double)t->tool_errors;
+}
+
 static double in_flight(const struct tool_stats *t)
 {
     return t->in_flight;
@@ -61,6 +66,8 @@ static const struct {
     {"tool_calls_total", "counter",
      "Calls of the tool that were answered; without a name: of all tools after the first 64.", calls},
     {"tool_call_errors_total", "counter", "Calls of the tool that were answered by an error.", errors},
+    {"tool_errors_total", "counter",
+     "Calls of the tool whose result says that it failed (isError).", tool_errors},
     {"tool_calls_in_flight", "gauge", "Calls of the tool that are not answered yet.", in_flight},
     {"tool_received_bytes_total", "counter", "Bytes of the answers to the tool's calls.", received},
     {"tool_sent_bytes_total", "counter", "Bytes of the tool's calls.", sent},

@@ -100,7 +100,7 @@ static void server_row(struct grid *t, json_t *s)
     grid_cell(t, show_size(limit > 0 ? limit : -1, text, sizeof text));
     tools_cell(t, s);
     count_cell(t, doc_int(s, "calls.total", -1));
-    count_cell(t, doc_int(s, "calls.errors", -1));
+    count_cell(t, doc_int(s, "calls.errors", -1) + doc_int(s, "calls.tool_errors", 0));
     grid_cell(t, show_latency(doc_int(s, "calls.p95_us", -1), text, sizeof text));
     count_cell(t, doc_int(s, "restarts", -1));
     up_cell(t, s, state);

@@ -116,7 +116,7 @@ int verb_call(struct cli *c)
     json_array_foreach(cli_has(c, OPT_JSON) ? NULL : content, i, item)
         print_content(item);
     json_decref(result);
-    if (failed)
-        say_unknown(c);
+    if (failed && !say_unknown(c))
+        show_error("%s of %s says that it failed (isError)", c->words[1], c->words[0]);
     return failed ? EXIT_REFUSED : EXIT_OK;
 }

@@ -50,7 +50,8 @@ static void add_call(struct grid *g, json_t *call)
     grid_cell(g, show_size(doc_int(call, "bytes_out", -1), text, sizeof text));
     grid_cell(g, show_size(doc_int(call, "bytes_in", -1), text, sizeof text));
     grid_cell(g, doc_true(call, "recorded") ? "*" : "");
-    grid_cellf(g, "%s%s", what(call, "tool"), doc_true(call, "error") ? " (error)" : "");
+    grid_cellf(g, "%s%s", what(call, "tool"), doc_true(call, "error") ? " (error)"
+               : doc_true(call, "tool_error") ? " (tool error)" : "");
     grid_cell(g, doc_str(call, "id"));
 }
 
@@ -93,7 +94,8 @@ static void print_call(json_t *call)
         doc_str(call, "id"), when, doc_str(call, "method"), doc_str(call, "tool"), doc_str(call, "client"),
         show_latency(doc_int(call, "took_us", -1), took, sizeof took),
         show_size(doc_int(call, "bytes_out", -1), out, sizeof out),
-        show_size(doc_int(call, "bytes_in", -1), in, sizeof in), doc_true(call, "error") ? ", an error" : "");
+        show_size(doc_int(call, "bytes_in", -1), in, sizeof in), doc_true(call, "error") ? ", an error"
+        : doc_true(call, "tool_error") ? ", the tool says that it failed" : "");
     show_text(stdout, head);
     putchar('\n');
     if (!doc_get(call, "request")) {

@@ -60,7 +60,8 @@ static void add_figures(struct grid *t, json_t *seen)
         return;
     }
     grid_cellf(t, "%lld", (long long)doc_int(seen, "calls", 0));
-    grid_cellf(t, "%lld", (long long)doc_int(seen, "errors", 0));
+    grid_cellf(t, "%lld", (long long)(doc_int(seen, "errors", 0) +
+                                    doc_int(seen, "tool_errors", 0)));
     grid_cell(t, show_latency(doc_int(seen, "p95_us", -1), text, sizeof text));
 }
 

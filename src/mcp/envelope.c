@@ -175,6 +175,7 @@ struct scan {
     struct span top[TOP_COUNT];
     struct span par[PAR_COUNT];
     struct span meta[META_COUNT];
+    bool result_is_error;
     bool name_variant;      /* params has "Name" or the like: wrong only where a name counts */
     bool request_variant;
 };
@@ -247,6 +248,25 @@ static int scan_params(struct scan *sc, struct walk *outer)
     return w.bad ? not_json(sc, w.bad) : 0;
 }
 
+/* Its members are stepped over one by one, as jscan_value would do. Which keys a result may have is
+ * not the envelope's affair: no variant is refused. */
+static int scan_result(struct scan *sc, struct walk *outer)
+{
+    static const struct span name = NAME("isError");
+    struct walk w = walk_object(outer->p, outer->end);
+
+    while (walk_next(&w)) {
+        bool named = w.key.n == name.n && !memcmp(w.key.p, name.p, name.n);
+        const char *start = w.p;
+        if (!walk_value(&w, NULL))
+            break;
+        if (named)
+            sc->result_is_error = *start == 't';
+    }
+    outer->p = w.p;
+    return w.bad ? not_json(sc, w.bad) : 0;
+}
+
 static bool is_token(struct span s)
 {
     return s.n && (*s.p == '"' || *s.p == '-' || (*s.p >= '0' && *s.p <= '9'));
@@ -266,6 +286,9 @@ static int scan_top(struct scan *sc, struct walk *w, struct envelope *e)
             return variant(sc, w->key);
         if (key == TOP_PARAMS && *w->p == '{') {
             if (scan_params(sc, w))
+                return -1;
+        } else if (key == TOP_RESULT && *w->p == '{') {
+            if (scan_result(sc, w))
                 return -1;
         } else if (!walk_value(w, NULL)) {
             break;
@@ -367,6 +390,7 @@ static int classify_reply(struct scan *sc, struct envelope *e)
     e->kind = result.n ? ENVELOPE_RESULT : ENVELOPE_ERROR;
     e->result = result;
     e->error = error;
+    e->result_is_error = sc->result_is_error;
     return 0;
 }
 

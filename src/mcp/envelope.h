@@ -29,6 +29,7 @@ struct envelope {
     struct span method;          /* without quotes, escapes as written (compare by span_is) */
     struct span params;          /* the value */
     struct span result, error;   /* the value */
+    bool result_is_error;        /* result.isError is true: a tool says that it failed */
     struct span name;            /* params.name, the token with quotes (the tool of tools/call) */
     /* params._meta.progressToken of a request, params.progressToken of notifications/progress */
     struct span progress_token;

@@ -55,6 +55,7 @@ static void take_reply(struct session *s, const struct envelope *e)
     if (!s->modern && k->client && k->client->modern)
         n = modern_dress(k, e, iov, n);
     s->result = e->result;
+    k->failed_tool = e->result_is_error && seen_is_tool_call(k);
     call_answer(s, k, iov, n, e->kind == ENVELOPE_ERROR);
     s->result = (struct span){0};
 }

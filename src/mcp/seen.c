@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is known of past calls: figures of each tool and client. Told of every call's end (call.c);
- * it looks at no payload and keeps no message.
+ * it looks at no payload and keeps no message. What a tool says of itself (isError) the envelope tells.
  *
  * A tool has a row from its first call on, for as long as the session lives, because who reads
  * counters expects them to go up only. So the rows are bounded: what comes after SEEN_TOOLS names
@@ -16,7 +16,7 @@ enum { SEEN_TOOLS = 64, SLOTS = 4 * SEEN_TOOLS, TOOL_SAMPLES = 128 };
 struct tool {
     struct span name;                    /* behind this struct */
     bool other;
-    uint64_t calls, errors, bytes_in, bytes_out, timed, timed_us;
+    uint64_t calls, errors, tool_errors, bytes_in, bytes_out, timed, timed_us;
     uint32_t in_flight;                  /* while being told */
     uint32_t count, computed;
     int64_t p[3];
@@ -89,7 +89,7 @@ static struct tool *row_of(const struct session *s, struct span name)
     return seen->other;
 }
 
-static bool is_tool_call(const struct call *k)
+bool seen_is_tool_call(const struct call *k)
 {
     return k->name.n && span_is(k->method, "tools/call");
 }
@@ -100,6 +100,7 @@ static void count_tool(struct session *s, const struct call_ended *c)
 
     t->calls++;
     t->errors += c->is_error;
+    t->tool_errors += c->tool_error;
     t->bytes_in += c->bytes_in;
     t->bytes_out += c->bytes_out;
     if (c->answered_us < 0)
@@ -116,7 +117,7 @@ void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int 
     struct call_ended c = {
         .method = k->method, .name = k->name, .client = k->client->label,
         .answered_us = answered_us, .bytes_out = k->request_bytes, .is_error = is_error,
-        .iov = iov, .iov_count = count,
+        .tool_error = k->failed_tool, .iov = iov, .iov_count = count,
     };
 
     for (int i = 0; i < count; i++)
@@ -128,7 +129,8 @@ void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int 
         c.request = (struct span){k->copy, k->copy_n};
     k->client->ended++;
     k->client->failed += is_error;
-    if (is_tool_call(k))
+    k->client->failed_tools += k->failed_tool;
+    if (seen_is_tool_call(k))
         count_tool(s, &c);
     if (s->events.ended)
         s->events.ended(s->ctx, &c);
@@ -152,7 +154,7 @@ static void tell_tool(struct tool *t, tool_stats_fn fn, void *ctx)
     t->computed = t->count;
     struct tool_stats st = {
         .name = t->name, .other = t->other, .calls = t->calls, .errors = t->errors,
-        .in_flight = t->in_flight, .bytes_in = t->bytes_in, .bytes_out = t->bytes_out,
+        .tool_errors = t->tool_errors, .in_flight = t->in_flight, .bytes_in = t->bytes_in, .bytes_out = t->bytes_out,
         .timed = t->timed, .timed_us = t->timed_us,
         .p50_us = n ? t->p[0] : -1, .p95_us = n ? t->p[1] : -1, .p99_us = n ? t->p[2] : -1,
     };
@@ -162,7 +164,7 @@ static void tell_tool(struct tool *t, tool_stats_fn fn, void *ctx)
 static void count_in_flight(const struct session *s)
 {
     for (const struct call *k = s->flight.head; k; k = k->next)
-        if (k->client && is_tool_call(k))
+        if (k->client && seen_is_tool_call(k))
             row_of(s, k->name)->in_flight++;
 }
 
@@ -182,6 +184,7 @@ void session_each_own_client(const struct session *s, client_info_fn fn, void *c
     for (const struct client *c = s->clients; c; c = c->next) {
         struct client_info info = {
             .label = c->label, .protocol = c->protocol, .calls = c->ended, .errors = c->failed,
+            .tool_errors = c->failed_tools,
         };
         for (const struct call *k = c->calls; k; k = k->sibling_next)
             info.open++;

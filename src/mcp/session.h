@@ -60,6 +60,7 @@ struct call_ended {
     int64_t took_us;                /* with what it waited before */
     size_t bytes_out, bytes_in;     /* the call as the client sent it, and its answer */
     bool is_error;
+    bool tool_error;                /* of a tool, whose result says isError */
     /* The call on one line, with the client's id. Absent (n 0) where no copy was kept: it was too
      * long, or copies of others took the room. */
     struct span request;
@@ -158,6 +159,7 @@ enum tool_hidden session_hides(const struct session *s, struct span entry);
 
 struct session_stats {
     uint64_t calls, errors;          /* requests of clients that were answered; … with an error */
+    uint64_t tool_errors;            /* … of a tool, with a result that says isError: none of errors */
     uint32_t in_flight, held;        /* written and waiting; waiting for the server */
     uint32_t clients;
     int64_t p50_us, p95_us, p99_us;  /* over the last 512 answered calls; -1 = none */
@@ -245,7 +247,8 @@ void session_each_call(const struct session *s, call_info_fn fn, void *ctx);
 struct tool_stats {
     struct span name;                /* for people: escapes undone, cut at 128 bytes */
     bool other;
-    uint64_t calls, errors;          /* answered; … with an error (a result that says isError is none) */
+    uint64_t calls, errors;          /* answered; … with an error */
+    uint64_t tool_errors;            /* … with a result that says isError: none of errors */
     uint32_t in_flight;
     uint64_t bytes_in, bytes_out;    /* answers and calls */
     int64_t p50_us, p95_us, p99_us;  /* over the last 128 answered calls; -1 = none */
@@ -257,7 +260,7 @@ void session_each_tool(struct session *s, tool_stats_fn fn, void *ctx);
 /* protocol: NULL before its initialize. calls, errors: since it connected. */
 struct client_info {
     const char *label, *protocol;
-    uint64_t calls, errors;
+    uint64_t calls, errors, tool_errors;
     uint32_t open;
 };
 typedef void (*client_info_fn)(void *ctx, const struct client_info *info);

@@ -108,6 +108,7 @@ struct call {
     size_t late_n;
     char *adopted;                       /* token and progress of the request that resumed it */
     struct listener *listener;           /* a subscriptions/listen: what it is told of */
+    bool failed_tool;                    /* its result says isError */
     bool may_ask;                        /* the server may ask its client before it answers */
     uint32_t subscription;               /* the one that a resources/subscribe began; 0 = none */
     /* the message on one line: while it waits, and for a second try; or NULL */
@@ -187,6 +188,7 @@ struct client {
     bool modern;                         /* speaks the modern era */
     char *info;                          /* its clientInfo, on one line; NULL = unknown, or too long */
     uint64_t ended, failed;              /* its calls that were answered; … with an error */
+    uint64_t failed_tools;               /* … with a result that says isError */
 };
 
 struct catalogue {
@@ -488,6 +490,7 @@ void tasks_fini(struct session *s);
 
 /* ---- figures of past calls (seen.c) ---- */
 /* The call has its answer; its client is still known. answered_us: -1 = it was never written. */
+bool seen_is_tool_call(const struct call *k);
 void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int count,
                 bool is_error, int64_t answered_us);
 void seen_fini(struct session *s);

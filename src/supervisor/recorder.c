@@ -108,8 +108,9 @@ static void add_head(struct buf *b, const struct call_note *n)
     add_text(b, "method", n->method);
     add_text(b, "tool", n->tool);
     buf_printf(b, ",\"number\":%" PRIu64 ",\"wall_ms\":%" PRId64 ",\"took_us\":%" PRId64
-               ",\"bytes_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"error\":%s}\n", n->number,
-               n->wall_ms, n->took_us, n->bytes_out, n->bytes_in, n->error ? "true" : "false");
+               ",\"bytes_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"error\":%s,\"tool_error\":%s}\n", n->number,
+               n->wall_ms, n->took_us, n->bytes_out, n->bytes_in, n->error ? "true" : "false",
+               n->tool_error ? "true" : "false");
 }
 
 static void set_flush(struct recorder *r)
@@ -253,6 +254,7 @@ static bool read_head(struct span line, struct call_note *n)
         .took_us = take_int(doc, "took_us"), .bytes_out = (uint64_t)take_int(doc, "bytes_out"),
         .bytes_in = (uint64_t)take_int(doc, "bytes_in"), .recorded = RECORD_KEPT,
         .error = json_is_true(json_object_get(doc, "error")),
+        .tool_error = json_is_true(json_object_get(doc, "tool_error")),
     };
     take_text(doc, "run", n->tag, sizeof n->tag);
     take_text(doc, "server", n->server, sizeof n->server);

@@ -57,6 +57,7 @@ struct call_note *traffic_add(struct traffic *t, const char *server, const struc
     note->bytes_out = c->bytes_out;
     note->bytes_in = c->bytes_in;
     note->error = c->is_error;
+    note->tool_error = c->tool_error;
     note->recorded = RECORD_OFF;
     keep(note->server, sizeof note->server, server, strlen(server));
     keep(note->client, sizeof note->client, c->client, strlen(c->client));

@@ -22,7 +22,7 @@ struct call_note {
     int64_t wall_ms;                 /* when it came */
     int64_t took_us;                 /* with what it waited for its server */
     uint64_t bytes_out, bytes_in;    /* the call, its answer */
-    bool error;
+    bool error, tool_error;          /* answered by an error; by a result that says isError */
     enum record_state recorded;
     char server[201], client[64], method[65], tool[129];     /* cut, maybe inside a character */
 };

@@ -76,6 +76,36 @@ def test_seen(t):
          "what is not there")
 
 
+def test_tools_that_fail(t):
+    """A result that says isError is counted beside the errors, and seen in every list."""
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    m.wait_server("good")
+    call(m, "good", "echo", text="x")
+    call(m, "good", "echo", text="it went wrong", fail=True)
+    m.api.raw("POST", "/tools/call", {"server": "good", "tool": "no_such", "arguments": {}})
+    last = calls(m)
+    t.eq([(c["tool"], c["error"], c["tool_error"]) for c in last],
+         [("no_such", True, False), ("echo", False, True), ("echo", False, False)], "each call as what it was")
+    figures = detail(m, "good")["calls"]
+    t.eq((figures["total"], figures["errors"], figures["tool_errors"]), (3, 1, 1), "the server's figures")
+    t.eq({f["name"]: (f["calls"], f["errors"], f["tool_errors"]) for f in figures["by_tool"]},
+         {"echo": (2, 0, 1), "no_such": (1, 1, 0)}, "by tool")
+    listed = m.cli("calls", check=0).stdout
+    t.has(listed, r"echo \(tool error\)", "mcptop calls")
+    t.eq(m.cli("tools", "good", check=0).stdout.splitlines()[1].split()[:3], ["echo", "2", "1"], "mcptop tools")
+    one_failed = m.cli("call", "good", "echo", '{"text":"it went wrong","fail":true}')
+    t.eq((one_failed.returncode, one_failed.stdout), (1, "it went wrong\n"), "mcptop call tells it by its status")
+    t.has(one_failed.stderr, "echo of good says that it failed", "and why")
+    text = m.api.http.get("/metrics").body.decode("utf-8")
+    t.has(text, r'mcptop_server_tool_errors_total\{server="good"\} 2\n', "a metric of the server")
+    t.has(text, r'mcptop_tool_errors_total\{server="good",tool="echo"\} 2\n', "and of the tool")
+    view = m.view(100, 30)
+    view.wait_text("good")
+    view.type("55")
+    view.wait_text(r"! echo \(tool failed\)")
+    t.ok(True, "and in the view")
+
+
 def test_record(t):
     m = t.mcptop({"mcpServers": {"rec": echo(record=True), "not": echo()}})
     m.wait_server("rec")

@@ -126,7 +126,7 @@ def test_tools_and_calls(t):
     wrong = m.cli("call", "good", "eco")
     t.eq(wrong.returncode, REFUSED, "a tool that does not exist")
     t.has(wrong.stderr, r'"good" has no tool "eco": did you mean "echo"\? There are: .*\badd\b', "is told which there are")
-    t.has(m.cli("tools", "good", check=0).stdout, r"\necho +4 +0 +[\d.]+[um]?s +\S", "tools: how it was used")
+    t.has(m.cli("tools", "good", check=0).stdout, r"\necho +4 +1 +[\d.]+[um]?s +\S", "tools: how it was used")
     t.eq(m.cli("call", "bad", "echo").returncode, NO_SERVER, "a server that does not exist")
 
 

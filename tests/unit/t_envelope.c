@@ -218,6 +218,37 @@ static void test_request(void)
     ok(envelope_has_newline(&e) == false, "a line break after the message is not in it");
 }
 
+static void test_failed_tools(void)
+{
+    static const struct { const char *result; bool failed; } cases[] = {
+        {"{\"content\":[],\"isError\":true}", true},
+        {"{\"isError\" : true ,\"content\":[{\"isError\":false}]}", true},
+        {"{\"isError\":false,\"content\":[]}", false},
+        {"{\"content\":[{\"isError\":true}]}", false},
+        {"{\"structuredContent\":{\"isError\":true}}", false},
+        {"{\"iserror\":true,\"text\":\"\\\"isError\\\":true\"}", false},
+        {"{\"isError\":\"true\"}", false},
+        {"{}", false}, {"null", false}, {"[\"isError\",true]", false},
+    };
+    static const char *const broken[] = {"{\"isError\":true", "{\"isError\":tru}", "{\"isError\" true}",
+                                         "{\"a\":1,}", "{,}", "{\"isError\":}"};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct envelope e;
+        buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":%s}", cases[i].result);
+        ok(!envelope_scan(b.data, b.len, &e, NULL) && e.result_is_error == cases[i].failed,
+           "%s: %s", cases[i].result, cases[i].failed ? "the tool failed" : "no failure");
+        is_span(e.result, cases[i].result, "its result, whole");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        AUTO_BUF struct buf b = BUF_INIT;
+        struct envelope e;
+        buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":%s}", broken[i]);
+        ok(envelope_scan(b.data, b.len, &e, NULL) < 0, "refused: %s", broken[i]);
+    }
+}
+
 static void test_kinds(void)
 {
     static const struct { const char *msg; enum envelope_kind kind; const char *id; } cases[] = {
@@ -372,6 +403,7 @@ int main(void)
     test_id_after_failure();
     test_ids();
     test_request();
+    test_failed_tools();
     test_kinds();
     test_spans();
     test_rewrite();

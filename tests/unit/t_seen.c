@@ -81,17 +81,27 @@ static void test_tools(void)
     says_result(&r, next_id(&r), "{}");
     sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"resources/list\"}");
     says_result(&r, next_id(&r), "{}");
+    sends(c, &p, CALL("5", "add"));
+    says_result(&r, next_id(&r), "{\"content\":[],\"isError\":true}");
+    ok(told.c.tool_error && !told.c.is_error, "a tool that failed is told as that, and as no error");
+    sends(c, &p, "{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"prompts/get\",\"params\":{\"name\":\"add\"}}");
+    says_result(&r, next_id(&r), "{\"isError\":true}");
+    ok(!told.c.tool_error, "no other method has that");
+    struct session_stats st;
+    session_get_stats(r.s, &st);
+    ok(st.calls == 6 && st.errors == 1 && st.tool_errors == 1, "counted apart in the server's figures");
     session_each_tool(r.s, take_row, &later);
     const struct row *add = find_row(&later, "add");
     ok(later.n == 1 && add, "one tool, however its name is escaped, and no other method");
-    is_int(add->st.calls, 3, "its calls");
+    is_int(add->st.calls, 4, "its calls");
     is_int(add->st.errors, 1, "its errors");
+    is_int(add->st.tool_errors, 1, "those that the tool tells itself");
     is_int(add->st.in_flight, 0, "none in flight");
-    is_int(add->st.timed, 3, "all were measured");
+    is_int(add->st.timed, 4, "all were measured");
     ok(add->st.p50_us >= 0 && add->st.p99_us >= add->st.p50_us, "percentiles");
-    is_int(add->st.bytes_out, 2 * strlen(CALL("1", "add")) + strlen(CALL("3", "a\\u0064d")),
+    is_int(add->st.bytes_out, 3 * strlen(CALL("1", "add")) + strlen(CALL("3", "a\\u0064d")),
            "bytes of the calls as the client sent them");
-    is_int(told.count, 4, "every end was told");
+    is_int(told.count, 6, "every end was told");
     client_close(c);
     buf_fini(&p.text);
     rig_close(&r);

@@ -38,10 +38,10 @@ static void put_row(struct view *v, const struct table *t, const struct call_row
     table_put(c, t, C_OUT, y, ST_DIM, pane_size(r->bytes_out, text, sizeof(text)));
     table_put(c, t, C_IN, y, ST_DIM, pane_size(r->bytes_in, text, sizeof(text)));
     table_put(c, t, C_REC, y, ST_ACCENT, r->recorded ? "*" : "");
-    if (r->error) {
-        char what[160];
-        snprintf(what, sizeof(what), "! %.150s", r->what);
-        table_put(c, t, C_WHAT, y, ST_BAD, what);
+    if (r->error || r->tool_error) {
+        char what[192];
+        snprintf(what, sizeof(what), "! %.150s%s", r->what, r->error ? "" : " (tool failed)");
+        table_put(c, t, C_WHAT, y, r->error ? ST_BAD : ST_WARN, what);
     } else {
         table_put(c, t, C_WHAT, y, st, r->what);
     }

@@ -189,6 +189,8 @@ static void add_share(struct buf *b, const struct feed_share *s)
     buf_printf(b, "%s: %lld call%s", s->name, (long long)s->calls, s->calls == 1 ? "" : "s");
     if (s->errors > 0)
         buf_printf(b, ", %lld error%s", (long long)s->errors, s->errors == 1 ? "" : "s");
+    if (s->tool_errors > 0)
+        buf_printf(b, ", %lld failed in the tool", (long long)s->tool_errors);
     if (s->in_flight > 0)
         buf_printf(b, ", %lld in flight", (long long)s->in_flight);
 }
@@ -245,13 +247,15 @@ static void put_calls(struct page *p, const struct feed_server *s)
 {
     char shown[24];
     const struct feed_calls *k = &s->calls;
-    char a[16], b[16], c[16], d[16];
+    char a[16], b[16], c[16], d[16], failed[48] = "";
 
+    if (k->tool_errors > 0)
+        snprintf(failed, sizeof(failed), ", %lld failed in the tool", (long long)k->tool_errors);
     if (k->total >= 0)
         page_fieldf(p, "calls", ST_NORMAL,
-               "%lld, %lld error%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
+               "%lld, %lld error%s%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
                (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s",
-               (long long)k->in_flight, (long long)k->clients, k->clients == 1 ? "" : "s",
+               failed, (long long)k->in_flight, (long long)k->clients, k->clients == 1 ? "" : "s",
                pane_us(k->total ? k->p50_us : -1, a, sizeof(a)),
                pane_us(k->total ? k->p95_us : -1, b, sizeof(b)),
                pane_us(k->total ? k->p99_us : -1, c, sizeof(c)), pane_us(k->ping_us, d, sizeof(d)));

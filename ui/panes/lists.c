@@ -185,8 +185,8 @@ static void traffic_row(struct view *v, const struct table *t, const struct feed
     table_put(c, t, T_NAME, y, feed_is_bad(s) ? ST_BAD : ST_BOLD, s->label);
     table_put(c, t, T_CLIENTS, y, st, pane_count(k->clients, text, sizeof(text)));
     table_put(c, t, T_CALLS, y, st, pane_count(k->total, text, sizeof(text)));
-    table_put(c, t, T_ERR, y, k->errors > 0 ? ST_WARN : ST_DIM,
-              pane_count(k->errors, text, sizeof(text)));
+    table_put(c, t, T_ERR, y, feed_failed_calls(k) > 0 ? ST_WARN : ST_DIM,
+              pane_count(feed_failed_calls(k), text, sizeof(text)));
     table_put(c, t, T_FLIGHT, y, k->in_flight > 0 ? ST_ACCENT : ST_DIM,
               pane_count(k->in_flight, text, sizeof(text)));
     table_put(c, t, T_P50, y, st, pane_us(k->total > 0 ? k->p50_us : -1, text, sizeof(text)));

@@ -101,8 +101,8 @@ static void put_figures(struct view *v, const struct feed_server *s, const struc
                     u->limit > 0 ? (double)u->limit : series_max(&s->memory) * 1.5);
     if (s->calls.total >= 0) {
         table_put(c, t, C_CALLS, y, st, pane_count(s->calls.total, text, sizeof(text)));
-        table_put(c, t, C_ERR, y, s->calls.errors > 0 ? ST_WARN : ST_DIM,
-                  pane_count(s->calls.errors, text, sizeof(text)));
+        table_put(c, t, C_ERR, y, feed_failed_calls(&s->calls) > 0 ? ST_WARN : ST_DIM,
+                  pane_count(feed_failed_calls(&s->calls), text, sizeof(text)));
     }
     table_put(c, t, C_P95, y, st,
               pane_us(s->calls.total > 0 ? s->calls.p95_us : -1, text, sizeof(text)));
