@@ -193,19 +193,13 @@ const char *jscan_scalar(const char *p, const char *end, const char **ret_bad)
     return scan_scalar(p, end, false, ret_bad);
 }
 
-/* Which containers are open: one bit each, set for an object. */
-struct stack {
-    uint64_t is_object[JSCAN_MAX_DEPTH / 64];
-    unsigned depth;
-};
-
-static inline bool top_is_object(const struct stack *s)
+static inline bool top_is_object(const struct jscan_stack *s)
 {
     unsigned i = s->depth - 1;
     return s->is_object[i / 64] >> (i % 64) & 1;
 }
 
-static inline void push(struct stack *s, bool object)
+static inline void push(struct jscan_stack *s, bool object)
 {
     unsigned i = s->depth++;
     uint64_t bit = UINT64_C(1) << (i % 64);
@@ -227,11 +221,43 @@ static const char *scan_key(const char *p, const char *end, const char **bad)
     return jscan_space(p + 1, end);
 }
 
+/* ---- a text that is still to come ---- */
+
+/* Everything before p is scanned; the stack is as it is there. */
+static inline void ahead_at(struct jscan_ahead *a, enum jscan_step step, const char *p)
+{
+    a->step = step;
+    a->at = (size_t)(p - a->text);
+    a->depth = a->stack.depth;
+    if (step == JSCAN_AT_VALUE && a->depth < JSCAN_KNOWN_DEPTHS)
+        a->start[a->depth] = a->at;
+}
+
+/* The value that began at start[stack.depth] ends before p. */
+static inline void ahead_over(struct jscan_ahead *a, const char *p)
+{
+    unsigned depth = a->stack.depth;
+    if (depth >= JSCAN_KNOWN_DEPTHS)
+        return;
+    size_t to = (size_t)(p - a->text);
+    if (to - a->start[depth] >= a->least && a->count[depth] < JSCAN_KNOWN_SPANS)
+        a->known[depth][a->count[depth]++] = (struct jscan_known){a->start[depth], to};
+}
+
+/* ---- values ---- */
+
+/* The two below are compiled twice: with `a` NULL for a text that is whole, at no cost to that, and
+ * with what keeps where it stopped. */
+#define BOTH_WAYS static inline __attribute__((always_inline))
+
 /* p after a value inside containers: closes what ends here. Returns the first byte of the next
  * value, or with depth 0 the byte after the outermost one. */
-static const char *scan_rest(struct stack *s, const char *p, const char *end, const char **bad)
+BOTH_WAYS const char *scan_rest(struct jscan_stack *s, const char *p, const char *end,
+                                const char **bad, struct jscan_ahead *a)
 {
     while (s->depth) {
+        if (a)
+            ahead_at(a, JSCAN_BEHIND_VALUE, p);
         p = jscan_space(p, end);
         if (p == end)
             return fail(p, bad);
@@ -244,40 +270,139 @@ static const char *scan_rest(struct stack *s, const char *p, const char *end, co
             return fail(p, bad);
         s->depth--;
         p++;
+        if (a)
+            ahead_over(a, p);
     }
     return p;
 }
 
-const char *jscan_value(const char *p, const char *end, const char **ret_bad)
+BOTH_WAYS const char *scan_nested(struct jscan_stack *s, const char *p, const char *end,
+                                  const char **bad, struct jscan_ahead *a)
 {
-    struct stack s = {0};
     do {
+        if (a)
+            ahead_at(a, JSCAN_AT_VALUE, p);
         if (p < end && (*p == '{' || *p == '[')) {
             bool object = *p == '{';
-            if (s.depth == JSCAN_MAX_DEPTH)
-                return fail(p, ret_bad);
-            push(&s, object);
+            if (s->depth == JSCAN_MAX_DEPTH)
+                return fail(p, bad);
+            push(s, object);
             p = jscan_space(p + 1, end);
-            if (p == end || *p != (object ? '}' : ']')) {
+            if (p == end)
+                return fail(p, bad);
+            if (*p != (object ? '}' : ']')) {
                 if (object)
-                    p = scan_key(p, end, ret_bad);
+                    p = scan_key(p, end, bad);
                 if (!p)
                     return NULL;
                 continue;   /* to the first value inside */
             }
-            s.depth--;
+            s->depth--;
             p++;
         } else {
-            p = scan_scalar(p, end, true, ret_bad);
+            p = scan_scalar(p, end, true, bad);
             if (!p)
                 return NULL;
+            if (a && p == end && p[-1] != '"')
+                return fail(p, bad);    /* there may be more of it */
         }
-        p = scan_rest(&s, p, end, ret_bad);
+        if (a)
+            ahead_over(a, p);
+        p = scan_rest(s, p, end, bad, a);
         if (!p)
             return NULL;
-    } while (s.depth);
+    } while (s->depth);
     return p;
 }
+
+/* What jscan_value need not scan again. */
+static const struct jscan_ahead *known;
+
+static const char *known_end(const char *p, const char *end)
+{
+    size_t from = (size_t)(p - known->text);
+    if (p < known->text || from >= known->seen)
+        return NULL;
+    for (unsigned depth = 0; depth < JSCAN_KNOWN_DEPTHS; depth++)
+        for (unsigned i = 0; i < known->count[depth]; i++)
+            if (known->known[depth][i].from == from &&
+                known->known[depth][i].to <= (size_t)(end - known->text))
+                return known->text + known->known[depth][i].to;
+    return NULL;
+}
+
+const char *jscan_value(const char *p, const char *end, const char **ret_bad)
+{
+    struct jscan_stack s = {.depth = 0};
+    if (known) {
+        const char *after = known_end(p, end);
+        if (after)
+            return after;
+    }
+    return scan_nested(&s, p, end, ret_bad, NULL);
+}
+
+/* From where the last one stopped. */
+static const char *ahead_go_on(struct jscan_ahead *a, const char *p, const char *end,
+                               const char **bad)
+{
+    bool plain;
+    a->stack.depth = a->depth;
+    if (a->step == JSCAN_AT_VALUE) {
+        p = jscan_space(p, end);
+    } else {
+        if (a->step == JSCAN_IN_STRING) {
+            p = scan_string(p, end, true, &plain, bad);
+            if (!p)
+                return NULL;
+            ahead_over(a, p);
+        }
+        p = scan_rest(&a->stack, p, end, bad, a);
+        if (!p || !a->stack.depth)
+            return p;
+    }
+    return scan_nested(&a->stack, p, end, bad, a);
+}
+
+static void ahead_look_for_newline(struct jscan_ahead *a, size_t n)
+{
+    const char *from = a->text + a->seen;
+    if (!a->has_newline && n > a->seen) {
+        const char *lf = memchr(from, '\n', n - a->seen), *cr = memchr(from, '\r', n - a->seen);
+        const char *first = lf && (!cr || lf < cr) ? lf : cr;
+        a->has_newline = first;
+        a->newline = first ? (size_t)(first - a->text) : 0;
+    }
+    a->seen = n;
+}
+
+void jscan_ahead(struct jscan_ahead *a, const char *text, size_t n)
+{
+    /* No token has a part longer than TOKEN_PART, so what fails before that is no JSON; and what
+     * is no string and has not ended after TOO_LONG is not looked for again and again. */
+    enum { TOKEN_PART = 12, TOO_LONG = 1 << 20 };
+    const char *end = text + n, *bad = end;
+    a->text = text;
+    ahead_look_for_newline(a, n);
+    if (a->over)
+        return;
+    const char *p = ahead_go_on(a, text + a->at, end, &bad);
+    if (!p && end - bad < TOKEN_PART && bad > text + a->at &&
+        (a->step == JSCAN_IN_STRING || text[a->at] == '"')) {
+        a->step = JSCAN_IN_STRING;
+        a->at = (size_t)(bad - text);
+    }
+    a->over = p || end - bad >= TOKEN_PART || n - a->at > TOO_LONG;
+}
+
+const struct jscan_ahead *jscan_know(const struct jscan_ahead *a)
+{
+    const struct jscan_ahead *before = known;
+    known = a;
+    return before;
+}
+
+/* ---- strings as text ---- */
 
 static void add_utf8(struct buf *out, uint32_t cp)
 {

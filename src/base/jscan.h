@@ -38,6 +38,42 @@ const char *jscan_string(const char *p, const char *end, bool *ret_plain);
  * byte). -1 when invalid, and then out is as it was. */
 int jscan_decode(const char *p, size_t n, struct buf *out);
 
+/* ---- a text that is still to come ----
+ * Scanned piece by piece as it arrives. What is long in it is known at its end, and jscan_value()
+ * steps over that without another look: the scan of a large message is spread over the turns that
+ * read it. */
+enum {
+    JSCAN_KNOWN_DEPTHS = 4,     /* the value itself is at depth 0 */
+    JSCAN_KNOWN_SPANS = 4,      /* at each of them */
+};
+enum jscan_step { JSCAN_AT_VALUE, JSCAN_IN_STRING, JSCAN_BEHIND_VALUE };
+struct jscan_stack {            /* which containers are open: one bit each, set for an object */
+    uint64_t is_object[JSCAN_MAX_DEPTH / 64];
+    unsigned depth;
+};
+struct jscan_known { size_t from, to; };
+struct jscan_ahead {            /* begins as zeros, but for: */
+    size_t least;               /* shorter values are not worth to be known */
+    const char *text;
+    size_t seen;                /* of it */
+    struct jscan_stack stack;
+    enum jscan_step step;       /* where to go on, with so many containers open */
+    size_t at;
+    unsigned depth;
+    bool over;                  /* the value has ended, or is none, or is not worth it */
+    bool has_newline;           /* among what was seen, the first one: */
+    size_t newline;
+    size_t start[JSCAN_KNOWN_DEPTHS];
+    unsigned count[JSCAN_KNOWN_DEPTHS];
+    struct jscan_known known[JSCAN_KNOWN_DEPTHS][JSCAN_KNOWN_SPANS];
+};
+/* text[0, n) is all that has come: what was there before, perhaps at another address, and more.
+ * White space may stand before the value. */
+void jscan_ahead(struct jscan_ahead *a, const char *text, size_t n);
+/* From now on jscan_value() uses what `a` knows, whose text must stay where and as it is until
+ * somebody else, or nobody (NULL), is known. Returns who was before. */
+const struct jscan_ahead *jscan_know(const struct jscan_ahead *a);
+
 enum jscan_type {
     JSCAN_NULL, JSCAN_FALSE, JSCAN_TRUE, JSCAN_NUMBER, JSCAN_STRING, JSCAN_ARRAY, JSCAN_OBJECT
 };

@@ -106,6 +106,38 @@ static bool check_table(const char *p, size_t n, enum jscan_flags flags, size_t 
     return true;
 }
 
+/* A text that comes in pieces: the same is a value, and what is known of its parts is true. */
+static void check_ahead(const char *p, size_t n, size_t piece, const char *start, const char *after)
+{
+    struct jscan_ahead a = {0};
+    const char *bad = NULL;
+    /* From other memory each time, exactly as large as what has come. */
+    char *copy = NULL;
+    for (size_t have = 0; have < n;) {
+        have = have + piece < n ? have + piece : n;
+        free(copy);
+        copy = xmalloc(have);
+        memcpy(copy, p, have);
+        jscan_ahead(&a, copy, have);
+    }
+    if (after && strchr("{[\"", *start))
+        MUST(a.over && a.count[0] == 1 && a.known[0][0].from == (size_t)(start - p) &&
+             a.known[0][0].to == (size_t)(after - p));
+    MUST(after || !a.count[0]);
+    for (unsigned depth = 0; depth < JSCAN_KNOWN_DEPTHS; depth++)
+        for (unsigned i = 0; i < a.count[depth]; i++)
+            MUST(jscan_value(copy + a.known[depth][i].from, copy + n, NULL) ==
+                 copy + a.known[depth][i].to);
+    jscan_know(&a);
+    const char *again = n ? jscan_value(copy + (start - p), copy + n, &bad) : NULL;
+    jscan_know(NULL);
+    MUST(!n || (again ? again - copy : -1) == (after ? after - p : -1));
+    const char *lf = memchr(p, '\n', n), *cr = memchr(p, '\r', n);
+    MUST(a.has_newline == (lf || cr));
+    MUST(!a.has_newline || a.newline == (size_t)((lf && (!cr || lf < cr) ? lf : cr) - p));
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *p = (const char *)data, *end = p + size, *bad = NULL;
@@ -119,5 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(accepted == strict || (accepted && fuzz_has_surrogate(p, end)));
     MUST(!strict || (lenient && lenient_count == strict_count));
     check_reference(p, size, strict);
+    check_ahead(p, size, 1, start, after);
+    check_ahead(p, size, 1 + size % 13, start, after);
     return 0;
 }

@@ -199,6 +199,85 @@ static void decoding(void)
     ok(jscan_scalar(array, array + 3, NULL) == NULL, "a container is no scalar");
 }
 
+/* What is known of a text that comes in pieces of `piece` bytes, each time from memory of its own
+ * size. Returns the last copy, which `a` is about. */
+static char *in_pieces(struct jscan_ahead *a, const char *p, size_t n, size_t piece)
+{
+    char *copy = NULL;
+    for (size_t have = 0; have < n;) {
+        have = have + piece < n ? have + piece : n;
+        free(copy);
+        copy = xmalloc(have);
+        memcpy(copy, p, have);
+        jscan_ahead(a, copy, have);
+    }
+    return copy;
+}
+
+static bool knows(const struct jscan_ahead *a, unsigned depth, const char *text, const char *value)
+{
+    size_t from = (size_t)(strstr(text, value) - text), to = from + strlen(value);
+    for (unsigned i = 0; i < a->count[depth]; i++)
+        if (a->known[depth][i].from == from && a->known[depth][i].to == to)
+            return true;
+    return false;
+}
+
+static void pieces_of(const char *text, size_t piece)
+{
+    struct jscan_ahead a = {0};
+    char *copy = in_pieces(&a, text, strlen(text), piece);
+    ok(a.over && a.count[0] == 1 && a.known[0][0].to == strlen(text), "pieces of %zu: its end",
+       piece);
+    ok(knows(&a, 1, text, "{\"a\" : [ ] ,\"b\":{}}") && knows(&a, 1, text, "[1.5e3,[true,[{}]],null]") &&
+           knows(&a, 2, text, "1.5e3") && knows(&a, 2, text, "[true,[{}]]") &&
+           knows(&a, 3, text, "[{}]") && knows(&a, 1, text, "\"\\ud83d\\ude00 \xf0\x9f\x98\x80\\n\""),
+       "and its parts");
+    jscan_know(&a);
+    ok(jscan_value(copy, copy + a.seen, NULL) == copy + a.seen, "known, it is that");
+    ok(jscan_value(copy, copy + a.seen - 1, NULL) == NULL, "but not with less of it");
+    memset(copy + 1, '?', a.seen - 2);
+    ok(jscan_value(copy, copy + a.seen, NULL) == copy + a.seen, "nobody looks again");
+    jscan_know(NULL);
+    ok(jscan_value(copy, copy + a.seen, NULL) == NULL, "until nobody is known");
+    free(copy);
+}
+
+static void no_pieces_of(const char *text)
+{
+    bool right = true;
+    for (size_t piece = 1; piece < 20; piece++) {
+        struct jscan_ahead a = {0};
+        char *copy = in_pieces(&a, text, strlen(text), piece);
+        right = right && !a.count[0];
+        jscan_know(&a);
+        right = right && !jscan_value(copy, copy + a.seen, NULL);
+        jscan_know(NULL);
+        free(copy);
+    }
+    ok(right, "no value in pieces either: %.40s", text);
+}
+
+static void ahead(void)
+{
+    static const char text[] = "{\"k\\u0041\":{\"a\" : [ ] ,\"b\":{}}, \"list\":[1.5e3,[true,[{}]],null],"
+                               "\"s\":\"\\ud83d\\ude00 \xf0\x9f\x98\x80\\n\",\"n\":-12}";
+    for (size_t piece = 1; piece < 40; piece++)
+        pieces_of(text, piece);
+    no_pieces_of("[1,2");
+    no_pieces_of("[1,2}");
+    no_pieces_of("[\"abc\x80 and more than twelve bytes\"]");
+    no_pieces_of("[\"abc\\q and more than twelve bytes\"]");
+    no_pieces_of("[12.x3456789012345]");
+    no_pieces_of("{\"a\":1,2345678901234:5}");
+    struct jscan_ahead a = {.least = 7};
+    free(in_pieces(&a, "[[1,22],[333,4]]", 16, 3));
+    ok(a.count[1] == 1 && a.known[1][0].from == 8, "what is short is not kept in mind");
+    struct jscan_ahead broken = {0};
+    free(in_pieces(&broken, "[\"a\",\r1,\n2]", 12, 2));
+    ok(broken.has_newline && broken.newline == 5, "where the first line ends");
+}
+
 static void time_one(const char *what, const char *unit)
 {
     enum { SIZE = 8 << 20, MIN_MB_S = 2 };
@@ -247,6 +326,7 @@ int main(void)
     depth();
     every_place();
     decoding();
+    ahead();
     speed();
     return done_testing();
 }
