@@ -193,8 +193,7 @@ static void request_abort(struct request *r)
             gone(r->gone_ctx, r);
     } else if (r->stream) {
         r->stream->ended = true;
-        buf_clear(&r->stream->out);
-        r->stream->head = 0;
+        outbuf_fini(&r->stream->out);
     }
     request_resume(r);
 }
@@ -243,6 +242,7 @@ static void body_drop(struct request *r)
 {
     r->listener->h->body_bytes -= r->body.len;
     buf_fini(&r->body);
+    large_leave(&r->large);
 }
 
 static void request_free(struct request *r)
@@ -357,10 +357,26 @@ static void request_body(struct request *r, const char *p, size_t n)
     } else {
         buf_add(&r->body, p, n);
         h->body_bytes += n;
+        large_look(&r->large, r->body.data, r->body.len);
     }
     if (n >= POOL_BYTES / 8)
         /* It may have filled the buffer, and then no event tells of the rest. */
         r->listener->dirty = true;
+}
+
+/* Whoever keeps the body takes it over, if it is large. */
+static void request_handle(struct request *r)
+{
+    struct httpd *h = r->listener->h;
+    size_t was = r->body.len;
+
+    r->phase = HANDLING;
+    large_enter(r->large, &r->body);
+    h->events.handle(h->ctx, r);
+    large_leave(&r->large);
+    h->body_bytes -= was - r->body.len;
+    if (r->phase == HANDLING)
+        request_wait(r);
 }
 
 static enum MHD_Result request_complete(struct request *r)
@@ -374,10 +390,7 @@ static enum MHD_Result request_complete(struct request *r)
             return request_refuse(r, 503,
                                   "{\"success\":false,\"error\":\"the bodies of all requests "
                                   "together are over 256 MiB: try again in a moment\"}");
-        r->phase = HANDLING;
-        r->listener->h->events.handle(r->listener->h->ctx, r);
-        if (r->phase == HANDLING)
-            request_wait(r);
+        request_handle(r);
     } else if (r->unsuspended && r->listener->patience_over) {
         request_end_wait(r);
         request_suspend(r);

@@ -51,7 +51,8 @@ const char *request_get_body(const struct request *r, size_t *ret_n);
 void request_set_gone(struct request *r, void (*gone)(void *ctx, struct request *r), void *ctx);
 
 struct reply_header { const char *name, *value; };
-/* headers may be NULL; ends with a NULL name. The body is copied. */
+/* headers may be NULL; ends with a NULL name. The body is copied, but for a large message that is
+ * being handled (base/large.h): its memory is taken over. */
 void request_reply(struct request *r, int status, const char *content_type,
                    const struct reply_header *headers, const struct iovec *body, int count);
 
@@ -68,6 +69,7 @@ struct http_stream *request_stream(struct request *r, const char *content_type,
                                    const struct http_stream_events *events, void *ctx);
 /* Queues bytes; returns how many are unsent now, so that the caller can bound it. */
 size_t http_stream_write(struct http_stream *s, const char *p, size_t n);
+size_t http_stream_writev(struct http_stream *s, const struct iovec *iov, int count);
 size_t http_stream_queued(const struct http_stream *s);
 void http_stream_close(struct http_stream *s);    /* ends it; `closed` does not come */
 void http_stream_drop(struct http_stream *s);     /* the same, and what is queued is not sent */

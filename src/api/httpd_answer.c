@@ -21,6 +21,70 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     request_resume(r);
 }
 
+/* An answer whose body is memory that was taken over, and some bytes of others. */
+enum { TAKEN_PIECES = 16 };
+struct taken {
+    struct buf memory;
+    struct MHD_IoVec iov[TAKEN_PIECES];
+    char others[];
+};
+
+static void taken_free(void *cls)
+{
+    struct taken *t = cls;
+
+    buf_fini(&t->memory);
+    free(t);
+}
+
+static bool is_in(const struct buf *memory, const char *p)
+{
+    return p >= memory->data && p < memory->data + memory->len;
+}
+
+static struct MHD_Response *taken_response(const struct buf *memory, const struct iovec *body,
+                                           int count)
+{
+    size_t others = 0;
+
+    for (int i = 0; i < count; i++)
+        others += is_in(memory, body[i].iov_base) ? 0 : body[i].iov_len;
+    struct taken *t = xmalloc(sizeof *t + others);
+    char *at = t->others;
+    t->memory = *memory;
+    for (int i = 0; i < count; i++) {
+        size_t n = body[i].iov_len;
+        const char *p = body[i].iov_base;
+        if (!is_in(memory, p)) {
+            memcpy(at, p, n);
+            p = at;
+            at += n;
+        }
+        t->iov[i] = (struct MHD_IoVec){p, n};
+    }
+    return MHD_create_response_from_iovec(t->iov, (unsigned)count, taken_free, t);
+}
+
+static struct MHD_Response *copied_response(size_t n, const struct iovec *body, int count)
+{
+    char *bytes = xmalloc(n + 1), *at = bytes;
+
+    for (int i = 0; i < count; at += body[i++].iov_len)
+        memcpy(at, body[i].iov_base, body[i].iov_len);
+    return MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
+}
+
+/* Copying tens of megabytes would be a long turn. */
+static struct MHD_Response *body_response(size_t n, const struct iovec *body, int count)
+{
+    struct buf memory;
+
+    for (int i = 0; n >= LARGE_BYTES && count <= TAKEN_PIECES && i < count; i++)
+        if (body[i].iov_len >= LARGE_BYTES && large_take(body[i].iov_base, &memory))
+            return taken_response(&memory, body, count);
+    return copied_response(n, body, count);
+}
+
 void request_reply(struct request *r, int status, const char *content_type,
                    const struct reply_header *headers, const struct iovec *body, int count)
 {
@@ -28,12 +92,7 @@ void request_reply(struct request *r, int status, const char *content_type,
 
     for (int i = 0; i < count; i++)
         n += body[i].iov_len;
-    char *bytes = xmalloc(n + 1), *at = bytes;
-    for (int i = 0; i < count; at += body[i++].iov_len)
-        memcpy(at, body[i].iov_base, body[i].iov_len);
-
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = body_response(n, body, count);
     if (content_type)
         MHD_add_response_header(response, "Content-Type", content_type);
     for (; headers && headers->name; headers++)
@@ -47,25 +106,22 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
     struct http_stream *s = cls;
 
     (void)pos;
-    if (s->out.len == s->head && !s->ended && s->events.drained)
+    if (s->out.n == 0 && !s->ended && s->events.drained)
         s->events.drained(s->ctx);
-    size_t n = s->out.len - s->head;
-    if (n == 0 && s->ended)
+    if (s->out.n == 0 && s->ended)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    if (n == 0) {
+    if (s->out.n == 0) {
         /* Returning 0 without suspending would spin. */
         request_suspend(s->r);
         return 0;
     }
+    size_t n;
+    const char *p = outbuf_peek(&s->out, &n);
     if (n > max)
         n = max;
-    memcpy(out, s->out.data + s->head, n);
-    s->head += n;
+    memcpy(out, p, n);
+    outbuf_advance(&s->out, n);
     s->r->listener->dirty = true; /* what was taken is sent in the next run, or there is more */
-    if (s->head == s->out.len) {
-        buf_clear(&s->out);
-        s->head = 0;
-    }
     return (ssize_t)n;
 }
 
@@ -77,7 +133,7 @@ static void stream_released(void *cls)
         s->events.closed(s->ctx);
     if (s->r)
         s->r->stream = NULL;
-    buf_fini(&s->out);
+    outbuf_fini(&s->out);
     free(s);
 }
 
@@ -102,22 +158,23 @@ struct http_stream *request_stream(struct request *r, const char *content_type,
     return s;
 }
 
-size_t http_stream_write(struct http_stream *s, const char *p, size_t n)
+size_t http_stream_writev(struct http_stream *s, const struct iovec *iov, int count)
 {
     if (s->ended || !s->r)
         return 0;
-    if (s->head > 64 * 1024) {
-        buf_consume(&s->out, s->head);
-        s->head = 0;
-    }
-    buf_add(&s->out, p, n);
+    outbuf_add(&s->out, iov, count, 0);
     request_resume(s->r);
-    return s->out.len - s->head;
+    return s->out.n;
+}
+
+size_t http_stream_write(struct http_stream *s, const char *p, size_t n)
+{
+    return http_stream_writev(s, &(struct iovec){(void *)(uintptr_t)p, n}, 1);
 }
 
 size_t http_stream_queued(const struct http_stream *s)
 {
-    return s->out.len - s->head;
+    return s->out.n;
 }
 
 void http_stream_close(struct http_stream *s)
@@ -130,8 +187,7 @@ void http_stream_close(struct http_stream *s)
 
 void http_stream_drop(struct http_stream *s)
 {
-    buf_fini(&s->out);
-    s->head = 0;
+    outbuf_fini(&s->out);
     http_stream_close(s);
 }
 

@@ -8,6 +8,8 @@
 
 #include "api/httpd.h"
 #include "base/buf.h"
+#include "base/large.h"
+#include "base/outbuf.h"
 #include "io/unix_listen.h"
 
 struct listener {
@@ -47,6 +49,7 @@ struct request {
     char *path;
     const char *method;
     struct buf body;
+    struct large *large;           /* what is known of it */
     bool too_big, no_room;
     enum request_phase phase;
     bool suspended, was_suspended;
@@ -64,8 +67,7 @@ struct request {
 
 struct http_stream {
     struct request *r;             /* NULL once libmicrohttpd let go of the connection */
-    struct buf out;
-    size_t head;
+    struct outbuf out;
     bool ended;
     struct http_stream_events events;
     void *ctx;

@@ -14,6 +14,7 @@
 #include "api/mcp_aggregate.h"
 #include "api/reply.h"
 #include "base/buf.h"
+#include "base/large.h"
 #include "base/lines.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,6 +43,7 @@ struct connection {
     ev_io readable;
     struct outq out;
     struct lines in;
+    struct large *large;           /* what is known of the message that comes in */
     struct client *client;         /* or, of all servers: */
     struct aggregate *aggregate;
     struct pending *pendings;
@@ -77,6 +79,7 @@ static void connection_free(struct connection *c)
         upgraded_close(c->upgraded);
     }
     lines_fini(&c->in);
+    large_leave(&c->large);
     free(c->server);
     free(c);
 }
@@ -210,9 +213,8 @@ static void refuse(struct connection *c, struct span id, int code, const char *t
     send_line(c, &(struct iovec){b.data, b.len}, 1);
 }
 
-static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
+static void take_line(struct connection *c, const char *p, size_t n, unsigned flags)
 {
-    struct connection *c = ctx;
     struct envelope e;
     struct fault f = FAULT_NONE;
 
@@ -249,6 +251,15 @@ static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
         pending_free(k);
 }
 
+static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
+{
+    struct connection *c = ctx;
+
+    large_enter(c->large, &c->in.held);
+    take_line(c, p, n, flags);
+    large_leave(&c->large);
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct connection *c = w->data;
@@ -258,6 +269,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
     (void)loop, (void)revents;
     if (n > 0) {
         lines_feed(&c->in, chunk, (size_t)n, on_line, c);
+        large_look(&c->large, c->in.held.data, c->in.held.len);
     } else if (n == 0) {
         lines_end(&c->in, on_line, c);
         c->input_ended = true;

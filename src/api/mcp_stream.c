@@ -127,7 +127,7 @@ void mcp_stream_free(struct mcp_stream *st)
 /* ---- writing ---- */
 
 /* Who does not read is cut, not buffered without end: it may come back for what is kept. */
-static void write_out(struct mcp_stream *st, const char *p, size_t n)
+static void write_out(struct mcp_stream *st, const struct iovec *iov, int count)
 {
     if (!st->http)
         return;
@@ -138,18 +138,34 @@ static void write_out(struct mcp_stream *st, const char *p, size_t n)
         st->idle_ms = clock_mono_ms();
         return;
     }
-    http_stream_write(st->http, p, n);
+    http_stream_writev(st->http, iov, count);
 }
 
-static void keep(struct mcp_stream *st, const struct buf *text)
+static void write_text(struct mcp_stream *st, const char *p, size_t n)
 {
-    size_t max = st->was_read ? STREAM_KEPT_BYTES : STREAM_UNREAD_BYTES;
-    struct kept_event *e = xmalloc(sizeof(*e) + text->len);
+    write_out(st, &(struct iovec){(void *)(uintptr_t)p, n}, 1);
+}
 
+/* What is too large is forgotten at once, with all before it: what is kept has no holes. */
+static void keep(struct mcp_stream *st, const struct iovec *iov, int count)
+{
+    size_t max = st->was_read ? STREAM_KEPT_BYTES : STREAM_UNREAD_BYTES, n = 0;
+
+    for (int i = 0; i < count; i++)
+        n += iov[i].iov_len;
+    if (n > max) {
+        while (st->first)
+            forget_first(st);
+        st->forgotten = st->seq;
+        return;
+    }
+    struct kept_event *e = xmalloc(sizeof(*e) + n);
     e->next = NULL;
     e->seq = st->seq;
-    e->n = text->len;
-    memcpy(e->text, text->data, text->len);
+    e->n = n;
+    char *at = e->text;
+    for (int i = 0; i < count; at += iov[i++].iov_len)
+        memcpy(at, iov[i].iov_base, iov[i].iov_len);
     *(st->last ? &st->last->next : &st->first) = e;
     st->last = e;
     st->kept += e->n;
@@ -159,25 +175,27 @@ static void keep(struct mcp_stream *st, const struct buf *text)
 
 void mcp_stream_send(struct mcp_stream *st, const struct iovec *iov, int count)
 {
-    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_BUF struct buf head = BUF_INIT;
+    struct iovec event[ENVELOPE_IOV + 2];
 
     st->seq++;
     if (st->numbered)
-        add_id(&text, st, st->seq);
-    buf_add_str(&text, "data: ");
-    for (int i = 0; i < count; i++)
-        buf_add(&text, iov[i].iov_base, iov[i].iov_len);
-    buf_add_str(&text, "\n\n");
-    write_out(st, text.data, text.len);
+        add_id(&head, st, st->seq);
+    buf_add_str(&head, "data: ");
+    event[0] = (struct iovec){head.data, head.len};
+    memcpy(event + 1, iov, (size_t)count * sizeof *iov);
+    event[count + 1] = (struct iovec){(char[]){"\n\n"}, 2};
+    /* Writing may take a large message over. */
     if (st->numbered)
-        keep(st, &text);
+        keep(st, event, count + 2);
+    write_out(st, event, count + 2);
 }
 
 void mcp_stream_comment(struct mcp_stream *st, const char *text)
 {
     AUTO_FREE char *line = xasprintf(":%s%s\n\n", *text ? " " : "", text);
 
-    write_out(st, line, strlen(line));
+    write_text(st, line, strlen(line));
 }
 
 void mcp_stream_end(struct mcp_stream *st)
@@ -237,7 +255,7 @@ void mcp_stream_attach(struct mcp_stream *st, struct request *r, const struct re
         AUTO_BUF struct buf text = BUF_INIT;
         add_id(&text, st, after);
         buf_printf(&text, "retry: %d\ndata: \n\n", RETRY_MS);
-        write_out(st, text.data, text.len);
+        write_text(st, text.data, text.len);
     }
     replay(st, after);
     if (st->ended)

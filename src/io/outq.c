@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The bounded output queue. The common case is no queue at all: one writev() takes everything and
- * nothing is copied. Only what the kernel refuses is copied, and a watcher writes it when there is
+ * nothing is copied. Only what the kernel refuses is kept, and a watcher writes it when there is
  * room, one write a turn.
  *
  * What is gathered lies in the same queue while the watcher does not run: it is only made pending,
@@ -35,36 +35,23 @@ static bool is_would_block(int err)
 static void outq_break(struct outq *q, int err)
 {
     q->error = err;
-    q->lost = q->held.len - q->head;
+    q->lost = q->held.n;
     ev_io_stop(q->loop, &q->writable);
-    buf_fini(&q->held);
-    q->head = 0;
-}
-
-/* Written bytes are dropped by moving head; the rest is moved down only when half of the memory is
- * dead, so that a long queue costs linear time. */
-static void outq_advance(struct outq *q, size_t n)
-{
-    q->head += n;
-    if (q->head == q->held.len) {
-        buf_clear(&q->held);
-        q->head = 0;
-    } else if (q->head > q->held.len / 2) {
-        buf_consume(&q->held, q->head);
-        q->head = 0;
-    }
+    outbuf_fini(&q->held);
 }
 
 /* One write of what is held; false when that broke it. */
 static bool outq_flush(struct outq *q)
 {
-    ssize_t n = write(q->writable.fd, q->held.data + q->head, q->held.len - q->head);
+    size_t size;
+    const char *p = outbuf_peek(&q->held, &size);
+    ssize_t n = write(q->writable.fd, p, size);
     if (n < 0 && !is_would_block(errno)) {
         outq_break(q, errno);
         return false;
     }
     if (n > 0)
-        outq_advance(q, (size_t)n);
+        outbuf_advance(&q->held, (size_t)n);
     return true;
 }
 
@@ -96,25 +83,13 @@ void outq_init(struct outq *q, struct ev_loop *loop, int fd, size_t cap, outq_ev
     q->writable.data = q;
 }
 
-/* Queues what lies behind the first `skip` bytes of iov. */
-static void outq_hold(struct outq *q, const struct iovec *iov, int count, size_t skip)
-{
-    for (int i = 0; i < count; i++) {
-        size_t n = iov[i].iov_len;
-        size_t drop = skip < n ? skip : n;
-        skip -= drop;
-        if (n > drop)
-            buf_add(&q->held, (const char *)iov[i].iov_base + drop, n - drop);
-    }
-}
-
 /* The bytes go out at the end of this turn. */
 static bool outq_gather(struct outq *q, const struct iovec *iov, int count, size_t total)
 {
     if (!q->gathers || total > GATHER_PIECE || ev_is_active(&q->writable) ||
         outq_queued(q) + total > GATHER_BYTES)
         return false;
-    outq_hold(q, iov, count, 0);
+    outbuf_add(&q->held, iov, count, 0);
     if (!ev_is_pending(&q->writable))
         ev_feed_event(q->loop, &q->writable, EV_WRITE);
     return true;
@@ -137,7 +112,7 @@ static int outq_write(struct outq *q, const struct iovec *iov, int count, size_t
         written = n < 0 ? 0 : (size_t)n;
     }
     if (written < total) {
-        outq_hold(q, iov, count, written);
+        outbuf_add(&q->held, iov, count, written);
         ev_io_start(q->loop, &q->writable);
     }
     return 0;
@@ -159,15 +134,14 @@ int outq_writev(struct outq *q, const struct iovec *iov, int count, struct fault
 
 size_t outq_queued(const struct outq *q)
 {
-    return q->held.len - q->head;
+    return q->held.n;
 }
 
 void outq_fini(struct outq *q)
 {
     if (q->loop)
         ev_io_stop(q->loop, &q->writable);
-    buf_fini(&q->held);
-    q->head = 0;
+    outbuf_fini(&q->held);
     if (!q->error)
         q->error = EPIPE;
 }

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
-#include "base/buf.h"
 #include "base/fault.h"
+#include "base/outbuf.h"
 
 struct outq;
 typedef void (*outq_event_fn)(void *ctx, struct outq *q);
@@ -21,8 +21,7 @@ typedef void (*outq_event_fn)(void *ctx, struct outq *q);
 struct outq {
     struct ev_loop *loop;
     ev_io writable;             /* runs only while something is held */
-    struct buf held;            /* unwritten bytes: held.data[head, held.len) */
-    size_t head;
+    struct outbuf held;         /* unwritten bytes */
     size_t cap;
     bool gathers;               /* set by the owner after outq_init */
     int error;                  /* errno of the write that broke it; 0 = healthy */

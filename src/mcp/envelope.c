@@ -7,6 +7,7 @@
 
 #include <string.h>
 #include "base/jscan.h"
+#include "base/large.h"
 #include "base/mem.h"
 
 /* ---- keys ---- */
@@ -491,6 +492,10 @@ int envelope_insert(struct iovec *iov, int count, const char *at, struct span te
 
 bool envelope_has_newline(const struct envelope *e)
 {
+    int known = e->body.n >= LARGE_BYTES ? large_has_newline(e->body.p, e->body.n) : -1;
+
+    if (known >= 0)
+        return known;
     return memchr(e->body.p, '\n', e->body.n) || memchr(e->body.p, '\r', e->body.n);
 }
 

@@ -17,6 +17,7 @@
 static void destroy(struct session *s)
 {
     frame_fini(&s->frame);
+    large_leave(&s->large);
     catalogue_fini(s);
     subscriptions_fini(s);
     tasks_fini(s);
@@ -351,15 +352,18 @@ static void take_item(struct session *s, const struct frame_item *item, bool liv
         session_stray(s, item->p, item->n, item->flags, "not JSON");
         break;
     case FRAME_MESSAGE:
-        if (live && s->running)
+        if (live && s->running) {
+            large_enter(s->large, &s->frame.held);
             relay_message(s, item->p, item->n, item->flags & LINE_NO_NEWLINE);
-        else
+        } else
             session_stray(s, item->p, item->n, item->flags, "came after the run had ended");
         break;
     case FRAME_OVERSIZE:
         relay_oversize(s, item);
         break;
     }
+    if (item->kind != FRAME_NONE)
+        large_leave(&s->large);
 }
 
 void session_feed(struct session *s, const char *p, size_t n)
@@ -375,6 +379,8 @@ void session_feed(struct session *s, const char *p, size_t n)
         p += used;
         n -= used;
         take_item(s, &item, s->epoch == epoch);
+        if (s->frame.held.len >= LARGE_BYTES && s->frame.state == FRAME_IN_MESSAGE)
+            large_look(&s->large, s->frame.held.data, s->frame.held.len);
     }
     /* The run ended inside: what is left of it must not run into the next one. */
     if (s->epoch != epoch && !s->doomed) {

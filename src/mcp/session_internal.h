@@ -35,6 +35,7 @@
 
 #include <string.h>
 #include "base/buf.h"
+#include "base/large.h"
 #include "mcp/frame.h"
 #include "mcp/session.h"
 
@@ -232,6 +233,7 @@ struct session {
     char *cause, *last_end, *refused;    /* NULL = none */
 
     struct frame frame;
+    struct large *large;                 /* what is known of the message that comes in */
     uint64_t run_stray;                  /* stray lines of this run */
     char *run_first_stray;               /* the first of them, cut */
 

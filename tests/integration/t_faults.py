@@ -68,6 +68,8 @@ def test_dies_before_it_read(t):
     clients = opened(t, m, *["good"] * 5)[1:]
     pid = m.wait_server("good")["pid"]
     os.kill(pid, signal.SIGSTOP)
+    # Until then it may still read.
+    wait_for(lambda: proc.is_stopped(pid), 10, "the server to stand still")
     idents = [client.send("tools/call", call("echo", text=str(i))) for i, client in enumerate(clients)]
     wait_for(lambda: m.server("good")["calls"]["in_flight"] == len(clients), 10, "the calls to be written")
     os.kill(pid, signal.SIGKILL)

@@ -56,6 +56,18 @@ def check(t, m, count, send):
     t.eq(wrong[:3], [], f"{count} generated messages come out byte for byte")
 
 
+def large(payload_bytes):
+    """A message that is scanned as it arrives, of many values, in pieces that end anywhere."""
+    generator, parts, size = Generator(SEED + payload_bytes), [], 0
+    while size < payload_bytes:
+        parts.append(generator.object().encode("utf-8", "surrogatepass"))
+        size += len(parts[-1]) + 1
+    return b'{"v":[' + b",".join(parts) + b"]}"
+
+
+LARGE = [large(n) for n in (262_100, 300_000, 1_000_000, 3_000_000)]
+
+
 def deep(levels):
     return b'{"v":' + b"[" * levels + b"]" * levels + b"}"
 
@@ -72,7 +84,7 @@ def test_stdio(t):
         return client.seen[-1].rstrip(b"\n")
 
     check(t, m, 10000, send)
-    for payload, name in ((deep(100), "deep nesting"), (b'{"v":"' + b"x\\u2028" * 1_700_000 + b'"}', "12 MB")):
+    for payload, name in ((deep(100), "deep nesting"), *[(p, f"{len(p)} bytes of generated values") for p in LARGE], (b'{"v":"' + b"x\\u2028" * 1_700_000 + b'"}', "12 MB")):
         got = send(7, payload)
         t.ok(got == b'{"jsonrpc":"2.0","id":7,"result":' + payload + b"}", name, (got[:100], len(got)))
 
@@ -90,6 +102,12 @@ def test_http(t):
         return connection.getresponse().read()
 
     check(t, m, 3000, send)
+    for payload in LARGE:
+        t.ok(send(7, payload) == b'{"jsonrpc":"2.0","id":7,"result":' + payload + b"}", f"{len(payload)} bytes of generated values")
+    spaced = LARGE[0].replace(b",", b",\r\n")
+    t.ok(send(7, spaced) == b'{"jsonrpc":"2.0","id":7,"result":' + spaced.replace(b"\r\n", b"  ") + b"}", "on lines of its own")
+    broken = LARGE[-1][:-100] + b"\x80" + LARGE[-1][-100:]
+    t.has(send(7, broken).decode(), "-32700.*not valid JSON at byte", "one wrong byte in millions is found")
     got = send(7, b'{"v":"' + b"x\\ufeff" * 1_700_000 + b'"}')
     t.ok(got.startswith(b'{"jsonrpc":"2.0","id":7,"result":{"v":"x') and len(got) > 11_900_000, "12 MB", len(got))
     connection.close()

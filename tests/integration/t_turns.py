@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """No answer keeps the loop: with 1,000 servers what lists them all is written over many turns (loop.turns and loop.long_turns of /status), and a
-subscriber that was told meanwhile of changes ends up with the truth. A large result of a tool goes out as it came."""
+subscriber that was told meanwhile of changes ends up with the truth. A large message is scanned as it comes and goes out in its own memory."""
 
 import json
 import os
@@ -125,6 +125,64 @@ def test_large_results(t):
     call = {"server": "echo", "tool": "big", "arguments": {"bytes": size}}
     t.eq(len(m.api.post("/tools/call", call, timeout=60)["content"][0]["text"]), size, "4 MB arrive")
     t.eq(best(m, lambda: m.api.raw("POST", "/tools/call", call, timeout=60))[0], 0, "without a turn over 10 ms")
+
+
+LARGE = 60_000_000
+HEAD, TAIL = b'{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"', b'"}]}}'
+META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+
+
+def check_large(text, want, head=HEAD):
+    """Without a second copy: `want` is what is repeated."""
+    view = memoryview(text)
+    n = len(view) - len(head) - len(TAIL)
+    if bytes(view[:len(head)]) != head or bytes(view[-len(TAIL):]) != TAIL or n % len(want) or view[len(head):-len(TAIL)] != want * (n // len(want)):
+        raise AssertionError(f"{len(view)} bytes: {bytes(view[:200])!r} … {bytes(view[-80:])!r}")
+
+
+def poster(endpoint, params, want, headers=None, head=HEAD):
+    body = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":' + (params if isinstance(params, bytes) else json.dumps(params).encode()) + b"}"
+
+    def post():
+        reply = endpoint.post(body, timeout=120, headers=headers)
+        if reply.status != 200:
+            raise AssertionError(reply)
+        check_large(reply.body, want, head)
+    return post
+
+
+def echoed(unit):
+    return b'{"name":"echo","arguments":{"text":"' + unit * (LARGE // len(unit)) + b'"}}'
+
+
+@limit(480)
+def test_large_messages(t):
+    """In both directions, and whatever they are made of."""
+    m = t.mcptop({"mcpServers": {"echo": echo()}})
+    m.wait_server("echo")
+    undisturbed(m)
+    one, every, modern, stdio = m.mcp("echo"), m.mcp(), m.mcp("echo"), m.stdio("echo")
+    for client in (one, every, stdio):
+        client.initialize()
+    big = {"name": "big", "arguments": {"bytes": LARGE}}
+
+    def through_bridge():
+        stdio.write({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": big})
+        stdio.wait_reply(7, 120)
+        check_large(stdio.seen[-1].rstrip(b"\n"), b"x")
+        stdio.seen.clear()
+
+    for name, work in (
+            ("over HTTP", poster(one, big, b"x")),
+            ("at the endpoint of all", poster(every, dict(big, name="echo__big"), b"x")),
+            ("for a modern client", poster(modern, dict(big, _meta=META), b"x", {
+                "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "big"},
+                                           HEAD.replace(b"{\"content", b"{\"resultType\":\"complete\",\"content"))),
+            ("through mcptop stdio", through_bridge),
+            ("there and back, plain", poster(one, echoed(b"x"), b"x")),
+            ("there and back, of escapes", poster(one, echoed(b"\\n"), b"\\n")),
+            ("there and back, not ASCII", poster(one, echoed("中文ü".encode()), "中文ü".encode()))):
+        t.eq(best(m, work)[0], 0, f"60 MB {name}: no turn over 10 ms")
 
 
 if __name__ == "__main__":

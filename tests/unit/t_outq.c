@@ -72,7 +72,7 @@ static void test_order_and_cap(struct ev_loop *loop)
     }
     ok(!memcmp(sent, got, TOTAL), "every byte, in order");
     is_int(drained, 1, "drained once");
-    is_int(q.held.cap == 0 || q.held.cap <= 64 * 1024, 1, "the memory was given back");
+    is_int(q.held.tail.cap == 0 || q.held.tail.cap <= 64 * 1024, 1, "the memory was given back");
     outq_fini(&q);
     outq_fini(&q);
     close(fd[0]);

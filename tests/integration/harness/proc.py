@@ -24,6 +24,11 @@ def alive(pid):
         return False
 
 
+def is_stopped(pid):
+    """By SIGSTOP, which takes a moment."""
+    return _stat(pid)[0] == b"T"
+
+
 def identity(pid):
     """(pid, start time in ticks since boot), or None."""
     try:
