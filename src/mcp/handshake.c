@@ -84,7 +84,7 @@ void handshake_cache(struct session *s, const char *protocol, struct span result
     struct span info = modern_server_info(s);
     struct span can = span_member(result, "capabilities");
     s->has_tasks = span_member(can, "tasks").n ||
-                   span_member(span_member(can, "extensions"), "io.modelcontextprotocol/tasks").n;
+                   span_member(span_member(can, "extensions"), TASKS_EXTENSION).n;
     free(s->server_name);
     free(s->server_version);
     s->server_name = span_decode(span_member(info, "name"), 200);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
-enum { MAX_LISTENING = 4096, MAX_URIS = 256 };
+enum { MAX_LISTENING = 4096, MAX_WATCHED = 256, MAX_KEY = 8192 };
 enum { TOOLS, PROMPTS, RESOURCES, LISTS };
 
 static const struct { const char *filter, *capability, *method; } lists[LISTS] = {
@@ -20,7 +20,7 @@ static const struct { const char *filter, *capability, *method; } lists[LISTS] =
 
 struct listener {
     bool lists[LISTS];
-    uint32_t watcher;            /* its number among those who watch resources */
+    uint32_t watcher;            /* its number among those who watch resources and tasks */
     uint32_t round;              /* of session.round */
 };
 
@@ -56,47 +56,50 @@ static void say(struct call *k, const char *method, struct span uri)
 
 /* ---- clients ---- */
 
-/* Watches each uri of the array and gives those back that are. */
-static void watch_all(struct session *s, struct listener *l, struct span uris, struct buf *out)
+/* Watches each uri or task of the array, and adds those that are as one to the answer. */
+static void watch_all(struct session *s, const struct call *k, enum watched kind, struct span keys,
+                      const char *member, struct buf *out)
 {
-    const char *end = uris.p + uris.n;
-    const char *p = uris.n ? jscan_space(uris.p + 1, end) : end;
+    AUTO_BUF struct buf watched = BUF_INIT;
+    const char *end = keys.p + keys.n;
+    const char *p = keys.n && *keys.p == '[' ? jscan_space(keys.p + 1, end) : end;
 
-    for (int n = 0; p < end && *p == '"' && n < MAX_URIS; n++) {
+    for (int n = 0; p < end && *p == '"' && n < MAX_WATCHED; n++) {
         const char *after = jscan_value(p, end, NULL);
         if (!after)
-            return;
-        AUTO_FREE char *uri = span_decode((struct span){p, (size_t)(after - p)}, 8192);
-        subscriptions_watch(s, uri, l->watcher);
-        buf_add_str(out, n ? "," : "");
-        buf_add(out, p, (size_t)(after - p));
+            break;
+        AUTO_FREE char *key = span_decode((struct span){p, (size_t)(after - p)}, MAX_KEY);
+        if (kind == WATCHED_RESOURCE || tasks_is_for(s, k->client, key)) {
+            subscriptions_watch(s, kind, key, k->listener->watcher);
+            buf_add_str(&watched, watched.len ? "," : "");
+            buf_add(&watched, p, (size_t)(after - p));
+        }
         p = jscan_space(after, end);
         if (p < end && *p == ',')
             p = jscan_space(p + 1, end);
     }
+    if (watched.len)
+        buf_printf(out, "%s\"%s\":[%s]", out->len ? "," : "", member, buf_str(&watched));
 }
 
 /* What of it the server can do, in the words of the answer. */
-static void accept_filter(struct session *s, struct listener *l, struct span filter,
-                          struct buf *out)
+static void accept_filter(struct session *s, struct call *k, struct span filter, struct buf *out)
 {
-    AUTO_BUF struct buf uris = BUF_INIT;
-    struct span resources = span_member(filter, "resourceSubscriptions");
-    const char *comma = "";
+    struct listener *l = k->listener;
 
     for (int i = 0; i < LISTS; i++) {
         l->lists[i] = is_true(span_member(filter, lists[i].filter)) &&
                       is_true(capability(s, lists[i].capability, "listChanged"));
-        if (l->lists[i]) {
-            buf_printf(out, "%s\"%s\":true", comma, lists[i].filter);
-            comma = ",";
-        }
+        if (l->lists[i])
+            buf_printf(out, "%s\"%s\":true", out->len ? "," : "", lists[i].filter);
     }
-    if (resources.n && *resources.p == '[' && !s->filter.quarantined &&
-        is_true(capability(s, "resources", "subscribe")))
-        watch_all(s, l, resources, &uris);
-    if (uris.len)
-        buf_printf(out, "%s\"resourceSubscriptions\":[%s]", comma, uris.data);
+    if (s->filter.quarantined)
+        return;
+    if (is_true(capability(s, "resources", "subscribe")))
+        watch_all(s, k, WATCHED_RESOURCE, span_member(filter, "resourceSubscriptions"),
+                  "resourceSubscriptions", out);
+    if (s->modern && s->has_tasks)
+        watch_all(s, k, WATCHED_TASK, span_member(filter, "taskIds"), "taskIds", out);
 }
 
 static void acknowledge(struct call *k, const char *accepted)
@@ -120,14 +123,37 @@ void listen_begin(struct session *s, struct call *k, const struct envelope *e)
     k->listener = xcalloc(1, sizeof(*k->listener));
     k->listener->watcher = ++s->next_client;
     call_move(k, &s->listening);
-    accept_filter(s, k->listener, span_member(e->params, "notifications"), &accepted);
+    accept_filter(s, k, span_member(e->params, "notifications"), &accepted);
     acknowledge(k, buf_str(&accepted));
+}
+
+bool listen_refuse_tasks(const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    AUTO_BUF struct buf out = BUF_INIT;
+    struct span can = span_member(e->meta, "io.modelcontextprotocol/clientCapabilities");
+
+    if (!span_member(span_member(e->params, "notifications"), "taskIds").n ||
+        span_member(span_member(can, "extensions"), TASKS_EXTENSION).n)
+        return false;
+    envelope_error(&out, e->id, SESSION_NO_CAPABILITY,
+                   "the client asks to be told of tasks, but did not declare the extension "
+                   TASKS_EXTENSION);
+    out.len -= 2;
+    buf_add_str(&out, ",\"data\":{\"requiredCapabilities\":{\"extensions\":{\"" TASKS_EXTENSION
+                      "\":{}}}}}}");
+    fn(ctx, &(struct iovec){out.data, out.len}, 1, true);
+    return true;
 }
 
 struct call *listen_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct session *s = c->session;
 
+    if (listen_refuse_tasks(e, fn, ctx)) {
+        s->ledger->stats.calls++;
+        s->ledger->stats.errors++;
+        return NULL;
+    }
     if (!s->init)
         return router_hold(c, e, fn, ctx);
     if (s->listening.n >= MAX_LISTENING || !c->events || !c->events->message) {
@@ -197,15 +223,35 @@ void listen_tell_lists(struct session *s, const struct envelope *e)
     }
 }
 
-void listen_tell_updated(struct session *s, struct span uri,
-                         bool (*wants)(const struct session *s, uint32_t watcher, const char *uri),
-                         const char *text)
+void listen_tell_updated(struct session *s, struct span uri, const char *text)
 {
     uint32_t round = ++s->round;
 
     for (struct call *k; (k = next_listener(s, round)) != NULL;) {
-        if (wants(s, k->listener->watcher, text))
+        if (subscriptions_wants(s, WATCHED_RESOURCE, k->listener->watcher, text))
             say(k, "notifications/resources/updated", uri);
+    }
+}
+
+/* As the server wrote it, with the client's subscription in the place of ours. */
+void listen_tell_task(struct session *s, const struct envelope *e, const char *name)
+{
+    uint32_t round = ++s->round;
+    struct span ours = e->subscription;
+
+    if (!ours.n) {
+        session_note(s, e->body.p, e->body.n, "about a task, and it names no subscription");
+        return;
+    }
+    const char *end = e->body.p + e->body.n;
+    for (struct call *k; (k = next_listener(s, round)) != NULL;) {
+        AUTO_BUF struct buf text = BUF_INIT;
+        if (!subscriptions_wants(s, WATCHED_TASK, k->listener->watcher, name))
+            continue;
+        buf_add(&text, e->body.p, (size_t)(ours.p - e->body.p));
+        buf_add(&text, k->token.p, k->token.n);
+        buf_add(&text, ours.p + ours.n, (size_t)(end - ours.p) - ours.n);
+        k->client->events->message(k->client->ctx, k->ctx, text.data, text.len, false);
     }
 }
 
@@ -220,6 +266,16 @@ static void on_listen_over(struct session *s, struct call *k, const struct envel
         session_note(s, e->body.p, e->body.n, "subscriptions/listen was answered by an error");
 }
 
+static void add_watched(const struct session *s, enum watched kind, const char *member,
+                        struct buf *out)
+{
+    AUTO_BUF struct buf keys = BUF_INIT;
+
+    subscriptions_list(s, kind, &keys);
+    if (keys.len)
+        buf_printf(out, ",\"%s\":[%s]", member, buf_str(&keys));
+}
+
 /* The new one is open before the old one is closed: nothing is missed between them. */
 void listen_upstream(struct session *s)
 {
@@ -231,11 +287,8 @@ void listen_upstream(struct session *s)
         return;
     buf_add_str(&params, "{\"notifications\":{\"toolsListChanged\":true,"
                          "\"promptsListChanged\":true,\"resourcesListChanged\":true");
-    if (s->subscription_count) {
-        buf_add_str(&params, ",\"resourceSubscriptions\":[");
-        subscriptions_list(s, &params);
-        buf_add_char(&params, ']');
-    }
+    add_watched(s, WATCHED_RESOURCE, "resourceSubscriptions", &params);
+    add_watched(s, WATCHED_TASK, "taskIds", &params);
     buf_add_str(&params, "}}");
     s->listen_id = s->next_id;
     if (session_request(s, "subscriptions/listen", buf_str(&params), on_listen_over, NULL))

@@ -12,7 +12,7 @@
 
 /* ---- the server ---- */
 
-/* Our own identity, or the client's. */
+/* Our own identity, or the client's. We listen to tasks for clients. */
 void modern_meta(const struct client *c, struct buf *out)
 {
     static const struct { unsigned feature; const char *text; } features[] = {
@@ -26,6 +26,7 @@ void modern_meta(const struct client *c, struct buf *out)
     buf_add_str(out, c && c->info ? c->info
                                   : "{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}");
     buf_add_str(out, ",\"" KEY("clientCapabilities") "\":{");
+    buf_add_str(out, c ? "" : "\"extensions\":{\"" TASKS_EXTENSION "\":{}}");
     for (size_t i = 0; c && i < ARRAY_LEN(features); i++) {
         if (!(c->features & features[i].feature))
             continue;

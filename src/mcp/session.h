@@ -233,6 +233,11 @@ void call_abandon(struct call *k);
 /* the same, and the server is told to stop */
 void call_cancel(struct call *k);
 
+/* The modern era's name for what a server and a client say that can do with tasks. */
+#define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
+/* Whether it was a subscriptions/listen to tasks of a client that did not declare them, and was
+ * refused. */
+bool listen_refuse_tasks(const struct envelope *e, call_reply_fn fn, void *ctx);
 /* Appends the answer to a subscriptions/listen that ends without an error. */
 void listen_add_end(struct buf *out, struct span id);
 

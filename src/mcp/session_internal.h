@@ -13,7 +13,7 @@
  *   router.c     clients and what they send
  *   relay.c      what the server sends: replies, progress, notifications
  *   server_requests.c   what the server asks of clients: to whom, and the way back of the answer
- *   subscriptions.c     who is told of which resource; the server is asked once for each
+ *   subscriptions.c     who is told of which resource or task; the server is asked once for each
  *   logging.c    how much of the server's log each client wants
  *   modern.c     the modern era (2026-07-28) at either side: what is added to requests and replies
  *   rounds.c     multi-round-trip requests between the eras
@@ -424,13 +424,16 @@ struct call *rounds_resume(struct client *c, const struct envelope *e, call_repl
 void on_rounds_gathered(struct ev_loop *loop, ev_timer *w, int revents);
 void rounds_keep_late(struct session *s, struct call *k, const struct envelope *e);
 
-/* ---- resources/subscribe (subscriptions.c) ---- */
+/* ---- what is watched (subscriptions.c) ---- */
+enum watched { WATCHED_RESOURCE, WATCHED_TASK };
+void subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher);
+void subscriptions_unwatch(struct session *s, uint32_t watcher);
+bool subscriptions_wants(const struct session *s, enum watched kind, uint32_t watcher,
+                         const char *uri);
+/* "uri","uri" of all that is watched. In out. */
+void subscriptions_list(const struct session *s, enum watched kind, struct buf *out);
 /* true: answered here. false: it goes to the server; *ret is then the subscription that hangs on
  * the answer (0: none). */
-void subscriptions_watch(struct session *s, const char *uri, uint32_t watcher);
-void subscriptions_unwatch(struct session *s, uint32_t watcher);
-/* Appends "uri","uri" of all that is watched. */
-void subscriptions_list(const struct session *s, struct buf *out);
 bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                         uint32_t *ret);
 bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
@@ -472,13 +475,15 @@ void listen_over(struct session *s, struct call *k);         /* its client wants
 void listen_end(struct session *s);          /* the server goes for good */
 void listen_upstream(struct session *s);     /* to a modern server, from what is watched now */
 void listen_tell_lists(struct session *s, const struct envelope *e);
-void listen_tell_updated(struct session *s, struct span uri, bool (*wants)(const struct session *s,
-                         uint32_t watcher, const char *uri), const char *text);
+void listen_tell_updated(struct session *s, struct span uri, const char *text);
+void listen_tell_task(struct session *s, const struct envelope *e, const char *name);
 
 /* ---- tasks (tasks.c) ---- */
 void tasks_made(struct session *s, const struct call *k, const struct envelope *e);
 /* Whether it was about a task that is not this client's, and was refused. */
 bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* Whether this client may use the task of this name. */
+bool tasks_is_for(struct session *s, const struct client *c, const char *name);
 /* The reply to tasks/list without those of others: e itself where it is none, else *own over
  * text. */
 const struct envelope *tasks_cut(struct session *s, const struct call *k, const struct envelope *e,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* resources/subscribe of many clients on one server: the server hears of a resource once, however
- * many watch it, and again when it was started anew. A notification about it reaches those who watch
- * it and nobody else. Who watches is a number: of a legacy client, or of a subscriptions/listen. */
+/* What many clients watch on one server, resources and (in the modern era) tasks: the server hears of
+ * each once, however many watch it, and again when it was started anew. A notification about it
+ * reaches those who watch it and nobody else. Who watches is a number: of a legacy client, or of a
+ * subscriptions/listen. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -9,18 +10,19 @@
 
 struct subscription {
     struct subscription *next;
+    enum watched kind;
     uint32_t number;
     uint32_t *watchers;
     uint32_t count;
-    char *uri;                       /* escapes undone */
+    char *uri;                       /* or the name of a task; escapes undone */
     struct buf token;                /* as JSON */
 };
 
-static struct subscription **find(struct session *s, const char *uri)
+static struct subscription **find(struct session *s, enum watched kind, const char *uri)
 {
     struct subscription **at = &s->subscriptions;
 
-    while (*at && strcmp((*at)->uri, uri) != 0)
+    while (*at && ((*at)->kind != kind || strcmp((*at)->uri, uri) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -72,13 +74,14 @@ static void on_answer(struct session *s, struct call *k, const struct envelope *
         session_note(s, e->body.p, e->body.n, "a subscription was answered by an error");
 }
 
+/* A legacy server tells of tasks unasked. */
 static void ask(struct session *s, const char *method, const struct subscription *sub)
 {
     AUTO_FREE char *params = xasprintf("{\"uri\":%s}", sub->token.data);
 
     if (s->modern)
         listen_upstream(s);
-    else if (s->open)
+    else if (s->open && sub->kind == WATCHED_RESOURCE)
         session_request(s, method, params, on_answer, NULL);
 }
 
@@ -91,10 +94,11 @@ static char *uri_of(const struct envelope *e)
     return token.n > MAX_URI ? xstrdup("") : span_decode(token, MAX_URI);
 }
 
-static struct subscription *subscription_new(struct session *s, const char *uri)
+static struct subscription *subscription_new(struct session *s, enum watched kind, const char *uri)
 {
     struct subscription *sub = xcalloc(1, sizeof(*sub));
 
+    sub->kind = kind;
     sub->uri = xstrdup(uri);
     sub->number = ++s->next_client;      /* any number that is used once */
     buf_add_json(&sub->token, uri, strlen(uri));
@@ -105,12 +109,12 @@ static struct subscription *subscription_new(struct session *s, const char *uri)
     return sub;
 }
 
-void subscriptions_watch(struct session *s, const char *uri, uint32_t watcher)
+void subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher)
 {
-    struct subscription *sub = *uri ? *find(s, uri) : NULL;
+    struct subscription *sub = *uri ? *find(s, kind, uri) : NULL;
 
     if (!sub && *uri && s->subscription_count < SESSION_MAX_SUBSCRIPTIONS) {
-        sub = subscription_new(s, uri);
+        sub = subscription_new(s, kind, uri);
         add(sub, watcher);
         ask(s, "resources/subscribe", sub);
     } else if (sub) {
@@ -127,7 +131,7 @@ bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_f
     *ret = 0;
     if (!*uri)
         return false;       /* the server says what is wrong with it */
-    struct subscription *sub = *find(s, uri);
+    struct subscription *sub = *find(s, WATCHED_RESOURCE, uri);
     if (sub) {
         add(sub, c->number);
         router_answer_empty(s, e->id, fn, ctx);
@@ -139,7 +143,7 @@ bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_f
                       SESSION_MAX_SUBSCRIPTIONS, s->cfg.server);
         return true;
     }
-    sub = subscription_new(s, uri);
+    sub = subscription_new(s, WATCHED_RESOURCE, uri);
     add(sub, c->number);
     if (s->modern) {
         listen_upstream(s);
@@ -164,7 +168,7 @@ bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_
 {
     struct session *s = c->session;
     AUTO_FREE char *uri = uri_of(e);
-    struct subscription **at = find(s, uri);
+    struct subscription **at = find(s, WATCHED_RESOURCE, uri);
 
     /* A server that is down has forgotten it: there is nothing to tell it. */
     if (!*at || !leave(*at, c->number)) {
@@ -198,11 +202,13 @@ void subscriptions_unwatch(struct session *s, uint32_t watcher)
         listen_upstream(s);
 }
 
-void subscriptions_list(const struct session *s, struct buf *out)
+void subscriptions_list(const struct session *s, enum watched kind, struct buf *out)
 {
     for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next) {
+        if (sub->kind != kind)
+            continue;
+        buf_add_str(out, out->len ? "," : "");
         buf_add(out, sub->token.data, sub->token.len);
-        buf_add_str(out, sub->next ? "," : "");
     }
 }
 
@@ -226,18 +232,20 @@ void subscriptions_again(struct session *s)
 }
 
 /* What is said of a resource below one that is watched counts too ("may be a sub-resource"). */
-static bool concerns(const struct subscription *sub, const char *uri)
+static bool concerns(const struct subscription *sub, enum watched kind, const char *uri)
 {
     size_t n = strlen(sub->uri);
 
-    return strncmp(uri, sub->uri, n) == 0 &&
-           (!uri[n] || uri[n] == '/' || (n && sub->uri[n - 1] == '/'));
+    return sub->kind == kind && strncmp(uri, sub->uri, n) == 0 &&
+           (!uri[n] || (kind == WATCHED_RESOURCE &&
+                        (uri[n] == '/' || (n && sub->uri[n - 1] == '/'))));
 }
 
-static bool wants(const struct session *s, uint32_t watcher, const char *uri)
+bool subscriptions_wants(const struct session *s, enum watched kind, uint32_t watcher,
+                         const char *uri)
 {
     for (const struct subscription *sub = s->subscriptions; sub; sub = sub->next) {
-        if (concerns(sub, uri) && watches(sub, watcher))
+        if (concerns(sub, kind, uri) && watches(sub, watcher))
             return true;
     }
     return false;
@@ -260,13 +268,13 @@ void subscriptions_tell(struct session *s, const struct envelope *e)
         buf_add_str(&plain, "}}");
         own.body = (struct span){plain.data, plain.len};
     }
-    listen_tell_updated(s, token, wants, uri);
+    listen_tell_updated(s, token, uri);
     uint32_t round = ++s->round;
     struct client *c = s->clients;
     while (c) {
         bool told = c->round == round;
         c->round = round;
-        if (!told && wants(s, c->number, uri)) {
+        if (!told && subscriptions_wants(s, WATCHED_RESOURCE, c->number, uri)) {
             relay_tell(c, NULL, &own, (struct span){0});
             c = s->clients;
         } else {

@@ -127,6 +127,13 @@ static bool is_for_one(struct span method)
     return false;
 }
 
+bool tasks_is_for(struct session *s, const struct client *c, const char *name)
+{
+    const struct task *t = *find(s, name);
+
+    return c->modern ? !t || t->modern : t && t->owner == c->number;
+}
+
 bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     struct session *s = c->session;
@@ -134,8 +141,7 @@ bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, 
     if (!is_for_one(e->method))
         return false;
     AUTO_FREE char *name = name_of(e->params);
-    const struct task *t = *find(s, name);
-    if (c->modern ? !t || t->modern : t && t->owner == c->number)
+    if (tasks_is_for(s, c, name))
         return false;
     /* The same words for what is another's and for what does not exist. */
     router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx,
@@ -199,11 +205,18 @@ bool tasks_related(struct session *s, const struct envelope *e, struct client **
     return true;
 }
 
+/* In the modern era who listens to the task is told. */
 bool tasks_tell_status(struct session *s, const struct envelope *e)
 {
-    if (!span_is(e->method, "notifications/tasks/status"))
+    bool listens = span_is(e->method, "notifications/tasks");
+
+    if (!listens && !span_is(e->method, "notifications/tasks/status"))
         return false;
     AUTO_FREE char *name = name_of(e->params);
+    if (listens) {
+        listen_tell_task(s, e, name);
+        return true;
+    }
     const struct task *t = *find(s, name);
     struct client *c = t && !t->modern ? client_of(s, t->owner) : NULL;
     if (c)

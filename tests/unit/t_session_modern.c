@@ -713,6 +713,73 @@ static void test_listen(void)
     rig_close(&r);
 }
 
+#define WITH_TASKS "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"]," \
+    "\"capabilities\":{\"extensions\":{\"" IO "tasks\":{}}}}"
+#define LISTENS(id, extension, ids) \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"subscriptions/listen\",\"params\":{\"_meta\":{\"" IO \
+    "protocolVersion\":\"2026-07-28\",\"" IO "clientCapabilities\":{" extension "}}," \
+    "\"notifications\":{\"taskIds\":[" ids "]}}}"
+#define EXTENSION "\"extensions\":{\"" IO "tasks\":{}}"
+#define TASK_IS(name, subscription) \
+    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"taskId\":\"" name "\"," \
+    "\"status\":\"completed\",\"_meta\":{\"x\":1,\"" IO "subscriptionId\":" subscription "}}}"
+
+/* What a server says of a task reaches those who listen to it, and no other client. */
+static void test_listen_to_tasks(void)
+{
+    struct session_config cfg = {.era = ERA_MODERN};
+    struct buf got[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
+    struct reply p = {0};
+    struct client *c[3];
+    struct rig r;
+
+    rig_open(&r, &cfg);
+    up(&r);
+    says_result(&r, next_id(&r), WITH_TASKS);
+    next_line(&r);
+    next_line(&r);
+    for (int i = 0; i < 3; i++)
+        c[i] = client_open(r.s, "http", &notified, &got[i]);
+    sends(c[0], &p, LISTENS("1", "", "\"a\""));
+    ok(has(&p.text, "\"id\":1,\"error\":{\"code\":-32021") &&
+           has(&p.text, "\"data\":{\"requiredCapabilities\":{" EXTENSION "}}}}"),
+       "who does not know tasks cannot listen to them");
+    is_line(&r, NULL, "nor does the server hear of it");
+    struct call *first = sends(c[0], &p, LISTENS("\"L\"", EXTENSION, "\"a\", \"b\""));
+    ok(has(&got[0], "\"notifications\":{\"taskIds\":[\"a\",\"b\"]}}}"), "what is listened to is acknowledged");
+    next_line(&r);
+    next_line(&r);
+    const char *line = next_line(&r);
+    ok(line && strstr(line, "\"taskIds\":[\"a\"]") == NULL && strstr(line, "\"taskIds\":[\"b\",\"a\"]") &&
+           strstr(line, EXTENSION), "the server is told of both: %s", line);
+    sends(c[1], &p, LISTENS("2", EXTENSION, "\"b\""));
+    buf_clear(&got[0]);
+    buf_clear(&got[1]);
+    says(&r, TASK_IS("a", "7"));
+    is_str(buf_str(&got[0]), TASK_IS("a", "\"L\"") ";", "it is told, with its own subscription");
+    is_int((long)(got[1].len + got[2].len), 0, "and nobody else");
+    says(&r, TASK_IS("b", "7"));
+    is_str(buf_str(&got[1]), TASK_IS("b", "2") ";", "each who listens is");
+    is_int((long)got[2].len, 0, "the only one without a call is not guessed");
+    says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"taskId\":\"b\"}}");
+    ok(has(&r.strays, "names no subscription"), "what names none is the operator's");
+    buf_clear(&r.out);
+    call_cancel(first);
+    line = next_line(&r);
+    ok(line && strstr(line, "\"taskIds\":[\"b\"]"), "what nobody listens to any more is let go: %s", line);
+    session_down(r.s, "exited 3");
+    up(&r);
+    says_result(&r, next_id(&r), WITH_TASKS);
+    line = next_line(&r);
+    ok(line && strstr(line, "\"taskIds\":[\"b\"]"), "a new server is told again: %s", line);
+    for (int i = 0; i < 3; i++) {
+        client_close(c[i]);
+        buf_fini(&got[i]);
+    }
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 int main(void)
 {
     test_auto();
@@ -730,5 +797,6 @@ int main(void)
     test_questions_at_once();
     test_cancelled_while_gathering();
     test_listen();
+    test_listen_to_tasks();
     return done_testing();
 }
