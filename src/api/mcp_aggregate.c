@@ -12,20 +12,25 @@ enum { SERVER_ERROR = -32000, NO_METHOD = -32601, BAD_PARAMS = -32602, BAD_VERSI
 
 #define META "io.modelcontextprotocol/"
 
-/* The server that a name begins with, and the name behind it. Takes the prefix out of the message by
- * moving the quote: white space before a value is legal, and nothing has to be copied. */
+/* By moving the quote: white space before a value is legal, and nothing has to be copied. */
+struct span aggregate_cut(struct span token, size_t n)
+{
+    char *text = (char *)(uintptr_t)token.p;
+
+    memset(text, ' ', n);
+    text[n] = '"';
+    return (struct span){text + n, token.n - n};
+}
+
+/* The server that a name begins with, and the name behind it. Takes the prefix out of the message. */
 static struct server *route(const struct aggregate *a, struct span *name)
 {
     struct span inside = {name->p + 1, name->n - 2};
     size_t prefix;
     struct server *found = name->n > 2 ? aggregate_route(a->names, inside, &prefix) : NULL;
 
-    if (!found)
-        return NULL;
-    char *text = (char *)(uintptr_t)name->p;
-    memset(text, ' ', prefix);
-    text[prefix] = '"';
-    *name = (struct span){text + prefix, name->n - prefix};
+    if (found)
+        *name = aggregate_cut(*name, prefix);
     return found;
 }
 
@@ -51,7 +56,9 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 
 #define CAPABILITIES "\"capabilities\":{\"tools\":{\"listChanged\":true},\"prompts\":{" \
     "\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}," \
-    "\"completions\":{},\"logging\":{}}"
+    "\"completions\":{},\"logging\":{}"
+#define LEGACY_TASKS ",\"tasks\":{\"list\":{},\"cancel\":{},\"requests\":{\"tools\":{\"call\":{}}}}}"
+#define MODERN_TASKS ",\"extensions\":{\"" TASKS_EXTENSION "\":{}}}"
 #define SERVER_INFO "{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}"
 #define INSTRUCTIONS "\"instructions\":\"All servers of this mcptop: tools and prompts are named " \
     "SERVER__NAME.\""
@@ -67,7 +74,7 @@ static void initialize(struct aggregate *a, const struct envelope *e, call_reply
     a->features = protocol_features(capabilities);
     free(a->label);
     a->label = span_decode(span_member(info, "name"), 80);
-    AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES
+    AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES LEGACY_TASKS
                                        ",\"serverInfo\":" SERVER_INFO "," INSTRUCTIONS "}",
                                        protocol_at(a->version));
     aggregate_remember_ready(a);
@@ -78,7 +85,7 @@ static void discover(const struct envelope *e, call_reply_fn fn, void *ctx)
 {
     static const char result[] =
         "{\"resultType\":\"complete\",\"supportedVersions\":[\"" PROTOCOL_MODERN "\"],"
-        CAPABILITIES "," INSTRUCTIONS ",\"ttlMs\":0,\"cacheScope\":\"private\","
+        CAPABILITIES MODERN_TASKS "," INSTRUCTIONS ",\"ttlMs\":0,\"cacheScope\":\"private\","
         "\"_meta\":{\"" META "serverInfo\":" SERVER_INFO "}}";
 
     aggregate_answer(e->id, result, sizeof(result) - 1, fn, ctx);
@@ -187,12 +194,12 @@ static void part_gone(struct part *p)
     part_free(p);
 }
 
-bool part_send(struct part *p, struct client *c, const struct envelope *e, call_reply_fn fn)
+bool part_send(struct part *p, struct peer *m, const struct envelope *e, call_reply_fn fn)
 {
     p->sending = true;
     p->done = false;
-    p->client = c;
-    p->call = client_send(c, e, fn, p);
+    p->peer = m;
+    p->call = client_send(m->client, e, fn, p);
     p->sending = false;
     return !p->done;
 }
@@ -200,10 +207,16 @@ bool part_send(struct part *p, struct client *c, const struct envelope *e, call_
 /* Who is answered may close the whole: nothing is touched after that. */
 static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_error)
 {
+    AUTO_BUF struct buf prefix = BUF_INIT;
+    struct iovec named[ENVELOPE_IOV];
     struct part *p = ctx;
     call_reply_fn fn = p->fn;
     void *owner = p->ctx;
 
+    if (!is_error) {
+        count = aggregate_name_result(p, iov, count, named, &prefix);
+        iov = named;
+    }
     p->done = true;
     if (!p->sending)
         part_free(p);
@@ -214,8 +227,9 @@ static bool send_to(struct aggregate *a, struct server *s, const struct envelope
                     call_reply_fn fn, void *ctx)
 {
     struct part *p = part_new(a, fn, ctx);
-    bool waits = part_send(p, aggregate_member(a, s), e, on_reply);
 
+    p->use = task_use_of(e->method);
+    bool waits = part_send(p, aggregate_member(a, s), e, on_reply);
     if (!waits)
         part_free(p);
     return waits;
@@ -238,6 +252,17 @@ static bool complete(struct aggregate *a, const struct envelope *e, call_reply_f
         return aggregate_seek(a, e, "completions", fn, ctx);
     struct server *s = route(a, &name);
     return s ? send_to(a, s, e, fn, ctx) : refuse_name(e, fn, ctx);
+}
+
+static bool ask_of_task(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx)
+{
+    struct span name = span_member(e->params, "taskId");
+    struct server *s = aggregate_task_server(a, &name);
+
+    if (s)
+        return send_to(a, s, e, fn, ctx);
+    aggregate_refuse(e->id, BAD_PARAMS, TASKS_NONE, fn, ctx);
+    return false;
 }
 
 /* Servers that come later are told, too. */
@@ -312,6 +337,8 @@ static bool request(struct aggregate *a, const struct envelope *e, call_reply_fn
     }
     if (span_is(e->method, "completion/complete"))
         return complete(a, e, fn, ctx);
+    if (task_use_of(e->method) != TASK_MADE)
+        return ask_of_task(a, e, fn, ctx);
     if (span_is(e->method, "resources/read"))
         return aggregate_seek(a, e, "resources", fn, ctx);
     if (!e->version.n && (span_is(e->method, "resources/subscribe") ||
@@ -330,13 +357,7 @@ bool aggregate_send(struct aggregate *a, const struct envelope *e, call_reply_fn
 {
     if (e->kind == ENVELOPE_REQUEST)
         return request(a, e, fn, ctx);
-    if (span_is(e->method, "notifications/initialized") || aggregate_listen_cancelled(a, e))
-        return false;
-    /* A reply, a cancellation, progress: each finds what is its own, by an id that no other has. */
-    for (struct peer *m = a->peers, *next; m; m = next) {
-        next = m->next;
-        client_send(m->client, e, NULL, NULL);
-    }
+    aggregate_said(a, e);
     return false;
 }
 

@@ -6,6 +6,8 @@
  *   mcp_aggregate_peers.c    the servers that a client has used
  *   mcp_aggregate_lists.c    lists of all in one
  *   mcp_aggregate_seek.c     what one of them has, and nobody knows which
+ *   mcp_aggregate_said.c     what a client says that is no request
+ *   mcp_aggregate_tasks.c    SERVER: in front of the names of tasks
  *   mcp_aggregate_listen.c   subscriptions/listen of the modern era */
 #ifndef MCPTOP_API_MCP_AGGREGATE_INTERNAL_H
 #define MCPTOP_API_MCP_AGGREGATE_INTERNAL_H
@@ -25,8 +27,10 @@ struct peer {                   /* a server that this client has used */
 /* One request to one server. */
 struct part {
     struct aggregate *a;
-    struct client *client;      /* it was sent by */
-    struct call *call;
+    struct peer *peer;          /* it was sent to */
+    struct call *call;          /* with the client's own id, or with another where `id` is it */
+    struct span id;
+    enum task_use use;
     bool sending;               /* inside client_send: an answer does not free it */
     bool done;
     call_reply_fn fn;           /* of the client's request */
@@ -37,7 +41,7 @@ struct part {
     void (*gone)(struct part *p);        /* nobody waits for it any more; or NULL */
     size_t index;               /* its place in it, or the server that is asked */
     char *again, *token;        /* a request that goes to the next server where this one fails */
-    size_t again_n, token_n;
+    size_t again_n;
     const char *capability;     /* what the servers must have that are asked */
     struct buf answer;          /* … given while it was being sent */
     bool is_error;
@@ -65,20 +69,40 @@ struct aggregate {
     bool *closed;               /* told when it is; or NULL */
 };
 
-/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), valid until the list changes. */
+/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), or of this one (NULL: it has left the list),
+ * valid until the list changes; the server of SERVER. */
 const char *aggregate_prefix(struct aggregate_names *names, size_t index);
+const char *aggregate_prefix_of(struct aggregate_names *names, const char *server);
+struct server *aggregate_server_of(struct aggregate_names *names, struct span prefix);
 uint32_t aggregate_hash(const char *name);
 struct fleet *aggregate_names_get_fleet(const struct aggregate_names *names);
 void aggregate_names_looked(struct aggregate_names *names);      /* counts one */
 
-/* mcp_aggregate_peers.c: the client of this server, opened where it is new; the peer, or NULL */
-struct client *aggregate_member(struct aggregate *a, struct server *s);
+/* mcp_aggregate_tasks.c: an answer of the part's server with the task that it names named for
+ * clients, in out and prefix; a message of the server (false: as it is). */
+int aggregate_name_result(const struct part *p, const struct iovec *iov, int count,
+                          struct iovec out[ENVELOPE_IOV], struct buf *prefix);
+bool aggregate_name_message(const struct peer *m, const char *msg, size_t n, struct buf *out);
+/* The server of a task, whose name becomes the server's own in the message; NULL: none has it. The
+ * same for a message that only tells to which task it belongs. */
+struct server *aggregate_task_server(struct aggregate *a, struct span *name);
+struct server *aggregate_related_server(struct aggregate *a, const struct envelope *e);
+/* A subscription with the tasks of this server alone; those that it has acknowledged. */
+void aggregate_listen_message(struct aggregate *a, const struct envelope *e, const char *server,
+                              struct buf *out);
+void aggregate_add_task_ids(const struct peer *m, const struct envelope *acknowledged,
+                            struct buf *out);
+
+/* mcp_aggregate.c: takes so many bytes away behind the quote of a token in the message. */
+struct span aggregate_cut(struct span token, size_t n);
+/* mcp_aggregate_peers.c: the client of this server, opened where it is new; what there is, or NULL */
+struct peer *aggregate_member(struct aggregate *a, struct server *s);
 struct peer *aggregate_peer(const struct aggregate *a, const struct server *s);
 void aggregate_peers_fini(struct aggregate *a);
 struct part *part_new(struct aggregate *a, call_reply_fn fn, void *ctx);
 void part_free(struct part *p);
 /* Sends on; fn is called with the part. Whether an answer is still to come. */
-bool part_send(struct part *p, struct client *c, const struct envelope *e, call_reply_fn fn);
+bool part_send(struct part *p, struct peer *m, const struct envelope *e, call_reply_fn fn);
 void aggregate_answer(struct span id, const char *result, size_t n, call_reply_fn fn, void *ctx);
 void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn fn, void *ctx);
 
@@ -99,10 +123,13 @@ bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *c
                     call_reply_fn fn, void *ctx);
 bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
 
+/* mcp_aggregate_said.c */
+void aggregate_said(struct aggregate *a, const struct envelope *e);
+
 /* mcp_aggregate_listen.c */
 bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* Whether the message is a server's acknowledgement, which stays here. */
-bool aggregate_listen_acknowledged(struct part *p, const char *msg, size_t n);
+bool aggregate_listen_acknowledged(const struct part *p, const char *msg, size_t n);
 /* Whether it took back a subscription. */
 bool aggregate_listen_cancelled(struct aggregate *a, const struct envelope *e);
 void aggregate_listen_changed(struct aggregate *a);      /* other servers are ready now */

@@ -26,6 +26,7 @@ struct listening {
     bool lists[LISTS];
     bool building;              /* nothing was acknowledged yet */
     struct buf uris;            /* what of the resources some server watches: the array */
+    struct buf tasks;           /* what of the tasks their servers do, without the brackets */
     struct listening *next;
 };
 
@@ -56,12 +57,27 @@ static void on_over(void *ctx, const struct iovec *iov, int count, bool is_error
 }
 
 static bool listens_to(const struct aggregate *a, const struct listening *l,
-                       const struct client *c)
+                       const struct peer *m)
 {
     for (const struct part *p = a->parts; p; p = p->next)
-        if (p->listens == l && p->client == c)
+        if (p->listens == l && p->peer == m)
             return true;
     return false;
+}
+
+static void listen_to(struct aggregate *a, struct listening *l, struct peer *m,
+                      const struct envelope *e)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    struct envelope own;
+
+    aggregate_listen_message(a, e, m->name, &text);
+    if (envelope_scan(text.data, text.len, &own, NULL))
+        return;
+    struct part *p = part_new(a, NULL, l->ctx);
+    p->listens = l;
+    if (!part_send(p, m, &own, on_over))
+        part_free(p);
 }
 
 /* To all that it does not listen to yet. One that sleeps and was never up has nothing to tell. */
@@ -78,17 +94,13 @@ static void listen_to_all(struct aggregate *a, struct listening *l)
         if (!aggregate_is_there(s) || s->config->quarantined ||
             !session_get_init(s->session, &n, &modern))
             continue;
-        struct client *c = aggregate_member(a, s);
-        if (listens_to(a, l, c))
-            continue;
-        struct part *p = part_new(a, NULL, l->ctx);
-        p->listens = l;
-        if (!part_send(p, c, &e, on_over))
-            part_free(p);
+        struct peer *m = aggregate_member(a, s);
+        if (!listens_to(a, l, m))
+            listen_to(a, l, m, &e);
     }
 }
 
-bool aggregate_listen_acknowledged(struct part *p, const char *msg, size_t n)
+bool aggregate_listen_acknowledged(const struct part *p, const char *msg, size_t n)
 {
     struct listening *l = p->listens;
     struct envelope e;
@@ -99,6 +111,8 @@ bool aggregate_listen_acknowledged(struct part *p, const char *msg, size_t n)
     struct span uris = span_member(span_member(e.params, "notifications"), "resourceSubscriptions");
     if (!l->uris.len)
         buf_add(&l->uris, uris.p, uris.n);
+    if (l->building)
+        aggregate_add_task_ids(p->peer, &e, &l->tasks);
     return true;
 }
 
@@ -118,6 +132,9 @@ static void acknowledge(struct aggregate *a, struct listening *l)
     }
     if (l->uris.len)
         buf_printf(&accepted, "%s\"resourceSubscriptions\":%s", comma, buf_str(&l->uris));
+    if (l->tasks.len)
+        buf_printf(&accepted, "%s\"taskIds\":[%s]", l->uris.len ? "," : comma,
+                   buf_str(&l->tasks));
     buf_add_char(&accepted, '}');
     l->building = false;
     tell(a, l, "notifications/subscriptions/acknowledged", buf_str(&accepted));
@@ -128,6 +145,8 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
     struct span filter = span_member(e->params, "notifications");
     bool closed = false;
 
+    if (listen_refuse_tasks(e, fn, ctx))
+        return false;
     if (!a->events.message) {
         aggregate_refuse(e->id, SERVER_ERROR, "there is no way to tell this client of changes", fn, ctx);
         return false;
@@ -180,6 +199,7 @@ static void listening_drop(struct listening **at)
     *at = l->next;
     buf_fini(&l->message);
     buf_fini(&l->uris);
+    buf_fini(&l->tasks);
     free(l);
 }
 

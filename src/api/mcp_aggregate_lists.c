@@ -11,11 +11,15 @@
 
 enum { MAX_CURSOR = 64 * 1024, MAX_LIST = 64 << 20, BAD_CURSOR = -32602 };
 
-static const struct { const char *method, *member, *capability; bool named; } lists[] = {
-    {"tools/list", "tools", "tools", true},
-    {"prompts/list", "prompts", "prompts", true},
-    {"resources/list", "resources", "resources", false},
-    {"resources/templates/list", "resourceTemplates", "resources", false},
+enum { TOOLS, PROMPTS, RESOURCES, TEMPLATES, TASKS, LISTS };
+
+/* name: the member of an item that its server's name goes in front of */
+static const struct { const char *method, *member, *capability, *name; } lists[LISTS] = {
+    [TOOLS] = {"tools/list", "tools", "tools", "name"},
+    [PROMPTS] = {"prompts/list", "prompts", "prompts", "name"},
+    [RESOURCES] = {"resources/list", "resources", "resources", NULL},
+    [TEMPLATES] = {"resources/templates/list", "resourceTemplates", "resources", NULL},
+    [TASKS] = {"tasks/list", "tasks", "tasks", "taskId"},
 };
 
 struct page {                   /* of one server */
@@ -38,8 +42,8 @@ struct gather {
 
 /* ---- items ---- */
 
-/* Adds the items of an array; where they are named, SERVER__ goes in front of the name. */
-static void add_items(struct page *pg, struct span array, bool named)
+/* Adds the items of an array; where they are named, SERVER__ or SERVER: goes in front of the name. */
+static void add_items(struct page *pg, struct span array, const char *key)
 {
     const char *end = array.p + array.n - 1;
     const char *p = array.n >= 2 && *array.p == '[' ? jscan_space(array.p + 1, end) : end;
@@ -49,7 +53,7 @@ static void add_items(struct page *pg, struct span array, bool named)
         if (!after)
             return;
         struct span item = {p, (size_t)(after - p)};
-        struct span name = named ? span_member(item, "name") : (struct span){0};
+        struct span name = key ? span_member(item, key) : (struct span){0};
         if (pg->items.len)
             buf_add_char(&pg->items, ',');
         if (name.n > 1 && *name.p == '"') {
@@ -170,7 +174,7 @@ static void on_page(void *ctx, const struct iovec *iov, int count, bool is_error
     if (!is_error && !envelope_scan(buf_str(&text), text.len, &e, NULL)) {
         struct page *pg = &g->pages[p->index];
         struct span cursor = span_member(e.result, "nextCursor");
-        add_items(pg, span_member(e.result, lists[g->list].member), lists[g->list].named);
+        add_items(pg, span_member(e.result, lists[g->list].member), lists[g->list].name);
         if (cursor.n && *cursor.p == '"')
             buf_add(&pg->cursor, cursor.p, cursor.n);
     }
@@ -201,6 +205,7 @@ static void ask(struct aggregate *a, struct gather *g, struct server *s, const s
     }
     buf_add_str(&text, "}}");
     p->gather = g;
+    p->id = span_of(g->token);
     p->gone = part_gone;
     p->index = g->count - 1;
     g->pending++;
@@ -217,7 +222,9 @@ static struct page *add_page(struct aggregate *a, struct gather *g, size_t index
     g->pages = xrealloc(g->pages, (g->count + 1) * sizeof(*g->pages));
     struct page *pg = &g->pages[g->count++];
     *pg = (struct page){.server = xstrdup(fleet_at(a->fleet, index)->name)};
-    pg->prefix = xstrdup(aggregate_prefix(a->names, index));
+    const char *prefix = aggregate_prefix(a->names, index);
+    pg->prefix = g->list == TASKS ? xasprintf("%.*s:", (int)strlen(prefix) - 2, prefix)
+                                  : xstrdup(prefix);
     return pg;
 }
 
@@ -243,22 +250,29 @@ static struct span cursor_of(const struct buf *cursors, const char *server)
     return (struct span){0};
 }
 
+/* Of one that sleeps the tools are known, and nothing else is worth waking it. Of one that was not
+ * used yet no task is the client's. */
+static bool is_asked(struct aggregate *a, const struct gather *g, const struct server *s)
+{
+    if (g->list == TASKS && !aggregate_peer(a, s))
+        return false;
+    return aggregate_asks(a, s, lists[g->list].capability) ||
+           (g->list == TOOLS && server_is_asleep(s) && session_knows_tools(s->session));
+}
+
 static void ask_all(struct aggregate *a, struct gather *g, const struct envelope *e,
                     const struct buf *cursors)
 {
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
         struct span cursor = cursors->len ? cursor_of(cursors, s->name) : (struct span){0};
-        /* Of one that sleeps the tools are known, and nothing else is worth waking it. */
-        bool there = aggregate_asks(a, s, lists[g->list].capability) ||
-                     (g->list == 0 && server_is_asleep(s) && session_knows_tools(s->session));
-        if (!there || (cursors->len && !cursor.n))
+        if (!is_asked(a, g, s) || (cursors->len && !cursor.n))
             continue;
         struct page *pg = add_page(a, g, i);
-        if (g->list == 0 && !cursor.n && session_knows_tools(s->session)) {
+        if (g->list == TOOLS && !cursor.n && session_knows_tools(s->session)) {
             AUTO_BUF struct buf shown = BUF_INIT;
             session_add_shown_tools(s->session, &shown);
-            add_items(pg, (struct span){shown.data, shown.len}, true);
+            add_items(pg, (struct span){shown.data, shown.len}, lists[TOOLS].name);
         } else {
             ask(a, g, s, e, cursor);
         }
@@ -272,9 +286,10 @@ bool aggregate_list(struct aggregate *a, const struct envelope *e, call_reply_fn
     struct span cursor = span_member(e->params, "cursor");
     size_t list = 0;
 
-    while (list < ARRAY_LEN(lists) && !span_is(e->method, lists[list].method))
+    while (list < LISTS && !span_is(e->method, lists[list].method))
         list++;
-    if (list == ARRAY_LEN(lists))
+    /* The modern era has no list of tasks. */
+    if (list == LISTS || (list == TASKS && e->version.n))
         return false;
     *ret = false;
     if (cursor.n && *cursor.p != 'n' && !read_cursor(cursor, &cursors)) {

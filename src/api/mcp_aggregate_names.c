@@ -121,6 +121,36 @@ const char *aggregate_prefix(struct aggregate_names *names, size_t index)
     return names->rows[index].prefix;
 }
 
+/* The one whose name it is among those that could be called so: as add() found its prefix. */
+const char *aggregate_prefix_of(struct aggregate_names *names, const char *server)
+{
+    AUTO_BUF struct buf prefix = BUF_INIT;
+    unsigned same = 1;
+    uint32_t row;
+
+    look_again(names);
+    sanitize(server, &prefix);
+    size_t n = prefix.len;
+    while ((row = *slot_of(names, buf_str(&prefix), prefix.len,
+                           aggregate_hash(buf_str(&prefix)))) != 0 &&
+           strcmp(fleet_at(names->fleet, row - 1)->name, server) != 0) {
+        prefix.len = n;
+        buf_printf(&prefix, "_%u", ++same);
+    }
+    return row ? names->rows[row - 1].prefix : NULL;
+}
+
+struct server *aggregate_server_of(struct aggregate_names *names, struct span prefix)
+{
+    uint32_t hash = HASH_START;
+
+    look_again(names);
+    for (size_t i = 0; i < prefix.n; i++)
+        hash = hash_add(hash, prefix.p[i]);
+    uint32_t row = *slot_of(names, prefix.p, prefix.n, hash);
+    return row ? fleet_at(names->fleet, row - 1) : NULL;
+}
+
 /* Each "__" may be the end of a prefix; names may have it in them, so the last one counts. */
 struct server *aggregate_route(struct aggregate_names *names, struct span text, size_t *ret_prefix)
 {

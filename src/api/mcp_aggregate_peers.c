@@ -15,9 +15,15 @@ static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, boo
     struct part *p = call_ctx;
     struct aggregate *a = m->a;
 
+    AUTO_BUF struct buf named = BUF_INIT;
+
     if (p && p->listens && aggregate_listen_acknowledged(p, msg, n))
         return true;
-    return a->events.message && a->events.message(a->ctx, p ? p->ctx : NULL, msg, n, asks);
+    if (!a->events.message)
+        return false;
+    if (aggregate_name_message(m, msg, n, &named))
+        return a->events.message(a->ctx, p ? p->ctx : NULL, named.data, named.len, asks);
+    return a->events.message(a->ctx, p ? p->ctx : NULL, msg, n, asks);
 }
 
 /* ---- the table ---- */
@@ -91,13 +97,13 @@ static void on_gone(void *ctx)
     drop(m);
 }
 
-struct client *aggregate_member(struct aggregate *a, struct server *s)
+struct peer *aggregate_member(struct aggregate *a, struct server *s)
 {
     static const struct client_events events = {.message = on_message, .gone = on_gone};
     struct peer *m = aggregate_peer(a, s);
 
     if (m)
-        return m->client;
+        return m;
     m = xcalloc(1, sizeof *m);
     m->a = a;
     m->name = xstrdup(s->name);
@@ -110,7 +116,7 @@ struct client *aggregate_member(struct aggregate *a, struct server *s)
     if (a->level.len)
         client_set_log_level(m->client, (struct span){a->level.data, a->level.len});
     put(a, m);
-    return m->client;
+    return m;
 }
 
 void aggregate_peers_fini(struct aggregate *a)

@@ -40,7 +40,7 @@ static void end_tries(struct part *p)
 {
     AUTO_BUF struct buf answer = p->answer;
     AUTO_FREE char *token = TAKE(p->token);
-    size_t token_n = p->token_n;
+    struct span id = p->id;
     call_reply_fn fn = p->fn;
     void *ctx = p->ctx;
     bool is_error = p->is_error;
@@ -50,7 +50,7 @@ static void end_tries(struct part *p)
     if (answer.len)
         fn(ctx, &(struct iovec){answer.data, answer.len}, 1, is_error);
     else
-        aggregate_refuse((struct span){token, token_n}, SERVER_ERROR,
+        aggregate_refuse(id, SERVER_ERROR,
                          "no server that could have it is ready", fn, ctx);
 }
 
@@ -93,7 +93,7 @@ bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *c
     p->again = xstrndup(e->body.p, e->body.n);
     p->again_n = e->body.n;
     p->token = xstrndup(e->id.p, e->id.n);
-    p->token_n = e->id.n;
+    p->id = (struct span){p->token, e->id.n};
     p->capability = capability;
     p->alive = &alive;
     try_next(p);
@@ -197,6 +197,7 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
             continue;
         struct part *p = part_new(a, fn, sp->answered ? NULL : ctx);
         p->spread = sp;
+        p->id = sp->id;
         p->gone = part_gone;
         sp->pending++;
         if (!part_send(p, aggregate_member(a, s), e, on_spread))

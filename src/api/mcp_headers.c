@@ -8,6 +8,7 @@
 
 #include "base/jscan.h"
 #include "base/mem.h"
+#include "mcp/session.h"
 
 enum { HEADER_MISMATCH = -32020, MAX_VALUE = 64 * 1024, MAX_DEPTH = 16 };
 
@@ -109,13 +110,17 @@ static int check_standard(const struct envelope *e, header_fn get, const void *c
     struct span quoted = {e->method.p - 1, e->method.n + 2};
     AUTO_FREE char *method = span_decode(quoted, MAX_VALUE);
     bool by_uri = span_is(e->method, "resources/read");
+    bool of_task = task_use_of(e->method) != TASK_MADE;
 
     if (check(get, ctx, "MCP-Protocol-Version", version, f) ||
         check(get, ctx, "Mcp-Method", method, f))
         return -1;
-    if (!by_uri && !span_is(e->method, "tools/call") && !span_is(e->method, "prompts/get"))
+    /* Clients of the tasks extension may be older than what it says of headers. */
+    if (of_task ? !get(ctx, "Mcp-Name")
+                : !by_uri && !span_is(e->method, "tools/call") && !span_is(e->method, "prompts/get"))
         return 0;
-    struct span token = by_uri ? span_member(e->params, "uri") : e->name;
+    struct span token = of_task ? span_member(e->params, "taskId")
+                        : by_uri ? span_member(e->params, "uri") : e->name;
     AUTO_FREE char *name = span_decode(token, MAX_VALUE);
     return token.n ? check(get, ctx, "Mcp-Name", name, f) : 0;
 }

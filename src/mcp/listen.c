@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/jscan.h"
 #include "base/mem.h"
 #include "mcp/session_internal.h"
 
@@ -62,21 +61,16 @@ static void watch_all(struct session *s, const struct call *k, enum watched kind
 {
     AUTO_BUF struct buf watched = BUF_INIT;
     const char *end = keys.p + keys.n;
-    const char *p = keys.n && *keys.p == '[' ? jscan_space(keys.p + 1, end) : end;
+    const char *at = keys.n && *keys.p == '[' ? keys.p + 1 : end;
+    struct span entry;
 
-    for (int n = 0; p < end && *p == '"' && n < MAX_WATCHED; n++) {
-        const char *after = jscan_value(p, end, NULL);
-        if (!after)
-            break;
-        AUTO_FREE char *key = span_decode((struct span){p, (size_t)(after - p)}, MAX_KEY);
-        if (kind == WATCHED_RESOURCE || tasks_is_for(s, k->client, key)) {
-            subscriptions_watch(s, kind, key, k->listener->watcher);
-            buf_add_str(&watched, watched.len ? "," : "");
-            buf_add(&watched, p, (size_t)(after - p));
-        }
-        p = jscan_space(after, end);
-        if (p < end && *p == ',')
-            p = jscan_space(p + 1, end);
+    for (int n = 0; n < MAX_WATCHED && tool_next_entry(&at, end, &entry) && *entry.p == '"'; n++) {
+        AUTO_FREE char *key = span_decode(entry, MAX_KEY);
+        if (kind == WATCHED_TASK && !tasks_is_for(s, k->client, key))
+            continue;
+        subscriptions_watch(s, kind, key, k->listener->watcher);
+        buf_add_str(&watched, watched.len ? "," : "");
+        buf_add(&watched, entry.p, entry.n);
     }
     if (watched.len)
         buf_printf(out, "%s\"%s\":[%s]", out->len ? "," : "", member, buf_str(&watched));

@@ -56,6 +56,11 @@ const char *client_get_label(const struct client *c)
     return c->label;
 }
 
+struct session *client_get_session(const struct client *c)
+{
+    return c->session;
+}
+
 enum session_phase client_get_phase(const struct client *c)
 {
     return c->session->phase;
@@ -91,6 +96,11 @@ void client_set_modern(struct client *c)
 unsigned client_get_version(const struct client *c)
 {
     return protocol_index(c->protocol ? c->protocol : c->wanted);
+}
+
+bool call_is(const struct call *k, struct span id)
+{
+    return span_equal(k->token, id);
 }
 
 void call_abandon(struct call *k)

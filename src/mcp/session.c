@@ -172,7 +172,7 @@ struct session *session_new(struct ev_loop *loop, const struct session_config *c
     s->ctx = ctx;
     join_ledger(s, cfg->ledger);
     s->next_id = 1;
-    s->next_ask = cfg->ask_base;
+    s->first_ask = s->next_ask = cfg->ask_base;
     s->stats.last_ping_us = -1;
     fill_config(s, cfg);
     frame_init(&s->frame, s->cfg.max_message_bytes);
@@ -517,6 +517,16 @@ void session_alive(struct session *s)
 }
 
 /* ---- what is known ---- */
+
+bool session_has_asked(const struct session *s, uint64_t id)
+{
+    return id > s->first_ask && id <= s->next_ask;
+}
+
+bool session_has_tasks(const struct session *s)
+{
+    return s->has_tasks;
+}
 
 enum session_phase session_get_phase(const struct session *s)
 {

@@ -44,8 +44,8 @@ struct session_config {
     enum session_era era;
     /* The texts of calls are wanted at their end: copies of longer ones are kept until then. */
     bool record;
-    /* The ids of what clients are asked are above it; looked at once, when the session is made. A
-     * client of several sessions must not be asked two things under one id. */
+    /* The ids of what clients are asked are above it, and less than 2^32 more; looked at once, when
+     * the session is made. A client of several sessions must not be asked two things under one id. */
     uint64_t ask_base;
     /* The session that has this one's figures among its own, calls and clients too; looked at once,
      * when it is made. NULL = none. It outlives this one. */
@@ -134,6 +134,10 @@ void session_set_cause(struct session *s, const char *cause);
 void session_refuse(struct session *s, const char *why);
 
 enum session_phase session_get_phase(const struct session *s);
+/* Whether this is an id under which it asks clients, by `ask_base`. */
+bool session_has_asked(const struct session *s, uint64_t id);
+/* Whether its server may answer by tasks. */
+bool session_has_tasks(const struct session *s);
 /* From initialize's result; "" before. */
 const char *session_get_server_name(const struct session *s);
 const char *session_get_server_version(const struct session *s);
@@ -194,6 +198,7 @@ struct client *client_open(struct session *s, const char *label, const struct cl
 void client_close(struct client *c);
 const char *client_get_label(const struct client *c);
 void client_set_label(struct client *c, const char *label);
+struct session *client_get_session(const struct client *c);
 /* of its session */
 enum session_phase client_get_phase(const struct client *c);
 /* The version its initialize was answered with; NULL before. Static. */
@@ -230,11 +235,24 @@ struct span session_get_result(const struct session *s);
 struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* nobody waits for the reply any more; the server is not told */
 void call_abandon(struct call *k);
+/* Whether its client calls it by this id. */
+bool call_is(const struct call *k, struct span id);
 /* the same, and the server is told to stop */
 void call_cancel(struct call *k);
 
-/* The modern era's name for what a server and a client say that can do with tasks. */
+/* ---- tasks (tasks.c) ---- */
+/* What the modern era calls it that a server or a client knows tasks. */
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
+#define TASKS_NONE "no such task: a task can be used by the session that made it"
+/* What a request has to do with tasks: its answer may make one, it asks about one, or it asks for
+ * the result of one. */
+enum task_use { TASK_MADE, TASK_ASKED, TASK_RESULT };
+enum task_use task_use_of(struct span method);
+/* The token that names the task of such an answer; n 0: none. */
+struct span task_in_result(enum task_use use, struct span result);
+/* The tokens that name a task in any other message, in their order; how many. */
+enum { TASK_NAMES = 2 };
+int task_names(const struct envelope *e, struct span ret[TASK_NAMES]);
 /* Whether it was a subscriptions/listen to tasks of a client that did not declare them, and was
  * refused. */
 bool listen_refuse_tasks(const struct envelope *e, call_reply_fn fn, void *ctx);

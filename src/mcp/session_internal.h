@@ -279,7 +279,7 @@ struct session {
     struct ask *asks;
     uint32_t ask_count;
     size_t asked_bytes;                  /* of questions that are kept for modern clients */
-    uint64_t next_ask;
+    uint64_t first_ask, next_ask;
     bool one_at_a_time;                  /* it asks: calls of one client at a time */
     struct subscription *subscriptions;
     uint32_t subscription_count;

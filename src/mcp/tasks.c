@@ -26,12 +26,77 @@ struct task {
     struct span progress;            /* … and the client's own token; behind this struct */
 };
 
-/* "" where it has none that can be a name. Caller frees. */
+/* "" where it is none that can be a name. Caller frees. */
+static char *name_from(struct span token)
+{
+    return token.n > MAX_NAME ? xstrdup("") : span_decode(token, MAX_NAME);
+}
+
 static char *name_of(struct span object)
 {
-    struct span token = span_member(object, "taskId");
+    return name_from(span_member(object, "taskId"));
+}
 
-    return token.n > MAX_NAME ? xstrdup("") : span_decode(token, MAX_NAME);
+/* ---- where messages name them ---- */
+
+enum task_use task_use_of(struct span method)
+{
+    static const struct { const char *method; enum task_use use; } uses[] = {
+        {"tasks/get", TASK_ASKED}, {"tasks/cancel", TASK_ASKED}, {"tasks/update", TASK_ASKED},
+        {"tasks/result", TASK_RESULT}};
+
+    /* Nearly every request is another one; the letters may be escaped. */
+    if (method.n < 2 || (*method.p != '\\' && (*method.p != 't' || (method.p[1] != 'a' &&
+                                                                    method.p[1] != '\\'))))
+        return TASK_MADE;
+    for (size_t i = 0; i < ARRAY_LEN(uses); i++) {
+        if (span_is(method, uses[i].method))
+            return uses[i].use;
+    }
+    return TASK_MADE;
+}
+
+static struct span related(struct span meta)
+{
+    return span_member(span_member(meta, RELATED), "taskId");
+}
+
+struct span task_in_result(enum task_use use, struct span result)
+{
+    if (use == TASK_RESULT)
+        return related(span_member(result, "_meta"));
+    if (use == TASK_ASKED)
+        return span_member(result, "taskId");
+    if (result.n > MAX_MADE)
+        return (struct span){0};
+    struct span task = span_member(result, "task");
+    if (!task.n && span_equal(span_member(result, "resultType"), span_of("\"task\"")))
+        task = result;
+    return span_member(task, "taskId");
+}
+
+static bool is_status(const struct envelope *e)
+{
+    return span_is(e->method, "notifications/tasks/status") ||
+           span_is(e->method, "notifications/tasks");
+}
+
+int task_names(const struct envelope *e, struct span ret[TASK_NAMES])
+{
+    struct span meta = e->kind == ENVELOPE_RESULT ? span_member(e->result, "_meta") : e->meta;
+    int n = 0;
+
+    if (is_status(e))
+        ret[n] = span_member(e->params, "taskId");
+    n += is_status(e) && ret[0].n;
+    ret[n] = related(meta);
+    n += ret[n].n > 0;
+    if (n == 2 && ret[1].p < ret[0].p) {
+        struct span first = ret[1];
+        ret[1] = ret[0];
+        ret[0] = first;
+    }
+    return n;
 }
 
 static struct task **find(struct session *s, const char *name)
@@ -96,13 +161,9 @@ static void remember(struct session *s, const struct call *k, char *name)
 /* The answer may be one that names a task. Before its client gets it. */
 void tasks_made(struct session *s, const struct call *k, const struct envelope *e)
 {
-    if (e->kind != ENVELOPE_RESULT || e->result.n > MAX_MADE ||
-        span_is(k->method, "tasks/get") || span_is(k->method, "tasks/cancel"))
+    if (e->kind != ENVELOPE_RESULT || task_use_of(k->method) != TASK_MADE)
         return;
-    struct span task = span_member(e->result, "task");
-    if (!task.n && span_equal(span_member(e->result, "resultType"), span_of("\"task\"")))
-        task = e->result;
-    char *name = name_of(task);
+    char *name = name_from(task_in_result(TASK_MADE, e->result));
     if (*name)
         remember(s, k, name);
     else
@@ -110,22 +171,6 @@ void tasks_made(struct session *s, const struct call *k, const struct envelope *
 }
 
 /* ---- asked for ---- */
-
-static bool is_for_one(struct span method)
-{
-    static const char *const methods[] = {"tasks/get", "tasks/result", "tasks/cancel",
-                                          "tasks/update"};
-
-    /* Nearly every request is another one; the letters may be escaped. */
-    if (method.n < 2 || (*method.p != '\\' && (*method.p != 't' || (method.p[1] != 'a' &&
-                                                                    method.p[1] != '\\'))))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-        if (span_is(method, methods[i]))
-            return true;
-    }
-    return false;
-}
 
 bool tasks_is_for(struct session *s, const struct client *c, const char *name)
 {
@@ -138,14 +183,13 @@ bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, 
 {
     struct session *s = c->session;
 
-    if (!is_for_one(e->method))
+    if (task_use_of(e->method) == TASK_MADE)
         return false;
     AUTO_FREE char *name = name_of(e->params);
     if (tasks_is_for(s, c, name))
         return false;
     /* The same words for what is another's and for what does not exist. */
-    router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx,
-                  "no such task: a task can be used by the session that made it");
+    router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx, TASKS_NONE);
     return true;
 }
 
@@ -208,12 +252,10 @@ bool tasks_related(struct session *s, const struct envelope *e, struct client **
 /* In the modern era who listens to the task is told. */
 bool tasks_tell_status(struct session *s, const struct envelope *e)
 {
-    bool listens = span_is(e->method, "notifications/tasks");
-
-    if (!listens && !span_is(e->method, "notifications/tasks/status"))
+    if (!is_status(e))
         return false;
     AUTO_FREE char *name = name_of(e->params);
-    if (listens) {
+    if (span_is(e->method, "notifications/tasks")) {
         listen_tell_task(s, e, name);
         return true;
     }

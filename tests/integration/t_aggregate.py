@@ -5,7 +5,7 @@
 import json
 import signal
 
-from harness import RpcError, echo, fixture, full, proc, tap, wait_for
+from harness import RpcError, echo, fixture, full, modern_server, proc, tap, wait_for
 from t_mcp_http import EVERYTHING, IO, MODERN, call, gone, message, modern, text, until_answer
 
 BOTH = {"mcpServers": {"b": fixture("good"), "a b": fixture("good"), "a_b": fixture("good"), "pages": fixture("pages")}}
@@ -314,6 +314,113 @@ def test_wishes_survive(t):
     wait_for(lambda: [n for n in client.notifications if n.get("params") == {"uri": "x:///1"}], 10, "the change",
              saw=lambda: client.notifications)
     t.ok(not [line for line in client.seen if b"mcptop-again" in line], "the client sees nothing of how")
+
+
+RELATED = IO + "related-task"
+
+
+def test_tasks(t):
+    """Both servers count theirs from 1, and tell of all of them whoever asks."""
+    m = start(t, {"mcpServers": {"x": full("x"), "y_z": echo(), "y:z": full("y")}})
+    clients = [m.mcp(), m.stdio()]
+    names = []
+    for number, client in enumerate(clients):
+        t.ok("list" in client.initialize(capabilities=EVERYTHING)["capabilities"]["tasks"], "tasks are among what it can")
+        made = [client.request("tools/call", {"name": server + "__echo", "arguments": {"text": str(number)}, "task": {}})["task"]["taskId"]
+                for server in ("x", "y_z_2")]
+        names.append(made)
+    t.eq(names, [["x:task 1", "y_z_2:task 1"], ["x:task 2", "y_z_2:task 2"]], "a task says whose it is")
+    for number, client in enumerate(clients):
+        for name in names[number]:
+            result = client.request("tasks/result", {"taskId": name})
+            t.eq((text(result), result["_meta"][RELATED]), (f"{name.split(':')[1]}: {number}", {"taskId": name}), "its result")
+            state = client.request("tasks/get", {"taskId": name})
+            t.eq((state["taskId"], state["status"]), (name, "completed"), "and its state")
+        for name in names[1 - number] + ["task 1", "nobody:task 1", "y_z:task 1", "x:", ":", ""]:
+            for method in ("tasks/get", "tasks/result", "tasks/cancel"):
+                t.has(text_of_error(client, method, {"taskId": name}), "no such task", f"{method} of {name or 'nothing'} is refused")
+        seen, cursor = [], None
+        while True:
+            page = client.request("tasks/list", {"cursor": cursor} if cursor else {})
+            seen += [one["taskId"] for one in page["tasks"]]
+            cursor = page.get("nextCursor")
+            if not cursor:
+                break
+        t.eq(sorted(seen), names[number], "lists have the own tasks of all servers, through all pages")
+    stdio = clients[1]
+
+    def told(method):
+        return [n for n in stdio.notifications if n["method"] == method]
+
+    wait_for(lambda: len(told("notifications/tasks/status")) >= 4, 10, "the status of its tasks")
+    t.eq({n["params"]["taskId"] for n in told("notifications/tasks/status")}, set(names[1]), "is told by the same names, to its client")
+    slow = stdio.request("tools/call", {"name": "x__echo", "arguments": {"ms": 60000}, "task": {}})["task"]["taskId"]
+    gone = stdio.request("tasks/cancel", {"taskId": slow})
+    t.eq((gone["taskId"], gone["status"]), (slow, "cancelled"), "the own one can be cancelled")
+    asks = stdio.request("tools/call", {"name": "y_z_2__echo", "arguments": {"ask": True}, "task": {}})["task"]["taskId"]
+    wait_for(lambda: stdio.requests, 10, "a question of a task")
+    question = stdio.requests[-1]
+    t.eq(question["params"]["_meta"][RELATED], {"taskId": asks}, "says of which")
+    stdio.write({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline", "_meta": {RELATED: {"taskId": asks}}}})
+    answer = json.loads(text(stdio.request("tasks/result", {"taskId": asks})))
+    t.eq(answer, {"action": "decline", "_meta": {RELATED: {"taskId": asks.split(":")[1]}}}, "its answer finds the server, and names its task")
+    m.restart()
+    m.wait_server("x")
+    t.has(text_of_error(clients[0], "tasks/get", {"taskId": names[0][0]}), "no such task", "a restart forgets them")
+
+
+def test_modern_tasks(t):
+    m = start(t, {"mcpServers": {"a": modern_server("a"), "b": modern_server("b")}})
+    http = m.api.http
+    can = {"_meta": {IO + "clientCapabilities": {"extensions": {IO + "tasks": {}}}}}
+
+    def post(method, params, ident=1, **headers):
+        body, sent = modern(http, method, dict(params, **can), ident, **headers)
+        return http.post("/mcp", body, headers=sent)
+
+    body, sent = modern(http, "tools/call", call("a__work"))
+    t.eq(text(http.post("/mcp", body, headers=sent).json()["result"]), "done at once", "who does not know tasks gets none")
+    made = [post("tools/call", call(server + "__work")).json()["result"] for server in ("a", "b")]
+    t.eq([(one["resultType"], one["taskId"]) for one in made], [("task", "a:t:1"), ("task", "b:t:1")], "a task says whose it is")
+    t.eq(post("tasks/get", {"taskId": "b:t:1"}, **{"Mcp-Name": "b:t:1"}).json()["result"]["status"], "working", "its state is asked of its server")
+    reply = post("tasks/get", {"taskId": "b:t:1"}, **{"Mcp-Name": "a:t:1"})
+    t.eq((reply.status, reply.json()["error"]["code"]), (400, -32020), "a header that says something else is refused")
+    t.eq(post("tasks/get", {"taskId": "c:t:1"}).json()["error"]["code"], -32602, "nobody's")
+    reply = post("tasks/list", {})
+    t.eq((reply.status, reply.json()["error"]["code"]), (404, -32601), "the era has no list of them")
+    body, sent = modern(http, "subscriptions/listen", {"notifications": {"taskIds": ["a:t:1"]}}, "l")
+    t.eq(http.post("/mcp", body, headers=sent).json()["error"]["data"], {"requiredCapabilities": can["_meta"][IO + "clientCapabilities"]},
+         "who does not know tasks cannot listen to them")
+    body, sent = modern(http, "subscriptions/listen", dict({"notifications": {"taskIds": ["a:t:1", "c:t:1", "b:t:1"]}}, **can), "l")
+    with http.events("/mcp", 30, sent, body) as stream:
+        t.eq(sorted(message(stream)[0]["params"]["notifications"]["taskIds"]), ["a:t:1", "b:t:1"], "acknowledged")
+        for server in ("a", "b"):
+            t.eq(json.loads(text(post("tools/call", call(server + "__state")).json()["result"])), ["t:1"], f"{server} hears of its own task, by its own name")
+        for server, name in (("b", "b:t:1"), ("a", "a:t:1")):
+            post("tools/call", call(server + "__finish", {"task": "t:1"}))
+            params = message(stream)[0]["params"]
+            t.eq((params["taskId"], params["status"], text(params["result"]), params["_meta"][IO + "subscriptionId"]),
+                 (name, "completed", f"{server} has done it", "l"), "the end of a task is told")
+    for server in ("a", "b"):
+        wait_for(lambda: json.loads(text(post("tools/call", call(server + "__state")).json()["result"])) == [], 10, f"{server} to hear that nobody listens")
+
+
+def test_cancelled_at_all(t):
+    """A list that one server does not give, a resource that is looked for: taken back, they are over."""
+    m = start(t, {"mcpServers": {"x": full("x"), "slow": fixture("pages"), "y": full("y")}})
+    client = m.stdio()
+    client.initialize()
+    pid = m.server("slow")["pid"]
+    proc.kill(pid, signal.SIGSTOP)
+    try:
+        for method, params in (("prompts/list", {}), ("resources/read", {"uri": "y:///1"})):
+            ident = client.send(method, params)
+            wait_for(lambda: m.server("slow")["calls"]["in_flight"] == 1, 10, f"slow to be asked for {method}")
+            client.notify("notifications/cancelled", {"requestId": ident})
+            t.has(client.wait_reply(ident)["error"]["message"], "cancelled", f"{method} can be taken back")
+            wait_for(lambda: m.server("slow")["calls"]["in_flight"] == 0, 10, "nobody to wait for slow")
+    finally:
+        proc.kill(pid, signal.SIGCONT)
 
 
 def test_stdio(t):

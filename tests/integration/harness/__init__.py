@@ -14,9 +14,9 @@ wait      wait_for(), stays()           paths    where things are
 """
 
 from .mcp import Endpoint, RpcError, Stdio
-from .mcptop import Api, Mcptop, echo, elapsed, fixture, full
+from .mcptop import Api, Mcptop, echo, elapsed, fixture, full, modern_server
 from .tap import Skip, limit
 from .wait import stays, wait_for
 
 __all__ = ["Api", "Endpoint", "Mcptop", "RpcError", "Skip", "Stdio", "echo", "elapsed",
-           "fixture", "full", "limit", "stays", "wait_for"]
+           "fixture", "full", "modern_server", "limit", "stays", "wait_for"]

@@ -274,6 +274,11 @@ def full(name="full", *ways, **extra):
     return dict({"command": "python3", "args": [paths.fixture("full_server.py"), name, *ways], "env": env}, **extra)
 
 
+def modern_server(name="modern", **extra):
+    """A server of the modern era that has tasks."""
+    return dict({"command": "python3", "args": [paths.fixture("modern_server.py"), name]}, **extra)
+
+
 def elapsed(function, *args, **kw):
     """(result, seconds)."""
     start = time.monotonic()
