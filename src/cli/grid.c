@@ -5,8 +5,6 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -28,6 +26,7 @@ struct grid {
     size_t count, cap;
     int width[MAX_COLUMNS];
     bool dropped[MAX_COLUMNS];
+    int room;                      /* for the last column, where it is cut; 0 = as much as it needs */
 };
 
 struct grid *grid_new(const struct grid_column *columns, size_t count)
@@ -115,19 +114,31 @@ static int total_width(const struct grid *g)
 /* Off a terminal nothing is dropped: whoever reads it there can take long lines. */
 static void fit(struct grid *g)
 {
-    struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col)
+    enum { CUT_LEAST = 16 };
+    int columns = show_columns();
+    if (!columns)
         return;
-    while (total_width(g) > size.ws_col) {
+    while (total_width(g) > columns) {
         size_t worst = g->column_count;
         for (size_t i = 0; i < g->column_count; i++)
-            if (!g->dropped[i] && g->columns[i].drop &&
+            if (!g->dropped[i] && g->columns[i].drop > 0 &&
                 (worst == g->column_count || g->columns[i].drop > g->columns[worst].drop))
                 worst = i;
-        if (worst == g->column_count)
+        if (worst == g->column_count) {
+            g->room = columns - (total_width(g) - g->width[g->column_count - 1]);
+            g->room = g->room > CUT_LEAST ? g->room : CUT_LEAST;
             return;
+        }
         g->dropped[worst] = true;
     }
+}
+
+/* How many bytes of the cell are shown. */
+static int shown(const struct grid *g, size_t column, const char *text, bool *ret_cut)
+{
+    size_t n = strlen(text);
+    *ret_cut = g->room && g->columns[column].drop == GRID_CUT && text_width(text, n) > g->room;
+    return (int)(*ret_cut ? text_fit(text, n, g->room - 1, NULL) : n);
 }
 
 static void print_cells(const struct grid *g, const struct row *r)
@@ -141,8 +152,10 @@ static void print_cells(const struct grid *g, const struct row *r)
         const char *text = r ? (i < r->count ? r->cell[i] : "") : g->columns[i].head;
         int pad = g->width[i] - text_width(text, strlen(text));
         const char *sgr = r ? r->sgr[i] : NULL;
-        printf("%*s%s%s%s%*s%s", g->columns[i].right ? pad : 0, "", sgr ? sgr : "", text,
-               sgr ? show_colour_off() : "", g->columns[i].right || i == last ? 0 : pad, "",
+        bool cut;
+        int n = shown(g, i, text, &cut);
+        printf("%*s%s%.*s%s%s%*s%s", g->columns[i].right ? pad : 0, "", sgr ? sgr : "", n, text,
+               cut ? "…" : "", sgr ? show_colour_off() : "", g->columns[i].right || i == last ? 0 : pad, "",
                i == last ? "\n" : "  ");
     }
 }

@@ -74,8 +74,8 @@ static const struct verb verbs[] = {
     { "test", "NAME", "start a server apart from the running one, and time each step", 1, 1,
       JSON | OPT_BIT(OPT_TIMEOUT), ASKS, verb_test,
       "  Image, start, initialize, tools, stop; the first that fails says why. Clients notice nothing." },
-    { "tools", "[NAME…]", "the tools of servers", 0, ANY_WORDS, JSON | OPT_BIT(OPT_CHANGES), ASKS,
-      verb_tools, NULL },
+    { "tools", "[NAME…]|NAME TOOL", "the tools of servers; one with all that it says", 0, ANY_WORDS,
+      JSON | OPT_BIT(OPT_CHANGES), ASKS, verb_tools, NULL },
     { "approve", "NAME [TOOL…]", "accept changed and new tools; shows them and asks", 1, ANY_WORDS,
       JSON | OPT_BIT(OPT_YES), ASKS, verb_approve,
       "  All that differ, or those named. They are what is known from now on; with"

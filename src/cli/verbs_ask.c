@@ -11,6 +11,7 @@
 #include "base/near.h"
 #include "cli/doc.h"
 #include "cli/grid.h"
+#include "cli/shell_layout.h"
 #include "cli/show.h"
 
 /* GET of a route with the first word in it. */
@@ -322,6 +323,23 @@ int verb_status(struct cli *c)
 
 /* ---- one server ---- */
 
+/* On a terminal it is read, and pasted into another: one line that is laid out over several. */
+static void print_command(const char *line)
+{
+    enum { DEFAULT_COLUMNS = 80 };
+    AUTO_BUF struct buf b = BUF_INIT;
+    int columns = show_columns();
+    shell_layout(line, columns ? (size_t)columns : DEFAULT_COLUMNS, &b);
+    for (const char *p = buf_str(&b), *end; *p; p = *end ? end + 1 : end) {
+        bool goes_on = (end = strstr(p, " \\\n")) != NULL;
+        end = goes_on ? end + 2 : p + strlen(p);
+        AUTO_FREE char *one = xstrndup(p, (size_t)(end - p));
+        show_text(stdout, one);
+        if (goes_on)
+            putchar('\n');
+    }
+}
+
 int verb_command(struct cli *c)
 {
     json_t *data;
@@ -331,7 +349,7 @@ int verb_command(struct cli *c)
     /* To a pipe as it is: the API quotes what needs it. */
     if (!rc && !cli_has(c, OPT_JSON)) {
         if (isatty(STDOUT_FILENO))
-            show_text(stdout, doc_str(data, "line"));
+            print_command(doc_str(data, "line"));
         else
             fputs(doc_str(data, "line"), stdout);
         putchar('\n');

@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -46,8 +45,8 @@ struct pulls {
 
 static int columns(void)
 {
-    struct winsize w;
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : DEFAULT_COLUMNS;
+    int known = show_columns();
+    return known ? known : DEFAULT_COLUMNS;
 }
 
 static int percent(const struct one *o)

@@ -2,15 +2,17 @@
 /* `mcptop tools`: what the servers offer, as they listed it, and how it was used. */
 #include "cli/verb.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
 #include "cli/doc.h"
 #include "cli/grid.h"
 #include "cli/show.h"
+#include "cli/show_finding.h"
 
 static const struct grid_column columns[] = {
     { "SERVER", false, 0 }, { "TOOL", false, 0 }, { "CALLS", true, 1 }, { "ERR", true, 2 },
-    { "P95", true, 2 }, { "DESCRIPTION", false, 0 },
+    { "P95", true, 2 }, { "DESCRIPTION", false, GRID_CUT },
 };
 
 struct listing {
@@ -83,6 +85,55 @@ static void add_tools(struct listing *l, const char *server, json_t *data)
     }
 }
 
+/* ---- one tool ---- */
+
+static json_t *find_tool(json_t *data, const char *name)
+{
+    size_t i;
+    json_t *tool;
+    json_array_foreach(doc_get(data, "tools"), i, tool)
+        if (!strcmp(doc_str(tool, "name"), name))
+            return tool;
+    return NULL;
+}
+
+static void print_tool(const char *server, json_t *tool, const char *hidden)
+{
+    AUTO_FREE char *head = xasprintf("%s of %s%s%s", doc_str(tool, "name"), server,
+                                     *hidden ? ", hidden from clients by " : "", hidden);
+    show_line("", head);
+    for (const char *p = doc_str(tool, "description"); *p;) {
+        size_t n = strcspn(p, "\n");
+        show_bytes(stdout, p, n);
+        putchar('\n');
+        p += n + (p[n] == '\n');
+    }
+    puts("its arguments:");
+    show_json(doc_get(tool, "inputSchema"));
+}
+
+/* NAME TOOL, where TOOL is no server: that tool, whole. False: it is not that. */
+static bool show_one(struct cli *c)
+{
+    struct fault f = FAULT_NONE;
+    AUTO_FREE char *path = api_path("/api/v1/servers/%s/tools", c->words[0]);
+    AUTO_FREE char *other = api_path("/api/v1/servers/%s", c->words[1]);
+    json_t *data = NULL, *server = NULL;
+    json_t *tool = api_ask(c->paths.socket, "GET", path, NULL, &data, NULL, &f) == 0
+        ? find_tool(data, c->words[1]) : NULL;
+    if (tool && api_ask(c->paths.socket, "GET", other, NULL, &server, NULL, &f) == 0)
+        tool = NULL;
+    if (tool && cli_has(c, OPT_JSON))
+        show_json(tool);
+    else if (tool)
+        print_tool(c->words[0], tool, hidden_by(doc_get(data, "hidden"), c->words[1]));
+    json_decref(server);
+    json_decref(data);
+    return tool != NULL;
+}
+
+/* ---- many ---- */
+
 static int ask_tools(struct listing *l, const char *server)
 {
     struct fault f = FAULT_NONE;
@@ -126,6 +177,10 @@ int verb_tools(struct cli *c)
     struct listing l = { .cli = c, .named = c->word_count == 1, .servers = json_array() };
     json_t *all = json_pack("{s:o}", "servers", l.servers);
     int rc = EXIT_OK;
+    if (c->word_count == 2 && !cli_has(c, OPT_CHANGES) && show_one(c)) {
+        json_decref(all);
+        return EXIT_OK;
+    }
     if (!cli_has(c, OPT_CHANGES))
         l.grid = grid_new(columns + l.named, ARRAY_LEN(columns) - l.named);
     if (!c->word_count)

@@ -282,6 +282,29 @@ def test_terminal(t):
          narrow)
 
 
+def test_long_text(t):
+    """A tool's description is cut to the terminal in the list, whole when it is asked for; the command is laid out."""
+    m = t.mcptop({"mcpServers": {"good": fixture("good", env={"A_VARIABLE": "x", "ANOTHER": "y"})}})
+    m.wait_server("good")
+    narrow = on_terminal(m, "tools", "good", columns=60).decode()
+    t.ok(max(len(line) for line in narrow.splitlines()) <= 60, "60 columns are enough for the list", narrow)
+    t.has(narrow, "announce .*…\n", "and what is cut says so")
+    piped = m.cli("tools", "good", check=0).stdout
+    t.has(piped, "Sends notifications/tools/list_changed and offers another tool\n", "a pipe gets all")
+    one = m.cli("tools", "good", "announce", check=0).stdout
+    t.has(one, r"^announce of good\nSends notifications/tools/list_changed and offers another tool\nits arguments:\n\{", "one tool, whole")
+    t.eq(json.loads(m.cli("tools", "good", "announce", "--json", check=0).stdout)["name"], "announce", "and as JSON")
+    t.eq(m.cli("tools", "good", "no_such").returncode, NO_SERVER, "neither a tool nor a server")
+    plain = m.cli("command", "good", check=0).stdout
+    laid = on_terminal(m, "command", "good", columns=60).decode()
+    t.ok("\n" not in plain.rstrip("\n") and laid.count("\n") > 3, "a line for a pipe, several on a terminal", laid)
+    t.eq(laid.replace(" \\\n    ", " "), plain, "of the same words")
+    t.has(laid, r"(?m)^    A_VARIABLE=\S* \\$", "one variable a line")
+    for text in (plain, laid):
+        shown = subprocess.run(["sh", "-c", f"printf '%s|' {text.strip()}"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        t.has(shown, r"^env\|-i\|.*fixture_server", "a shell reads it")
+
+
 def on_terminal(m, *args, columns=120, **env):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
