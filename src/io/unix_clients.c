@@ -4,7 +4,8 @@
  * connection whose peer is 0 has lost its client already. A connection belongs to the network
  * namespace of its client; the list of another one is a file that names sockets by what they were
  * bound to, and that file's inode tells the namespaces apart, without the rights that /proc/PID/ns
- * wants. Linux only. Must not know why it is asked for. */
+ * wants. A netlink socket belongs to the namespace that it was made in, so making one is all that
+ * is done there. Linux only. Must not know why it is asked for. */
 #include "io/unix_clients.h"
 
 #include <ctype.h>
@@ -15,7 +16,9 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,6 +35,7 @@ enum { MOST_ARGV = 128 * 1024, MOST_LINKS = 4096, MOST_CLIENTS = 1024 };
 struct peer {
     uint32_t inode;
     bool found;
+    bool ended;                 /* nothing more can come from it (shutdown) */
 };
 
 struct unix_scan {
@@ -39,6 +43,7 @@ struct unix_scan {
     struct peer *peers;         /* the clients' ends of the connections */
     size_t n, cap;
     bool seen;                  /* anything of the socket shows */
+    uint32_t file;              /* the inode of the socket's file */
     char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];     /* what it was bound to */
     ino_t *lists;               /* of the network namespaces that were read; ours is the first */
     size_t list_count;
@@ -57,13 +62,13 @@ void unix_clients_fini(struct unix_clients *c)
 
 /* ---- the kernel's list ---- */
 
-static void add_peer(struct unix_scan *s, uint32_t inode)
+static void add_peer(struct unix_scan *s, uint32_t inode, bool ended)
 {
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
         s->peers = xrealloc(s->peers, s->cap * sizeof *s->peers);
     }
-    s->peers[s->n++] = (struct peer){.inode = inode};
+    s->peers[s->n++] = (struct peer){.inode = inode, .ended = ended};
 }
 
 static void take_name(struct unix_scan *s, const struct rtattr *a)
@@ -73,9 +78,11 @@ static void take_name(struct unix_scan *s, const struct rtattr *a)
     s->name[n] = '\0';
 }
 
-static void read_socket(struct unix_scan *s, const struct nlmsghdr *h, uint32_t file)
+static void read_socket(struct unix_scan *s, const struct nlmsghdr *h)
 {
+    enum { NOTHING_COMES = 1 };     /* the kernel's RCV_SHUTDOWN, of the server's end */
     const struct rtattr *name = NULL;
+    bool ended = true;              /* unless it is said: who asks takes that for doubt */
     const struct unix_diag_msg *m = NLMSG_DATA(h);
     const struct rtattr *a = (const struct rtattr *)(m + 1);
     long left = (long)h->nlmsg_len - (long)NLMSG_LENGTH(sizeof *m);
@@ -87,18 +94,20 @@ static void read_socket(struct unix_scan *s, const struct nlmsghdr *h, uint32_t 
             memcpy(&peer, RTA_DATA(a), sizeof peer);
         else if (a->rta_type == UNIX_DIAG_NAME)
             name = a;
+        else if (a->rta_type == UNIX_DIAG_SHUTDOWN && RTA_PAYLOAD(a) >= 1)
+            ended = *(const unsigned char *)RTA_DATA(a) & NOTHING_COMES;
     }
-    if (of_file != file)
+    if (of_file != s->file)
         return;
     s->seen = true;
     if (name)
         take_name(s, name);
     if (peer)
-        add_peer(s, peer);
+        add_peer(s, peer, ended);
 }
 
 /* One message of the dump; 1 when it goes on, 0 at its end, -1 with errno. */
-static int read_messages(struct unix_scan *s, const void *data, size_t n, uint32_t file)
+static int read_messages(struct unix_scan *s, const void *data, size_t n)
 {
     unsigned left = (unsigned)n;
     for (const struct nlmsghdr *h = data; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
@@ -109,12 +118,18 @@ static int read_messages(struct unix_scan *s, const void *data, size_t n, uint32
             return -1;
         }
         if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-            read_socket(s, h, file);
+            read_socket(s, h);
     }
     return 1;
 }
 
-static int read_list(struct unix_scan *s, uint32_t file)
+static int netlink_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+}
+
+/* netlink: is closed; -1 = there is none. */
+static int read_list(struct unix_scan *s, int netlink)
 {
     struct {
         struct nlmsghdr h;
@@ -127,14 +142,14 @@ static int read_list(struct unix_scan *s, uint32_t file)
     };
     _Alignas(struct nlmsghdr) char answer[32 * 1024];
     /* The kernel answers while we read: there is nothing to wait for. */
-    AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    AUTO_CLOSE int fd = netlink;
     if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0)
         return -1;
     for (int more = 1; more;) {
         ssize_t n = recv(fd, answer, sizeof answer, 0);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0 || (more = read_messages(s, answer, (size_t)n, file)) < 0)
+        if (n <= 0 || (more = read_messages(s, answer, (size_t)n)) < 0)
             return -1;
     }
     return 0;
@@ -167,9 +182,33 @@ static bool is_new_list(struct unix_scan *s, int dir)
     return true;
 }
 
+/* Made in the network namespace of this process; -1 where we may not go there. */
+static int netlink_socket_in(int dir)
+{
+    AUTO_CLOSE int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    AUTO_CLOSE int there = openat(dir, "ns/net", O_RDONLY | O_CLOEXEC);
+    if (here < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+        return -1;
+    int fd = netlink_socket();
+    if (setns(here, CLONE_NEWNET) < 0)
+        abort();        /* all that we did from now on would be done in the wrong place */
+    return fd;
+}
+
+static void note_elsewhere(struct unix_scan *s, int dir, size_t connections)
+{
+    struct unix_clients *found = &s->found;
+    AUTO_CLOSE int fd = openat(dir, "comm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, found->elsewhere_name, sizeof found->elsewhere_name - 1) : 0;
+    found->elsewhere_name[n > 0 ? n : 0] = '\0';
+    found->elsewhere_name[strcspn(found->elsewhere_name, "\n")] = '\0';
+    found->elsewhere += connections;
+}
+
 static void look_elsewhere(struct unix_scan *s, int dir)
 {
     char line[512];
+    size_t connections = 0;
     if (!is_new_list(s, dir))
         return;
     int fd = openat(dir, "net/unix", O_RDONLY | O_CLOEXEC);
@@ -181,8 +220,16 @@ static void look_elsewhere(struct unix_scan *s, int dir)
         return;
     }
     while (fgets(line, sizeof line, file))
-        s->found.elsewhere += is_connection_to(s, line);
+        connections += is_connection_to(s, line);
     fclose(file);
+    size_t before = s->n;
+    if (!connections)
+        return;
+    /* One that the server has not taken yet is in the file alone. */
+    if (read_list(s, netlink_socket_in(dir)) == 0)
+        connections -= s->n - before < connections ? s->n - before : connections;
+    if (connections)
+        note_elsewhere(s, dir, connections);
 }
 
 /* Our own namespace is the first: its list was read already. The server's process must show, or
@@ -255,9 +302,8 @@ static bool is_program(const struct unix_scan *s, const struct strvec *argv)
 }
 
 /* Marks the connections that it holds. */
-static bool holds_any(struct unix_scan *s, int dir)
+static void find_held(struct unix_scan *s, int dir, struct unix_client *c)
 {
-    bool any = false;
     char to[64];
     int fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -269,14 +315,15 @@ static bool holds_any(struct unix_scan *s, int dir)
         if (sscanf(to, "socket:[%u]", &inode) != 1)
             continue;
         for (size_t i = 0; i < s->n; i++)
-            if (s->peers[i].inode == inode)
-                any = s->peers[i].found = true;
+            if (s->peers[i].inode == inode) {
+                c->connected = s->peers[i].found = true;
+                c->ended += s->peers[i].ended;
+            }
     }
     if (d)
         closedir(d);
     else if (fd >= 0)
         close(fd);
-    return any;
 }
 
 static void look_at(struct unix_scan *s, const char *name)
@@ -288,7 +335,7 @@ static void look_at(struct unix_scan *s, const char *name)
     if (dir < 0)
         return;
     look_elsewhere(s, dir);
-    c.connected = holds_any(s, dir);
+    find_held(s, dir, &c);
     if (c.pid == getpid())
         return;
     read_argv(dir, &c.argv);
@@ -313,9 +360,11 @@ struct unix_scan *unix_scan_new(const char *socket_path, const char *const *prog
     s->programs = programs;
     clock_gettime(CLOCK_BOOTTIME, &up);
     s->boot_wall_ms = clock_wall_ms() - ((int64_t)up.tv_sec * 1000 + up.tv_nsec / 1000000);
-    if (stat(socket_path, &st) < 0)
+    int rc = stat(socket_path, &st);
+    s->file = rc == 0 ? (uint32_t)st.st_ino : 0;
+    if (rc < 0)
         fault_set(f, errno, "%s", socket_path);
-    else if (read_list(s, (uint32_t)st.st_ino) < 0)
+    else if (read_list(s, netlink_socket()) < 0)
         fault_set(f, errno, "the kernel does not list the connections to %s", socket_path);
     else if (!s->seen || !*s->name)
         fault_set(f, FAULT_UNSUPPORTED, "the connections to %s do not show here", socket_path);
@@ -358,6 +407,8 @@ void unix_scan_take(struct unix_scan *s, struct unix_clients *ret)
 {
     *ret = s->found;
     s->found = (struct unix_clients){0};
-    for (size_t i = 0; i < s->n; i++)
+    for (size_t i = 0; i < s->n; i++) {
         ret->unseen += !s->peers[i].found;
+        ret->unseen_ended += !s->peers[i].found && s->peers[i].ended;
+    }
 }

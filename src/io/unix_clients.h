@@ -2,8 +2,8 @@
 /* Who on this machine is connected to a unix socket that others listen on, and which processes run
  * programs of certain names. Linux only: the kernel's list of unix sockets (sock_diag) names the
  * other end of each connection by its inode number, and /proc/PID/fd the holder of it. A client in
- * another network namespace (a container that has the socket) is in that one's list alone, which
- * /proc/PID/net/unix shows by the socket's name.
+ * another network namespace (a container that has the socket) is in that one's list alone: who may
+ * enter it (root) asks there, too; for others /proc/PID/net/unix counts, by the socket's name.
  *
  * Names no file and no argument to anybody: argv may hold secrets. */
 #ifndef MCPTOP_IO_UNIX_CLIENTS_H
@@ -20,14 +20,17 @@ struct unix_client {
     pid_t pid;
     int64_t started_wall_ms;
     bool connected;             /* else it only runs one of the programs */
+    unsigned ended;             /* of its connections: how many it has ended its own direction of */
     struct strvec argv;
 };
 
 struct unix_clients {
     struct unix_client *v;
     size_t n;
-    size_t unseen;              /* connections whose holder does not show to us */
-    size_t elsewhere;           /* connections from other network namespaces */
+    size_t unseen;              /* connections whose holder does not show to us … */
+    size_t unseen_ended;        /* … and whose client has ended its own direction */
+    size_t elsewhere;           /* connections from network namespaces that we may not enter */
+    char elsewhere_name[32];    /* some program of one of these */
     pid_t listener;             /* who made the socket: the server, or what started it on demand */
 };
 void unix_clients_fini(struct unix_clients *c);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The search: the engine's account of itself → list → inspect each that may be meant → use of
- * each, twice → who is connected → verdicts. Inspections come one after another; readings of
- * use, for which an engine may take a second each, some at a time. The order matters: whoever
- * holds the input of a container that was running when it was inspected is connected when the
- * connections are read, or has gone meanwhile.
+ * each, twice → whose input has ended → who is connected → verdicts. Inspections come one after
+ * another; readings of use, for which an engine may take a second each, some at a time. The order
+ * matters: whoever holds the input of a container that was running when it was inspected, or ended
+ * it before that was looked at, is connected when the connections are read, or has gone meanwhile.
  *
  *   request   the list or inspection under way
  *   timer     the time between two readings; then, at 0, the next few processes of the scan */
@@ -37,6 +37,7 @@ struct orphans_search {
 
     json_t *info;                   /* NULL = it did not tell */
     json_t *list;                   /* what is still to be inspected, from the end */
+    struct orphan_others others;    /* all that was in it */
     double cpu_percent;             /* of one that is looked at again */
     struct orphan_subject *v;
     struct reading *readings;       /* of v; made when v is complete */
@@ -64,6 +65,7 @@ static void search_free(struct orphans_search *s)
     }
     json_decref(s->info);
     json_decref(s->list);
+    free(s->others.v);
     free(s->v);
     free(s->readings);
     free(s);
@@ -88,7 +90,7 @@ static void judge_all(struct orphans_search *s, const struct unix_clients *clien
                       const char *doubt)
 {
     for (size_t i = 0; i < s->n; i++)
-        orphans_judge(&s->v[i], clients, doubt);
+        orphans_judge(&s->v[i], clients, &s->others, doubt);
     finish(s, NULL);
 }
 
@@ -96,6 +98,8 @@ static void begin_scan(struct orphans_search *s)
 {
     struct fault f = FAULT_NONE;
     const struct docker_context *context = engine_get_context(s->engine);
+    for (size_t i = 0; i < s->n; i++)
+        s->v[i].input = process_input(s->v[i].pid, s->v[i].id);
     if (s->n)
         s->scan = unix_scan_new(context->socket ? context->socket : "", orphans_programs, &f);
     if (s->scan)
@@ -230,6 +234,8 @@ static void add_subject(struct orphans_search *s, json_t *inspected)
     put(one->instance, sizeof one->instance, json_text_at(labels, "com.mcpproxy.instance"));
     one->managed = strcmp(json_text_at(labels, "com.mcpproxy.managed"), "true") == 0;
     one->created_wall_ms = created_wall_ms(inspected);
+    one->pid = (pid_t)json_integer_value(json_object_get(json_object_get(inspected, "State"),
+                                                         "Pid"));
 }
 
 static void on_inspected(void *ctx, json_t *reply, const struct fault *f)
@@ -275,12 +281,33 @@ static void on_looked(void *ctx, json_t *reply, const struct fault *f)
     begin_scan(s);
 }
 
+static void take_others(struct orphans_search *s, const json_t *list)
+{
+    json_t *one;
+    size_t i;
+    s->others.v = xcalloc(json_array_size(list) + 1, sizeof *s->others.v);
+    json_array_foreach(list, i, one) {
+        struct orphan_other *o = &s->others.v[s->others.n++];
+        const char *name = json_string_value(json_array_get(json_object_get(one, "Names"), 0));
+        put(o->id, sizeof o->id, json_text_at(one, "Id"));
+        put(o->name, sizeof o->name, name && *name == '/' ? name + 1 : name);
+        put(o->image, sizeof o->image, json_text_at(one, "Image"));
+        o->created_wall_ms =
+            (int64_t)json_integer_value(json_object_get(one, "Created")) * 1000;
+    }
+}
+
 static void on_list(void *ctx, json_t *reply, const struct fault *f)
 {
     struct orphans_search *s = ctx;
     s->request = NULL;
     if (f) {
         finish(s, f);
+        return;
+    }
+    take_others(s, reply);
+    if (*s->id) {
+        s->request = engine_inspect(s->engine, s->id, on_looked, s);
         return;
     }
     s->list = json_incref(reply);
@@ -296,8 +323,7 @@ static void on_info(void *ctx, json_t *reply, const struct fault *f)
         return;
     }
     s->info = json_incref(reply);
-    s->request = *s->id ? engine_inspect(s->engine, s->id, on_looked, s)
-                        : engine_list_running(s->engine, on_list, s);
+    s->request = engine_list_running(s->engine, on_list, s);
 }
 
 /* ---- life ---- */

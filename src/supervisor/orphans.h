@@ -2,6 +2,9 @@
 /* Containers that some `docker run -i` left behind: they run, their input was that command's, and
  * no process that could be it is left. The engine does not tell who holds a container's input, so
  * this is a judgement from evidence, and the evidence is shown. Doubt counts for the container.
+ * What can be told for certain where we may look (process_input.h): whether its input has ended.
+ * Then nobody holds it, and what could still be its command must have ended a connection's own
+ * direction, which the kernel shows.
  *
  * Asked for, never polled: a search lists the running containers, inspects those that may be
  * meant, reads their use twice, and looks once at this machine's processes. It takes little more
@@ -15,6 +18,7 @@
 #include <stdint.h>
 #include "base/buf.h"
 #include "docker/engine.h"
+#include "io/process_input.h"
 #include "io/unix_clients.h"
 
 /* A container that was made as `docker run -i` makes one, of any owner but us. */
@@ -22,16 +26,22 @@ struct orphan_subject {
     char id[65], name[256], image[256], server[201], instance[64];
     bool managed;               /* labelled as ours and other instances' are */
     int64_t created_wall_ms;
+    pid_t pid;                  /* its first process, as the engine counts */
+    enum process_input input;
     double cpu_percent;         /* of a core, in the last second; -1 = not known */
     int64_t memory_bytes;       /* -1 = not known */
     bool orphan;                /* the verdict … */
     struct buf evidence;        /* … and why: sentences, one a line */
 };
 
-/* Sets orphan and evidence. clients: NULL = cannot be told. doubt: why there may be others than
- * these; NULL = there are none. */
+/* A container that runs, of anybody. */
+struct orphan_other { char id[65], name[256], image[256]; int64_t created_wall_ms; };
+struct orphan_others { struct orphan_other *v; size_t n; };
+
+/* Sets orphan and evidence. clients: NULL = cannot be told. others: what runs, s among them. doubt:
+ * why there may be other clients than these; NULL = there are none. */
 void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
-                   const char *doubt);
+                   const struct orphan_others *others, const char *doubt);
 
 /* Whether others than this machine's programs can reach the engine; the text (a clause) says by
  * what door. info: its GET /info; NULL = not known. clients: with its own process, if that shows. */

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The verdict, a pure function of what the engine and /proc told. A `docker run` makes its
+/* The verdict, a pure function of what the engine and /proc told. A `docker run` makes its one
  * container after it has started itself and lives as long as that: so a process that is younger
- * than a container is not its client, and nor is one that names another image or name. Programs
- * that are connected to the engine and are no such command might hold the input of anything that
- * was made while they ran. */
+ * than a container is not its client, and nor is one that names another image or name, or that has
+ * made another. Programs that are connected to the engine and are no such command might hold the
+ * input of anything that was made while they ran.
+ *
+ * Where the input is known to have ended, whoever ended it and still waits (`docker run -i … <
+ * file` for its output) has ended its own direction of a connection to the engine: nobody else can
+ * be its client. An input that is open was ended by nobody. */
 #include "supervisor/orphans.h"
 
 #include <string.h>
 
-enum { SLACK_MS = 5000 };       /* clocks: the engine may live in a virtual machine */
+enum {
+    SLACK_MS = 5000,            /* clocks: the engine may live in a virtual machine */
+    /* A `docker run` creates its container at once where the image is there; what was made so long
+     * after is another's. */
+    AT_ONCE_MS = 10 * 1000, LATER_MS = 60 * 1000,
+    MOST_TOLD = 3,              /* of those that were ruled out */
+};
 #define BUSY_PERCENT 1.0
 
 const char *const orphans_programs[] = { "dockerd", "docker", "podman", "podman-remote", "nerdctl",
@@ -61,24 +71,77 @@ static bool names_it(const struct strvec *argv, const struct orphan_subject *s)
     return false;
 }
 
-static bool may_hold(const struct unix_client *c, const struct orphan_subject *s)
+static bool has_flag(const struct strvec *argv, const char *flag)
 {
+    size_t n = strlen(flag);
+    for (size_t i = 1; i < argv->n; i++)
+        if (strncmp(argv->v[i], flag, n) == 0 && (!argv->v[i][n] || argv->v[i][n] == '='))
+            return true;
+    return false;
+}
+
+static bool is_run_like(const struct unix_client *c, const struct orphan_subject *s)
+{
+    const char *name = name_of(&c->argv);
+    return has_word(&c->argv, "run") && has_word(&c->argv, s->image) &&
+        (!name || strcmp(name, s->name) == 0);
+}
+
+/* The container that this `docker run` made, when that is another: one of the same image, which
+ * therefore was there, made when the command started, while s came long after. NULL: it is not
+ * known. With --pull it may have waited for a registry. */
+static const struct orphan_other *made_another(const struct unix_client *c,
+                                               const struct orphan_subject *s,
+                                               const struct orphan_others *others)
+{
+    int64_t from = c->started_wall_ms - SLACK_MS, to = c->started_wall_ms + AT_ONCE_MS;
+    if (!c->started_wall_ms || s->created_wall_ms < to + LATER_MS || name_of(&c->argv) ||
+        has_flag(&c->argv, "--pull"))
+        return NULL;
+    for (size_t i = 0; others && i < others->n; i++) {
+        const struct orphan_other *o = &others->v[i];
+        if (strcmp(o->id, s->id) != 0 && strcmp(o->image, s->image) == 0 &&
+            o->created_wall_ms >= from && o->created_wall_ms <= to)
+            return o;
+    }
+    return NULL;
+}
+
+/* What a client is to a container. */
+enum relation {
+    REL_NONE,
+    REL_CLEARED,                /* it might be, but for what is known of inputs and times */
+    REL_HOLDER,
+};
+
+/* Does what the kernel shows of its connections fit the container's input? */
+static bool fits_input(const struct unix_client *c, const struct orphan_subject *s)
+{
+    if (!c->connected)
+        return true;            /* it may be connected in ways that do not show */
+    if (s->input == INPUT_ENDED)
+        return c->ended > 0;
+    /* A `docker run` has one container, so the input that it ended is that one's. */
+    return s->input != INPUT_OPEN || !is_command(c) || c->ended == 0;
+}
+
+static enum relation relate(const struct unix_client *c, const struct orphan_subject *s,
+                            const struct orphan_others *others, const struct orphan_other **ret)
+{
+    *ret = NULL;
     if (is_command(c) && (has_word(&c->argv, "attach") || has_word(&c->argv, "start")) &&
         names_it(&c->argv, s))
-        return true;
+        return REL_HOLDER;
     if (c->started_wall_ms > s->created_wall_ms + SLACK_MS)
-        return false;
-    /* The near end of a `docker -H ssh://…`, whatever that one does. */
-    if (is_command(c) && has_word(&c->argv, "dial-stdio"))
-        return true;
-    if (is_command(c)) {
-        const char *name = name_of(&c->argv);
-        return has_word(&c->argv, "run") && has_word(&c->argv, s->image) &&
-            (!name || strcmp(name, s->name) == 0);
-    }
+        return REL_NONE;
     if (c->argv.n && strcmp(base_name(c->argv.v[0]), "mcptop") == 0)
-        return s->managed;
-    return c->connected;
+        return s->managed ? REL_HOLDER : REL_NONE;
+    /* dial-stdio: the near end of a `docker -H ssh://…`, whatever that one does. */
+    if (is_command(c) ? !is_run_like(c, s) && !has_word(&c->argv, "dial-stdio") : !c->connected)
+        return REL_NONE;
+    if (is_command(c) && is_run_like(c, s) && (*ret = made_another(c, s, others)))
+        return REL_CLEARED;
+    return fits_input(c, s) ? REL_HOLDER : REL_CLEARED;
 }
 
 static void say(struct orphan_subject *s, const char *text)
@@ -88,48 +151,95 @@ static void say(struct orphan_subject *s, const char *text)
     buf_add_str(&s->evidence, text);
 }
 
-/* A holder, or what makes it impossible to rule one out; false when there is none. */
-static bool find_holder(struct orphan_subject *s, const struct unix_clients *clients)
+static void say_holder(struct orphan_subject *s, const struct unix_client *c)
 {
-    const struct unix_client *holder = NULL;
-    for (size_t i = 0; i < clients->n; i++)
-        if (may_hold(&clients->v[i], s) && (!holder || is_command(&clients->v[i])))
-            holder = &clients->v[i];
-    if (holder) {
-        buf_printf(&s->evidence, "%.60s (pid %ld) %s",
-                   holder->argv.n ? base_name(holder->argv.v[0]) : "a program", (long)holder->pid,
-                   is_command(holder) ? "holds its input, or that of one like it"
-                   : "is connected to the engine and may hold its input");
-        return true;
-    }
-    if (clients->elsewhere) {
+    const char *what = "is connected to the engine and may hold its input";
+    if (is_command(c))
+        what = s->input == INPUT_ENDED ? "is its command, or that of one like it, and waits for "
+                                         "its end"
+                                       : "holds its input, or that of one like it";
+    else if (s->input == INPUT_ENDED && c->ended)
+        what = "has ended an input at the engine, and may wait for this one's output";
+    buf_printf(&s->evidence, "%.60s (pid %ld) %s",
+               c->argv.n ? base_name(c->argv.v[0]) : "a program", (long)c->pid, what);
+}
+
+static bool say_unseen(struct orphan_subject *s, const struct unix_clients *clients)
+{
+    bool ended = s->input == INPUT_ENDED;
+    size_t unseen = ended ? clients->unseen_ended : clients->unseen, n = clients->elsewhere;
+    const char *may = ended ? "may wait for its output" : "may hold its input";
+    if (n) {
         buf_printf(&s->evidence, "%zu connection%s to the engine %s from another network namespace "
-                   "(a container that has its socket): one may hold its input", clients->elsewhere,
-                   clients->elsewhere > 1 ? "s" : "", clients->elsewhere > 1 ? "come" : "comes");
+                   "(a container that has its socket%s%s): one %s", n, n > 1 ? "s" : "",
+                   n > 1 ? "come" : "comes", *clients->elsewhere_name ? "; there runs " : "",
+                   clients->elsewhere_name, may);
         return true;
     }
-    if (clients->unseen) {
+    if (unseen) {
         buf_printf(&s->evidence, "%zu connection%s to the engine %s of programs that do not show "
-                   "here: one may hold its input", clients->unseen, clients->unseen > 1 ? "s" : "",
-                   clients->unseen > 1 ? "are" : "is");
+                   "here: one %s", unseen, unseen > 1 ? "s" : "", unseen > 1 ? "are" : "is", may);
         return true;
     }
     return false;
 }
 
+/* A holder, or what makes it impossible to rule one out; false when there is none. */
+static bool find_holder(struct orphan_subject *s, const struct unix_clients *clients,
+                        const struct orphan_others *others)
+{
+    const struct unix_client *holder = NULL;
+    const struct orphan_other *another;
+    for (size_t i = 0; i < clients->n; i++)
+        if (relate(&clients->v[i], s, others, &another) == REL_HOLDER &&
+            (!holder || is_command(&clients->v[i])))
+            holder = &clients->v[i];
+    if (!holder)
+        return say_unseen(s, clients);
+    say_holder(s, holder);
+    return true;
+}
+
+/* Who is there all the same, and why it is none of these. */
+static void say_cleared(struct orphan_subject *s, const struct unix_clients *clients,
+                        const struct orphan_others *others)
+{
+    int told = 0;
+    for (size_t i = 0; i < clients->n && told < MOST_TOLD; i++) {
+        const struct unix_client *c = &clients->v[i];
+        const struct orphan_other *another;
+        char text[400];
+        if (relate(c, s, others, &another) != REL_CLEARED)
+            continue;
+        if (another)
+            snprintf(text, sizeof text, "%.60s (pid %ld) runs the same image, but made %.100s",
+                     base_name(c->argv.v[0]), (long)c->pid, another->name);
+        else
+            snprintf(text, sizeof text, "%.60s (pid %ld) is connected to the engine, but has ended "
+                     "%s", c->argv.n ? base_name(c->argv.v[0]) : "a program", (long)c->pid,
+                     s->input == INPUT_ENDED ? "no container's input" : "another one's input");
+        say(s, text);
+        told++;
+    }
+}
+
 void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
-                   const char *doubt)
+                   const struct orphan_others *others, const char *doubt)
 {
     s->orphan = false;
     buf_clear(&s->evidence);
-    if (clients && find_holder(s, clients))
+    if (clients && find_holder(s, clients, others))
         return;
     if (doubt) {
         buf_printf(&s->evidence, "who holds its input cannot be told: %s", doubt);
         return;
     }
     say(s, "made by `docker run -i` or alike: its input came from that command alone");
+    if (s->input == INPUT_ENDED)
+        say(s, "its input has ended: nothing can be sent to it any more");
     say(s, "no program on this machine is left that can be that command");
+    if (clients)
+        say_cleared(s, clients, others);
     if (s->cpu_percent < 0) {
         say(s, "what it does could not be read");
         return;

@@ -4,6 +4,7 @@
 and only while the evidence holds. What somebody may still hold is left alone."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,18 +18,24 @@ DEAF = "cat >/dev/null; exec sleep 1000"       # an MCP server that does not end
 
 
 class Run:
-    """`docker run -i` as an AI client starts it."""
+    """`docker run -i` as an AI client starts it. Named "": as most do, without --name."""
 
-    def __init__(self, t, engine, name, script=DEAF, *flags):
+    def __init__(self, t, engine, name, script=DEAF, *flags, stdin=subprocess.PIPE):
         self.engine, self.name = engine, name
+        self.cidfile = f"{t.dir}/{len(os.listdir(t.dir))}.cid"
+        named = ["--name", name] if name else ["--cidfile", self.cidfile]
         self.process = subprocess.Popen(
-            engine.docker.cli_argv("run", "-i", "--rm", "--name", name, *flags, BUSYBOX, "sh", "-c", script),
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            engine.docker.cli_argv("run", "-i", "--rm", *named, *flags, BUSYBOX, "sh", "-c", script),
+            stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         t.cleanup(self.end)
         self.id = wait_for(self._running, 20, f"{name} to run")
 
     def _running(self):
-        if not self.engine.docker.exists(self.name):
+        if not self.name and os.path.exists(self.cidfile):
+            with open(self.cidfile, encoding="utf-8") as file:
+                ident = file.read()
+            self.name = self.engine.docker.inspect(ident)["Name"][1:] if ident else ""
+        if not self.name or not self.engine.docker.exists(self.name):
             return None
         seen = self.engine.docker.inspect(self.name)
         return seen["State"]["Running"] and seen["Id"]
@@ -43,7 +50,8 @@ class Run:
         self.engine.docker.remove(self.name)
         if self.process.poll() is None:
             self.process.kill()
-        self.process.stdin.close()
+        if self.process.stdin:
+            self.process.stdin.close()
         self.process.wait()
 
 
@@ -62,15 +70,15 @@ class Attached:
         self.socket.close()
 
 
-def made_by_hand(t, engine, name, **labels):
-    """As `docker run -i` makes one, by the API."""
+def made_by_hand(t, engine, name, holder=Attached, **labels):
+    """As `docker run -i` makes one, by the API; the holder attaches to it before it starts."""
     made = engine.docker.api("POST", f"/containers/create?name={name}", {
         "Image": BUSYBOX, "Cmd": ["sh", "-c", DEAF], "OpenStdin": True, "StdinOnce": True, "AttachStdin": True,
         "AttachStdout": True, "AttachStderr": True, "Labels": labels, "HostConfig": {"Init": True}})["Id"]
     t.cleanup(engine.docker.remove, made)
-    holder = Attached(engine, made)
+    held = holder(engine, made)
     engine.docker.api("POST", f"/containers/{made}/start")
-    return made, holder
+    return made, held
 
 
 def searched(m):
@@ -84,12 +92,14 @@ def said(container):
 
 @limit(150)
 def test_found_by_evidence(t):
+    """Neither a client of the same image that lives nor a program that holds the engine's socket keeps others from being judged."""
     engine = t.own_engine()
     m = t.mcptop({"mcpServers": {}}, docker_host=engine)
     wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine")
     t.eq(searched(m), {}, "nothing is there")
-    live = Run(t, engine, "live")
+    live = Run(t, engine, "")
     left = Run(t, engine, "left").abandon()
+    nameless = Run(t, engine, "").abandon()
     busy = Run(t, engine, "busy", "while :; do :; done").abandon()
     compose = Run(t, engine, "composed", DEAF, "--label", "com.docker.compose.project=x").abandon()
     engine.docker.cli("run", "-d", "-i", "--name", "detached", BUSYBOX, "sh", "-c", DEAF)
@@ -100,27 +110,34 @@ def test_found_by_evidence(t):
 
     seen = searched(m)
     t.eq({n: (c["owner"], c["orphan"]) for n, c in seen.items()},
-         {"live": ("foreign", False), "left": ("foreign", False), "busy": ("foreign", False),
-          "by-hand": ("foreign", False)}, "what `docker run -i` made is shown; nothing else is")
-    t.has(said(seen["live"]), r"docker \(pid \d+\) holds its input", "a live client is named")
-    t.has(said(seen["left"]), r"python3?[0-9.]* \(pid \d+\) is connected to the engine and may hold its input",
-          "a program that may hold it is named, and counts for the container")
-    holder.close()
-    seen = searched(m)
-    t.eq({n: c["orphan"] for n, c in seen.items()},
-         {"live": False, "left": True, "busy": False, "by-hand": True}, "orphans, once nobody can hold them")
-    t.has(said(seen["left"]), "made by `docker run -i`.*no program on this machine is left.*idle", "with the evidence")
+         {live.name: ("foreign", False), "left": ("foreign", True), nameless.name: ("foreign", True),
+          "busy": ("foreign", False), "by-hand": ("foreign", False)}, "what `docker run -i` made is shown and judged; nothing else is")
+    t.has(said(seen[live.name]), r"docker \(pid \d+\) holds its input", "a live client is named")
+    t.has(said(seen["left"]), "made by `docker run -i`.*its input has ended.*no program on this machine is left.*idle", "with the evidence")
+    for who in ("docker", "python3?[0-9.]*"):
+        t.has(said(seen["left"]), rf"{who} \(pid \d+\) is connected to the engine, but has ended no container's input", "who is there is named, and why he is not meant")
+    t.has(said(seen["by-hand"]), r"docker \(pid \d+\) holds its input, or that of one like it", "one whose input is open may be anybody's who can have made it")
     t.has(said(seen["busy"]), "but busy: [0-9.]+ %", "one that works is none")
     t.ok(seen["left"]["memory"] > 0 and 0 <= seen["left"]["cpu"] < 1 and seen["left"]["created_wall_ms"] > 0,
          "with its cost and age", seen["left"])
     t.ok(seen["busy"]["cpu"] >= 1, "as measured", seen["busy"]["cpu"])
+    holder.close()
+    t.ok(searched(m)["by-hand"]["orphan"], "and is one when that has gone")
+    engine.docker.api("POST", f"/containers/{by_hand}/restart?t=0")
+    live.abandon()
+    seen = searched(m)
+    t.eq((seen["by-hand"]["orphan"], "input has ended" in said(seen["by-hand"])), (True, False),
+         "so is one that was started again: its input is open, and nobody is there")
+    t.ok(seen[live.name]["orphan"], "the client that lived has died: one more")
 
-    again = Attached(engine, left.id)       # the test itself, which is older than the container
+    again = subprocess.Popen(engine.docker.cli_argv("attach", "left"), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    t.cleanup(again.kill)
+    wait_for(lambda: not searched(m)["left"]["orphan"], 20, "a docker attach to be seen")
     reply = m.api.raw("DELETE", f"/containers/{left.id}")
     t.eq(reply.status, 409, "looked at again before it is removed")
-    t.has(reply.json()["error"], "does not look left behind: .*may hold its input", "and told why not")
-    again.close()
-    t.eq(m.api.raw("DELETE", f"/containers/{live.id}").status, 409, "nor is one with a client")
+    t.has(reply.json()["error"], r"does not look left behind: docker \(pid \d+\) is its command, or that of one like it", "and told why not")
+    again.kill()
+    again.communicate()
     t.eq(m.api.raw("DELETE", f"/containers/{compose.id}").status, 404, "nor what no search found")
     for ident in (left.id, live.id, compose.id):
         t.ok(engine.docker.exists(ident), f"{ident[:12]} stands")
@@ -129,15 +146,52 @@ def test_found_by_evidence(t):
              "the list to follow")
 
 
+@limit(120)
+def test_clients_that_wait(t):
+    """Who has ended the input and waits for the output is a client, whatever program it is."""
+    engine = t.own_engine()
+    m = t.mcptop({"mcpServers": {}}, docker_host=engine)
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine")
+    batch = Run(t, engine, "", stdin=subprocess.DEVNULL)
+    one = searched(m)[batch.name]
+    t.ok(not one["orphan"], "docker run -i … < file")
+    t.has(said(one), r"docker \(pid \d+\) is its command, or that of one like it, and waits for its end", "is named")
+    t.eq(m.api.raw("DELETE", f"/containers/{batch.id}").status, 409, "and not removed")
+    batch.abandon()
+    t.ok(searched(m)[batch.name]["orphan"], "an orphan when that has gone")
+    _, holder = made_by_hand(t, engine, "by-hand")
+    t.has(said(searched(m)["by-hand"]), r"python3?[0-9.]* \(pid \d+\) is connected to the engine and may hold its input",
+          "a program that may hold an input that is open is named, and counts for the container")
+    holder.socket.shutdown(socket.SHUT_WR)
+    one = wait_for(lambda: (c := searched(m)["by-hand"])["orphan"] is False and "ended an input" in said(c) and c, 20, "its input to have ended")
+    t.has(said(one), r"python3?[0-9.]* \(pid \d+\) has ended an input at the engine, and may wait for this one's output", "another program")
+    holder.close()
+    t.ok(searched(m)["by-hand"]["orphan"], "an orphan when that has gone")
+
+
 HOLDER = """
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
-s.sendall(b"POST /v1.41/containers/%s/attach?stream=1&stdin=1 HTTP/1.1\\r\\nHost: x\\r\\n"
-          b"Connection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\n" % sys.argv[2].encode())
+s.sendall(b"%s HTTP/1.1\\r\\nHost: x\\r\\nConnection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\n" % sys.argv[2].encode())
 print(s.recv(4096)[9:12].decode(), flush=True)
 sys.stdin.read()
 """
+
+
+class Elsewhere:
+    """A program in a container that has the engine's socket: in a network namespace of its own."""
+
+    def __init__(self, engine, ident=None):
+        ask = f"POST /v1.41/containers/{ident}/attach?stream=1&stdin=1" if ident else "GET /v1.41/events"
+        self.process = subprocess.Popen(["unshare", "--net", sys.executable, "-c", HOLDER, engine.socket, ask],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        answer = self.process.stdout.readline().strip()
+        if answer not in ("101", "200"):
+            raise AssertionError(f"the engine refused: {answer}")
+
+    def close(self):
+        self.process.communicate("")
 
 
 @limit(150)
@@ -146,18 +200,20 @@ def test_clients_elsewhere(t):
     engine = t.own_engine()
     m = t.mcptop({"mcpServers": {}}, docker_host=engine)
     wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine")
-    made, here = made_by_hand(t, engine, "far")
-    there = subprocess.Popen(["unshare", "--net", sys.executable, "-c", HOLDER, engine.socket, made],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    t.cleanup(there.kill)
-    t.eq(there.stdout.readline().strip(), "101", "a program in another network namespace is attached")
-    here.close()
-    one = searched(m)["far"]
-    t.ok(not one["orphan"], "no orphan then")
-    t.has(said(one), "[12] connections? to the engine comes? from another network namespace .*may hold its input", "and why")
+    watcher = Elsewhere(engine)
+    t.cleanup(watcher.close)
+    made, there = made_by_hand(t, engine, "far", Elsewhere)
+    left = Run(t, engine, "left").abandon()
+    seen = searched(m)
+    one = seen["far"]
+    t.ok(not one["orphan"], "no orphan while a program in another network namespace is attached")
+    t.has(said(one), r"python3?[0-9.]* \(pid \d+\) is connected to the engine and may hold its input", "and why")
     t.eq(m.api.raw("DELETE", f"/containers/{made}").status, 409, "it is not removed")
-    there.communicate("")
+    t.ok(seen["left"]["orphan"], "another is one, though programs elsewhere have the engine's socket")
+    t.has(said(seen["left"]), r"python3?[0-9.]* \(pid \d+\) is connected to the engine, but has ended no container's input", "and these are named")
+    there.close()
     t.ok(searched(m)["far"]["orphan"], "an orphan when that has gone")
+    engine.docker.remove(left.id)
     engine.stop()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

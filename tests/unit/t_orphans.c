@@ -40,7 +40,7 @@ static struct unix_client client(int64_t started_ms, bool connected, const char 
 static bool orphan_beside(struct unix_client c, struct orphan_subject s, const char *name)
 {
     struct unix_clients clients = {.v = &c, .n = 1};
-    orphans_judge(&s, &clients, NULL);
+    orphans_judge(&s, &clients, NULL, NULL);
     printf("# %s: %.*s …\n", name, (int)strcspn(buf_str(&s.evidence), "\n"),
            buf_str(&s.evidence));
     buf_fini(&s.evidence);
@@ -87,32 +87,160 @@ static void test_doubt(void)
 {
     struct orphan_subject s = subject();
     struct unix_clients nobody = {0}, unseen = {.unseen = 2}, elsewhere = {.elsewhere = 1};
-    orphans_judge(&s, &nobody, NULL);
+    orphans_judge(&s, &nobody, NULL, NULL);
     ok(s.orphan, "nobody is there");
     ok(strstr(buf_str(&s.evidence), "made by `docker run -i`"), "and the evidence says so");
-    orphans_judge(&s, &unseen, NULL);
+    orphans_judge(&s, &unseen, NULL, NULL);
     ok(!s.orphan, "somebody who does not show");
     is_str(buf_str(&s.evidence), "2 connections to the engine are of programs that do not show "
            "here: one may hold its input", "is told");
-    orphans_judge(&s, &elsewhere, NULL);
+    orphans_judge(&s, &elsewhere, NULL, NULL);
     ok(!s.orphan, "somebody in another network namespace");
     is_str(buf_str(&s.evidence), "1 connection to the engine comes from another network namespace "
            "(a container that has its socket): one may hold its input", "is told, too");
-    orphans_judge(&s, &nobody, "it has another door");
+    orphans_judge(&s, &nobody, NULL, "it has another door");
     ok(!s.orphan, "an engine with another door");
     is_str(buf_str(&s.evidence), "who holds its input cannot be told: it has another door",
            "is told, too");
-    orphans_judge(&s, NULL, "no such list");
+    orphans_judge(&s, NULL, NULL, "no such list");
     ok(!s.orphan, "nothing is known");
     is_str(buf_str(&s.evidence), "who holds its input cannot be told: no such list",
            "is told, too");
     s.cpu_percent = 3;
-    orphans_judge(&s, &nobody, NULL);
+    orphans_judge(&s, &nobody, NULL, NULL);
     ok(!s.orphan && strstr(buf_str(&s.evidence), "but busy: 3.0 %"), "one that works");
     s.cpu_percent = -1;
-    orphans_judge(&s, &nobody, NULL);
+    orphans_judge(&s, &nobody, NULL, NULL);
     ok(!s.orphan, "one whose use is not known");
     buf_fini(&s.evidence);
+}
+
+static struct unix_client with_ended(struct unix_client c, unsigned ended)
+{
+    c.ended = ended;
+    return c;
+}
+
+/* Where it is known whether the input has ended. */
+static void test_inputs(void)
+{
+    static const char run[] = "docker run -i --rm ghcr.io/x/y:1";
+    static const struct {
+        const char *words;
+        bool connected;
+        unsigned ended;
+        bool orphan_if_ended, orphan_if_open;
+        const char *name;
+    } rows[] = {
+        {run, true, 0, true, false, "a docker run that has ended no input holds one that is open"},
+        {run, true, 1, false, true, "one that has may wait for a container whose input has"},
+        {run, false, 0, false, false, "one whose connections do not show may be anything"},
+        {"traefik --providers.docker", true, 0, true, false, "what only watches has ended no input"},
+        {"gitlab-runner run", true, 1, false, false, "what has may wait for the output"},
+        {"docker attach clever_name", true, 0, false, false, "who is attached by name reads it"},
+        {"docker system dial-stdio", true, 0, true, false, "the near end of a docker elsewhere"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct orphan_subject s = subject();
+        s.input = INPUT_ENDED;
+        ok(orphan_beside(with_ended(client(BEFORE_MS, rows[i].connected, rows[i].words), rows[i].ended), s,
+                         "ended") == rows[i].orphan_if_ended, "%s: ended", rows[i].name);
+        s.input = INPUT_OPEN;
+        ok(orphan_beside(with_ended(client(BEFORE_MS, rows[i].connected, rows[i].words), rows[i].ended), s,
+                         "open") == rows[i].orphan_if_open, "%s: open", rows[i].name);
+    }
+    struct orphan_subject s = subject();
+    struct unix_client c = client(BEFORE_MS, true, "/usr/bin/traefik");
+    struct unix_clients watcher = {.v = &c, .n = 1, .unseen = 2}, waiting = {.unseen = 2, .unseen_ended = 1},
+                        far = {.elsewhere = 1, .elsewhere_name = "portainer"};
+    s.input = INPUT_ENDED;
+    orphans_judge(&s, &watcher, NULL, NULL);
+    ok(s.orphan, "connections that do not show, and have ended nothing");
+    is_str(buf_str(&s.evidence), "made by `docker run -i` or alike: its input came from that command alone\n"
+           "its input has ended: nothing can be sent to it any more\n"
+           "no program on this machine is left that can be that command\n"
+           "traefik (pid 4711) is connected to the engine, but has ended no container's input\n"
+           "idle: 0.1 % of a core in the last second", "all that was found is told");
+    orphans_judge(&s, &waiting, NULL, NULL);
+    ok(!s.orphan && strstr(buf_str(&s.evidence), "1 connection to the engine is of programs that do not show "
+       "here: one may wait for its output"), "one that has: %s", buf_str(&s.evidence));
+    orphans_judge(&s, &far, NULL, NULL);
+    ok(!s.orphan, "nor where nobody may look");
+    is_str(buf_str(&s.evidence), "1 connection to the engine comes from another network namespace (a container "
+           "that has its socket; there runs portainer): one may wait for its output", "the doubt is named");
+    buf_fini(&s.evidence);
+    strvec_fini(&c.argv);
+}
+
+/* A docker run has one container. */
+static void test_others(void)
+{
+    enum { HOUR_MS = 3600 * 1000 };
+    struct orphan_other v[] = {
+        {"aaaa", "first", "ghcr.io/x/y:1", CREATED_MS - HOUR_MS + 1000},
+        {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "clever_name",
+         "ghcr.io/x/y:1", CREATED_MS},
+    };
+    struct orphan_others both = {v, 2}, alone = {v + 1, 1};
+    static const struct {
+        const char *words;
+        int64_t started_ms;
+        bool others, orphan;
+        const char *name;
+    } rows[] = {
+        {"docker run -i ghcr.io/x/y:1", CREATED_MS - HOUR_MS, true, true,
+         "it made the one that is as old as itself"},
+        {"docker run -i ghcr.io/x/y:1", CREATED_MS - HOUR_MS, false, false,
+         "without that one it may have waited for the image"},
+        {"docker run -i ghcr.io/x/y:1", CREATED_MS - 1000, true, false, "it is as old as this one"},
+        {"docker run -i ghcr.io/x/y:1", CREATED_MS - HOUR_MS / 2, true, false, "as old as neither"},
+        {"docker run -i --pull=always ghcr.io/x/y:1", CREATED_MS - HOUR_MS, true, false,
+         "with --pull it may have waited"},
+        {"docker run -i --name clever_name ghcr.io/x/y:1", CREATED_MS - HOUR_MS, true, false,
+         "it names this one"},
+        {"docker run -i ghcr.io/x/y:1", 0, true, false, "its age is not known"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct unix_client c = client(rows[i].started_ms, true, rows[i].words);
+        struct unix_clients clients = {.v = &c, .n = 1};
+        struct orphan_subject s = subject();
+        orphans_judge(&s, &clients, rows[i].others ? &both : &alone, NULL);
+        ok(s.orphan == rows[i].orphan, "%s", rows[i].name);
+        if (s.orphan)
+            ok(strstr(buf_str(&s.evidence), "\ndocker (pid 4711) runs the same image, but made first\n"),
+               "which is told");
+        buf_fini(&s.evidence);
+        strvec_fini(&c.argv);
+    }
+}
+
+static void test_process_input(void)
+{
+    int in[2], up[2];
+    char byte;
+    if (pipe(in) || pipe(up))
+        bail_out("no pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(in[0], 0);
+        close(in[0]);
+        close(in[1]);
+        if (write(up[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    close(in[0]);
+    ok(read(up[0], &byte, 1) == 1, "a child reads a pipe");
+    is_int(process_input(child, ""), INPUT_OPEN, "which we can write into");
+    ok(write(in[1], "x", 1) == 1, "and do");
+    is_int(process_input(child, ""), INPUT_OPEN, "still");
+    is_int(process_input(child, "no such group"), INPUT_UNKNOWN, "another process of that number");
+    close(in[1]);
+    is_int(process_input(child, ""), INPUT_ENDED, "no more, though a byte is left to be read");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    is_int(process_input(child, ""), INPUT_UNKNOWN, "it has gone");
+    is_int(process_input(0, ""), INPUT_UNKNOWN, "the engine did not tell");
 }
 
 /* The engine's command line, and what its file says. */
@@ -205,7 +333,7 @@ static void test_elsewhere(void)
     if (child == 0) {
         bool apart = unshare(CLONE_NEWNET) == 0;
         if (apart)
-            connected(path);
+            shutdown(connected(path), SHUT_WR);
         if (write(up[1], apart ? "y" : "n", 1) == 1)
             pause();
         _exit(1);
@@ -214,14 +342,23 @@ static void test_elsewhere(void)
         skip("no right to make a network namespace");
     } else {
         scan(path, &c);
-        ok(c.n == 0 && c.unseen == 0 && c.elsewhere == 1 && c.listener == getpid(),
-           "a client in another network namespace counts: %zu", c.elsewhere);
+        ok(c.n == 0 && c.elsewhere == 1 && *c.elsewhere_name,
+           "a client in another network namespace that was not let in yet counts: %zu, %s", c.elsewhere,
+           c.elsewhere_name);
+        unix_clients_fini(&c);
+        int inside = accept(door, NULL, NULL);
+        scan(path, &c);
+        close(inside);
+        /* Who could make the namespace may go there. */
+        ok(c.n == 1 && c.unseen == 0 && c.elsewhere == 0 && c.listener == getpid(),
+           "a client in another network namespace is found: %zu, %zu", c.n, c.elsewhere);
+        ok(c.n == 1 && c.v[0].pid == child && c.v[0].ended == 1, "and that it has ended its direction");
         unix_clients_fini(&c);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         child = 0;
         scan(path, &c);
-        is_int((long)c.elsewhere, 0, "and no more when it is dead");
+        is_int((long)(c.n + c.unseen + c.elsewhere), 0, "and no more when it is dead");
         unix_clients_fini(&c);
     }
     if (child) {
@@ -262,6 +399,7 @@ static void test_scan(void)
     scan(link, &c);
     ok(c.n == 1 && c.unseen == 0 && c.v[0].pid == child && c.v[0].connected && c.v[0].argv.n > 0,
        "it is found, by a link to the socket, too: %zu clients, %zu unseen", c.n, c.unseen);
+    is_int(c.n == 1 ? (long)c.v[0].ended : -1, 0, "with its connection open both ways");
     ok(c.n == 1 && c.v[0].started_wall_ms > now - 60000 && c.v[0].started_wall_ms < now + 1000,
        "with its age");
     unix_clients_fini(&c);
@@ -284,6 +422,9 @@ int main(void)
 {
     test_commands();
     test_doubt();
+    test_inputs();
+    test_others();
+    test_process_input();
     test_doors();
     test_scan();
     test_elsewhere();
