@@ -15,7 +15,8 @@
 #include "docker/json_text.h"
 #include "io/timer.h"
 
-enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2 };
+enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2,
+       STRAY_S = 10 };
 
 /* ---- the mirror ------------------------------------------------------------------------ */
 
@@ -253,6 +254,14 @@ static void check_abandoned(struct containers *cs, const char *name, const char 
     }
 }
 
+static void check_created(struct containers *cs, struct fleet_container *c)
+{
+    check_abandoned(cs, c->name, c->id);
+    refresh(cs, c);
+    if (c->ours && !c->in_use && !ev_is_active(&cs->strays))
+        timer_arm(cs->loop, &cs->strays, STRAY_S);
+}
+
 bool containers_is_idle(const struct containers *cs)
 {
     return !cs->removals;
@@ -375,6 +384,32 @@ static void on_list_again(struct ev_loop *loop, ev_timer *w, int revents)
         cs->list = engine_list(cs->engine, on_list, cs);
 }
 
+/* A supervisor that was killed may have asked for a container that the engine makes after the
+ * sweep of its successor: nobody will ever start it. One that somebody else made with our labels
+ * (a line of main.log, pasted) is started by its client at once, so it is told apart by time. */
+static void on_strays(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)revents;
+    struct containers *cs = w->data;
+    bool young = false;
+    ev_timer_stop(loop, w);
+    for (size_t i = 0; i < cs->n; i++) {
+        struct fleet_container *c = &cs->v[i];
+        refresh(cs, c);
+        if (!c->ours || c->in_use || strcmp(c->state, "created") != 0 || removal_of(cs, c->id))
+            continue;
+        if (clock_wall_ms() - c->state_wall_ms < STRAY_S * 1000) {
+            young = true;
+            continue;
+        }
+        log_info("docker", "container %s, asked for by an earlier run of ours, came late: it is "
+                           "removed", c->name);
+        containers_remove(cs, c->id);
+    }
+    if (young)
+        timer_arm(loop, w, STRAY_S);
+}
+
 /* ---- the engine's news ----------------------------------------------------------------------- */
 
 static void on_info(void *ctx, json_t *reply, const struct fault *f)
@@ -445,7 +480,7 @@ static void follow_event(struct containers *cs, const struct engine_event *e)
         c->state_wall_ms = e->wall_ms;
     }
     if (strcmp(e->action, "create") == 0)
-        check_abandoned(cs, e->name, e->id);
+        check_created(cs, c);
     if (strcmp(e->action, "start") == 0)
         c->oom = false;
     if (strcmp(e->action, "die") == 0)
@@ -486,7 +521,8 @@ struct containers *containers_new(struct ev_loop *loop, const char *instance,
     cs->ctx = ctx;
     ev_timer_init(&cs->sweep_limit, on_sweep_limit, 0., 0.);
     ev_timer_init(&cs->list_again, on_list_again, 0., 0.);
-    cs->sweep_limit.data = cs->list_again.data = cs;
+    ev_timer_init(&cs->strays, on_strays, 0., 0.);
+    cs->sweep_limit.data = cs->list_again.data = cs->strays.data = cs;
     if (docker_context_resolve(&context, &f) < 0) {
         cs->state = CONTAINERS_DOWN;
         put(cs->error, sizeof cs->error, f.text);
@@ -514,6 +550,7 @@ void containers_free(struct containers *cs)
     }
     ev_timer_stop(cs->loop, &cs->sweep_limit);
     ev_timer_stop(cs->loop, &cs->list_again);
+    ev_timer_stop(cs->loop, &cs->strays);
     engine_cancel(cs->list);
     engine_cancel(cs->info);
     engine_free(cs->engine);

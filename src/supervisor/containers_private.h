@@ -34,6 +34,7 @@ struct containers {
     int cpus;                         /* of the engine's machine; 0 = unknown */
     bool sweeping;                    /* waits for its removals */
     ev_timer sweep_limit;
+    ev_timer strays;                  /* looks for what came after the sweep */
 
     struct fleet_container *v;
     size_t n, cap;

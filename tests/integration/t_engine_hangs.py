@@ -9,9 +9,9 @@ import signal
 import threading
 import time
 
-from harness import Api, limit, stays, tap, wait_for
+from harness import Api, Mcptop, limit, stays, tap, wait_for
 from harness.proxy import Proxy
-from t_engine_loss import HOST, ISOLATED, Load, all_ready, boxed, config, judge, one_each
+from t_engine_loss import BUSYBOX, HOST, ISOLATED, Load, all_ready, boxed, config, judge, one_each
 
 
 @limit(180)
@@ -154,6 +154,30 @@ def test_the_supervisor_stops_while_the_engine_hangs(t):
     wait_for(lambda: created(engine, name, began), 20, "the container to be made")
     stopping.join()
     t.eq(engine.docker.mine(), [], "it was removed before the supervisor ended")
+
+
+@limit(90)
+def test_killed_while_one_is_created(t):
+    """What a supervisor asked for before it was killed comes when its successor has swept. Somebody's own,
+    with the labels of a line of main.log, stays."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    proxy.hold("POST", "/containers/create")
+    m = Mcptop(t, impatient(), docker_host=proxy, warden=False).start()
+    wait_for(lambda: proxy.held, 20, "a create")
+    os.kill(m.pid, signal.SIGKILL)
+    m.process.wait()
+    m.write_config(impatient(enabled=False))
+    m.start()
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the successor to know the engine")
+    wait_for(lambda: proxy.count("/containers/json") == 2, 20, "and to have listed its containers")
+    proxy.release()
+    late = wait_for(engine.docker.mine, 20, "the container to be made")[0]
+    other = engine.docker.run(BUSYBOX, "sleep", "60", labels=late["Labels"])
+    t.cleanup(lambda: engine.docker.remove(other))
+    wait_for(lambda: not engine.docker.exists(late["Id"]), 30, "it to be removed", saw=m.log)
+    t.has(m.log(), "container mcpproxy-one-.{4}, asked for by an earlier run of ours, came late: it is removed", "and told")
+    t.eq(engine.docker.inspect(other)["State"]["Status"], "running", "one that runs, with our labels, is its maker's")
 
 
 @limit(90)
