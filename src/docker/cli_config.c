@@ -56,6 +56,8 @@ json_t *cli_config_read(const char *path, size_t max, struct fault *f)
         fault_set(f, FAULT_INVALID, "%s is not a regular file", path);
         return NULL;
     }
+    if (st.st_size == 0)
+        return json_object();          /* as docker reads it */
     if (read_all(fd, path, max, &text, f) == 0) {
         root = json_loadb(text.data ? text.data : "", text.len, 0, &e);
         if (!json_is_object(root)) {

@@ -23,6 +23,11 @@ enum { META_MAX_BYTES = 64 * 1024, MAX_CONTEXTS = 256 };
 static char *host_error(const char *host)
 {
     const size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+    if (host[0] == '/')
+        return xasprintf("%.200s names no protocol: write unix://%.200s", host, host);
+    if (!strstr(host, "://"))
+        return xasprintf("%.200s names no protocol, so docker takes it for tcp://: engines by tcp are "
+                         "not supported by this version yet, only unix:// sockets", host);
     if (strncmp(host, "unix://", 7) != 0)
         return xasprintf("%.200s: engines by %.*s are not supported by this version yet, only "
                          "unix:// sockets", host, (int)strcspn(host, ":"), host);
@@ -123,17 +128,33 @@ static void choose(struct docker_contexts *c, const char *host)
         c->chosen = xstrdup(current);
         c->why = xasprintf("currentContext of %s/config.json", dir);
     } else {
-        c->undecided = !config;
         c->chosen = xstrdup("default");
-        c->why = xstrdup("no DOCKER_HOST, no DOCKER_CONTEXT, no currentContext: the default socket");
+        c->why = config ? xstrdup("no DOCKER_HOST, no DOCKER_CONTEXT, no currentContext: the "
+                                  "default socket")
+                        : xasprintf("the default socket, as docker does: %s", f.text);
     }
     json_decref(config);
 }
 
+/* As docker reads it: without blanks around it; "unix://" alone is the default socket. */
+static char *host_of_environment(void)
+{
+    static const char blanks[] = " \t\r\n";
+    const char *s = getenv("DOCKER_HOST");
+    if (!s || !*s)
+        return NULL;
+    s += strspn(s, blanks);
+    size_t n = strlen(s);
+    while (n > 0 && strchr(blanks, s[n - 1]))
+        n--;
+    AUTO_FREE char *host = xstrndup(s, n);
+    return xstrdup(n == 0 || strcmp(host, "unix://") == 0 ? DEFAULT_HOST : host);
+}
+
 void docker_contexts_list(struct docker_contexts *ret)
 {
-    const char *host = getenv("DOCKER_HOST");
-    bool given = host && *host;
+    AUTO_FREE char *host = host_of_environment();
+    bool given = host != NULL;
     *ret = (struct docker_contexts){0};
     list_add(ret, "default", given ? "DOCKER_HOST" : "the engine of this machine",
              given ? host : DEFAULT_HOST, NULL);
@@ -195,8 +216,6 @@ static int fault_no_such(const struct docker_contexts *c, struct fault *f)
 static int resolve_in(const struct docker_contexts *c, struct docker_context *ret, struct fault *f)
 {
     const struct docker_context_entry *e = list_find(c, c->chosen);
-    if (c->undecided)
-        return fault_set(f, FAULT_INVALID, "%s: repair it, or set DOCKER_HOST", c->error);
     if (!e)
         return fault_no_such(c, f);
     if (*e->error)

@@ -21,7 +21,7 @@ struct docker_context {
 };
 /* From the environment and the files. FAULT_UNSUPPORTED for an engine by TCP or ssh,
  * FAULT_NOT_FOUND for a context that does not exist (names those that do), FAULT_INVALID … for
- * broken files; each with a sentence that says what to change. */
+ * a broken meta.json; each with a sentence that says what to change. */
 int docker_context_resolve(struct docker_context *ret, struct fault *f);
 void docker_context_fini(struct docker_context *c);
 
@@ -36,7 +36,6 @@ struct docker_contexts {
     char *chosen;      /* the name that the environment chooses, also where there is no such one */
     char *why;
     char *error;       /* of config.json; "" */
-    bool undecided;    /* config.json would have to tell, and cannot be read */
 };
 void docker_contexts_list(struct docker_contexts *ret);
 void docker_contexts_fini(struct docker_contexts *c);

@@ -110,6 +110,17 @@ static void test_refused(void)
     is_resolved("DOCKER_HOST by tcp", "unsupported: Docker context \"default\" (DOCKER_HOST is set) "
                 "cannot be used: tcp://127.0.0.1:2375: engines by tcp are not supported by this "
                 "version yet, only unix:// sockets");
+    environment("/var/run/docker.sock", NULL);
+    is_resolved("a path alone", "unsupported: Docker context \"default\" (DOCKER_HOST is set) cannot "
+                "be used: /var/run/docker.sock names no protocol: write unix:///var/run/docker.sock");
+    environment("far:2375", NULL);
+    is_resolved("no protocol", "unsupported: Docker context \"default\" (DOCKER_HOST is set) cannot be "
+                "used: far:2375 names no protocol, so docker takes it for tcp://: engines by tcp are "
+                "not supported by this version yet, only unix:// sockets");
+    environment(" unix:///run/podman/podman.sock\n", "rootless");
+    is_resolved("blanks around it", "default /run/podman/podman.sock (DOCKER_HOST is set)");
+    environment("unix://", "rootless");
+    is_resolved("no path", "default /var/run/docker.sock (DOCKER_HOST is set)");
     environment("unix://docker.sock", NULL);
     is_resolved("a relative socket", "invalid: Docker context \"default\" (DOCKER_HOST is set) cannot "
                 "be used: unix://docker.sock: the socket must be an absolute path, as in "
@@ -151,9 +162,13 @@ static void test_broken(void)
 
     put("config.json", "{\"currentContext\":");
     environment(NULL, NULL);
-    AUTO_FREE char *broken = resolved();
-    ok(strncmp(broken, "invalid: ", 9) == 0 && strstr(broken, "config.json") &&
-       strstr(broken, "repair it"), "a broken config.json decides nothing: %s", broken);
+    is_resolved("a broken config.json is as none to docker", "default /var/run/docker.sock (the "
+                "default socket, as docker does: DIR/config.json is not a JSON object: there is a "
+                "mistake in it (line 1))");
+    put("config.json", "");
+    is_resolved("an empty one, too, without a word", "default /var/run/docker.sock (no DOCKER_HOST, no "
+                "DOCKER_CONTEXT, no currentContext: the default socket)");
+    put("config.json", "{\"currentContext\":");
     environment(NULL, "colima");
     is_resolved("and is not asked where DOCKER_CONTEXT says",
                 "colima /home/u/.colima/default/docker.sock (DOCKER_CONTEXT is set)");
