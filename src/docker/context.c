@@ -26,8 +26,8 @@ static char *host_error(const char *host)
     if (host[0] == '/')
         return xasprintf("%.200s names no protocol: write unix://%.200s", host, host);
     if (!strstr(host, "://"))
-        return xasprintf("%.200s names no protocol, so docker takes it for tcp://: engines by tcp are "
-                         "not supported by this version yet, only unix:// sockets", host);
+        return xasprintf("%.200s names no protocol, so docker takes it for tcp://: engines by tcp "
+                         "are not supported by this version yet, only unix:// sockets", host);
     if (strncmp(host, "unix://", 7) != 0)
         return xasprintf("%.200s: engines by %.*s are not supported by this version yet, only "
                          "unix:// sockets", host, (int)strcspn(host, ":"), host);

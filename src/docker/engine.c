@@ -69,71 +69,8 @@ struct engine_request {
     const struct engine_line_ops *ops;      /* NULL for a reply that is one document */
     void *state;
     struct lines lines;
-    bool feeding, cancelled;
+    bool feeding, cancelled, libpod;
 };
-
-/* ---- faults ---- */
-
-int engine_fault_connection(const struct docker_context *c, const struct fault *http,
-                            struct fault *f)
-{
-    switch (http->code) {
-    case ENOENT:
-        return fault_set(f, FAULT_ENGINE_DOWN,
-                         "no Docker engine at %s: start Docker or set DOCKER_HOST", c->host);
-    case EACCES:
-    case EPERM:
-        return fault_set(f, FAULT_ENGINE_DOWN,
-                         "permission denied on %s: add yourself to group docker "
-                         "(sudo usermod -aG docker \"$USER\") and log in again",
-                         c->socket);
-    case ECONNREFUSED:
-        return fault_set(f, FAULT_ENGINE_DOWN,
-                         "the Docker engine at %s is not running (its socket refuses connections): "
-                         "start Docker",
-                         c->host);
-    case ECONNRESET:
-        return fault_set(f, FAULT_ENGINE_DOWN,
-                         "the Docker engine at %s closed the connection before it answered",
-                         c->host);
-    case FAULT_TIMEOUT:
-        return fault_set(f, FAULT_TIMEOUT, "the Docker engine does not answer: %s", http->text);
-    default:
-        if (http->code < FAULT_INVALID)
-            return fault_set(f, FAULT_ENGINE_DOWN, "cannot reach the Docker engine: %s",
-                             http->text);
-        return fault_copy(f, http);
-    }
-}
-
-static int code_of_status(long status)
-{
-    switch (status) {
-    case 404:
-        return FAULT_NOT_FOUND;
-    case 409:
-        return FAULT_CONFLICT;
-    case 401:
-    case 403:
-        return FAULT_DENIED;
-    default:
-        return FAULT_HTTP;
-    }
-}
-
-int engine_fault_status(long status, const char *body, size_t len, struct fault *f)
-{
-    json_t *root = json_loadb(body, len, 0, NULL);
-    const char *message = json_string_value(json_object_get(root, "message"));
-    if (message)
-        fault_set(f, code_of_status(status), "%s", message);
-    else if (status == 404)
-        fault_set(f, FAULT_NOT_FOUND, "not found");
-    else
-        fault_set(f, code_of_status(status), "the Docker engine answered HTTP status %ld", status);
-    json_decref(root);
-    return -1;
-}
 
 /* ---- state ---- */
 
@@ -411,7 +348,8 @@ static void on_request_done(void *ctx, const struct http_reply *reply, const str
     } else if (reply->status >= 400 || reply->status == 0) {
         engine_fault_status(reply->status, reply->body, reply->body_len, &f);
     } else if (reply->body_len > 0 &&
-               !(root = json_loadb(reply->body, reply->body_len, JSON_DISABLE_EOF_CHECK, NULL))) {
+               !(root = json_loadb(reply->body, reply->body_len, JSON_DISABLE_EOF_CHECK, NULL)) &&
+               !r->libpod) {
         fault_set(&f, FAULT_INVALID, "the Docker engine at %s answered something that is no JSON",
                   r->engine->context.host);
     }
@@ -428,7 +366,7 @@ static struct engine_request *request_send(struct engine *e, const struct engine
                                            struct engine_request *r)
 {
     static const struct http_events events = {.data = on_request_data, .done = on_request_done};
-    AUTO_FREE char *path = xasprintf("%s%s", e->prefix, call->path);
+    AUTO_FREE char *path = xasprintf("%s%s", call->libpod ? "" : e->prefix, call->path);
     AUTO_FREE char *body = call->body ? json_dumps(call->body, JSON_COMPACT) : NULL;
     struct http_spec spec = spec_for(e, call->method, path);
     if (body)
@@ -438,6 +376,7 @@ static struct engine_request *request_send(struct engine *e, const struct engine
     spec.total_timeout_ms = r->ops ? -1 : call->timeout_ms;
     spec.idle_timeout_ms = r->ops ? call->timeout_ms : 0;
     r->engine = e;
+    r->libpod = call->libpod;
     r->next = e->requests;
     e->requests = r;
     r->http = http_send(e->http, &spec, &events, r);

@@ -72,12 +72,39 @@ struct engine_request *engine_remove(struct engine *e, const char *id, bool forc
                    SLOW_MS, fn, ctx);
 }
 
+/* The Engine API's body of an update as Podman's own API has it: the resources of an OCI runtime
+ * (Podman 4.3 on). */
+static json_t *podman_resources(json_t *body)
+{
+    enum { PERIOD_US = 100000 };
+    json_t *to = json_object(), *memory = json_object();
+    json_t *limit = json_object_get(body, "Memory"), *swap = json_object_get(body, "MemorySwap");
+    json_t *pids = json_object_get(body, "PidsLimit");
+    json_int_t nano_cpus = json_integer_value(json_object_get(body, "NanoCpus"));
+    if (limit)
+        json_object_set(memory, "limit", limit);
+    if (swap)
+        json_object_set(memory, "swap", swap);
+    json_object_set_new(to, "memory", memory);
+    if (nano_cpus)
+        json_object_set_new(to, "cpu",
+                            json_pack("{s:I, s:I}", "quota", nano_cpus / 1000 * PERIOD_US / 1000000,
+                                      "period", (json_int_t)PERIOD_US));
+    if (pids)
+        json_object_set_new(to, "pids", json_pack("{s:O}", "limit", pids));
+    json_decref(body);
+    return to;
+}
+
+/* Podman's copy of the Engine API has no update. */
 struct engine_request *engine_update(struct engine *e, const char *id, json_t *body,
                                      engine_reply_fn fn, void *ctx)
 {
     AUTO_BUF struct buf path = BUF_INIT;
-    engine_add_path(&path, "/containers/", id, "/update");
-    struct engine_call call = {.method = "POST", .path = buf_str(&path), .body = body};
+    bool podman = engine_is_podman(e);
+    engine_add_path(&path, podman ? "/v4.0.0/libpod/containers/" : "/containers/", id, "/update");
+    struct engine_call call = {.method = "POST", .path = buf_str(&path), .libpod = podman,
+                               .body = podman ? podman_resources(body) : body};
     return engine_call(e, &call, fn, ctx);
 }
 

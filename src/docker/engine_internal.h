@@ -10,6 +10,9 @@
 struct engine_call {
     const char *method;
     const char *path;           /* behind the version: "/containers/json?all=1" */
+    /* Podman's own API: the version stands in the path, and an answer may be no JSON, which counts
+     * as an empty one. */
+    bool libpod;
     json_t *body;               /* stolen; NULL = none */
     const char *const *headers; /* "Name: value", NULL-terminated; NULL = none */
     int64_t timeout_ms;         /* 0 = 30 s */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Reads events. Podman writes the same objects; where the two differ (the key of the exit status)
- * both are read. Events of health checks' processes (exec_*) and of `docker top` are dropped: they
- * come every few seconds and change nothing.
+/* Reads events. Podman writes the same objects; where the two differ (the key of the exit status,
+ * which it has in every event, and the word for a removal) both are read. Events of health checks'
+ * processes (exec_*) and of `docker top` are dropped: they come every few seconds and change
+ * nothing.
  *
  * It knows no connection: engine.c feeds it. */
 #include "docker/events.h"
@@ -13,12 +14,19 @@
 
 enum { MAX_EVENT = 1024 * 1024 };      /* labels are in it */
 
-static int exit_code(const json_t *attributes)
+static int exit_code(const char *action, const json_t *attributes)
 {
     const char *code = json_text_at(attributes, "exitCode");
     if (!*code)
         code = json_text_at(attributes, "containerExitCode");
-    return *code ? atoi(code) : -1;
+    return *code && strcmp(action, "die") == 0 ? atoi(code) : -1;
+}
+
+static const char *action_of(const json_t *root)
+{
+    const char *action = json_text_at(root, "Action");
+    bool container = strcmp(json_text_at(root, "Type"), "container") == 0;
+    return container && strcmp(action, "remove") == 0 ? "destroy" : action;
 }
 
 static bool is_noise(const struct engine_event *e)
@@ -36,12 +44,12 @@ static void read_event(struct events_reader *r, const json_t *root)
         ns = 0;
     struct engine_event e = {
         .type = json_text_at(root, "Type"),
-        .action = json_text_at(root, "Action"),
+        .action = action_of(root),
         .id = json_text_at(actor, "ID"),
         .name = json_text_at(attributes, "name"),
         .server = json_text_at(attributes, "com.mcpproxy.server"),
         .instance = json_text_at(attributes, "com.mcpproxy.instance"),
-        .exit_code = exit_code(attributes),
+        .exit_code = exit_code(action_of(root), attributes),
         .wall_ms = ns / 1000000,
         .wall_ns = ns,
         .attributes = attributes,

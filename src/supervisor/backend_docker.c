@@ -104,6 +104,14 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
     d->b.events.data(d->b.ctx, ch, p, n);
 }
 
+/* A refusal that blames a program is told from others by its words alone. */
+static void tell_missing_program(struct fault *f)
+{
+    if (strstr(f->text, "executable file not found") ||
+        strstr(f->text, "no such file or directory"))
+        f->code = ENOENT;
+}
+
 static void on_stream_end(void *ctx, const struct fault *why)
 {
     struct backend_docker *d = ctx;
@@ -112,6 +120,8 @@ static void on_stream_end(void *ctx, const struct fault *why)
         struct fault f = why ? *why : FAULT_NONE;
         if (!why)
             fault_set(&f, EPIPE, "the engine closed the attached connection");
+        else
+            tell_missing_program(&f);      /* Podman prepares the program here */
         fault_wrap(&f, "attach to the container");
         backend_docker_fail(d, &f);
     } else if (d->step == STEP_RUNNING) {
@@ -139,9 +149,7 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
     d->request = NULL;
     if (f) {
         struct fault why = *f;
-        if (strstr(f->text, "executable file not found") ||
-            strstr(f->text, "no such file or directory"))
-            why.code = ENOENT;
+        tell_missing_program(&why);
         fault_wrap(&why, "start in %s", d->plan->image);
         backend_docker_fail(d, &why);
         return;

@@ -3,6 +3,7 @@
 """Podman's engine instead of Docker's: it is told apart, `podman run` is adopted there and only there,
 and isolated servers run with its log driver and the default hardening."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -53,6 +54,12 @@ class Podman:
         self.process.wait(20)
 
 
+def boxed(**isolation):
+    program = paths.built("echo_server")
+    return echo(isolation={"mode": "docker", "image": BUSYBOX, "network_mode": "none", "extra_args": ULIMITS,
+                           "volumes": [f"{program}:{program}:ro"], **isolation})
+
+
 def called(t, m, name):
     client = m.mcp(name)
     client.initialize()
@@ -66,10 +73,7 @@ def test_podman(t):
     program = paths.built("echo_server")
     run = ["run", "-i", "--rm", "--network=none", *ULIMITS, "-v", f"{program}:/echo_server:ro",
            BUSYBOX, "/echo_server"]
-    boxed = echo(isolation={"mode": "docker", "image": BUSYBOX, "network_mode": "none",
-                            "memory_limit": "64m", "extra_args": ULIMITS,
-                            "volumes": [f"{program}:{program}:ro"]})
-    m = t.mcptop({"mcpServers": {"run": {"command": "podman", "args": run}, "box": boxed}},
+    m = t.mcptop({"mcpServers": {"run": {"command": "podman", "args": run}, "box": boxed(memory_limit="64m")}},
                  env={"DOCKER_HOST": podman.host})
     for name in ("run", "box"):
         one = m.wait_server(name)
@@ -82,6 +86,62 @@ def test_podman(t):
          "started once: what the engine is was waited for")
     m.stop()
     t.eq(podman.run("ps", "--all", "--quiet"), "", "nothing is left at the end")
+
+
+def limits(m, name):
+    """memory in bytes, CPUs, processes: what the kernel holds the container to."""
+    ident = m.server(name)["container"]["id"]
+
+    def read(controller, file):
+        found = glob.glob(f"/sys/fs/cgroup/{controller}/**/libpod-{ident}*/{file}", recursive=True)
+        return open(found[0], encoding="utf-8").read().strip() if found else None
+    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        return read(".", "memory.max"), read(".", "cpu.max").split()[0], read(".", "pids.max")
+    return (read("memory", "memory.limit_in_bytes"), read("cpu", "cpu.cfs_quota_us"), read("pids", "pids.max"))
+
+
+@limit(120)
+def test_limits_live(t):
+    """Podman's own API, as its copy of Docker's has no update."""
+    podman = Podman(t)
+    m = t.mcptop({"mcpServers": {"box": boxed(memory_limit="64m"), "free": boxed(memory_limit="0", cpu_limit="0")}},
+                 env={"DOCKER_HOST": podman.host})
+    before = {name: m.wait_server(name)["container"]["id"] for name in ("box", "free")}
+    m.cli("set", "box", "memory=96m", "cpus=0.5", "pids=77", check=0)
+    t.eq(limits(m, "box"), (str(96 << 20), "50000", "77"), "memory, CPUs, processes of the one that runs")
+    m.cli("set", "free", "memory=80m", check=0)
+    t.eq(limits(m, "free")[0], str(80 << 20), "a limit where there was none")
+    t.eq({name: m.server(name)["container"]["id"] for name in before}, before, "the same containers")
+    called(t, m, "box")
+
+
+@limit(120)
+def test_ends(t):
+    """Podman's events have other words and an exit status in each; it prepares the program when it is attached to."""
+    podman = Podman(t)
+    run = ["run", "-i", "--network=none", *ULIMITS, BUSYBOX]
+    m = t.mcptop({"mcpServers": {"box": boxed(), "seven": {"command": "podman", "args": [*run, "sh", "-c", "exit 7"]},
+                                 "nonsense": {"command": "podman", "args": [*run, "nonsense"]}}},
+                 env={"DOCKER_HOST": podman.host})
+    one = m.wait_server("nonsense", lambda s: s["exit"] and s["diagnostic"])
+    t.eq(one["diagnostic"]["code"], "MCPX_DOCKER_EXEC_NOT_FOUND", "a program that the image lacks")
+    t.has(one["diagnostic"]["user_message"], 'has no "nonsense"', "which one")
+    m.wait_server("seven", lambda s: s["exit"] and s["exit"]["code"] == 7)
+    first = m.wait_server("box")["container"]
+    podman.run("kill", first["name"])
+    m.wait_server("box", lambda s: s["state"] == "ready" and s["container"]["id"] != first["id"])
+    t.eq(m.server("box")["exit"]["code"], 137, "killed behind our back")
+
+    def listed():
+        return {c["id"][:12]: (c["server"], c["exit_code"]) for c in m.api.get("/containers")["containers"]}
+    def real():
+        return {i[:12] for i in podman.run("ps", "--all", "--quiet", "--no-trunc").split()}
+    m.api.post("/servers/seven/disable")
+    m.api.post("/servers/nonsense/disable")
+    wait_for(lambda: set(listed()) == real(), 20, "the list to be Podman's own", saw=lambda: (listed(), real()))
+    t.ok(first["id"] not in listed(), "one that is gone is not listed")
+    kept = [code for server, code in listed().values() if server == "seven"]
+    t.eq(kept, [7] * len(kept), "its exit status, not that of a later event")
 
 
 @limit(60)

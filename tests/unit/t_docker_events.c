@@ -17,6 +17,7 @@ static const char text[] =
     "\n"
     "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"c1\",\"Attributes\":{\"exitCode\":\"137\"}},\"timeNano\":2000000000}\r\n"
     "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"p\",\"Attributes\":{\"containerExitCode\":\"4\"}},\"time\":3}\n"
+    "{\"Type\":\"container\",\"Action\":\"remove\",\"Actor\":{\"ID\":\"p\",\"Attributes\":{\"containerExitCode\":\"0\"}},\"time\":3}\n"
     "{\"Type\":\"container\",\"Action\":7,\"Actor\":\"x\",\"timeNano\":\"y\"}\n"
     "{\"Type\":\"image\",\"Action\":\"pull\",\"Actor\":{\"ID\":\"python:3.11\",\"Attributes\":null},\"timeNano\":2999000000}\n";
 
@@ -30,6 +31,7 @@ static const char *const want =
     "container start c1 name=n server=git instance=i exit=-1 at=1000;"
     "container die c1 name= server= instance= exit=137 at=2000;"
     "container die p name= server= instance= exit=4 at=3000;"
+    "container destroy p name= server= instance= exit=-1 at=3000;"
     "image pull python:3.11 name= server= instance= exit=-1 at=2999;";
 
 int main(void)
