@@ -365,6 +365,9 @@ static bool cause_of_container_start(const struct symptoms *s, struct findings *
     struct finding *f = findings_add(fs, kind, s->name, "the engine refused the container: %s",
                                      text);
     finding_evidence(f, "engine", 0, "%s", text);
+    const struct plan_note *volume = standing_warning(s->plan, "volume");
+    if (volume)
+        finding_step(f, "%s: %s", volume->value, volume->why);
     if (kind == FIND_DISK_FULL)
         finding_step(f, "free space: docker system df, docker image prune");
     else if (kind == FIND_SNAP_APPARMOR)

@@ -59,6 +59,8 @@ bool denied_user(const struct symptoms *s, struct findings *fs);
 void standing_of_mounts(const struct symptoms *s, struct findings *fs);
 
 /* standing.c: what is wrong while it runs, and with its plan. */
+/* the plan's first warning about this ("volume"); NULL = none */
+const struct plan_note *standing_warning(const struct plan *p, const char *what);
 void standing_of_plan(const struct symptoms *s, struct findings *fs);
 void standing_of_tools(const struct symptoms *s, struct findings *fs);
 void standing_of_run(const struct symptoms *s, struct findings *fs);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "isolation/runtime.h"
 
 static const char *const complaints[] = {
     "no such file", "enoent", "does not exist", "not found", "cannot access", "can't open",
@@ -246,41 +247,79 @@ void standing_of_paths(const struct symptoms *s, struct findings *fs)
 
 /* ---- what is nowhere --------------------------------------------------------------------- */
 
-/* "~/x" as the shell would write it out; the caller's. NULL = it is none, or the home is unknown. */
-static char *tilde_path(const struct symptoms *s, const char *word)
+/* What a shell would replace where a path begins: "~", "$NAME", "${NAME}"; n 0 = nothing. */
+struct shell_part { const char *p; size_t n; };
+
+static struct shell_part shell_part(const char *word)
 {
+    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     const char *equals = strchr(word, '=');
-    const char *path = equals && word[0] == '-' ? equals + 1 : word;
-    return path[0] == '~' && path[1] == '/' && s->home ? xasprintf("%s%s", s->home, path + 1)
-        : NULL;
+    const char *p = equals && word[0] == '-' ? equals + 1 : word;
+    bool braced = p[0] == '$' && p[1] == '{';
+    size_t front = braced ? 2 : 1, n = strspn(p + (*p == '$' ? front : 0), name);
+    if (p[0] == '~' && p[1] == '/')
+        return (struct shell_part){ p, 1 };
+    if (p[0] != '$' || !n || (braced && p[front + n] != '}'))
+        return (struct shell_part){ p, 0 };
+    return (struct shell_part){ p, front + n + braced };
 }
 
-/* No shell reads args: a ~ stays one, and most programs look for a directory of that name. */
-static bool tilde_kept(const struct symptoms *s, struct findings *fs, size_t i)
+/* The word as a shell would have written it out; the caller's. NULL: nothing in it is the home's, or
+ * that is unknown. */
+static char *at_home(const struct symptoms *s, const char *word)
+{
+    static const char *const homes[] = { "~", "$HOME", "${HOME}" };
+    struct shell_part part = shell_part(word);
+    for (size_t i = 0; s->home && i < ARRAY_LEN(homes); i++)
+        if (part.n == strlen(homes[i]) && strncmp(part.p, homes[i], part.n) == 0)
+            return xasprintf("%.*s%s%s", (int)(part.p - word), word, s->home, part.p + part.n);
+    return NULL;
+}
+
+/* Of the path in it alone. */
+static char *path_at_home(const struct symptoms *s, const char *word)
+{
+    return at_home(s, shell_part(word).p);
+}
+
+/* No shell reads args: what it would replace stays, and most programs look for a directory of that
+ * name. Many know ~ themselves, so of that a line must speak. */
+static bool kept_as_written(const struct symptoms *s, struct findings *fs, size_t i, bool exact)
 {
     const char *word = s->config->args.v[i];
-    AUTO_FREE char *path = tilde_path(s, word);
+    struct shell_part part = shell_part(word);
+    AUTO_FREE char *path = path_at_home(s, word), *needle = xstrndup(part.p, part.n + (*part.p == '~'));
     AUTO_BUF struct buf line = BUF_INIT;
-    uint64_t seq = path && s->exists(path) ? complaint(s, "~/", true, &line) : 0;
+    bool tilde = *part.p == '~';
+    if (!part.n || (tilde && (!exact || !path || !s->exists(path))) ||
+        strcmp(runtime_detect(s->config->command)->name, "shell") == 0)
+        return false;
+    uint64_t seq = complaint(s, needle, exact, &line);
     if (!seq)
         return false;
     struct finding *f = findings_add(fs, FIND_FILE_MISSING, s->name,
-                                     "%s in its arguments stays as it is: no shell expands ~ there",
-                                     word);
+                                     "%s in its arguments stays as it is: no shell expands %.*s there",
+                                     word, (int)part.n, part.p);
+    f->guess = !exact;
     finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    finding_evidence(f, "config", 0, "args[%zu] is %s", i, word);
     AUTO_STRVEC struct strvec to = { 0 };
     strvec_copy(&to, &s->config->args);
     free(to.v[i]);
-    to.v[i] = xasprintf("%.*s%s", (int)(strchr(word, '~') - word), word, path);
+    to.v[i] = path ? at_home(s, word) : xstrdup(word);
     AUTO_FREE char *title = xasprintf("args[%zu] %s → %s", i, word, to.v[i]);
-    fix_args(f, s, &to, title);
+    if (path)
+        fix_args(f, s, &to, title);
+    else
+        finding_step(f, "write it out in args, or as ${env:%.*s}, which mcptop replaces",
+                     (int)strcspn(part.p + strspn(part.p, "${"), "}/"), part.p + strspn(part.p, "${"));
     return true;
 }
 
 static bool argument_absent(const struct symptoms *s, struct findings *fs, size_t i, bool exact)
 {
     const char *word = s->config->args.v[i];
-    AUTO_FREE char *home = tilde_path(s, word);
+    AUTO_FREE char *home = path_at_home(s, word);
     const char *path = home ? home : path_in(word);
     bool boxed = s->plan->mode == PLAN_DOCKER;
     if (!path || s->exists(path) || (boxed && is_mounted(s->plan, path)))
@@ -305,7 +344,7 @@ bool files_absent(const struct symptoms *s, struct findings *fs, bool exact)
     if (s->was_ready)
         return false;
     for (size_t i = 0; i < s->config->args.n; i++)
-        if ((exact && tilde_kept(s, fs, i)) || argument_absent(s, fs, i, exact))
+        if (kept_as_written(s, fs, i, exact) || argument_absent(s, fs, i, exact))
             return true;
     return false;
 }

@@ -78,7 +78,7 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_FILE_MISSING] = { "MCPX_STDIO_FILE_MISSING", E,
         "A file or directory that the arguments name does not exist.",
         "Correct the path in `args`; a relative one begins at `working_dir`, and no shell expands "
-        "`~`." },
+        "`~` or `$HOME`." },
     [FIND_LIBRARY_MISSING] = { "MCPX_STDIO_LIBRARY_MISSING", E,
         "The program needs a shared library that is missing, or older than it was built for.",
         "Install the library, or choose an image that has it (`isolation.image`)." },

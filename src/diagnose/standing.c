@@ -11,7 +11,7 @@ enum { THROTTLED_FOR_S = 15, NOISE_LINES = 1 };
 
 /* ---- the plan ---------------------------------------------------------------------------- */
 
-static const struct plan_note *warning_of(const struct plan *p, const char *what)
+const struct plan_note *standing_warning(const struct plan *p, const char *what)
 {
     for (size_t i = 0; i < p->note_count; i++)
         if (p->notes[i].warning && strcmp(p->notes[i].what, what) == 0)
@@ -44,7 +44,7 @@ void standing_of_plan(const struct symptoms *s, struct findings *fs)
         not_started(s, fs);
         return;
     }
-    const struct plan_note *ignored = warning_of(p, "mode");
+    const struct plan_note *ignored = standing_warning(p, "mode");
     if (ignored && s->config->isolation.enabled == TRI_YES && p->mode == PLAN_HOST) {
         struct finding *f = findings_add(fs, FIND_ISOLATION_IGNORED, s->name,
                                          "it is not isolated: %s", ignored->why);

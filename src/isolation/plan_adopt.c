@@ -216,6 +216,18 @@ static void note_env(struct maker *m)
                           env->v[i].key, env->v[i].key);
 }
 
+/* What docker run's words would be in a shell is a warning of the file, too: with the line. */
+static void warn_of_volumes(struct maker *m)
+{
+    AUTO_FREE char *key = xasprintf("%s.args", m->server->key);
+    for (size_t i = 0; m->problems && i < m->p->note_count; i++) {
+        const struct plan_note *note = &m->p->notes[i];
+        if (note->warning && strcmp(note->what, "volume") == 0)
+            problems_add(m->problems, PROBLEM_WARNING, note->line, key, "%s: %s", note->value,
+                         note->why);
+    }
+}
+
 void plan_fill_adopted(struct maker *m)
 {
     struct plan *p = m->p;
@@ -246,6 +258,7 @@ void plan_fill_adopted(struct maker *m)
         plan_harden(m, NULL);
     note_limits(m, flags);
     note_env(m);
+    warn_of_volumes(m);
     plan_find_weakness(m);
     plan_free(flags);
 }

@@ -60,6 +60,7 @@ def test_paths(t):
     m = t.mcptop({"mcpServers": {
         "script": python("/opt/nowhere/server.py"), "relative": python("server.py"),
         "dir": python("-c", opens, "/no/such/dir"),
+        "variable": python("-c", opens, "$HOME/docs", env=env),
         "tilde": python("-c", opens, "~/docs", env=env)}})
     one = found(t, m, "script", "MCPX_STDIO_FILE_MISSING")
     t.has(one["user_message"], "^/opt/nowhere/server.py in its arguments does not exist$", "which path")
@@ -70,6 +71,23 @@ def test_paths(t):
     one = found(t, m, "tilde", "MCPX_STDIO_FILE_MISSING")
     t.eq(one["fixes"][0]["title"], f"args[2] ~/docs → {home}", "written out")
     repaired(t, m, "tilde")
+    one = found(t, m, "variable", "MCPX_STDIO_FILE_MISSING")
+    t.has(one["user_message"], r"^\$HOME/docs in its arguments stays as it is: no shell expands \$HOME there$", "nor a variable")
+    t.eq(one["fixes"][0]["title"], f"args[2] $HOME/docs → {home}", "written out")
+    repaired(t, m, "variable")
+
+
+@tap.limit(60)
+def test_volumes_of_a_shell(t):
+    """What a shell would expand in a volume: a warning with its line, and the hint where the engine refuses it."""
+    m = t.mcptop(config(
+        words={"command": "docker", "args": ["run", "-i", "--rm", "-v", "~/data:/data", BUSYBOX, "sh"]},
+        own={"command": "sh", "isolation": {"image": BUSYBOX, "volumes": ["$HOME/data:/data"]}}), docker_host=t.engine())
+    one = found(t, m, "words", "MCPX_DOCKER_OCI_RUNTIME")
+    t.has(one["fix_steps"][0], r"^~/data: .*no shell is involved, so ~ and \$NAME stand for themselves", "why the engine refuses it")
+    one = found(t, m, "own", "MCPX_CONFIG_REFUSED")
+    t.has(one["user_message"], r"isolation\.volumes\[0\] \(line \d+\): .*no shell reads this.*\$\{env:NAME\}", "where it stands")
+    t.has(m.cli("doctor").stdout, r"(?m)^config: warning line \d+: mcpServers\S*words\S*\.args: ~/data: ", "the file's warning")
 
 
 @tap.limit(60)

@@ -236,6 +236,7 @@ static const struct runargs_case extra_cases[] = {
     {{"-v/a:/b"}, "bind=/a>/b", -1},
     {{"-v", "~/x:/b"}, "bind=/home/t/x>/b", -1},
     {{"-v", "~:/b"}, "bind=/home/t>/b", -1},
+    {{"-v", "$HOME/x:/b"}, "no shell reads this", 1},
     {{"-v", "/a:/b", "-v", "/c:/b:ro"}, "bind=/c>/b:ro", -1},
     {{"-v", "/a:/b:ro,z"}, "-v=/a:/b:ro,z(ro)", -1},
     {{"-it"}, "--tty is not possible: a terminal would garble the protocol", 0},
