@@ -195,3 +195,8 @@ uint64_t log_lost_lines(void)
 {
     return lost;
 }
+
+uint64_t log_losing_lines(void)
+{
+    return lost - lost_told;
+}

@@ -39,5 +39,6 @@ void log_write(enum log_level level, const char *module, const char *fields, con
 #define log_error(module, ...) log_write(LOG_ERROR_, module, NULL, __VA_ARGS__)
 
 uint64_t log_lost_lines(void);                    /* lines the file did not take, since the start */
+uint64_t log_losing_lines(void);                  /* … of which it does not tell itself yet */
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "diagnose/duplicates.h"
 #include "docker/context.h"
@@ -73,7 +74,7 @@ static void of_the_listener(const struct doctor_place *place, struct findings *o
 
 static void of_the_logs(const struct fleet *fl, struct findings *out)
 {
-    unsigned long long lost = 0;
+    unsigned long long own = log_losing_lines(), lost = own;
     const struct server *first = NULL;
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
@@ -81,12 +82,15 @@ static void of_the_logs(const struct fleet *fl, struct findings *out)
             first = s;
         lost += logstore_get_losing(s->log);
     }
-    if (!first)
+    if (!lost)
         return;
     struct finding *f = findings_add(out, FIND_LOG_DISK, "",
                                      "%llu lines could not be written to log files in %s", lost,
                                      fleet_get_log_dir(fl));
-    finding_evidence(f, "file", 0, "%s", logstore_get_path(first->log));
+    if (own)
+        finding_evidence(f, "file", 0, "%s/main.log lacks %llu lines", fleet_get_log_dir(fl), own);
+    if (first)
+        finding_evidence(f, "file", 0, "%s", logstore_get_path(first->log));
     finding_step(f, "free space there (df -h %s), or start with another --log-dir",
                  fleet_get_log_dir(fl));
 }

@@ -3,6 +3,7 @@
 """Findings of servers on the host, and of the supervisor: each cause is produced for real, gives
 exactly one finding with its code, and where there is a fix it leads to `ready`."""
 
+import contextlib
 import json
 import os
 import socket
@@ -256,6 +257,37 @@ def test_log_disk_full(t):
     wait_for(lambda: supervisor_codes(m) == [], 10, "nothing to be left to say once there is room",
              saw=lambda: m.api.get("/diagnostics"))
     t.has(m.log("loud"), r"\d+ lines were lost here", "the file says what it lacks")
+    m.stop()
+
+
+@tap.limit(60)
+def test_main_log_disk_full(t):
+    """The program's own log, where the servers say nothing."""
+    if os.getuid() != 0:
+        raise tap.Skip("mounting needs root")
+    small = t.path("small")
+    os.mkdir(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
+    t.cleanup(subprocess.run, ["umount", "-l", small])
+    m = Mcptop(t, {"mcpServers": {"quiet": fixture("good")}})
+    m.log_dir = small
+    m.start()
+    m.wait_server("quiet")
+    with open(os.path.join(small, "hog"), "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 512):
+            pass
+
+    def restarts():
+        m.api.post("/servers/quiet/restart")
+        m.wait_server("quiet")
+        found_now = m.api.get("/diagnostics")["findings"]
+        return [f for f in found_now if any("main.log lacks" in e["text"] for e in f["evidence"])]
+    one = wait_for(restarts, 30, "lines of main.log to be lost", saw=lambda: m.api.get("/diagnostics"))[0]
+    t.eq((one["code"], one["server"]), ("MCPX_LOG_LOST", ""), "what is lost is found")
+    t.has(one["evidence"][0]["text"], rf"^{small}/main.log lacks \d+ lines$", "and whose it is")
+    os.unlink(os.path.join(small, "hog"))
+    wait_for(lambda: not restarts() and supervisor_codes(m) == [], 30, "nothing to be left once there is room")
+    t.has(t.read("small/main.log"), r"\| WARN \| log \| \d+ lines were lost here", "main.log says what it lacks")
     m.stop()
 
 
