@@ -36,27 +36,11 @@ static uint64_t line_with(const struct symptoms *s, const char *const *words, st
 
 /* ---- the root ---------------------------------------------------------------------------- */
 
-/* The first word of the line that is an absolute path; NULL = none. The caller's. */
-static char *path_of(const char *line)
+/* Node makes directories from the top down, and tells a root that it may not write as ENOENT. */
+static bool made_none(const char *line, const void *ctx)
 {
-    static const char around[] = " '\"`:,;()[]=\t";
-    for (const char *p = line; (p = strchr(p, '/')); p++) {
-        size_t n = strcspn(p, around);
-        if ((p == line || strchr(around, p[-1])) && n > 1)
-            return xstrndup(p, p[n - 1] == '/' ? n - 1 : n);
-        p += n > 0 ? n - 1 : 0;
-    }
-    return NULL;
-}
-
-static bool is_below_a_mount(const struct plan *p, const char *path)
-{
-    for (size_t i = 0; i < p->mount_count; i++) {
-        size_t n = strlen(p->mounts[i].target);
-        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
-            return true;
-    }
-    return false;
+    (void)ctx;
+    return strcasestr(line, "enoent") && strcasestr(line, "mkdir");
 }
 
 bool denied_root(const struct symptoms *s, struct findings *fs)
@@ -65,13 +49,19 @@ bool denied_root(const struct symptoms *s, struct findings *fs)
     AUTO_BUF struct buf line = BUF_INIT;
     const struct plan_option *o = s->plan->mode == PLAN_DOCKER ? last_option(s->plan, "read-only")
         : NULL;
-    uint64_t seq = o && strcmp(o->value, "true") == 0 ? line_with(s, words, &line) : 0;
-    AUTO_FREE char *path = seq ? path_of(buf_str(&line)) : NULL;
-    if (!path || is_below_a_mount(s->plan, path))
+    bool read_only = o && strcmp(o->value, "true") == 0;
+    uint64_t seq = read_only ? line_with(s, words, &line) : 0;
+    bool guess = read_only && !seq && s->end;
+    if (guess)
+        seq = words_find_if(s, made_none, NULL, &line);
+    const char *at = buf_str(&line);
+    AUTO_FREE char *path = seq ? files_next_path(&at) : NULL;
+    if (!path || files_is_mounted(s->plan, path))
         return false;
     struct finding *f = findings_add(fs, FIND_ROOT_READ_ONLY, s->name,
                                      "it writes to %s, and its container's root is read-only: %s",
                                      path, who_says(o));
+    f->guess = guess;
     finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
     finding_evidence(f, "plan", 0, "the root is read-only: %s", who_says(o));
     /* Over a directory that the image has a tmpfs would hide what is in it. */

@@ -30,12 +30,19 @@ bool words_say(const struct symptoms *s, struct findings *fs);
  * matches any that is not empty. 0 = none, else its number. */
 uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const char *needle,
                     struct buf *ret_line);
+/* The latest line of stderr that fits(); as above. */
+uint64_t words_find_if(const struct symptoms *s, bool (*fits)(const char *line, const void *ctx),
+                       const void *ctx, struct buf *ret_line);
 /* The last lines of stderr as evidence. */
 void words_last(const struct symptoms *s, struct finding *f, int lines);
 
-/* files.c: paths of the host that the container lacks. exact: only what a line of stderr names. */
+/* files.c: the next absolute path in a line, and *at moved behind it. The caller's; NULL = there is
+ * none. */
+char *files_next_path(const char **at);
+bool files_is_mounted(const struct plan *p, const char *path);
+/* Paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
-/* … and this one, which the line misses, is in the host's working_dir. */
+/* … and this one, which the line misses, is in the host's working_dir; NULL = whatever it is. */
 bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
                           uint64_t seq, const char *line);
 /* The first argument that is a path of the host and is not mounted; where an image may have one of

@@ -13,10 +13,19 @@ static const char *const complaints[] = {
     "no such file", "enoent", "does not exist", "not found", "cannot access", "can't open",
     "cannot open", "unable to open", "permission denied", "eacces", "not a directory",
     "not a git repository", "is not a valid", "none of the specified directories",
-    "cannot find module",
+    "cannot find module", "doesn't exist", "unable to access", "nosuchfileexception",
+    "could not open", "failed to spawn",
 };
 
-static bool is_mounted(const struct plan *p, const char *path)
+static bool complains(const char *line)
+{
+    for (size_t i = 0; i < ARRAY_LEN(complaints); i++)
+        if (strcasestr(line, complaints[i]))
+            return true;
+    return false;
+}
+
+bool files_is_mounted(const struct plan *p, const char *path)
 {
     for (size_t i = 0; i < p->mount_count; i++) {
         size_t n = strlen(p->mounts[i].target);
@@ -26,29 +35,55 @@ static bool is_mounted(const struct plan *p, const char *path)
     return false;
 }
 
-/* The path in a word: "/a/b", "--db=/a/b"; NULL when it holds none. */
+/* The path in a word: "/a/b", "--db=/a/b", "dir=/a/b", "file:///a/b", "sqlite:////a/b"; NULL when
+ * it holds none. */
 static const char *path_in(const char *word)
 {
-    const char *equals = strchr(word, '=');
-    const char *path = equals && word[0] == '-' ? equals + 1 : word;
+    const char *url = strstr(word, "://"), *equals = strchr(word, '=');
+    const char *path = url ? url + 3
+        : equals && (size_t)(equals - word) < strcspn(word, " /") ? equals + 1 : word;
+    while (url && path[0] == '/' && path[1] == '/')
+        path++;
     return path[0] == '/' && path[1] && path[1] != '/' ? path : NULL;
+}
+
+struct wanted {
+    const char *path;                /* that the line must name; NULL = it may be any */
+};
+
+static bool fits(const char *line, const void *ctx)
+{
+    const struct wanted *w = ctx;
+    return (!w->path || strstr(line, w->path)) && complains(line);
 }
 
 /* exact: a line that names the path; else any that complains of a missing file. */
 static uint64_t complaint(const struct symptoms *s, const char *path, bool exact,
                           struct buf *ret_line)
 {
-    AUTO_BUF struct buf line = BUF_INIT;
-    uint64_t seq = exact ? words_find(s, RING_STDERR, path, &line) : 0;
-    for (size_t i = 0; seq && i < ARRAY_LEN(complaints); i++)
-        if (strcasestr(buf_str(&line), complaints[i])) {
-            buf_add(ret_line, line.data, line.len);
-            return seq;
+    return words_find_if(s, fits, &(struct wanted){ exact ? path : NULL }, ret_line);
+}
+
+char *files_next_path(const char **at)
+{
+    static const char around[] = " '\"`:,;()[]{}<>=\t";
+    for (const char *p = *at; (p = strchr(p, '/')); p++) {
+        char before = p > *at ? p[-1] : ' ';
+        const char *quote = strchr("'\"`", before) ? strchr(p, before) : NULL;
+        size_t n = quote ? (size_t)(quote - p) : strcspn(p, around);
+        if (strncmp(p, "///", 3) == 0) {         /* file:// */
+            p += 2;
+            n -= 2;
         }
-    for (size_t i = 0; !exact && i < ARRAY_LEN(complaints); i++)
-        if ((seq = words_find(s, RING_STDERR, complaints[i], ret_line)) != 0)
-            return seq;
-    return 0;
+        bool is_path = strchr(around, before) && n > 1 && p[1] != '/';
+        *at = p + n;
+        while (is_path && n > 1 && strchr("/.", p[n - 1]))
+            n--;
+        if (is_path)
+            return xstrndup(p, n);
+        p = *at - 1;
+    }
+    return NULL;
 }
 
 /* Mounted over these, the host's would take the image's own away. */
@@ -79,6 +114,33 @@ static char *existing_part(const struct symptoms *s, const char *path)
     return NULL;
 }
 
+/* What the programs of an image need, and the engine's own: the host's would be of no use there. */
+static bool is_of_the_system(const char *path)
+{
+    static const char *const dirs[] = { "/bin/", "/sbin/", "/usr/", "/lib/", "/lib64/", "/dev/",
+                                        "/proc/", "/sys/", "/run/" };
+    for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+        if (strncmp(path, dirs[i], strlen(dirs[i])) == 0)
+            return true;
+    return is_of_the_image(path);
+}
+
+/* A path that the line misses, which is on the host; from env, a script's text, a file of settings.
+ * The caller's; NULL = it names none. */
+static char *host_path_in(const struct symptoms *s, const char *line)
+{
+    for (char *path; (path = files_next_path(&line)); free(path))
+        if (!is_of_the_system(path) && !files_is_mounted(s->plan, path) && s->exists(path))
+            return path;
+    return NULL;
+}
+
+static bool names_host_path(const char *line, const void *ctx)
+{
+    AUTO_FREE char *path = complains(line) ? host_path_in(ctx, line) : NULL;
+    return path != NULL;
+}
+
 struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
                                        const char *path, const char *there)
 {
@@ -93,27 +155,43 @@ struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings
     return f;
 }
 
+static void tell_complaint(const struct symptoms *s, struct findings *fs, const char *path,
+                           const char *there, uint64_t seq, const char *line)
+{
+    struct finding *f = files_tell_not_mounted(s, fs, path, there);
+    f->guess = !strstr(line, path);
+    finding_evidence(f, "stderr", seq, "%s", line);
+}
+
 static bool argument_missing(const struct symptoms *s, struct findings *fs, const char *word,
                              bool exact)
 {
     const char *path = path_in(word);
-    if (!path || is_mounted(s->plan, path))
+    if (!path || files_is_mounted(s->plan, path))
         return false;
     AUTO_FREE char *there = existing_part(s, path);
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = there ? complaint(s, path, exact, &line) : 0;
     if (!seq)
         return false;
-    struct finding *f = files_tell_not_mounted(s, fs, path, there);
-    f->guess = !exact;
-    finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
+    tell_complaint(s, fs, path, there, seq, buf_str(&line));
     return true;
+}
+
+static bool named_missing(const struct symptoms *s, struct findings *fs)
+{
+    AUTO_BUF struct buf line = BUF_INIT;
+    uint64_t seq = words_find_if(s, names_host_path, s, &line);
+    AUTO_FREE char *path = seq ? host_path_in(s, buf_str(&line)) : NULL;
+    if (path)
+        tell_complaint(s, fs, path, path, seq, buf_str(&line));
+    return path != NULL;
 }
 
 const char *files_unmounted_working_dir(const struct symptoms *s)
 {
     const char *dir = s->config->working_dir;
-    return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !is_mounted(s->plan, dir) &&
+    return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !files_is_mounted(s->plan, dir) &&
         s->exists(dir) ? dir : NULL;
 }
 
@@ -142,8 +220,12 @@ static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
 bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
                           uint64_t seq, const char *line)
 {
-    const char *dir = files_unmounted_working_dir(s), *slash = strrchr(file, '/');
-    const char *name = slash ? slash + 1 : file;
+    const char *dir = files_unmounted_working_dir(s), *slash = file ? strrchr(file, '/') : NULL;
+    const char *name = slash ? slash + 1 : file ? file : "";
+    if (dir && !file) {
+        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", line);
+        return true;
+    }
     size_t n = strlen(name);
     for (size_t i = 0; dir && i < s->config->args.n; i++) {
         const char *word = s->config->args.v[i];
@@ -204,7 +286,10 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
     for (size_t i = 0; i < s->config->args.n; i++)
         if (argument_missing(s, fs, s->config->args.v[i], exact))
             return true;
-    return !exact && working_dir_missing(s, fs);
+    for (size_t i = 0; i < s->config->env.n; i++)
+        if (argument_missing(s, fs, s->config->env.v[i].value, exact))
+            return true;
+    return exact ? named_missing(s, fs) : working_dir_missing(s, fs);
 }
 
 /* Below these an image may well have a file of the same name that is meant; not below the user's
@@ -225,7 +310,7 @@ const char *files_unmounted_argument(const struct symptoms *s)
         return NULL;                 /* docker run says itself what is mounted */
     for (size_t i = 1; i < words->n; i++) {
         const char *path = path_in(words->v[i]);
-        if (path && !is_mounted(s->plan, path) && !is_common(s, path) && s->exists(path))
+        if (path && !files_is_mounted(s->plan, path) && !is_common(s, path) && s->exists(path))
             return path;
     }
     return NULL;
@@ -322,7 +407,7 @@ static bool argument_absent(const struct symptoms *s, struct findings *fs, size_
     AUTO_FREE char *home = path_at_home(s, word);
     const char *path = home ? home : path_in(word);
     bool boxed = s->plan->mode == PLAN_DOCKER;
-    if (!path || s->exists(path) || (boxed && is_mounted(s->plan, path)))
+    if (!path || s->exists(path) || (boxed && files_is_mounted(s->plan, path)))
         return false;
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = complaint(s, path, exact, &line);

@@ -6,6 +6,7 @@
 #include "diagnose/words_rules.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <string.h>
 #include "base/buf.h"
 #include "base/mem.h"
@@ -14,7 +15,7 @@
 #include "supervisor/chatter.h"
 
 /* What is read of a run: the latest lines, and of these as much as takes no time worth counting. */
-enum { LINES_MAX = 100, LINE_BYTES_MAX = 2000, READ_BYTES_MAX = 32 * 1024 };
+enum { LINES_MAX = 100, LAST_LINES_MAX = 30, LINE_BYTES_MAX = 2000, READ_BYTES_MAX = 32 * 1024 };
 enum { IN_CONTAINER = 1, ON_HOST = 2, ANYWHERE = 3 };
 
 /* ---- lines ------------------------------------------------------------------------------- */
@@ -27,9 +28,11 @@ static bool clean_line(const struct ring_line *line, struct buf *out)
     return text[strspn(text, " ")] != '\0';
 }
 
+/* Of a long life only its end tells why it ended. */
 static uint64_t oldest(const struct symptoms *s)
 {
-    uint64_t first = s->next_seq > LINES_MAX ? s->next_seq - LINES_MAX : 1;
+    uint64_t max = s->end && s->was_ready ? LAST_LINES_MAX : LINES_MAX;
+    uint64_t first = s->next_seq > max ? s->next_seq - max : 1;
     return s->first_seq > first ? s->first_seq : first;
 }
 
@@ -44,6 +47,22 @@ uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const cha
         if (line.stream == stream && clean_line(&line, ret_line) &&
             (*needle ? strcasestr(buf_str(ret_line), needle) != NULL
                      : stream != RING_STDERR || !chatter_is(buf_str(ret_line))))
+            return seq;
+    }
+    buf_clear(ret_line);
+    return 0;
+}
+
+uint64_t words_find_if(const struct symptoms *s, bool (*fits)(const char *line, const void *ctx),
+                       const void *ctx, struct buf *ret_line)
+{
+    struct ring_line line;
+    uint64_t first = oldest(s);
+    for (uint64_t seq = s->next_seq; seq-- > first;) {
+        if (ring_get(s->ring, seq, &line) < 0)
+            break;
+        if (line.stream == RING_STDERR && clean_line(&line, ret_line) &&
+            fits(buf_str(ret_line), ctx))
             return seq;
     }
     buf_clear(ret_line);
@@ -117,29 +136,91 @@ static void said_fini(struct said *said)
     strvec_fini(&said->lower);
 }
 
-/* The latest line that has one of the words; said->lines.n: none has. */
-static size_t find_any(const struct said *said, const char *const *words)
+/* Both in lower case. */
+static bool has_one_of(const char *line, const char *const *words)
 {
-    for (size_t i = 0; i < said->lines.n; i++)
-        for (const char *const *w = words; *w; w++)
-            if (strstr(said->lower.v[i], *w))
-                return i;
-    return said->lines.n;
+    for (; *words; words++)
+        if (strstr(line, *words))
+            return true;
+    return false;
 }
 
 /* ---- what a rule makes of its line ------------------------------------------------------- */
 
 struct finding *words_told(const struct match *m, enum finding_kind kind, bool guess,
-                           const char *sentence)
+                           const char *fmt, ...)
 {
-    struct finding *f = findings_add(m->fs, kind, m->s->name, "%s", sentence);
+    AUTO_BUF struct buf sentence = BUF_INIT;
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vprintf(&sentence, fmt, ap);
+    va_end(ap);
+    struct finding *f = findings_add(m->fs, kind, m->s->name, "%s", buf_str(&sentence));
     f->guess = guess;
     finding_evidence(f, "stderr", m->seq, "%s", m->line);
     return f;
 }
 
+bool words_boxed(const struct match *m)
+{
+    return m->s->plan->mode == PLAN_DOCKER;
+}
+
+bool words_have(const char *line, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcasestr(line, *words))
+            return true;
+    return false;
+}
+
+bool words_anywhere(const struct match *m, const char *word)
+{
+    for (size_t i = 0; i < m->lines->n; i++)
+        if (strcasestr(m->lines->v[i], word))
+            return true;
+    return false;
+}
+
+char *words_before(const char *line, const char *end)
+{
+    while (end > line && strchr(" :'\"`", end[-1]))
+        end--;
+    const char *begin = end;
+    while (begin > line && !strchr(" :'\"`/", begin[-1]))
+        begin--;
+    return xstrndup(begin, (size_t)(end - begin));
+}
+
+/* What it begins with may be quotes, in UTF-8 too. A path comes whole. */
+char *words_after(const char *p)
+{
+    while (*p && !isalnum((unsigned char)*p) && *p != '/')
+        p++;
+    size_t n = 0;
+    while (p[n] && (isalnum((unsigned char)p[n]) || strchr("._+-/", p[n])))
+        n++;
+    return xstrndup(p, n);
+}
+
+char *words_piece(const char *line, const char *words)
+{
+    const char *p = strcasestr(line, words);
+    if (!p)
+        return NULL;
+    p += strlen(words);
+    char quote = *p == '\'' || *p == '"' || *p == '`' ? *p++ : '\0';
+    const char end[] = { quote ? quote : ' ', '\0' };
+    return xstrndup(p, strcspn(p, end));
+}
+
 bool words_docker_in_docker(const struct match *m)
 {
+    /* A socket that is only spoken of is none that is missed. */
+    static const char *const missed[] = { "connect", "enoent", "no such file", "denied",
+                                          "eacces", "refused", NULL };
+    if (strcasestr(m->line, "docker.sock") && !words_have(m->line, missed))
+        return false;
     struct finding *f = words_told(m, FIND_DOCKER_IN_DOCKER, true, "it starts containers itself, and in "
                                    "its container there is no engine for that");
     finding_evidence(f, "plan", 0, "it runs in a container of %s", m->s->plan->image);
@@ -219,9 +300,12 @@ static bool on_client_image(const struct match *m)
 /* A runtime that asks for no more than it may have is not killed: it gives up by itself. */
 static bool on_no_memory(const struct match *m)
 {
-    if (!m->s->plan->memory_bytes)
+    static const char *const others[] = { "cuda", "native thread", NULL };
+    bool lives = !m->s->end;
+    if (!m->s->plan->memory_bytes || words_have(m->line, others) ||
+        (lives && m->s->peak_bytes < m->s->plan->memory_bytes / 2))
         return false;
-    struct finding *f = words_told(m, FIND_OOM_KILLED, true,
+    struct finding *f = words_told(m, lives ? FIND_MEMORY_TIGHT : FIND_OOM_KILLED, true,
                                    "it ran out of memory, by its own account");
     fix_memory(f, m->s);
     return true;
@@ -248,96 +332,10 @@ static bool on_foreign_program(const struct match *m)
 
 static bool on_disk_full(const struct match *m)
 {
+    if (strcasestr(m->line, "file watchers"))
+        return false;                /* inotify's limit has the same errno */
     struct finding *f = words_told(m, FIND_DISK_FULL, false, "no space is left where it writes");
     finding_step(f, "free space: df -h, docker system df");
-    return true;
-}
-
-static bool on_certificate(const struct match *m)
-{
-    bool boxed = m->s->plan->mode == PLAN_DOCKER;
-    struct finding *f = words_told(m, FIND_CUSTOM_CA, true, boxed
-                                   ? "certificates are not accepted in the container: something on the "
-                                     "way uses a CA of its own"
-                                   : "certificates are not accepted: something on the way uses a CA of "
-                                     "its own");
-    if (boxed && m->s->ca_bundle)
-        fix_ca(f, m->s);
-    else
-        finding_step(f, "point SSL_CERT_FILE and NODE_EXTRA_CA_CERTS in env to the CA's bundle");
-    return true;
-}
-
-static bool has_word(const char *line, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcasestr(line, *words))
-            return true;
-    return false;
-}
-
-static bool looks_here(const struct match *m)
-{
-    static const char *const here[] = { "127.0.0.1", "localhost", "::1", NULL };
-    if (has_word(m->line, here))
-        return true;
-    for (size_t i = 0; i < m->s->config->args.n; i++)
-        if (has_word(m->s->config->args.v[i], here))
-            return true;
-    return false;
-}
-
-static bool on_network_of_host(const struct match *m)
-{
-    static const char *const proxies[] = { "HTTPS_PROXY", "https_proxy", "HTTP_PROXY",
-                                           "http_proxy", "ALL_PROXY", "all_proxy" };
-    if (m->s->was_ready || !m->s->end)
-        return false;
-    struct finding *f = words_told(m, FIND_NETWORK_FAILED, true, looks_here(m)
-                                   ? "what it looks for on this machine does not answer"
-                                   : "it does not get through to the network");
-    for (size_t i = 0; i < ARRAY_LEN(proxies); i++)
-        if (kvvec_get(&m->s->config->env, proxies[i])) {
-            finding_evidence(f, "config", 0, "its env sets %s", proxies[i]);
-            finding_step(f, "is the proxy right that %s in its env names?", proxies[i]);
-            return true;
-        }
-    finding_step(f, looks_here(m) ? "start that, or correct its address in args or env"
-                 : "does this machine reach it? DNS, proxy (HTTPS_PROXY) and firewall decide");
-    return true;
-}
-
-static bool on_network(const struct match *m)
-{
-    const char *mode = m->s->plan->network_mode ? m->s->plan->network_mode : "";
-    if (m->s->plan->mode != PLAN_DOCKER)
-        return on_network_of_host(m);
-    if (strcmp(mode, "none") == 0) {
-        struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, false,
-                                       "it needs the network, and its container has none "
-                                       "(network_mode none)");
-        finding_evidence(f, "plan", 0, "network_mode is none: %s",
-                         plan_why(m->s->plan, "network_mode"));
-        fix_network(f, m->s, "bridge");
-        return true;
-    }
-    if (strcmp(mode, "host") == 0 || !m->s->end)
-        return false;                /* a server that goes on may have lost one of many peers */
-    if (looks_here(m)) {
-        struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, true,
-                                       "it looks for something on localhost, which in a container "
-                                       "is the container itself");
-        finding_step(f, "let it use host.docker.internal or the host's address");
-        fix_network(f, m->s, "host");
-        return true;
-    }
-    struct finding *f = words_told(m, FIND_NETWORK_BLOCKED, true,
-                                   "it does not get through to the network");
-    finding_evidence(f, "plan", 0, "network_mode is %s", mode);
-    finding_step(f, "does the engine's machine reach it? its DNS, proxy and firewall decide");
-    if (strcmp(mode, "bridge") != 0)
-        fix_network(f, m->s, "bridge");
-    fix_network(f, m->s, "host");
     return true;
 }
 
@@ -370,55 +368,10 @@ static bool on_access(const struct match *m)
     return true;
 }
 
-/* ---- variables --------------------------------------------------------------------------- */
-
-static bool is_secret_name(const char *word, size_t n)
-{
-    static const char *const parts[] = { "KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL" };
-    AUTO_FREE char *copy = xstrndup(word, n);
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        if (strstr(copy, parts[i]))
-            return true;
-    return false;
-}
-
-/* The first VARIABLE_LIKE word of the line that the server's env has empty, or that is called like
- * a secret and is not in its env at all. */
-static char *missing_variable(const struct symptoms *s, const char *line, bool *ret_known)
-{
-    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-    for (const char *p = line; *p;) {
-        size_t n = strspn(p, upper);
-        if (n >= 5 && memchr(p, '_', n) && isupper((unsigned char)*p)) {
-            AUTO_FREE char *name = xstrndup(p, n);
-            const char *value = kvvec_get(&s->config->env, name);
-            *ret_known = value && !*value;
-            if (*ret_known || (!value && is_secret_name(p, n)))
-                return TAKE(name);
-        }
-        p += n ? n : 1;
-    }
-    return NULL;
-}
-
-static bool on_variable(const struct match *m)
-{
-    bool known;
-    AUTO_FREE char *name = missing_variable(m->s, m->line, &known);
-    if (!name)
-        return false;
-    AUTO_FREE char *sentence = known
-        ? xasprintf("it needs %s, and its env gives it empty", name)
-        : xasprintf("it needs %s, which its env does not have", name);
-    struct finding *f = words_told(m, FIND_ENV_MISSING, !known, sentence);
-    finding_evidence(f, "config", 0, "env of %s (line %d)", m->s->name, m->s->config->line);
-    finding_step(f, "give it in the server's env: \"%s\": \"${env:%s}\" takes it from where the "
-                    "supervisor was started", name, name);
-    return true;
-}
-
 static bool on_port(const struct match *m)
 {
+    if (!m->s->end)
+        return false;                /* it goes on without, or takes another */
     struct finding *f = words_told(m, FIND_PORT_IN_USE, false,
                                    "it wants to listen on a port that somebody else has");
     finding_step(f, "stop the other one, or give the server another port; a stdio server needs "
@@ -428,11 +381,12 @@ static bool on_port(const struct match *m)
 
 static bool on_pids(const struct match *m)
 {
-    if (!m->s->plan->pids_limit)
-        return false;
+    int64_t limit = m->s->plan->pids_limit;
+    if (!limit || (!m->s->end && m->s->pids_peak < limit / 2))
+        return false;                /* EAGAIN has other causes, too */
     struct finding *f = words_told(m, FIND_PIDS_EXHAUSTED, false,
                                    "it may start no more processes or threads");
-    finding_evidence(f, "plan", 0, "the limit is %lld", (long long)m->s->plan->pids_limit);
+    finding_evidence(f, "plan", 0, "the limit is %lld", (long long)limit);
     fix_pids(f, m->s);
     return true;
 }
@@ -444,13 +398,14 @@ struct rule {
     unsigned where;
     bool later;                  /* also of servers that were ready */
     bool (*make)(const struct match *m);
-    const char *words[32];
+    const char *words[40];
 };
 
 static const struct rule rules[] = {
     { IN_CONTAINER, true, words_docker_in_docker,
       { "the input device is not a tty", "cannot connect to the docker daemon",
-        "connect to the docker daemon", "docker.sock" } },
+        "connect to the docker daemon", "docker.sock", "podman socket", "cannot connect to podman",
+        "working container runtime", "valid docker environment", "fetching server api version" } },
     { ON_HOST, true, on_tty, { "the input device is not a tty" } },
     { ON_HOST, true, on_client_engine_down,
       { "cannot connect to the docker daemon", "is the docker daemon running",
@@ -461,15 +416,19 @@ static const struct rule rules[] = {
     { ANYWHERE, false, on_foreign_program,
       { "exec format error", "cannot execute binary file", "^?elf" } },
     { IN_CONTAINER, true, on_no_memory,
-      { "javascript heap out of memory", "memoryerror", "cannot allocate memory" } },
-    { ANYWHERE, true, on_disk_full, { "no space left on device", "enospc" } },
-    { ANYWHERE, true, on_certificate,
+      { "javascript heap out of memory", "memoryerror", "cannot allocate memory", "out of memory",
+        "outofmemoryerror", "bad_alloc", "memory allocation of" } },
+    { ANYWHERE, true, on_disk_full,
+      { "no space left on device", "enospc", "disk is full", "disk quota exceeded", "edquot" } },
+    { ANYWHERE, true, network_certificate,
       { "certificate_verify_failed", "self_signed_cert_in_chain", "self-signed certificate",
         "self signed certificate", "unable to get local issuer certificate",
         "unable_to_verify_leaf_signature", "unable_to_get_issuer_cert",
         "invalid peer certificate", "unknownissuer", "certificate signed by unknown authority",
-        "certificate verify failed", "unable to get issuer certificate" } },
-    { ANYWHERE, true, on_network,
+        "certificate verify failed", "unable to get issuer certificate",
+        "certificate verification failed", "unable to verify the first certificate",
+        "valid certification path", "untrustedroot", "unable to locally verify the issuer" } },
+    { ANYWHERE, true, network_failed,
       { "temporary failure in name resolution", "name or service not known", " enotfound",
         "'enotfound",
         "eai_again", "could not resolve host", "network is unreachable", "enetunreach",
@@ -478,8 +437,14 @@ static const struct rule rules[] = {
         "failed to establish a new connection", "bad address",
         "download timed out", "urlopen error timed out", "operation timed out", "connect timeout",
         "connecttimeout", "und_err_connect_timeout", "no route to host", "ehostunreach",
-        "error sending request" } },
-    { IN_CONTAINER, false, missing_runner, { " could not be installed: use an image" } },
+        "error sending request", "no such host", "i/o timeout", "client.timeout exceeded",
+        "unknownhostexception", "connect timed out", "curl: (7)", "curl: (28)", "curl: (6)",
+        "unable to resolve host", "could not contact dns", "all connection attempts failed" } },
+    { ANYWHERE, true, network_failed,
+      { "network unreachable", "host is unreachable", "econnreset", "before secure tls connection",
+        "no address associated with hostname", "could not translate host name",
+        "failed to connect to all addresses", "cannot assign requested address" } },
+    { IN_CONTAINER, false, tool_runner, { " could not be installed: use an image" } },
     { ANYWHERE, false, missing_python,
       { "no interpreter found for python", "requires a different python", "requires python ",
         "does not satisfy python" } },
@@ -489,32 +454,62 @@ static const struct rule rules[] = {
     { ANYWHERE, false, missing_package,
       { "was not found in the package registry", "404 not found - get http",
         "no matching distribution found", "is not in this registry" } },
-    { ANYWHERE, false, on_variable,
+    { ANYWHERE, false, tool_missing, { "bad git executable" } },
+    { ANYWHERE, false, variable_missing,
       { "required", "missing", "not set", "must be set", "undefined", "not found", "not provided",
         "no api key", "unset", "must provide", "please set", "please provide", "is empty",
-        "cannot be empty" } },
+        "cannot be empty", "not defined", "keyerror: ", "by setting" } },
     { ANYWHERE, true, on_port, { "address already in use", "eaddrinuse" } },
     { IN_CONTAINER, true, on_pids,
       { "can't start new thread", "resource temporarily unavailable", "pthread_create failed",
-        "cannot fork", "can't fork", "uv_thread_create" } },
+        "cannot fork", "can't fork", "uv_thread_create", " eagain", "unable to create native thread",
+        "failed to create new os thread" } },
     { ANYWHERE, false, missing_library,
-      { "error while loading shared libraries", "version `glibc" } },
+      { "cannot open shared object file", "error loading shared library", "version `glibc" } },
+    { ANYWHERE, false, missing_build,
+      { "compiled against a different node", "invalid elf header" } },
     { ANYWHERE, false, missing_script, { "can't open file ", "cannot find module " } },
-    { ANYWHERE, false, missing_module, { "no module named " } },
-    { ANYWHERE, false, missing_tool,
+    { ANYWHERE, false, missing_project,
+      { "could not read package.json", "go.mod file not found", "could not find `cargo.toml`",
+        "no `pyproject.toml` found", "couldn't find a package.json" } },
+    { ANYWHERE, false, missing_module,
+      { "no module named ", ".pm in @inc", "cannot load such file -- ",
+        "could not find or load main class " } },
+    { ANYWHERE, false, tool_browser,
+      { "browsertype.launch: executable doesn't exist", "could not find chrome",
+        "chromium revision is not downloaded", "please run the following command to download new "
+        "browsers" } },
+    { ANYWHERE, false, tool_missing,
       { ": not found", "command not found", "executable file not found", "cannot find command",
-        "no such file or directory: '", "spawn ", "failed to spawn: ", "/usr/bin/env: " } },
+        "no such file or directory: '", "spawn ", "spawnsync ", "failed to spawn: ",
+        "/usr/bin/env: ", "no such file or directory - ", "cannot run program ",
+        "trying to start process ", "can't exec ", "can't execute ", "failed to run command ",
+        "failed to execute ", "env: ", "nice: ", "which: no " } },
     { ANYWHERE, false, missing_dependency,
       { "attributeerror: ", "importerror: ", "modulenotfounderror: ", "typeerror: " } },
     { ANYWHERE, false, missing_node_module,
       { "cannot find module", "err_module_not_found", "does not provide an export named",
-        "err_package_path_not_exported" } },
+        "err_package_path_not_exported", "err_require_esm" } },
     { ANYWHERE, false, on_access,
-      { "permission denied", "eacces", "operation not permitted", "eperm" } },
+      { "permission denied", "eacces", "operation not permitted", "eperm",
+        "accessdeniedexception" } },
+    { ANYWHERE, false, tool_node, { "ebadengine" } },
     { ANYWHERE, false, on_http,
       { "uvicorn running on", "running on http://", "listening on http", "serving http on",
-        "running on port", "listening on port", "listening at http" } },
+        "running on port", "listening on port", "listening at http", "started on http",
+        "on http://0.0.0.0", "on http://127.0.0.1", "on http://localhost", "transport 'sse'",
+        "transport 'streamable-http'", "started on port" } },
 };
+
+static bool judge_by(const struct rule *rule, const struct symptoms *s, struct findings *fs,
+                     const struct said *said)
+{
+    for (size_t i = 0; i < said->lines.n; i++)
+        if (has_one_of(said->lower.v[i], rule->words) &&
+            rule->make(&(struct match){ s, fs, said->seqs[i], said->lines.v[i], &said->lines, i }))
+            return true;
+    return false;
+}
 
 bool words_say(const struct symptoms *s, struct findings *fs)
 {
@@ -522,13 +517,9 @@ bool words_say(const struct symptoms *s, struct findings *fs)
     struct said said = { 0 };
     bool found = false;
     read_said(s, &said);
-    for (size_t i = 0; i < ARRAY_LEN(rules) && !found; i++) {
-        if (!(rules[i].where & here) || (s->was_ready && !rules[i].later))
-            continue;
-        size_t at = find_any(&said, rules[i].words);
-        if (at < said.lines.n)
-            found = rules[i].make(&(struct match){ s, fs, said.seqs[at], said.lines.v[at] });
-    }
+    for (size_t i = 0; i < ARRAY_LEN(rules) && !found; i++)
+        if ((rules[i].where & here) && (!s->was_ready || rules[i].later))
+            found = judge_by(&rules[i], s, fs, &said);
     said_fini(&said);
     return found;
 }
