@@ -38,7 +38,7 @@ bool chatter_is(const char *line)
         "installed ", "resolved ", "prepared ", "building ", "built ", "audited ", "[notice]",
         "warning: running pip as", "mcptop: this image has no ", "note: run with `rust_backtrace",
         "for further information visit ", "requirestack:", "begin failed--", "exit status ",
-        "stack backtrace:", "... ",
+        "stack backtrace:", "... ", "emitted 'error' event on ",
     };
     static const char *const whole[] = { "npm error", "npm err!", "error:" };
     size_t blanks = strspn(line, " \t"), n;

@@ -73,7 +73,8 @@ def test_paths(t):
         shell=boxed(f"cat {file} || exit 1; exec $S"), url=url), docker_host=engine)
     for name in ("node", "python", "shell", "url"):
         one = found(t, m, name, "MCPX_DOCKER_PATH_NOT_MOUNTED")
-        t.eq(one["fixes"][0]["title"], f"Weakens isolation: mount {file}:{file}:ro", f"{name}: the file")
+        t.eq(one["fixes"][0]["title"], f"Weakens isolation: mount {file}:{file}:ro",
+             f"{name}: the file")
         repaired(t, m, name)
 
 
