@@ -259,6 +259,7 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
     check_unique(r, node, c, name);
     struct config_server *s = &c->servers[c->server_count++];
     s->name = name ? name : xstrdup("");
+    config_name_last(c);
     s->key = reader_path(r, node);
     s->line = (int)r->doc->nodes[node].line;
     s->enabled = TRI_UNSET;
@@ -279,7 +280,7 @@ static void read_servers(struct reader *r, int32_t node, void *object)
                        reader_type_name(r, node));
         return;
     }
-    c->servers = xcalloc(n->children ? n->children : 1, sizeof(*c->servers));
+    config_reserve(c, n->children);
     for (int32_t at = n->first_child; at >= 0; at = r->doc->nodes[at].next)
         read_server(r, at, c);
 }

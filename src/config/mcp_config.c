@@ -148,6 +148,7 @@ void config_free(struct config *c)
     for (size_t i = 0; i < c->server_count; i++)
         server_fini(&c->servers[i]);
     free(c->servers);
+    free(c->by_name);
     free(c->listen);
     free(c->api_key);
     free(c->data_dir);
@@ -157,12 +158,37 @@ void config_free(struct config *c)
     free(c);
 }
 
+void config_reserve(struct config *c, size_t servers)
+{
+    c->servers = xcalloc(servers ? servers : 1, sizeof(*c->servers));
+    for (c->slots = 16; c->slots < 2 * servers; c->slots *= 2)
+        ;
+    c->by_name = xcalloc(c->slots, sizeof(*c->by_name));
+}
+
+/* Where the server of this name is, or would be: there are always free slots. */
+static uint32_t *slot_of(const struct config *c, const char *name)
+{
+    uint32_t h = 2166136261u;
+    for (const char *p = name; *p; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    size_t i = h & (c->slots - 1);
+    while (c->by_name[i] && strcmp(c->servers[c->by_name[i] - 1].name, name) != 0)
+        i = (i + 1) & (c->slots - 1);
+    return &c->by_name[i];
+}
+
+void config_name_last(struct config *c)
+{
+    uint32_t *slot = slot_of(c, c->servers[c->server_count - 1].name);
+    if (!*slot)
+        *slot = (uint32_t)c->server_count;
+}
+
 const struct config_server *config_find(const struct config *c, const char *name)
 {
-    for (size_t i = 0; i < c->server_count; i++)
-        if (strcmp(c->servers[i].name, name) == 0)
-            return &c->servers[i];
-    return NULL;
+    uint32_t at = c->slots ? *slot_of(c, name) : 0;
+    return at ? &c->servers[at - 1] : NULL;
 }
 
 /* ---- the file ---- */

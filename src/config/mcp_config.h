@@ -128,6 +128,8 @@ struct config {
     bool has_docker_isolation;
     struct config_server *servers;  /* in file order */
     size_t server_count;
+    uint32_t *by_name;           /* open addressing: 1 + the server's place, 0 = free */
+    size_t slots;                /* a power of two, more than servers */
     char *listen;                /* "127.0.0.1:8080"; NULL = default */
     char *api_key;               /* NULL = generated */
     char *data_dir, *log_dir;    /* NULL = default; log_dir is logging.log_dir */
@@ -169,6 +171,10 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
 struct config *config_load(const char *path, struct problems *problems, char **ret_text,
                            size_t *ret_len);
 void config_free(struct config *c);
+/* For who fills one: room for so many servers; then the last of them, whose name is set, is found
+ * by it. */
+void config_reserve(struct config *c, size_t servers);
+void config_name_last(struct config *c);
 const struct config_server *config_find(const struct config *c, const char *name);
 
 /* Where the configuration is looked for: explicit (may be NULL), ./mcp_config.json,

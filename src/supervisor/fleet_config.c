@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -77,15 +78,6 @@ static bool same_enabled(const struct config_server *a, const struct config_serv
     return (a->enabled == TRI_NO) == (b->enabled == TRI_NO);
 }
 
-/* Takes the server of that name out of the old list; NULL when there is none. */
-static struct server *take(struct server **list, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (list[i] && strcmp(list[i]->name, name) == 0)
-            return TAKE(list[i]);
-    return NULL;
-}
-
 static void retire_missing(struct fleet *fl, const struct config *c)
 {
     for (size_t i = fl->count; i-- > 0;)
@@ -109,19 +101,18 @@ static void apply(struct fleet *fl, struct config *c)
     retire_missing(fl, c);
     fl->config = c;
     set_log_level(c);
-    size_t was = fl->count;
-    struct server **before = xcalloc(was + 1, sizeof *before);
-    if (was)
-        memcpy(before, fl->servers, was * sizeof *before);
+    struct server **list = xcalloc(c->server_count + 1, sizeof *list);
     bool *kept = xcalloc(c->server_count + 1, sizeof *kept);
-    fl->servers = xrealloc(fl->servers, (c->server_count + 1) * sizeof *fl->servers);
+    for (size_t i = 0; i < fl->count; i++)
+        list[config_find(c, fl->servers[i]->name) - c->servers] = fl->servers[i];
+    free(fl->servers);
+    fl->servers = list;
     fl->count = c->server_count;
     fl->generation++;
     for (size_t i = 0; i < c->server_count; i++) {
-        fl->servers[i] = take(before, was, c->servers[i].name);
-        kept[i] = fl->servers[i] != NULL;
+        kept[i] = list[i] != NULL;
         if (!kept[i])
-            fl->servers[i] = server_new(fl, &c->servers[i]);
+            list[i] = server_new(fl, &c->servers[i]);
     }
     /* Only now, with the list whole, may anything be told to anybody. */
     for (size_t i = 0; i < c->server_count; i++) {
@@ -131,10 +122,29 @@ static void apply(struct fleet *fl, struct config *c)
         else
             fleet_server_changed(fl, s);
     }
-    free(before);
     free(kept);
     config_free(old);
     fleet_begin_soon(fl);
+}
+
+static struct file_seen look(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return (struct file_seen){ 0 };
+    return (struct file_seen){ true, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool same_file(const struct file_seen *a, const struct file_seen *b)
+{
+    return a->there && b->there && a->device == b->device && a->inode == b->inode &&
+        a->size == b->size && same_time(&a->changed, &b->changed) &&
+        same_time(&a->touched, &b->touched);
 }
 
 void fleet_reload(struct fleet *fl)
@@ -144,6 +154,7 @@ void fleet_reload(struct fleet *fl)
     if (fl->stopping)
         return;
     problems_fini(&fl->problems);
+    fl->seen = look(fl->config_path);     /* before it is read: what comes later is another one */
     struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
     warn_of_fixed(fl, c);
     if (c) {
@@ -180,9 +191,13 @@ void fleet_reload(struct fleet *fl)
     fleet_status_changed(fl);
 }
 
+/* What was written through the API has been read by then. */
 static void on_file_changed(void *ctx)
 {
-    fleet_reload(ctx);
+    struct fleet *fl = ctx;
+    struct file_seen now = look(fl->config_path);
+    if (!same_file(&fl->seen, &now))
+        fleet_reload(fl);
 }
 
 void fleet_config_start(struct fleet *fl)

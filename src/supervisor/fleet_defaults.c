@@ -57,6 +57,9 @@ static char *sentence(const struct fleet_budget *b, const char *come)
 char *fleet_budget_warning(const struct fleet *fl)
 {
     struct fleet_budget b;
+    /* Asked for after every change of a server: without a bound nothing is added up. */
+    if (!fl->config || !fl->config->docker_isolation.total_memory_bytes)
+        return NULL;
     fleet_get_budget(fl, &b);
     return sentence(&b, "come");
 }

@@ -3,6 +3,8 @@
 #ifndef MCPTOP_SUPERVISOR_FLEET_PRIVATE_H
 #define MCPTOP_SUPERVISOR_FLEET_PRIVATE_H
 
+#include <sys/types.h>
+#include <time.h>
 #include "io/watch.h"
 #include "supervisor/containers.h"
 #include "supervisor/fleet.h"
@@ -31,6 +33,13 @@ struct fleet {
     struct problems problems;          /* of the last attempt */
     int64_t loaded_wall_ms;
     struct watch *watch;
+    struct file_seen {                 /* what was last read */
+        bool there;
+        dev_t device;
+        ino_t inode;
+        off_t size;
+        struct timespec changed, touched;
+    } seen;
     char *at_start[FLEET_FIXED_MAX];   /* settings that a reload does not change; NULL = default */
     bool started;                      /* … are known */
 

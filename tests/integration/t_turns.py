@@ -7,7 +7,7 @@ import json
 import os
 import threading
 
-from harness import echo, limit, tap
+from harness import echo, limit, tap, wait_for
 
 MANY = 1000
 # A turn also takes long where the machine gives the time to others: see undisturbed(), and the best of so many attempts counts.
@@ -63,6 +63,30 @@ def test_a_thousand_servers(t):
     t.eq(text, json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", "written as one document is")
     names = [s["name"] for s in hello(m)["servers"]]
     t.eq(names, sorted(names), "in the configuration's order")
+
+
+@limit(240)
+def test_a_changed_file(t):
+    """It is read, planned and applied in one piece, because half of a configuration is none; by so few passes that it is no long turn."""
+    servers = many()
+    m = t.mcptop({"mcpServers": servers})
+    undisturbed(m)
+
+    def change():
+        for server in servers.values():
+            server["env"] = {"MCPTOP_TEST_SERVER": "echo", "ROUND": str(change.round)}
+        change.round += 1
+        before = m.api.get("/status")["config"]["loaded_wall_ms"]
+        m.write_config({"mcpServers": servers})
+        wait_for(lambda: m.api.get("/status")["config"]["loaded_wall_ms"] > before, 30, "the file to be read")
+    change.round = 0
+    t.eq(best(m, change)[0], 0, "a file in which a thousand servers changed: no turn over 10 ms")
+    reads, changes = m.log().count("mcp_config.json read:"), 40
+    for i in range(changes):
+        m.api.post("/servers/server-0001/" + ("disable" if i % 2 else "enable"))
+    os.utime(m.config)
+    wait_for(lambda: m.log().count("mcp_config.json read:") > reads + changes, 10, "a touch to be heard")
+    t.eq(m.log().count("mcp_config.json read:"), reads + changes + 1, "what was written through the API is read once")
 
 
 def mirror(events, until):
