@@ -254,22 +254,40 @@ void server_patch(struct api_server *a, struct request *r, struct server *s)
     json_decref(doc);
 }
 
+/* The body of an undo is optional, and has but this; -1 after an error was answered. */
+static int read_dry_run(struct request *r, bool *ret)
+{
+    size_t n;
+    const char *body = request_get_body(r, &n);
+    json_t *doc = n ? json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL) : json_object();
+    int dry_run = 0, rc = json_unpack(doc, "{s?:b !}", "dry_run", &dry_run);
+
+    json_decref(doc);
+    *ret = dry_run;
+    if (rc < 0)
+        reply_error(r, 400, "the body may be {\"dry_run\":true}");
+    return rc;
+}
+
 void server_post_undo(struct api_server *a, struct request *r, struct server *s)
 {
     struct fleet_change_result result = {0};
     struct fault f = FAULT_NONE;
+    bool dry_run;
 
-    if (fleet_undo_is_of_keys(a->fleet, s) && request_get_via(r) != VIA_UNIX) {
+    if (read_dry_run(r, &dry_run) < 0)
+        return;
+    if (!dry_run && fleet_undo_is_of_keys(a->fleet, s) && request_get_via(r) != VIA_UNIX) {
         reply_error(r, 403, "what this takes back can be changed on the unix socket only: %s",
                     fleet_undo_text(a->fleet, s));
         return;
     }
     AUTO_FREE char *name = xstrdup(s->name);
 
-    if (fleet_undo(a->fleet, s, &result, &f) < 0)
+    if (fleet_undo(a->fleet, s, dry_run, &result, &f) < 0)
         reply_fault(r, &f);
     else
-        finish(a->fleet, r, name, &result, false, REFUSED_STAYS, NULL);
+        finish(a->fleet, r, name, &result, dry_run, REFUSED_STAYS, NULL);
     fleet_change_result_fini(&result);
 }
 
@@ -322,11 +340,14 @@ void isolation_post_undo(struct api_server *a, struct request *r, const char *na
 {
     struct fleet_change_result result = {0};
     struct fault f = FAULT_NONE;
+    bool dry_run;
 
     (void)name;
-    if (fleet_undo_all(a->fleet, &result, &f) < 0)
+    if (read_dry_run(r, &dry_run) < 0)
+        return;
+    if (fleet_undo_all(a->fleet, dry_run, &result, &f) < 0)
         reply_fault(r, &f);
     else
-        finish(a->fleet, r, NULL, &result, false, REFUSED_STAYS, NULL);
+        finish(a->fleet, r, NULL, &result, dry_run, REFUSED_STAYS, NULL);
     fleet_change_result_fini(&result);
 }

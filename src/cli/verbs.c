@@ -62,7 +62,7 @@ static const struct verb verbs[] = {
       "\n  What the engine refuses while the server runs is put back; --restart restarts the"
       "\n  server with it instead." },
     { "undo", "NAME", "take back the last change of a server, or of what --all inherit", 0, 1,
-      CHANGE | OPT_BIT(OPT_ALL), ASKS, verb_undo, NULL },
+      CHANGE | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_DRY_RUN), ASKS, verb_undo, NULL },
     { "release", "NAME", "out of quarantine: clients get its tools from now on", 1, 1, CHANGE, ASKS,
       verb_release, "  Writes `quarantined: false` into the configuration; `mcptop tools NAME` shows"
       "\n  first what clients would get." },

@@ -103,9 +103,12 @@ int verb_set(struct cli *c)
 
 int verb_undo(struct cli *c)
 {
-    if (cli_has(c, OPT_ALL))
-        return change_all(c, "POST", "/api/v1/docker_isolation/undo", NULL);
-    return act_change(c, "POST", "/api/v1/servers/%s/undo", c->words[0], NULL);
+    json_t *body = json_pack("{s:b}", "dry_run", cli_has(c, OPT_DRY_RUN));
+    int rc = cli_has(c, OPT_ALL)
+        ? change_all(c, "POST", "/api/v1/docker_isolation/undo", body)
+        : act_change(c, "POST", "/api/v1/servers/%s/undo", c->words[0], body);
+    json_decref(body);
+    return rc;
 }
 
 int verb_release(struct cli *c)

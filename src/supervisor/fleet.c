@@ -267,6 +267,11 @@ int64_t fleet_get_loaded_wall_ms(const struct fleet *fl)
     return fl->loaded_wall_ms;
 }
 
+bool fleet_config_is_broken(const struct fleet *fl)
+{
+    return fl->broken;
+}
+
 const char *fleet_get_config_path(const struct fleet *fl)
 {
     return fl->config_path;

@@ -71,6 +71,9 @@ uint64_t fleet_get_generation(const struct fleet *fl);
 const struct config *fleet_get_config(const struct fleet *fl);
 const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
+/* The file as it is now cannot be used at all: what was read before holds, if anything was. Else its
+ * problems concern single servers. */
+bool fleet_config_is_broken(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);
 const char *fleet_get_record_dir(const struct fleet *fl);        /* NULL = nothing is recorded */
@@ -141,12 +144,13 @@ struct fleet_change_result {
 void fleet_change_result_fini(struct fleet_change_result *r);
 int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *c,
                  struct fleet_change_result *ret, struct fault *f);
-int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret,
+/* dry_run: what it would do; writes nothing. */
+int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_change_result *ret,
                struct fault *f);
 /* The same of docker_isolation; isolation and enabled cannot be changed so. */
 int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct fleet_change_result *ret,
                      struct fault *f);
-int fleet_undo_all(struct fleet *fl, struct fleet_change_result *ret, struct fault *f);
+int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *ret, struct fault *f);
 
 /* After a change: false when nothing is under way for that server. Else fn comes once, from the
  * loop, when the engine has answered: CHANGE_LIVE; or CHANGE_RESTART where that was asked for; or

@@ -115,7 +115,8 @@ static bool has_key(const struct change_list *l, const char *path)
     return false;
 }
 
-int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *ret, struct fault *f)
+int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_change_result *ret,
+               struct fault *f)
 {
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     struct change_list l = { 0 };
@@ -129,14 +130,17 @@ int fleet_undo(struct fleet *fl, struct server *s, struct fleet_change_result *r
     if (fleet_undo_try(u, &from, &l, &to, f) == 0)
         p = fleet_edit_plan(fl, s, &to, f);
     if (!p || fleet_edit_check_limits(s, p, f) < 0 ||
-        fleet_edit_write(fl, s->name, &l, &from, &to, f) < 0) {
+        (!dry_run && fleet_edit_write(fl, s->name, &l, &from, &to, f) < 0)) {
         plan_free(p);
         change_list_fini(&l);
         return -1;
     }
     fill_result(s, p, has_key(&l, "enabled"), !has_key(&l, "quarantined"), &from, &to, ret);
     change_list_fini(&l);
-    fleet_add_event(fl, false, "config", "undo", s->name, fl->config_path, u->text);
+    if (dry_run)
+        return 0;
+    log_info("config", "%s: taken back through the API: %s", s->name, u->back_text);
+    fleet_add_event(fl, false, "config", "taken back", s->name, fl->config_path, u->back_text);
     fleet_undo_drop(fl, u);
     fleet_reload(fl);
     return 0;

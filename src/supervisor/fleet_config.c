@@ -157,6 +157,7 @@ void fleet_reload(struct fleet *fl)
     fl->seen = look(fl->config_path);     /* before it is read: what comes later is another one */
     struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
     warn_of_fixed(fl, c);
+    fl->broken = !c;
     if (c) {
         c->engine = fleet_engine_kind(fl);
         add_plan_problems(fl, c);

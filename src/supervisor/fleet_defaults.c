@@ -225,7 +225,7 @@ int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct flee
     return rc;
 }
 
-int fleet_undo_all(struct fleet *fl, struct fleet_change_result *ret, struct fault *f)
+int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *ret, struct fault *f)
 {
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     struct change_list l = { 0 };
@@ -238,12 +238,13 @@ int fleet_undo_all(struct fleet *fl, struct fleet_change_result *ret, struct fau
     int rc = fleet_undo_try(u, &from, &l, &to, f);
     if (rc == 0)
         rc = try_all(fl, &l, &from, &to, ret, f);
-    if (rc == 0)
+    if (rc == 0 && !dry_run)
         rc = fleet_edit_write(fl, NULL, &l, &from, &to, f);
     change_list_fini(&l);
-    if (rc < 0)
-        return -1;
-    fleet_add_event(fl, false, "config", "undo", "", fl->config_path, u->text);
+    if (rc < 0 || dry_run)
+        return rc;
+    log_info("config", "docker_isolation: taken back through the API: %s", u->back_text);
+    fleet_add_event(fl, false, "config", "taken back", "", fl->config_path, u->back_text);
     fleet_undo_drop(fl, u);
     fleet_reload(fl);
     return 0;

@@ -47,7 +47,7 @@ void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *r
 
 struct undo {
     char *server;                /* "" = docker_isolation */
-    char *text;                  /* "memory_limit 512m → 1g" */
+    char *text, *back_text;      /* "memory_limit 512m → 1g", "memory_limit 1g → 512m" */
     struct change_list back;
     /* the change made the isolation object: it goes when it is empty again */
     bool made_isolation;

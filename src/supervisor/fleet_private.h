@@ -32,6 +32,7 @@ struct fleet {
     size_t text_len;
     struct problems problems;          /* of the last attempt */
     int64_t loaded_wall_ms;
+    bool broken;                       /* the last attempt failed: config is an earlier one */
     struct watch *watch;
     struct file_seen {                 /* what was last read */
         bool there;

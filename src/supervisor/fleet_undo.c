@@ -19,6 +19,7 @@ static void undo_free(struct undo *u)
     change_list_fini(&u->back);
     free(u->server);
     free(u->text);
+    free(u->back_text);
     free(u);
 }
 
@@ -116,26 +117,35 @@ static void add_unquoted(struct buf *b, const char *json)
     }
 }
 
+static void add_step(struct buf *b, const char *path, const char *from, const char *to)
+{
+    buf_printf(b, "%s%s ", b->len ? ", " : "", short_key(path));
+    add_unquoted(b, from);
+    buf_add_str(b, " → ");
+    add_unquoted(b, to);
+}
+
 void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,
                          bool was_docker, const struct change_list *l, const struct buf *from)
 {
     struct undo *u = xcalloc(1, sizeof *u);
-    struct buf text = BUF_INIT;
+    struct buf text = BUF_INIT, back = BUF_INIT;
     AUTO_BUF struct buf old = BUF_INIT;
     char scratch[24];
     for (size_t i = 0; i < l->n; i++) {
         const char *path = l->v[i].path;
         bool had = edit_get(buf_str(from), from->len, server, path, &old, NULL) == 1;
         change_list_add(&u->back, path, had ? buf_str(&old) : NULL);
-        buf_printf(&text, "%s%s ", i ? ", " : "", short_key(path));
-        add_unquoted(&text, value_before(before, was_docker, path, had ? buf_str(&old) : NULL,
-                                         scratch, sizeof scratch));
-        buf_add_str(&text, " → ");
-        add_unquoted(&text, value_after(path, l->v[i].json));
+        const char *was = value_before(before, was_docker, path, had ? buf_str(&old) : NULL, scratch,
+                                       sizeof scratch);
+        const char *is = value_after(path, l->v[i].json);
+        add_step(&text, path, was, is);
+        add_step(&back, path, is, was);
     }
     u->back.single_keys = l->single_keys;
     u->server = xstrdup(server ? server : "");
     u->text = buf_take(&text);
+    u->back_text = buf_take(&back);
     u->made_isolation = edit_get(buf_str(from), from->len, server, object_of(server), &old,
                                  NULL) == 0;
     u->next = fl->undos;

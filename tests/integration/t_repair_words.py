@@ -3,6 +3,7 @@
 """What a change says before it is made, and that this is what happens: when it comes into force, what
 is not on the host, and how a memory limit grows that is not enough again and again."""
 
+import json
 import os
 
 from harness import echo, limit, paths, tap
@@ -105,6 +106,62 @@ def test_memory_grows(t):
         m.api.post("/servers/big/fix", {})
     m.wait_server("big")
     t.eq(codes(m, "big"), [], "and then it works")
+
+
+@limit(60)
+def test_undo_is_shown(t):
+    """What is taken back is seen before, and which way it went is told after."""
+    engine = t.engine()
+    m = t.mcptop(config(box=boxed(memory_limit="64m")), docker_host=engine)
+    m.wait_server("box")
+    first = m.read_config()
+    m.cli("set", "box", "memory=128m", check=0)
+    second = m.read_config()
+    dry = m.api.post("/servers/box/undo", {"dry_run": True})
+    t.eq(m.read_config(), second, "a dry run writes nothing")
+    t.has(dry["diff"], r'-.*"128m".*\n\+.*"64m"', "the diff shows the way back")
+    t.has(sentences(dry), "Memory: 128m → 64m. The running container is changed", "and so do the words")
+    t.eq(m.server("box")["undo"], "memory_limit 64m → 128m", "it can still be taken back")
+    said = m.cli("undo", "box", "--dry-run", check=0)
+    t.has(said.stdout, "Memory: 128m → 64m", "the verb shows it")
+    t.eq(m.read_config(), second, "and writes nothing")
+    refused = m.api.raw("POST", "/servers/box/undo", {"dryrun": True})
+    t.eq(refused.status, 400, "what it does not know is an error")
+    done = m.api.post("/servers/box/undo")
+    t.eq((done["diff"], m.read_config()), (dry["diff"], first), "it does what it showed")
+    last = [e for e in json.loads(m.cli("events", "--json", check=0).stdout)["events"] if e["action"] == "taken back"]
+    t.eq([e["detail"] for e in last], ["memory_limit 128m → 64m"], "the event has the direction")
+    m.cli("set", "--all", "memory=1g", check=0)
+    m.cli("undo", "--all", "--dry-run", check=0)
+    t.has(m.read_config(), '"1g"', "of all, too, a dry run writes nothing")
+    m.cli("undo", "--all", check=0)
+    t.ok('"1g"' not in m.read_config(), "and then it is taken back", m.read_config())
+
+
+@limit(60)
+def test_what_a_bad_file_does(t):
+    """The banner is true: a file that cannot be read changes nothing, a bad entry only itself."""
+    engine = t.engine()
+    m = t.mcptop(config(one=boxed(), two=boxed()), docker_host=engine)
+    m.wait_server("one")
+    view = m.view(80, 24)
+    view.wait_text(r"one +\* ready")
+    good = m.read_config()
+    bad = config(one=boxed(extra_args=["--privilegd"]), two=boxed(), three=boxed())
+    m.write_config(bad)
+    view.wait_text(r"^ ! config applied, but not: line \d+: extra_args\[0\]: .*  ! shows 1 error$")
+    m.wait_server("three")
+    t.eq(m.api.get("/status")["config"]["kept"], False, "the others are applied")
+    view.send("!")
+    view.wait_text("--privilegd")
+    m.write_config(good.replace("}", "", 1))
+    view.wait_text("^ ! config not applied: line ")
+    t.eq(m.api.get("/status")["config"]["kept"], True, "now nothing is")
+    t.eq(sorted(s["name"] for s in m.servers()), ["one", "three", "two"], "what was read before holds")
+    m.write_config(good)
+    view.wait_text("nothing is wrong|findings: 0 errors")
+    view.send("q")
+    t.eq(view.wait_exit(), 0, "q leaves")
 
 
 if __name__ == "__main__":
