@@ -123,7 +123,7 @@ static void start_fix(struct view *v, const struct feed_server *s, const struct 
     AUTO_FREE char *title = xasprintf("repair %s?", s->label);
 
     if (!f->known || !f->fix_count) {
-        view_toast(v, f->known, "%s: %s", s->label, !f->known ? "nothing is wrong"
+        view_toast_of(v, s, f->known, "%s: %s", s->label, !f->known ? "nothing is wrong"
                    : *f->steps ? f->steps : f->message);
         return;
     }
@@ -133,8 +133,8 @@ static void start_fix(struct view *v, const struct feed_server *s, const struct 
     v->ask.body = json_pack("{s:s, s:s}", "code", f->code, "fix", f->fixes[which].id);
     v->ask.plans_due = 1;
     v->ask.which = which;
-    buf_printf(&v->ask.text, "%s\n%s%s\n", f->message, f->fixes[which].title,
-               f->fix_count > 1 ? "   (F: another way)" : "");
+    v->ask.ways = f->fix_count;
+    buf_printf(&v->ask.text, "%s\n%s\n", f->fixes[which].title, f->message);
     view_send(v, REPLY_PLAN, s->name, "fix", "POST", "/api/v1/servers/%s/fix",
               json_pack("{s:s, s:s, s:b}", "code", f->code, "fix", f->fixes[which].id, "dry_run", 1));
 }
@@ -149,19 +149,30 @@ void act_other_fix(struct view *v)
         start_fix(v, s, found_of(v, s, code), v->ask.which + 1);
 }
 
+/* Asked dry first, as a repair is: s NULL: of all isolated servers. */
+static void ask_undo(struct view *v, const struct feed_server *s, const char *change)
+{
+    AUTO_FREE char *title = xasprintf("take back the last change of %s?",
+                                      s ? s->label : "all isolated servers");
+
+    ask_open(v, ASK_WAIT, REQ_UNDO, title, "take back");
+    if (s)
+        strvec_add(&v->ask.targets, s->name);
+    v->ask.plans_due = 1;
+    buf_printf(&v->ask.text, "The change was: %s\n", change);
+    view_send(v, REPLY_PLAN, s ? s->name : "", "undo", "POST",
+              s ? "/api/v1/servers/%s/undo" : "/api/v1/docker_isolation/undo%s",
+              json_pack("{s:b}", "dry_run", 1));
+}
+
 static void start_undo(struct view *v, const struct feed_server *s)
 {
-    AUTO_FREE char *title = NULL;
 
     if (!*s->undo) {
         view_toast(v, true, "%s: nothing to take back", s->label);
         return;
     }
-    title = xasprintf("take back the last change of %s?", s->label);
-    ask_open(v, ASK_CONFIRM, REQ_UNDO, title, "take back");
-    strvec_add(&v->ask.targets, s->name);
-    buf_printf(&v->ask.text, "now: %s\n", s->undo);
-    act_describe_targets(v, &v->ask.text);
+    ask_undo(v, s, s->undo);
 }
 
 static void start_remove(struct view *v)
@@ -213,6 +224,8 @@ void act_request(struct view *v, enum request req)
         start_remove(v);
         return;
     }
+    if (v->top == TOP_FINDINGS)
+        found_choose(v);
     if (!s && req == REQ_FIX && found_selected(v))
         view_toast(v, true, "mcptop itself: %s", *found_selected(v)->steps
                    ? found_selected(v)->steps : found_selected(v)->message);
@@ -279,9 +292,7 @@ static void undo_all(struct view *v)
         view_toast(v, true, "all isolated servers: nothing to take back");
         return;
     }
-    ask_open(v, ASK_CONFIRM, REQ_UNDO, "take back the last change of all isolated servers?",
-             "take back");
-    buf_printf(&v->ask.text, "now: %s\n", v->feed.status.isolation.undo);
+    ask_undo(v, NULL, v->feed.status.isolation.undo);
 }
 
 void act_simple(struct view *v, const char *name, const char *verb)
@@ -456,7 +467,7 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    view_toast(v, false, "%s: %s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
+    view_toast_of(v, s, false, "%s: %s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
                undone           ? "taken back"
                : undo && *undo ? undo
                                : "changed",
@@ -486,7 +497,7 @@ static void on_error(struct view *v, const struct view_call *call, const char *e
     }
     if (same && (call->kind == REPLY_PLAN || call->kind == REPLY_TOOL_CHANGES))
         ask_close(v);
-    view_toast(v, true, "%s %s: %s", call->what ? call->what : "",
+    view_toast_of(v, feed_find(&v->feed, call->name), true, "%s %s: %s", call->what ? call->what : "",
                *call->name ? call->name : "all", error);
 }
 
@@ -517,7 +528,7 @@ static void say_done(struct view *v, const struct view_call *call)
         if (!strcmp(words[i].verb, call->what))
             said = words[i].said;
     if (s)
-        view_toast(v, false, "%s %s", said, s->label);
+        view_toast_of(v, s, false, "%s %s", said, s->label);
     else
         /* of an id, what people know it by */
         view_toast(v, false, "%s %.12s", said, call->name);

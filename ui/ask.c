@@ -25,6 +25,7 @@ void ask_close(struct view *v)
     a->scroll = a->field = 0;
     a->all = false;
     a->plans_due = 0;
+    a->ways = 0;
     a->kind = ASK_NONE;
     a->serial++;
 }
@@ -115,7 +116,7 @@ static void draw_confirm(struct view *v)
     struct ask *a = &v->ask;
     const char *p = buf_str(&a->text), *end = p + a->text.len;
     char line[512];
-    int lines = 0, widest = 48, y, columns = v->canvas.w - 6;
+    int lines = 0, widest = a->ways > 1 ? 58 : 48, y, columns = v->canvas.w - 6;
     struct rect r;
 
     for (; p < end; lines++) {
@@ -145,7 +146,12 @@ static void draw_confirm(struct view *v)
         int x = r.x + 2 + canvas_put(&v->canvas, r.x + 2, y, 2, ST_ACCENT, "y ");
         x += canvas_put(&v->canvas, x, y, r.x + r.w - 1 - x, ST_BOLD, a->verb);
         x += canvas_put(&v->canvas, x + 3, y, r.x + r.w - 4 - x, ST_ACCENT, "n ") + 3;
-        canvas_put(&v->canvas, x, y, r.x + r.w - 1 - x, ST_NORMAL, "leave it (default)");
+        x += canvas_put(&v->canvas, x, y, r.x + r.w - 1 - x, ST_NORMAL, "leave it (default)");
+        if (a->ways > 1) {
+            x += canvas_put(&v->canvas, x + 3, y, r.x + r.w - 4 - x, ST_ACCENT, "F ") + 3;
+            canvas_putf(&v->canvas, x, y, r.x + r.w - 1 - x, ST_NORMAL, "another way (%zu of %zu)",
+                        a->which + 1, a->ways);
+        }
     }
 }
 

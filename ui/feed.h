@@ -150,7 +150,7 @@ struct feed_isolation {
 };
 
 struct feed_status {
-    bool known;
+    bool known, kept;               /* kept: the file cannot be used, an earlier one holds */
     char *version, *host, *engine_state, *engine_context, *engine_version, *engine_error,
         *engine_endpoint;
     char *listen, *listen_error, *config_path, *problem, *data_dir;

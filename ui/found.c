@@ -26,6 +26,7 @@ void found_fini(struct found *f)
     forget_rows(f);
     free(f->rows);
     free(f->shown);
+    free(f->wanted);
     free(f->opened);
 }
 
@@ -112,6 +113,7 @@ void found_reply(struct view *v, json_t *data)
     add_all(f, list, false);
     add_warnings(f, problems);
     f->known = true;
+    f->asking = false;
 }
 
 /* ---- asking ---- */
@@ -134,6 +136,7 @@ void found_ask(struct view *v)
     if (!f->stale || !view_is_live(v) || (f->asked_ms && now - f->asked_ms < ASK_AGAIN_MS))
         return;
     f->asked_ms = now;
+    f->asking = true;
     f->stale = false;
     view_send(v, REPLY_FINDINGS, "", NULL, "GET", "/api/v1/diagnostics%s", NULL);
 }
@@ -153,6 +156,45 @@ int found_count(const struct view *v, bool *ret_error)
 
 /* ---- the list ---- */
 
+/* Once the list is as new as the wish. */
+static void select_wanted(struct view *v)
+{
+    struct found *f = &v->found;
+    AUTO_FREE char *wanted = f->known && !f->stale && !f->asking ? TAKE(f->wanted) : NULL;
+
+    for (int i = 0; wanted && i < f->shown_count; i++)
+        if (!strcmp(f->shown[i]->finding.server, wanted)) {
+            free(v->finding_list.key);
+            v->finding_list.key = xstrdup(f->shown[i]->key);
+            return;
+        }
+}
+
+void found_enter(struct view *v)
+{
+    const struct feed_server *s = view_server(v);
+
+    free(v->found.wanted);
+    v->found.wanted = s ? xstrdup(s->name) : NULL;
+    v->found.chosen = false;
+}
+
+void found_choose(struct view *v)
+{
+    free(TAKE(v->found.wanted));
+    v->found.chosen = true;
+}
+
+void found_leave(struct view *v)
+{
+    const struct feed_finding *f = found_selected(v);
+
+    if (!v->found.chosen || !f || !feed_find(&v->feed, f->server))
+        return;
+    free(v->servers.key);
+    v->servers.key = xstrdup(f->server);
+}
+
 void found_build(struct view *v)
 {
     struct found *f = &v->found;
@@ -170,6 +212,7 @@ void found_build(struct view *v)
             f->shown[kept++] = &f->rows[i];
     }
     f->shown_count = kept;
+    select_wanted(v);
 }
 
 const char *found_key(const struct view *v, int i)

@@ -26,9 +26,12 @@ struct found {
     int shown_count;
     int own, own_errors;     /* of these, what no server's event counts */
     bool known;              /* an answer was here */
+    bool asking;             /* the answer is on its way */
     bool stale;              /* something happened since it was asked for */
     int64_t asked_ms;
     int over;                /* enum top_pane: where Esc leads */
+    char *wanted;            /* raw, the server whose finding is to be selected; NULL: as it is */
+    bool chosen;             /* the user moved in it, or acted on one, since it came */
     char *opened;            /* raw, the server whose details were opened from it; NULL */
 };
 
@@ -42,6 +45,11 @@ const struct feed_finding *found_selected(const struct view *v);      /* NULL */
 /* The finding of this server with this code, else its worst one. */
 const struct feed_finding *found_of(const struct view *v, const struct feed_server *s,
                                     const char *code);
+/* The list comes onto the screen: with the findings of the server that was selected. And it goes: the
+ * server of one that was chosen in it is selected then. */
+void found_enter(struct view *v);
+void found_choose(struct view *v);
+void found_leave(struct view *v);
 void found_open(struct view *v);          /* the details of the selected one's server */
 void found_reply(struct view *v, json_t *data);
 /* How many there are, for the header. */

@@ -157,8 +157,21 @@ static void put_tabs(struct view *v, int y, int *end)
     *end = p.x;
 }
 
+/* Its first problem, of which the end may be cut: `hint` names the key that shows all. */
+static void problem_text(const struct view *v, struct buf *out, struct buf *hint)
+{
+    const struct feed_status *s = &v->feed.status;
+    int n = s->errors > 0 ? s->errors : s->warnings;
+    const char *what = s->errors > 0 ? "error" : "warning";
+
+    buf_printf(out, "%s: %s", s->errors <= 0 ? "config"
+               : s->kept ? "! config not applied" : "! config applied, but not", s->problem);
+    if (v->top != TOP_FINDINGS)
+        buf_printf(hint, "! shows %d %s%s", n, what, n == 1 ? "" : "s");
+}
+
 /* The most important thing that is wrong with everything; false: nothing. */
-static bool alert_text(struct view *v, struct buf *out, enum style *st)
+static bool alert_text(struct view *v, struct buf *out, struct buf *hint, enum style *st)
 {
     const struct feed_status *s = &v->feed.status;
     char when[16];
@@ -175,8 +188,7 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
         buf_printf(out, "! engine down since %s: %s",
                    pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->errors > 0) {
-        buf_printf(out, "! config kept as it ran, %d error%s: %s", s->errors,
-                   s->errors == 1 ? "" : "s", s->problem);
+        problem_text(v, out, hint);
     } else if (*s->version && strcmp(s->version, PACKAGE_VERSION) != 0) {
         buf_printf(out,
                    "! supervisor is %s, this view is " PACKAGE_VERSION
@@ -189,8 +201,7 @@ static bool alert_text(struct view *v, struct buf *out, enum style *st)
         buf_printf(out, "! %s", s->isolation.warning);
         *st = ST_WARN;
     } else if (s->warnings > 0) {
-        buf_printf(out, "config: %d warning%s: %s", s->warnings, s->warnings == 1 ? "" : "s",
-                   s->problem);
+        problem_text(v, out, hint);
         *st = ST_WARN;
     } else {
         return false;
@@ -225,9 +236,19 @@ static bool put_first_row(struct view *v, int level, int *end)
     return p.x < v->canvas.w;
 }
 
+static void put_alert(struct view *v, int y, enum style st, const struct buf *text,
+                      const struct buf *hint)
+{
+    int room = v->canvas.w - 2, w = (int)hint->len;
+
+    if (w && room > 2 * w)
+        canvas_put(&v->canvas, 1 + room - w, y, w, ST_ACCENT, buf_str(hint));
+    canvas_put_cut(&v->canvas, 1, y, w && room > 2 * w ? room - w - 2 : room, st, buf_str(text));
+}
+
 int frame_header(struct view *v)
 {
-    AUTO_BUF struct buf alert = BUF_INIT;
+    AUTO_BUF struct buf alert = BUF_INIT, hint = BUF_INIT;
     enum style st;
     int y = 1, end = 0;
 
@@ -241,8 +262,8 @@ int frame_header(struct view *v)
             put_host(v, y, end);
         y++;
     }
-    if (alert_text(v, &alert, &st))
-        canvas_put_cut(&v->canvas, 1, y++, v->canvas.w - 2, st, buf_str(&alert));
+    if (alert_text(v, &alert, &hint, &st))
+        put_alert(v, y++, st, &alert, &hint);
     return y;
 }
 
@@ -330,9 +351,9 @@ void frame_keybar(struct view *v, int y)
 {
     if (v->prompt != PROMPT_NONE)
         prompt_draw(v, y);
-    else if (v->toast)
-        canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast_bad ? ST_BAD : ST_ACCENT,
-                       v->toast);
+    else if (v->toast.text)
+        canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast.bad ? ST_BAD : ST_ACCENT,
+                       v->toast.text);
     else
         put_keys(v, y);
 }

@@ -4,7 +4,6 @@
  * prompt.c. */
 #include "view.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
@@ -12,7 +11,7 @@
 #include "client/api_client.h"
 #include "panes/pane.h"
 
-enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINES_MIN = 8 };
+enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINES_MIN = 8, LOG_LINES_LEAST = 3 };
 
 static const struct pane *const panes[TOP_COUNT] = {
     [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,
@@ -44,7 +43,7 @@ void view_fini(struct view *v)
     calls_fini(&v->calls);
     found_fini(&v->found);
     free(v->history);
-    free(v->toast);
+    toast_drop(v);
     free(v->connection_text);
     feed_fini(&v->feed);
     canvas_fini(&v->canvas);
@@ -53,22 +52,6 @@ void view_fini(struct view *v)
 void view_resize(struct view *v, int w, int h)
 {
     canvas_resize(&v->canvas, w, h);
-}
-
-void view_toast(struct view *v, bool bad, const char *fmt, ...)
-{
-    AUTO_BUF struct buf raw = BUF_INIT;
-    struct buf clean = BUF_INIT;
-    va_list ap;
-
-    va_start(ap, fmt);
-    buf_vprintf(&raw, fmt, ap);
-    va_end(ap);
-    text_clean_plain(&clean, buf_str(&raw), raw.len);
-    free(v->toast);
-    v->toast = buf_take(&clean);
-    v->toast_bad = bad;
-    v->toast_until_ms = clock_wall_ms() + (bad ? 8000 : 4000);
 }
 
 /* ---- who has the keys ---- */
@@ -189,6 +172,8 @@ int view_event(struct view *v, const char *name, const char *json, size_t n)
     found_note(v, changed, name);
     if (changed > 0 && (changed & (FEED_LISTS | FEED_FIGURES)))
         view_settle(v);
+    if (changed > 0 && (changed & FEED_LISTS))
+        toast_settle(v);
     return changed;
 }
 
@@ -241,6 +226,7 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
         break;
     case REPLY_SEARCH: break;
     case REPLY_FINDINGS:
+        v->found.asking = false;
         if (!error)
             found_reply(v, data);
         break;
@@ -280,6 +266,10 @@ void view_send(struct view *v, enum reply_kind kind, const char *name, const cha
 void view_show(struct view *v, enum top_pane pane)
 {
     v->help_over = pane == TOP_HELP ? v->top : TOP_SERVERS;
+    if (pane == TOP_FINDINGS && v->top < TOP_FINDINGS)
+        found_enter(v);
+    else if (v->top == TOP_FINDINGS && pane < TOP_FINDINGS)
+        found_leave(v);
     if (pane >= TOP_DETAIL) {
         if (v->top < TOP_DETAIL)
             v->back = v->top;
@@ -364,8 +354,8 @@ static void move(struct view *v, enum request req)
         scroll(&v->help_scroll, req, v->canvas.h - 6);
     else if (v->focus_log)
         pane_log_move(v, req);
-    else
-        list_move(l, req);
+    else if (list_move(l, req) && l == &v->finding_list)
+        found_choose(v);
     view_settle(v);
 }
 
@@ -455,6 +445,7 @@ void view_key(struct view *v, int key)
 
     if (key == '\n' || key == '\r')
         key = K_ENTER;
+    toast_drop(v);       /* who presses a key has read it, or looks elsewhere */
     if (ask_key(v, key) || prompt_key(v, key))
         return;
     b = keys_find(key, view_where(v));
@@ -502,7 +493,9 @@ static int upper_rows(const struct view *v, int body, int width)
 
     if (v->top == TOP_HELP || v->top == TOP_CALL)
         return body;
-    if (v->top == TOP_DETAIL || (v->top == TOP_FINDINGS && !v->focus_log))
+    if (v->top == TOP_FINDINGS && !v->focus_log)
+        return wanted <= body - 1 - LOG_LINES_LEAST ? wanted : body;
+    if (v->top == TOP_DETAIL)
         return wanted <= most ? wanted : body;
     if (v->canvas.w >= WIDE_W && wanted < body * 2 / 5)
         wanted = body * 2 / 5;      /* the details beside the table need some height */
@@ -574,10 +567,7 @@ void view_draw(struct view *v)
     ask_for_detail(v);
     calls_ask(v);
     found_ask(v);
-    if (v->toast && clock_wall_ms() >= v->toast_until_ms) {
-        free(v->toast);
-        v->toast = NULL;
-    }
+    toast_expire(v);
     top = frame_header(v);
     draw_body(v, (struct rect){0, top, v->canvas.w, v->canvas.h - top - 1});
     frame_keybar(v, v->canvas.h - 1);

@@ -102,7 +102,7 @@ struct ask {
     int scroll;
     struct strvec targets;   /* raw names */
     json_t *body;            /* of what y sends; NULL: none */
-    size_t which;            /* of several ways to repair it */
+    size_t which, ways;      /* of several ways to repair it */
     size_t plans_due;        /* ASK_WAIT: answers still to come before it asks */
     struct lineedit fields[ASK_FIELDS];   /* memory, cpus, pids, network */
     bool all;                /* limits: of what every isolated server inherits */
@@ -114,6 +114,14 @@ struct ask {
 enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_SEARCH, PROMPT_FILTER_LOG,
                   PROMPT_FILTER_LIST };
 enum connection { CONN_CONNECTING, CONN_UP, CONN_LOST };
+
+struct toast {
+    char *text;              /* NULL: nothing is said */
+    bool bad;
+    int64_t since_ms, until_ms;
+    char *server;            /* raw; whom it is about, and since when its state was; NULL: nobody */
+    int64_t state_since_ms;
+};
 
 struct view {
     const struct view_io *io;
@@ -143,9 +151,7 @@ struct view {
     struct lineedit line;
     char *history;                  /* the last command */
 
-    char *toast;
-    bool toast_bad;
-    int64_t toast_until_ms;
+    struct toast toast;
     enum connection connection;
     int64_t connection_since_ms;
     char *connection_text;
@@ -166,6 +172,10 @@ void view_connection(struct view *v, enum connection state, const char *text);
 void view_draw(struct view *v);
 void view_toast(struct view *v, bool bad, const char *fmt,
                 ...) __attribute__((format(printf, 3, 4)));
+
+/* … about a server: it ends soon after that has come to another state. s NULL: about none. */
+void view_toast_of(struct view *v, const struct feed_server *s, bool bad, const char *fmt,
+                   ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- for the parts of the view ---- */
 unsigned view_where(const struct view *v);                    /* IN_* bit of what has the keys */
@@ -192,6 +202,10 @@ void view_settle(struct view *v);
 char *view_list_filter(struct view *v);      /* of the list on top; LINEEDIT_MAX + 8 bytes */
 void view_leave(struct view *v);
 
+/* toast.c */
+void toast_drop(struct view *v);
+void toast_settle(struct view *v);          /* servers may have changed */
+void toast_expire(struct view *v);          /* time may have come */
 /* log_keys.c */
 void log_request(struct view *v, enum request req);
 /* lists.c */

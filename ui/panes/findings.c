@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The findings: a block each, with what is wrong, how it is known and what helps. The block of the
- * selected one is always on the screen. */
+/* The findings: a block each, with what is wrong, how it is known and what helps. Where all blocks
+ * together do not fit, those that are not selected are a row each, so that as many as can be are
+ * seen. The block of the selected one is always on the screen. */
 #include <stdio.h>
 #include <string.h>
+#include "base/text.h"
 #include "panes/page.h"
 #include "panes/pane.h"
 
@@ -23,17 +25,78 @@ static void put_one(struct page *p, const struct feed_finding *f)
     page_finding(p, f, false);
 }
 
-/* All blocks; ret_from and ret_to: the rows of the selected one. */
-static void put_all(struct page *p, struct view *v, int *ret_from, int *ret_to)
+enum { LABEL_MAX = 16 };
+
+/* The row of one that is not selected: whose, what, and whether a key repairs it. */
+static void put_row(struct page *p, const struct feed_finding *f, int label_w)
 {
+    int y = page_y(p), x = p->r.x + 2, end = p->r.x + p->r.w - 1;
+
+    p->row++;
+    if (y < 0)
+        return;
+    canvas_put(p->c, x, y, 1, f->error ? ST_BAD : ST_WARN, "!");
+    canvas_put_cut(p->c, x + 2, y, label_w, ST_BOLD, *f->label ? f->label : "mcptop");
+    x += 2 + label_w + 2;
+    if (f->fix_count)
+        canvas_put(p->c, end - 1, y, 1, ST_ACCENT, "F");
+    canvas_put_cut(p->c, x, y, end - 3 - x, f->error ? ST_BAD : ST_WARN, f->message);
+}
+
+static int label_width(const struct view *v)
+{
+    int widest = 6;      /* mcptop */
+
     for (int i = 0; i < v->found.shown_count; i++) {
-        p->row += i > 0;
-        if (i == v->finding_list.at && ret_from)
+        const char *label = v->found.shown[i]->finding.label;
+        int w = text_width(label, strlen(label));
+        widest = w > widest ? w : widest;
+    }
+    return widest < LABEL_MAX ? widest : LABEL_MAX;
+}
+
+/* Rows of all blocks with a blank row between them; ret_most: of the longest block. */
+static int whole_rows(const struct view *v, int width, int *ret_most)
+{
+    int rows = 0;
+
+    *ret_most = 0;
+    for (int i = 0; i < v->found.shown_count; i++) {
+        struct page p = {.r = {0, 0, width, 0}};
+        put_one(&p, &v->found.shown[i]->finding);
+        rows += p.row + (i > 0);
+        *ret_most = p.row > *ret_most ? p.row : *ret_most;
+    }
+    return rows;
+}
+
+/* By the height of the screen, not of the pane, which follows from it. */
+static bool is_dense(const struct view *v, int width)
+{
+    enum { AROUND = 5 };     /* header, rule and key bar */
+    int most;
+
+    return whole_rows(v, width, &most) > v->canvas.h - AROUND;
+}
+
+/* All of them; ret_from and ret_to: the rows of the selected one. */
+static void put_all(struct page *p, struct view *v, bool dense, int *ret_from, int *ret_to)
+{
+    int label_w = label_width(v);
+
+    for (int i = 0; i < v->found.shown_count; i++) {
+        const struct feed_finding *f = &v->found.shown[i]->finding;
+        bool selected = i == v->finding_list.at;
+        p->row += i > 0 && !dense;
+        if (selected && ret_from)
             *ret_from = p->row;
-        if (i == v->finding_list.at && page_y(p) >= 0)
+        if (selected && page_y(p) >= 0)
             v->row_y = page_y(p);
-        put_one(p, &v->found.shown[i]->finding);
-        if (i == v->finding_list.at && ret_to)
+        if (dense && !selected)
+            put_row(p, f, label_w);
+        else
+            put_one(p, f);
+        if (selected && ret_to)
             *ret_to = p->row;
     }
 }
@@ -61,15 +124,13 @@ static void draw_head(struct view *v, struct rect r)
                 *v->finding_list.filter ? filter : NULL);
 }
 
+/* However long the selected one is: the log below does not jump with every step. */
 static int findings_rows(const struct view *v, int width)
 {
-    struct page p = {.r = {0, 0, width, 0}};
+    int most, whole = whole_rows(v, width, &most);
+    int rows = 1 + (is_dense(v, width) ? v->found.shown_count - 1 + most : whole);
 
-    for (int i = 0; i < v->found.shown_count; i++) {
-        p.row += i > 0;
-        put_one(&p, &v->found.shown[i]->finding);
-    }
-    return p.row + 1 > 4 ? p.row + 1 : 4;
+    return rows > 4 ? rows : 4;
 }
 
 static void draw(struct view *v, struct rect r)
@@ -77,15 +138,16 @@ static void draw(struct view *v, struct rect r)
     struct page p = {.r = {r.x, r.y + 1, r.w, r.h - 1}};
     struct list *l = &v->finding_list;
     int from = 0, to = 0, rows;
+    bool dense = is_dense(v, r.w);
 
     draw_head(v, r);
     if (!v->found.shown_count) {
         say(v, r);
         return;
     }
-    put_all(&p, v, &from, &to);
+    put_all(&p, v, dense, &from, &to);
     rows = p.row;
-    l->page = 1 + (r.h - 1) * v->found.shown_count / rows;
+    l->page = dense ? r.h - (to - from) : 1 + (r.h - 1) * v->found.shown_count / rows;
     if (l->top + p.r.h < to)
         l->top = to - p.r.h;
     if (l->top > from)
@@ -95,7 +157,7 @@ static void draw(struct view *v, struct rect r)
     p.c = &v->canvas;
     p.row = 0;
     p.scroll = l->top;
-    put_all(&p, v, NULL, NULL);
+    put_all(&p, v, dense, NULL, NULL);
     pane_row_finish(v, r, r.y + 1 + from - l->top, true, false);
     if (l->top > 0)
         canvas_put(&v->canvas, r.x + r.w - 1, r.y + 1, 1, ST_ACCENT, "▲");

@@ -145,6 +145,17 @@ static void put_finding(const struct feed_finding *f, struct buf *out)
         buf_add_str(out, " (a guess)");
 }
 
+/* Half a row is short for "Weakens isolation: mount …": the first word stays, and what is done is
+ * seen. */
+static void put_fix(const char *title, struct buf *out)
+{
+    static const char whole[] = "Weakens isolation: ";
+    bool weakens = strncmp(title, whole, sizeof(whole) - 1) == 0;
+
+    buf_printf(out, "F fix: %s%s", weakens ? "Weakens: " : "",
+               title + (weakens ? sizeof(whole) - 1 : 0));
+}
+
 void pane_hint(const struct view *v, const struct feed_server *s, struct buf *out)
 {
     const struct feed_finding *f = &s->finding;
@@ -154,7 +165,7 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
     if (feed_is_bad(s) && !strncmp(s->reason, "engine down", 11))
         return;      /* it starts by itself once the engine is back; F is the second best */
     if (f->fix_count)
-        buf_printf(out, "F fix: %s", f->fixes[0].title);
+        put_fix(f->fixes[0].title, out);
     else if (!strcmp(f->code ? f->code : "", "MCPX_TOOL_CHANGED") && s->tools_changed + s->tools_new)
         buf_add_str(out, "A: see and approve");
     else if (!feed_is_bad(s))
