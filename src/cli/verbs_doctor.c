@@ -191,6 +191,14 @@ static void watch(const struct cli *c, const char *name, int64_t limit_s)
     }
 }
 
+/* A start that may still turn out well: nobody's isolation is weakened for it without a question, or
+ * his name. */
+static bool is_too_early(const struct cli *c, json_t *finding, json_t *fix)
+{
+    return doc_true(finding, "expected") && doc_true(fix, "weakens") && cli_has(c, OPT_YES) &&
+        !c->word_count;
+}
+
 static void fix_one(const struct cli *c, json_t *finding, int64_t limit_s)
 {
     const char *name = doc_str(finding, "server");
@@ -199,6 +207,10 @@ static void fix_one(const struct cli *c, json_t *finding, int64_t limit_s)
     show_finding(finding);
     if (!fix || !*name) {
         show_line("  ", "nothing here that mcptop can do by itself");
+        return;
+    }
+    if (is_too_early(c, finding, fix)) {
+        puts("  it may still start: repaired when it is named, or without --yes");
         return;
     }
     if (ask_fix(c, name, doc_str(fix, "id"), true, &change, &f)) {

@@ -95,20 +95,26 @@ static void of_the_logs(const struct fleet *fl, struct findings *out)
                  fleet_get_log_dir(fl));
 }
 
-/* The list concerns many servers, a fix changes one: told as what to type. */
-static void step_to_host(struct finding *f, const struct findings *of_one)
+static bool has_fix(const struct finding *f, const char *id)
+{
+    for (size_t i = 0; i < f->fix_count; i++)
+        if (strcmp(f->fixes[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What is told once concerns many servers, a fix changes one: told as what to type. able: those that
+ * the host has the command of. */
+static void step_to_host(struct finding *f, const struct strvec *able)
 {
     AUTO_BUF struct buf name = BUF_INIT;
-    for (size_t i = 0; i < of_one->n; i++)
-        for (size_t k = 0; of_one->v[i].of_engine && k < of_one->v[i].fix_count; k++) {
-            if (strcmp(of_one->v[i].fixes[k].id, "host") != 0)
-                continue;
-            buf_add_shell(&name, of_one->v[i].server);
-            finding_step(f, "Weakens isolation: or run %s on the host meanwhile, as you: mcptop set "
-                         "%s isolation=none", f->servers.n == 1 ? "it" : "one of them",
-                         f->servers.n == 1 ? buf_str(&name) : "NAME");
-            return;
-        }
+    bool several = able->n > 1 && able->n == f->servers.n;
+    if (!able->n)
+        return;
+    buf_add_shell(&name, able->v[0]);
+    finding_step(f, "Weakens isolation: or run %s on the host meanwhile, as you: mcptop set %s "
+                 "isolation=none", several ? "one of them" : able->v[0],
+                 several ? "NAME" : buf_str(&name));
 }
 
 /* The finding of each server that waits for the engine, made one. */
@@ -116,18 +122,20 @@ static void of_the_engine(struct fleet *fl, struct findings *out)
 {
     enum { NAMED_MAX = 6 };
     const struct finding *one = NULL;
-    const struct findings *of_one = NULL;
-    AUTO_STRVEC struct strvec names = { 0 };
+    AUTO_STRVEC struct strvec names = { 0 }, able = { 0 };
     AUTO_BUF struct buf list = BUF_INIT;
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
         const struct findings *fs = doctor_findings(s);
-        for (size_t k = 0; k < fs->n; k++)
-            if (fs->v[k].of_engine) {
-                one = &fs->v[k];
-                of_one = fs->v[k].fix_count || !of_one ? fs : of_one;
-                strvec_add(&names, s->name);
-            }
+        for (size_t k = 0; k < fs->n; k++) {
+            if (!fs->v[k].of_engine)
+                continue;
+            bool can = has_fix(&fs->v[k], "host");
+            one = !one || (can && !able.n) ? &fs->v[k] : one;
+            strvec_add(&names, s->name);
+            if (can)
+                strvec_add(&able, s->name);
+        }
     }
     if (!one)
         return;
@@ -143,7 +151,7 @@ static void of_the_engine(struct fleet *fl, struct findings *out)
         finding_evidence(f, one->evidence[i].what, 0, "%s", one->evidence[i].text);
     for (size_t i = 0; i < one->steps.n; i++)
         finding_step(f, "%s", one->steps.v[i]);
-    step_to_host(f, of_one);
+    step_to_host(f, &able);
 }
 
 /* The supervisor took its engine when it started. */

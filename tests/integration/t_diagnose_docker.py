@@ -96,7 +96,11 @@ def test_2_known_before_it_fails(t):
     t.has(told.stdout, r"^mute: warning MCPX_DOCKER_PATH_NOT_MOUNTED \(by its plan: it has not come true yet\)",
           "and that it is the plan's word")
     wait_for(lambda: "waits for" in m.cli("doctor", "mute").stdout, 15, "and what it waits for meanwhile")
-    m.api.post("/servers/mute/fix", {"fix": "mount"})
+    text = m.read_config()
+    t.has(m.cli("doctor", "--fix", "--yes").stdout, "it may still start: repaired when it is named", "repaired by the way it is not")
+    t.eq(m.read_config(), text, "nothing was changed")
+    m.cli("doctor", "--fix", "--yes", "--timeout", "1", "mute")
+    t.has(m.read_config(), f"{folder}:{folder}:ro", "named, it is")
     wait_for(lambda: codes(m, "mute") == [], 15, "nothing more is expected once it is mounted")
     t.ok(m.server("mute")["state"] in ("starting", "initializing", "stopping"), "of a server that still starts")
 
@@ -292,6 +296,17 @@ def test_6_engine_down(t):
           r"mcptop set NAME isolation=none$", "and that there is another way, which costs isolation")
     repaired(t, m, "box", "host")
     t.eq(m.api.get("/diagnostics")["findings"][0]["servers"], ["other"], "whom it still concerns")
+
+
+@tap.limit(60)
+def test_6_the_way_out_of_some(t):
+    """Without an engine the host is named as the way out of those only whose command it has."""
+    m = t.mcptop(config(gone=dict(boxed(), command="no-such-command-here"), here=boxed()))
+    found(t, m, "here", "MCPX_DOCKER_DAEMON_DOWN")
+    found(t, m, "gone", "MCPX_DOCKER_DAEMON_DOWN")
+    told = m.cli("doctor").stdout
+    t.has(told, r"(?m): +Weakens isolation: or run here on the host meanwhile, as you: mcptop set here isolation=none$", "of one")
+    t.ok("would not start either" not in told, "and not why it is none of the other", told)
 
 
 def tls_server(t, address):
