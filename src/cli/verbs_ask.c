@@ -260,16 +260,18 @@ static void print_engine(json_t *d)
 static void print_isolation(json_t *d)
 {
     char sum[32], total[32];
+    AUTO_FREE char *without = NULL, *of = NULL;
     int64_t budget = doc_int(d, "isolation.total_memory", 0);
+    int unlimited = (int)doc_int(d, "isolation.unlimited", 0);
     if (!doc_int(d, "isolation.servers", 0))
         return;
-    show_size(doc_int(d, "isolation.limits_sum", 0), sum, sizeof sum);
+    if (unlimited > 0)
+        without = xasprintf(", %d without a memory limit", unlimited);
     if (budget > 0)
-        linef("isolated", "%d servers, memory limits of %s together, of %s (total_memory)",
-              (int)doc_int(d, "isolation.servers", 0), sum, show_size(budget, total, sizeof total));
-    else
-        linef("isolated", "%d servers, memory limits of %s together",
-              (int)doc_int(d, "isolation.servers", 0), sum);
+        of = xasprintf(", of %s (total_memory)", show_size(budget, total, sizeof total));
+    linef("isolated", "%d servers%s, memory limits of %s together%s",
+          (int)doc_int(d, "isolation.servers", 0), without ? without : "",
+          show_size(doc_int(d, "isolation.limits_sum", 0), sum, sizeof sum), of ? of : "");
     if (*doc_str(d, "isolation.warning"))
         linef("", "! %s", doc_str(d, "isolation.warning"));
 }

@@ -138,7 +138,8 @@ static const struct key_doc table[] = {
     {BOTH, "log_max_files", "number", "1", "`3` where `log_driver` is set", "5",
      "how many files of it are kept"},
     {GLOBAL, "total_memory", "size", NULL, "no budget", "\"8g\"",
-     "when the memory limits of all isolated servers together pass it, mcptop warns and goes on"},
+     "when the memory limits of all isolated servers together pass it, or one has none, mcptop "
+     "warns and goes on"},
 };
 
 const struct key_doc *key_doc_table(size_t *ret_n)

@@ -172,7 +172,8 @@ struct fleet_budget {
     int64_t limits_bytes, total_bytes;   /* total 0 = no budget */
 };
 void fleet_get_budget(const struct fleet *fl, struct fleet_budget *ret);
-/* A sentence when the budget is passed, else NULL. Caller frees. */
+/* A sentence when the budget is passed, or some without a limit may pass it; else NULL. Caller
+ * frees. */
 char *fleet_budget_warning(const struct fleet *fl);
 
 /* "memory_limit 512m → 1g" or ""; s NULL: of docker_isolation */

@@ -46,8 +46,13 @@ void fleet_get_budget(const struct fleet *fl, struct fleet_budget *ret)
 static char *sentence(const struct fleet_budget *b, const char *come)
 {
     char sum[16], total[16];
-    if (!b->total_bytes || b->limits_bytes <= b->total_bytes)
+    if (!b->total_bytes || (b->limits_bytes <= b->total_bytes && !b->unlimited))
         return NULL;
+    if (b->limits_bytes <= b->total_bytes)
+        return xasprintf("%zu of %zu isolated servers %s no memory limit: "
+                         "docker_isolation.total_memory (%s) cannot hold for them", b->unlimited,
+                         b->servers, b->unlimited == 1 ? "has" : "have",
+                         text_size(b->total_bytes, total, sizeof total));
     return xasprintf("the memory limits of %zu isolated servers %s to %s, and "
                      "docker_isolation.total_memory is %s", b->servers, come,
                      text_size(b->limits_bytes, sum, sizeof sum),
@@ -68,7 +73,8 @@ static void warn(const struct fleet_budget *now, const struct fleet_budget *then
                  struct strvec *ret_sentences)
 {
     AUTO_FREE char *text = sentence(then, "would come");
-    if (text && (then->limits_bytes > now->limits_bytes || then->total_bytes != now->total_bytes))
+    if (text && (then->limits_bytes > now->limits_bytes || then->unlimited > now->unlimited ||
+                 then->total_bytes != now->total_bytes))
         strvec_addf(ret_sentences, "Careful: %s.", text);
 }
 

@@ -156,6 +156,11 @@ def test_budget(t):
     t.has("\n".join(preview["changes"]), "total_memory is 100M", "a budget that is too small already")
     m.cli("set", "--all", "total_memory=1g", check=0)
     t.eq(m.api.get("/status")["isolation"]["warning"], "", "a larger one is kept")
+    words = r"1 of 2 isolated servers has no memory limit: docker_isolation.total_memory \(1G\) cannot hold for them"
+    t.has("\n".join(m.api.patch("/servers/two", {"memory": "0", "dry_run": True})["changes"]), "Careful: " + words,
+          "a limit that is taken away leaves the budget without meaning: a preview says it")
+    m.cli("set", "two", "memory=0", check=0)
+    t.has(m.cli("status", check=None).stdout, rf"isolated +2 servers, 1 without a memory limit, .*\n +! {words}", "so does the status")
 
 
 @limit(120)
