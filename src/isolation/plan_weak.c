@@ -33,10 +33,21 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && strcmp(s + n - k, end) == 0;
 }
 
-/* Why a mount undoes the isolation, or NULL. */
+static bool is_one_of(const char *path, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(path, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Why a mount undoes the isolation, or NULL. Who can write to a system directory as root is the
+ * machine's root before long (cron, core_pattern, a program that root runs). */
 static char *weak_mount(const struct plan_mount *mount)
 {
     static const char *const socket_dirs[] = {"/var", "/var/run", "/run", "/run/podman"};
+    static const char *const system_dirs[] = {"/etc", "/proc", "/sys", "/dev", "/boot", "/usr",
+                                              "/var/lib", "/var/lib/docker"};
     if (mount->is_volume || mount->is_tmpfs)
         return NULL;
     AUTO_FREE char *path = plan_normal_path(mount->source);
@@ -44,9 +55,11 @@ static char *weak_mount(const struct plan_mount *mount)
         return xstrdup("the host's whole file system is mounted");
     bool has_socket = ends_with(path, "docker.sock") || ends_with(path, "podman.sock") ||
                       ends_with(path, "containerd.sock");
-    for (size_t i = 0; i < ARRAY_LEN(socket_dirs); i++)
-        has_socket = has_socket || strcmp(path, socket_dirs[i]) == 0;
-    return has_socket ? xasprintf("the engine's socket is mounted (%s)", mount->source) : NULL;
+    if (has_socket || is_one_of(path, socket_dirs, ARRAY_LEN(socket_dirs)))
+        return xasprintf("the engine's socket is mounted (%s)", mount->source);
+    if (!mount->read_only && is_one_of(path, system_dirs, ARRAY_LEN(system_dirs)))
+        return xasprintf("a system directory of the host can be written to (%s)", mount->source);
+    return NULL;
 }
 
 /* A capability or a profile that opens the way to the host. */

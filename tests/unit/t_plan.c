@@ -644,6 +644,8 @@ static const struct {
      "the network is the host's"},
     {"\"enabled\":true", UVX ISO("\"volumes\":[\"/var//run/./docker.sock:/s\"]"), "isolation", true,
      "weak", "the engine's socket is mounted (/var//run/./docker.sock)"},
+    {"\"enabled\":true", UVX ISO("\"volumes\":[\"/usr/../etc/:/conf\",\"/proc:/p:ro\"]"), "isolation", true,
+     "weak", "a system directory of the host can be written to (/usr/../etc/)"},
     {"\"enabled\":true", UVX ISO("\"volumes\":[\"/x/..:/host:ro\"]"), "isolation", true, "weak",
      "the host's whole file system is mounted"},
     {"\"enabled\":true", UVX ISO("\"extra_args\":[\"-v\",\"/run:/run\"]"), "isolation", true,
