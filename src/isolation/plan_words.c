@@ -55,7 +55,8 @@ static void add_argv(const struct plan *p, bool masked, struct strvec *out)
 {
     AUTO_STRVEC struct strvec argv = {0};
     plan_container_argv(p, &argv);
-    size_t own_words = argv.n - p->argv.n + 1;     /* the bootstrap's, and the command */
+    /* The bootstrap's, and the command; of a `docker run` the words are all its author's. */
+    size_t own_words = argv.n - p->argv.n + !p->adopted;
     for (size_t i = 0; i < argv.n && (!masked || i < own_words); i++)
         strvec_add(out, argv.v[i]);
     if (masked && p->argv.n)

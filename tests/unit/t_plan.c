@@ -576,6 +576,26 @@ static void test_comment_line(void)
     plan_free(p);
 }
 
+/* Behind the image of a `docker run` the first word is no command: it may be a secret's name. */
+static void test_masking_adopted(void)
+{
+    static const char *const words[] = {"\"--token\",\"hunter1\",\"--port\",\"80\"", "\"--token=hunter2\"",
+                                        "\"ghp_hunter3hunter3hunter3hunter3hunter3\""};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        AUTO_FREE char *server = xasprintf(
+            "\"command\":\"docker\",\"args\":[\"run\",\"-e\",\"A=hunter4\",\"mcp/x\",%s]", words[i]);
+        struct plan *p = make("", server);
+        AUTO_STRVEC struct strvec args = {0};
+        AUTO_BUF struct buf line = BUF_INIT;
+        plan_run_args(p, &identity, true, &args);
+        AUTO_FREE char *got = words_line(&args);
+        plan_shell_line(p, false, &line);
+        ok(strstr(got, "***") && !strstr(got, "hunter"), "masked: %s", got);
+        ok(!strstr(buf_str(&line), "hunter"), "in the line for a shell, too: %s", buf_str(&line));
+        plan_free(p);
+    }
+}
+
 static void test_masking(void)
 {
     struct plan *p = make(
@@ -1195,6 +1215,7 @@ int main(void)
     test_hardening();
     test_adoptions();
     test_adopted_json();
+    test_masking_adopted();
     test_podman();
     test_empty_variables();
     test_comment_line();
