@@ -208,24 +208,44 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
 
 /* ---- what the engine says to it ------------------------------------------------------------- */
 
+/* A row with a process for every session is changed when all its processes are: the first refusal is
+ * that of all. */
 struct change_wait {
     char *server;
+    struct fault refusal;            /* code 0: none so far */
     enum change_refused on_refusal;
     fleet_settled_fn fn;
     void *ctx;
     struct change_wait *next;
 };
 
+static bool is_updating(const struct server *s)
+{
+    bool any = s->p->updating;
+    for (size_t i = 0; i < s->member_count && !any; i++)
+        any = s->members[i]->p->updating;
+    return any;
+}
+
 bool fleet_change_wait(struct fleet *fl, const char *server, enum change_refused on_refusal,
                        fleet_settled_fn fn, void *ctx)
 {
     const struct server *s = fleet_find(fl, server);
-    if (!s || !s->p->updating)
+    if (!s || !is_updating(s))
         return false;
     struct change_wait *w = xmalloc(sizeof *w);
-    *w = (struct change_wait){ xstrdup(server), on_refusal, fn, ctx, fl->waits };
+    *w = (struct change_wait){ .server = xstrdup(server), .on_refusal = on_refusal, .fn = fn,
+                               .ctx = ctx, .next = fl->waits };
     fl->waits = w;
     return true;
+}
+
+static struct change_wait *find_wait(const struct fleet *fl, const char *server)
+{
+    struct change_wait *w = fl->waits;
+    while (w && strcmp(w->server, server) != 0)
+        w = w->next;
+    return w;
 }
 
 static struct change_wait *take_wait(struct fleet *fl, const char *server)
@@ -244,6 +264,14 @@ static void tell(struct change_wait *w, enum change_applied applied, const struc
     w->fn(w->ctx, w->server, applied, f);
     free(w->server);
     free(w);
+}
+
+/* A process that took the new limits gets the old ones as it would any others. */
+static void mark_putting_back(struct server *s, bool begins)
+{
+    s->p->putting_back = begins ? s->p->refused : s->p->putting_back && s->p->updating;
+    for (size_t i = 0; i < s->member_count; i++)
+        mark_putting_back(s->members[i], begins);
 }
 
 /* The keys of the last change back to what they were. What holds then is said in `why`. */
@@ -267,11 +295,27 @@ static void put_back(struct fleet *fl, struct server *s, struct fault *why)
     }
     fleet_add_event(fl, false, "config", "put back", s->name, fl->config_path, refusal);
     fleet_undo_drop(fl, u);
-    s->p->putting_back = true;
+    mark_putting_back(s, true);
     fleet_reload(fl);
-    s->p->putting_back = s->p->updating;
+    mark_putting_back(s, false);
     fault_set(why, FAULT_HTTP, "the engine refuses it while %s runs: %s. Nothing was changed; "
               "a restart would bring it into force", s->name, refusal);
+}
+
+/* Those that run by the old limits. */
+static void restart_refused(struct server *s)
+{
+    if (s->p->refused && !server_is_leaving(s))
+        server_restart_alone(s, "limits changed", DRAINED);
+    for (size_t i = 0; i < s->member_count; i++)
+        restart_refused(s->members[i]);
+}
+
+static void forget_refused(struct server *s)
+{
+    s->p->refused = false;
+    for (size_t i = 0; i < s->member_count; i++)
+        forget_refused(s->members[i]);
 }
 
 /* What follows from a refusal. */
@@ -284,7 +328,7 @@ static enum change_applied refused(struct fleet *fl, struct server *s, enum chan
     } else if (why->code == FAULT_ENGINE_DOWN) {
         fault_wrap(why, "the configuration is changed and counts once the engine is back");
     } else if (wanted == REFUSED_RESTARTS) {
-        server_restart(s, "limits changed", DRAINED);
+        restart_refused(s);
         *why = FAULT_NONE;
         return CHANGE_RESTART;
     } else if (wanted == REFUSED_PUT_BACK) {
@@ -298,15 +342,26 @@ static enum change_applied refused(struct fleet *fl, struct server *s, enum chan
 
 bool fleet_change_settled(struct fleet *fl, struct server *s, const struct fault *f)
 {
-    struct change_wait *w = take_wait(fl, s->name);
-    struct fault why = f ? *f : FAULT_NONE;
+    struct server *row = server_row(s);
+    struct change_wait *w = find_wait(fl, row->name);
     enum change_applied applied = CHANGE_LIVE;
     if (!w)
         return false;
-    if (f)
-        applied = refused(fl, s, w->on_refusal, &why);
+    /* A session's process that is on its way out refuses nothing for the others. */
+    if (f && (s == row || !server_is_leaving(s))) {
+        s->p->refused = true;
+        if (!w->refusal.code)
+            w->refusal = *f;
+    }
+    if (is_updating(row))
+        return true;
+    struct fault why = w->refusal;
+    w = take_wait(fl, row->name);
+    if (why.code)
+        applied = refused(fl, row, w->on_refusal, &why);
+    forget_refused(row);
     /* An earlier change that this one has overtaken shares its fate. */
-    for (; w; w = take_wait(fl, s->name))
+    for (; w; w = take_wait(fl, row->name))
         tell(w, applied, why.code ? &why : NULL);
     return true;
 }

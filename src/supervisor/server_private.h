@@ -53,6 +53,7 @@ struct server_private {
     unsigned member_number;      /* of the last one that was made */
     bool draining;               /* … and they do */
     bool updating;               /* the engine was asked to change the limits of the run */
+    bool refused;                /* … and it did; while the answers of others are awaited */
     bool putting_back;           /* … to what they were before it refused others */
     uint64_t runs;
     uint64_t run_seq;            /* where its log of this run begins */

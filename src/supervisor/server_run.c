@@ -403,9 +403,10 @@ static void on_over(void *ctx, const struct run_end *end)
     server_usage_reset(s);
     s->backend = NULL;
     b->ops->free(b);
-    if (s->p->updating)
-        fleet_change_settled(s->fleet, s, NULL);     /* the next run is made by it */
+    bool updating = s->p->updating;
     s->p->updating = s->p->putting_back = false;
+    if (updating)
+        fleet_change_settled(s->fleet, s, NULL);     /* the next run is made by it */
     server_run_drop_plan(s);
     server_fire(s, EV_OVER);
 }

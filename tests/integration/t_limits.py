@@ -85,6 +85,41 @@ def test_engine_refuses_the_first(t):
 
 
 @limit(120)
+def test_engine_refuses_a_session(t):
+    """Of a server with a process for every session: one answer for all of them."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop(config(box=dict(boxed(memory_limit="128m"), sharing="per-session")), docker_host=proxy)
+    m.wait_server("box", lambda s: s["asleep"] and s["tool_count"] > 0, timeout=60)
+    sessions = [m.stdio("box") for _ in range(2)]
+    for one in sessions:
+        one.initialize()
+        one.tool("echo", {"text": "x"})
+
+    def containers():
+        return {x["name"]: x["container"]["id"] for x in m.server("box")["members"] if x["container"]}
+
+    def limits():
+        return [engine.docker.inspect(one)["HostConfig"]["Memory"] >> 20 for _, one in sorted(containers().items())]
+
+    wait_for(lambda: len(engine.docker.mine(server="box", all=False)) == 2, 30, "the one that told the tools to go")
+    before, text = containers(), m.read_config()
+    proxy.refuse("POST", f"/containers/{before['box#2']}[0-9a-f]*/update$", 500, "device or resource busy")
+    refused = m.api.raw("PATCH", "/servers/box", {"memory": "256m"})
+    t.eq(refused.status, 502, "one that is refused is an error")
+    t.has(refused.json()["error"], "refuses it while box runs: .*device or resource busy.*Nothing was changed", "and nothing is changed")
+    t.eq((m.read_config(), containers()), (text, before), "the file and the processes are what they were")
+    wait_for(lambda: limits() == [128, 128], 20, "the limits, too", saw=limits)
+    answer = m.api.patch("/servers/box", {"memory": "256m", "restart": True})
+    t.eq(answer["applied"], "restart", "where that is asked for, the one that was refused restarts")
+    wait_for(lambda: containers().get("box#2") not in (None, before["box#2"]) and limits() == [256, 256], 30, "new limits of both", saw=limits)
+    t.eq(containers()["box#1"], before["box#1"], "and the other does not")
+    proxy.allow()
+    t.eq(m.api.patch("/servers/box", {"memory": "192m"})["applied"], "live", "an engine that agrees")
+    t.eq(limits(), [192, 192], "has changed all when the answer comes")
+
+
+@limit(120)
 def test_refused_by_hand(t):
     """The file was edited by hand: it holds, so the server restarts."""
     engine = t.engine()
