@@ -77,8 +77,8 @@ static const struct key_doc table[] = {
      "container of its own, started by its first call and ended with it, or after `idle_stop` (half an "
      "hour where that is not set; a stdio session that is open does not count as idle then)"},
     {SERVER, "max_sessions", "number", "16", NULL, "4",
-     "of `sharing: per-session`: how many processes there may be at once; a call that would need one "
-     "more gets an error"},
+     "of `sharing: per-session`: how many sessions may have a process at once; a call of one more gets an "
+     "error. What comes without a session shares one process beside these"},
     {SERVER, "enabled_tools", "array of strings", NULL, "all tools", "[\"git_log\"]",
      "the only tools that clients see and can call; empty: all. A change counts at once, without a restart"},
     {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",

@@ -100,7 +100,7 @@ struct config_server {
     enum start_mode start;
     int64_t idle_stop_ms;        /* 0 = never */
     enum sharing sharing;
-    int64_t max_sessions;        /* of PER_SESSION: processes at once; 0 = default (16) */
+    int64_t max_sessions;        /* of PER_SESSION: with a process at once; 0 = default (16) */
     struct strvec enabled_tools, disabled_tools;
     enum tool_change_policy on_tool_change;      /* UNSET means WARN */
 };

@@ -113,6 +113,8 @@ enum server_seat {
     SEAT_UNTIL_CLOSED,     /* its end shows */
 };
 struct session *server_seat(struct server *s, enum server_seat seat);
+/* Whether it is its own, or that of a seat that is not being given back. */
+bool server_has_session(const struct server *s, const struct session *session);
 /* itself, where it is no member */
 struct server *server_row(struct server *s);
 const char *server_row_name(const struct server *s);

@@ -67,6 +67,14 @@ struct session *server_seat(struct server *s, enum server_seat seat)
     return m->session;
 }
 
+bool server_has_session(const struct server *s, const struct session *session)
+{
+    bool found = s->session == session;
+    for (size_t i = 0; i < s->member_count && !found; i++)
+        found = s->members[i]->session == session && !s->members[i]->p->retired;
+    return found;
+}
+
 void members_left(struct server *s)
 {
     if (s->row && !s->p->retired)
@@ -128,25 +136,58 @@ size_t server_process_count(const struct server *s)
     return count_processes(s);
 }
 
-bool members_have_room(struct server *s)
+/* A session that has a process, also between the end of one and the start of the next. Whose session
+ * has ended, or who goes to sleep, has left its place; who comes next waits for the end of its
+ * process. */
+static bool has_a_place(const struct server *m)
 {
-    const struct server *row = server_row(s);
+    return !m->p->retired && m->wanted == WANTED_UP && !m->p->asleep;
+}
+
+static void refuse(struct server *s, size_t n, size_t most)
+{
+    const struct server *row = s->row;
     char why[512];
-    if (!server_is_per_session(s))
-        return true;
-    size_t most = row->config->max_sessions ? (size_t)row->config->max_sessions
-                                            : DEFAULT_MAX_SESSIONS;
-    /* One that only looks which tools there are is gone in a moment. */
-    if (count_processes(row) - (row->backend && row->p->learning) < most)
-        return true;
-    snprintf(why, sizeof why, "server \"%s\" has as many processes as it may (max_sessions %zu, with "
-             "sharing: per-session): end a session that uses it, or raise max_sessions in its "
-             "configuration", row->name, most);
-    logstore_say(s->log, "a session was refused: %zu processes is the most (max_sessions)", most);
+    snprintf(why, sizeof why, "server \"%s\" has %zu session%s with a process, and %zu is the most "
+             "(max_sessions, with sharing: per-session): end a session that uses it, or raise "
+             "max_sessions in its configuration", row->name, n, n == 1 ? "" : "s", most);
+    logstore_say(s->log, "a session was refused: %zu with a process, and %zu is the most (max_sessions)",
+                 n, most);
     session_refuse(s->session, why);
     session_refuse(s->session, NULL);
     session_sleep(s->session, true);
-    return false;
+}
+
+/* The row's own process is no session's, and nobody waits for a place for it. */
+bool members_have_room(struct server *s)
+{
+    const struct server *row = s->row;
+    size_t n = 0, ending = 0;
+    s->p->waits_for_room = false;
+    if (!row || !server_is_per_session(s))
+        return true;
+    size_t most = row->config->max_sessions ? (size_t)row->config->max_sessions
+                                            : DEFAULT_MAX_SESSIONS;
+    for (size_t i = 0; i < row->member_count; i++) {
+        n += has_a_place(row->members[i]);
+        ending += !has_a_place(row->members[i]) && row->members[i]->backend;
+    }
+    if (n >= most) {
+        refuse(s, n, most);
+    } else if (n + ending >= most) {
+        s->p->waits_for_room = true;
+        session_set_cause(s->session, "the process of a session that has ended is still there, and "
+                                      "max_sessions allows no other beside it");
+    }
+    return n + ending < most;
+}
+
+void members_have_ended(struct server *s)
+{
+    struct server *row = server_row(s);
+    for (size_t i = 0; i < row->member_count; i++)
+        if (row->members[i]->p->waits_for_room && !row->members[i]->p->retired)
+            server_fire(row->members[i], EV_WAKE);
 }
 
 /* ---- what is known of the tools ------------------------------------------------------ */

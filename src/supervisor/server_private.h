@@ -50,6 +50,7 @@ struct server_private {
     bool asleep;                 /* wanted, and stopped until a call comes (or on its way there) */
     bool learning;               /* a row that runs to know its tools, and sleeps then */
     bool lasting;                /* a member whose session says when it ends */
+    bool waits_for_room;         /* … that is to be woken when another's process has ended */
     unsigned member_number;      /* of the last one that was made */
     bool draining;               /* … and they do */
     bool updating;               /* the engine was asked to change the limits of the run */
@@ -85,8 +86,11 @@ void members_kill(struct server *s);
 void members_reconfigure(struct server *s, bool enabled_changed);
 /* Its last client has closed. */
 void members_left(struct server *s);
-/* Whether it may have a process now; else who waits for it has been refused. */
+/* Whether a session may have a process now; else who waits for it has been refused, or it is woken
+ * once there is room. */
 bool members_have_room(struct server *s);
+/* A process of the row or of a session has ended. */
+void members_have_ended(struct server *s);
 /* A member has read its tools: the row, where it does not run, knows them too. */
 void members_learn(struct server *s);
 

@@ -409,6 +409,7 @@ static void on_over(void *ctx, const struct run_end *end)
         fleet_change_settled(s->fleet, s, NULL);     /* the next run is made by it */
     server_run_drop_plan(s);
     server_fire(s, EV_OVER);
+    members_have_ended(s);
 }
 
 /* A program that the image may lack and that we could install: then the plan for the lacking

@@ -120,17 +120,38 @@ def test_maximum(t):
         one.initialize()
     pid_of(clients[0])
     pid_of(clients[1])
-    t.has(refusal(clients[2].tool, "pid", {}), r'"s" has as many processes as it may \(max_sessions 2',
-          "one more is refused, with the key")
+    t.has(refusal(clients[2].tool, "pid", {}), r'"s" has 2 sessions with a process, and 2 is the most \(max_sessions',
+          "one more is refused, with the figure and the key")
     t.eq(len(processes(m)), 2, "and not started")
+    m.cli("call", "s", "pid", check=0)
+    t.eq(len(processes(m)), 3, "what comes without a session has its process beside these")
     clients[0].close()
-    wait_for(lambda: len(processes(m)) == 1, 20, "room")
+    wait_for(lambda: len(processes(m)) == 2, 20, "room")
     t.ok(pid_of(clients[2]), "then the same session can have its process")
     config = json.loads(m.read_config())
     config["mcpServers"]["s"]["max_sessions"] = 0
     m.write_config(config)
     wait_for(lambda: m.api.get("/status")["config"]["errors"], 20, "the error")
     t.has(json.dumps(m.api.get("/status")["config"]["problems"]), "whole number from 1 to 1000", "0 is no number")
+
+
+def test_places(t):
+    """Who has one of the places: a session, not a process."""
+    m = t.mcptop({"mcpServers": {"s": fixture("stubborn", sharing="per-session", max_sessions=1)}})
+    wait_known(m)
+    a, b = m.stdio("s"), m.stdio("s")
+    for one in (a, b):
+        one.initialize()
+    first = pid_of(a)
+    os.kill(first, signal.SIGKILL)
+    t.has(refusal(b.tool, "pid", {}), "has 1 session with a process, and 1 is the most", "while its process is started again a session keeps its place")
+    wait_for(lambda: list(processes(m).values()) not in ([], [first]), 20, "its next one")
+    second = pid_of(a)
+    a.close()
+    wait_for(lambda: [x["state"] for x in m.server("s")["members"] if x["pid"] == second] in ([], ["stopping"]), 20, "the end of the session to be known")
+    pid = pid_of(b)
+    t.ok(not proc.alive(second), "the next one has waited for a process that ignores its end")
+    t.eq(set(processes(m).values()), {pid}, "so there never were two")
 
 
 def test_idle(t):
