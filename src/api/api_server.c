@@ -113,7 +113,7 @@ struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
     a->started_mono_ms = clock_mono_ms();
     a->hub = event_hub_new(a);
     a->doctor = doctor_new(fleet);
-    a->names = aggregate_names_new(fleet);
+    a->names = aggregate_names_new(loop, fleet);
     a->mcp_http = mcp_http_new(a);
     a->mcp_stdio = mcp_stdio_new(a);
     a->httpd = httpd_new(loop, BODY_MAX, &events, a);

@@ -99,8 +99,7 @@ static void subscriber_cut(struct subscriber *sub)
 static bool follows_hello(const struct subscriber *sub, const char *name, const char *server)
 {
     return server ? !listing_awaits(sub->hello, server)
-                  : strcmp(name, "usage") == 0 || strcmp(name, "pull") == 0 ||
-                        strcmp(name, "server_removed") == 0;
+                  : strcmp(name, "usage") == 0 || strcmp(name, "pull") == 0;
 }
 
 /* How many bytes lie unsent. */
@@ -114,7 +113,7 @@ static size_t tell(struct subscriber *sub, const struct buf *event, const char *
     return sub->later.len;
 }
 
-/* server: whose `server` event it is, else NULL. */
+/* server: whose `server` or `server_removed` event it is, else NULL. */
 static void broadcast(struct event_hub *hub, const char *name, const char *server,
                       const char *data, size_t n)
 {
@@ -244,13 +243,18 @@ static void cursor_tail(struct log_cursor *c, const struct server *s, uint64_t t
     c->next = next - first > tail ? next - tail : first;
 }
 
+static bool wants_log(const struct subscriber *sub, const struct server *s)
+{
+    return sub->all_logs || (sub->log && strcmp(sub->log, s->name) == 0);
+}
+
 static void on_log_more(void *ctx, struct server *s)
 {
     struct event_hub *hub = ctx;
 
     for (struct subscriber *sub = hub->first; sub; sub = sub->next) {
         struct log_cursor *c = cursor_of(sub, s, false);
-        if (!c && sub->all_logs && !sub->hello) {
+        if (!c && !sub->hello && wants_log(sub, s)) {
             /* A server that is new since the subscription: from its first line. */
             c = cursor_of(sub, s, true);
             c->next = ring_first_seq(logstore_get_ring(s->log));
@@ -344,7 +348,7 @@ static void on_server_removed(void *ctx, const char *name)
                 c->next = 1;     /* should it come back, its log begins anew */
     /* The end of the supervisor takes none out of the configuration: views keep what they show. */
     if (anybody(hub) && !fleet_is_stopping(hub->api->fleet))
-        broadcast_json(hub, "server_removed", json_pack("{s:o}", "name", json_text(name)));
+        broadcast_text(hub, "server_removed", name, json_pack("{s:o}", "name", json_text(name)));
 }
 
 static void on_container_changed(void *ctx, const struct fleet_container *c)
@@ -449,7 +453,7 @@ static void begin_logs(struct subscriber *sub)
 
     for (size_t i = 0; sub->log && i < fleet_count(fl); i++) {
         struct server *s = fleet_at(fl, i);
-        if (!sub->all_logs && strcmp(s->name, sub->log) != 0)
+        if (!wants_log(sub, s))
             continue;
         struct log_cursor *c = cursor_of(sub, s, true);
         cursor_tail(c, s, sub->log_tail);

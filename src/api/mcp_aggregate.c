@@ -77,7 +77,7 @@ static void initialize(struct aggregate *a, const struct envelope *e, call_reply
     AUTO_FREE char *result = xasprintf("{\"protocolVersion\":\"%s\"," CAPABILITIES LEGACY_TASKS
                                        ",\"serverInfo\":" SERVER_INFO "," INSTRUCTIONS "}",
                                        protocol_at(a->version));
-    aggregate_remember_ready(a);
+    aggregate_join_all(a);
     aggregate_answer(e->id, result, strlen(result), fn, ctx);
 }
 
@@ -108,53 +108,6 @@ static bool is_up(const struct aggregate *a, const struct server *s)
 bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability)
 {
     return is_up(a, s) && !s->config->quarantined && session_has_capability(s->session, capability);
-}
-
-bool aggregate_is_there(const struct server *s)
-{
-    return s->state == SERVER_READY || s->state == SERVER_SILENT || server_is_asleep(s);
-}
-
-/* Becomes a client of all that are ready, or come when they are called, to hear of their
- * changes; but of one with a process for every session only when it needs one. */
-bool aggregate_remember_ready(struct aggregate *a)
-{
-    AUTO_BUF struct buf now = BUF_INIT;
-
-    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
-        struct server *s = fleet_at(a->fleet, i);
-        if (!aggregate_is_there(s))
-            continue;
-        if (!server_is_per_session(s))
-            aggregate_member(a, s);
-        buf_add_str(&now, s->name);
-        buf_add_char(&now, '\n');
-    }
-    if (strcmp(buf_str(&now), buf_str(&a->ready)) == 0)
-        return false;
-    buf_clear(&a->ready);
-    buf_add(&a->ready, buf_str(&now), now.len);
-    return true;
-}
-
-static void on_server_changed(void *ctx, struct server *s)
-{
-    static const char *const changed[] = {"tools", "prompts", "resources"};
-    struct aggregate *a = ctx;
-
-    (void)s;
-    /* Before its initialize nobody was promised to hear of it. */
-    if ((!a->label && !a->listenings) || !aggregate_remember_ready(a))
-        return;
-    if (a->modern) {
-        aggregate_listen_changed(a);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(changed) && a->events.message; i++) {
-        AUTO_FREE char *text = xasprintf("{\"jsonrpc\":\"2.0\",\"method\":"
-                                         "\"notifications/%s/list_changed\"}", changed[i]);
-        a->events.message(a->ctx, NULL, text, strlen(text), false);
-    }
 }
 
 /* ---- parts ---- */
@@ -221,6 +174,25 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     if (!p->sending)
         part_free(p);
     fn(owner, iov, count, is_error);
+}
+
+static void on_nobody_waits(void *ctx, const struct iovec *iov, int count, bool is_error)
+{
+    struct part *p = ctx;
+
+    (void)iov, (void)count, (void)is_error;
+    p->done = true;
+    if (!p->sending)
+        part_free(p);
+}
+
+void part_send_alone(struct aggregate *a, struct peer *m, const struct envelope *e)
+{
+    struct part *p = part_new(a, NULL, NULL);
+
+    p->id = e->id;          /* of no request of the client's: its ctx is NULL */
+    if (!part_send(p, m, e, on_nobody_waits))
+        part_free(p);
 }
 
 static bool send_to(struct aggregate *a, struct server *s, const struct envelope *e,
@@ -387,8 +359,7 @@ struct aggregate *aggregate_open(struct aggregate_names *names, enum server_seat
     a->events = *events;
     a->ctx = ctx;
     a->version = protocol_index(protocol_latest);
-    a->observer = (struct fleet_observer){.server_changed = on_server_changed, .ctx = a};
-    fleet_observe(a->fleet, &a->observer);
+    presence_add(aggregate_names_get_presence(names), a);
     return a;
 }
 
@@ -396,14 +367,14 @@ void aggregate_close(struct aggregate *a)
 {
     if (!a)
         return;
-    fleet_unobserve(a->fleet, &a->observer);     /* first: its clients' ends are news */
+    presence_remove(aggregate_names_get_presence(a->names), a);
     aggregate_peers_fini(a);
     while (a->parts)
         part_gone(a->parts);
     aggregate_listen_fini(a);
     if (a->closed)
         *a->closed = true;
-    buf_fini(&a->ready);
+    strvec_fini(&a->watched);
     buf_fini(&a->level);
     free(a->label);
     free(a);
@@ -424,5 +395,5 @@ void aggregate_restore(struct aggregate *a, unsigned version, unsigned features)
     a->version = protocol_index(protocol_at(version));
     a->features = features;
     a->label = a->label ? a->label : xstrdup("");
-    aggregate_remember_ready(a);
+    aggregate_join_all(a);
 }

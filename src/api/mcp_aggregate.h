@@ -13,9 +13,10 @@
 struct fleet;
 struct aggregate;
 
-/* What all clients of the endpoint share: which server a name means. Outlives them. */
+/* What all clients of the endpoint share: which server a name means, and which are there. Outlives
+ * them. */
 struct aggregate_names;
-struct aggregate_names *aggregate_names_new(struct fleet *fl);
+struct aggregate_names *aggregate_names_new(struct ev_loop *loop, struct fleet *fl);
 void aggregate_names_free(struct aggregate_names *names);
 /* The server that a name of the endpoint (without quotes) begins with, and how many bytes are in
  * front of its own; NULL: none. */

@@ -6,6 +6,7 @@
  *   mcp_aggregate_peers.c    the servers that a client has used
  *   mcp_aggregate_lists.c    lists of all in one
  *   mcp_aggregate_seek.c     what one of them has, and nobody knows which
+ *   mcp_aggregate_presence.c which servers are there, and who is told that they are others
  *   mcp_aggregate_said.c     what a client says that is no request
  *   mcp_aggregate_tasks.c    SERVER: in front of the names of tasks
  *   mcp_aggregate_listen.c   subscriptions/listen of the modern era */
@@ -14,12 +15,14 @@
 
 #include "api/mcp_aggregate.h"
 #include "base/buf.h"
+#include "base/strvec.h"
 #include "supervisor/fleet.h"
 
 struct peer {                   /* a server that this client has used */
     struct aggregate *a;
     struct client *client;
     char *name;
+    bool watches;               /* it was told of all that the client watches */
     struct peer *next, *prev;
     struct peer *same;          /* in one slot */
 };
@@ -62,11 +65,12 @@ struct aggregate {
     unsigned features, version;
     bool modern;
     char *label;
-    struct fleet_observer observer;
-    struct buf ready;           /* the names of those that are */
+    uint64_t seen;              /* of the changes of who is there */
+    struct strvec watched;      /* by resources/subscribe: the tokens */
     struct buf level;           /* of logging/setLevel: the token; empty = none */
     struct listening *listenings;
     bool *closed;               /* told when it is; or NULL */
+    struct aggregate *next, *prev;       /* of all */
 };
 
 /* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), or of this one (NULL: it has left the list),
@@ -74,6 +78,8 @@ struct aggregate {
 const char *aggregate_prefix(struct aggregate_names *names, size_t index);
 const char *aggregate_prefix_of(struct aggregate_names *names, const char *server);
 struct server *aggregate_server_of(struct aggregate_names *names, struct span prefix);
+struct server *aggregate_server_named(struct aggregate_names *names, const char *server);
+struct presence *aggregate_names_get_presence(const struct aggregate_names *names);
 uint32_t aggregate_hash(const char *name);
 struct fleet *aggregate_names_get_fleet(const struct aggregate_names *names);
 void aggregate_names_looked(struct aggregate_names *names);      /* counts one */
@@ -98,6 +104,8 @@ struct span aggregate_cut(struct span token, size_t n);
 /* mcp_aggregate_peers.c: the client of this server, opened where it is new; what there is, or NULL */
 struct peer *aggregate_member(struct aggregate *a, struct server *s);
 struct peer *aggregate_peer(const struct aggregate *a, const struct server *s);
+/* Nobody waits for the answer to it. */
+void part_send_alone(struct aggregate *a, struct peer *m, const struct envelope *e);
 void aggregate_peers_fini(struct aggregate *a);
 struct part *part_new(struct aggregate *a, call_reply_fn fn, void *ctx);
 void part_free(struct part *p);
@@ -110,10 +118,17 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 bool aggregate_list(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx,
                     bool *ret);
 
+/* mcp_aggregate_presence.c: who has come or gone is told to every client that was added and has said
+ * its first word */
+struct presence *presence_new(struct ev_loop *loop, struct fleet *fl, struct aggregate_names *names);
+void presence_free(struct presence *p);
+void presence_add(struct presence *p, struct aggregate *a);
+void presence_remove(struct presence *p, struct aggregate *a);
 /* Ready, or it comes when it is called. */
 bool aggregate_is_there(const struct server *s);
-/* Which they are: true, they are others than at the last time. */
-bool aggregate_remember_ready(struct aggregate *a);
+/* Becomes a client of all that are there, to hear of their changes; what changed before is not told
+ * any more. */
+void aggregate_join_all(struct aggregate *a);
 /* Whether a request that needs this capability goes to it. */
 bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability);
 
@@ -122,6 +137,8 @@ bool aggregate_asks(const struct aggregate *a, const struct server *s, const cha
 bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *capability,
                     call_reply_fn fn, void *ctx);
 bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* A server that came later is told what the client watches. */
+void aggregate_watch(struct peer *m, const struct server *s);
 
 /* mcp_aggregate_said.c */
 void aggregate_said(struct aggregate *a, const struct envelope *e);
@@ -132,7 +149,8 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
 bool aggregate_listen_acknowledged(const struct part *p, const char *msg, size_t n);
 /* Whether it took back a subscription. */
 bool aggregate_listen_cancelled(struct aggregate *a, const struct envelope *e);
-void aggregate_listen_changed(struct aggregate *a);      /* other servers are ready now */
+/* These have come or gone. */
+void aggregate_listen_changed(struct aggregate *a, struct server *const *servers, size_t n);
 void aggregate_listen_forget(struct aggregate *a, const void *ctx);      /* its parts are gone */
 void aggregate_listen_fini(struct aggregate *a);
 

@@ -80,24 +80,20 @@ static void listen_to(struct aggregate *a, struct listening *l, struct peer *m,
         part_free(p);
 }
 
-/* To all that it does not listen to yet. One that sleeps and was never up has nothing to tell. */
-static void listen_to_all(struct aggregate *a, struct listening *l)
+/* Where it does not yet. One that sleeps and was never up has nothing to tell. */
+static void listen_to_server(struct aggregate *a, struct listening *l, struct server *s)
 {
     struct envelope e;
+    size_t n;
+    bool modern;
 
-    if (envelope_scan(l->message.data, l->message.len, &e, NULL))
+    if (!aggregate_is_there(s) || s->config->quarantined ||
+        !session_get_init(s->session, &n, &modern) ||
+        envelope_scan(l->message.data, l->message.len, &e, NULL))
         return;
-    for (size_t i = 0; i < fleet_count(a->fleet); i++) {
-        struct server *s = fleet_at(a->fleet, i);
-        size_t n;
-        bool modern;
-        if (!aggregate_is_there(s) || s->config->quarantined ||
-            !session_get_init(s->session, &n, &modern))
-            continue;
-        struct peer *m = aggregate_member(a, s);
-        if (!listens_to(a, l, m))
-            listen_to(a, l, m, &e);
-    }
+    struct peer *m = aggregate_member(a, s);
+    if (!listens_to(a, l, m))
+        listen_to(a, l, m, &e);
 }
 
 bool aggregate_listen_acknowledged(const struct part *p, const char *msg, size_t n)
@@ -162,8 +158,9 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
     l->next = a->listenings;
     a->listenings = l;
     a->closed = &closed;
-    aggregate_remember_ready(a);        /* so that only what changes from now on is told */
-    listen_to_all(a, l);
+    aggregate_join_all(a);
+    for (size_t i = 0; i < fleet_count(a->fleet); i++)
+        listen_to_server(a, l, fleet_at(a->fleet, i));
     acknowledge(a, l);
     if (!closed)
         a->closed = NULL;
@@ -171,7 +168,7 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
 }
 
 /* Who is told may end everything. */
-void aggregate_listen_changed(struct aggregate *a)
+void aggregate_listen_changed(struct aggregate *a, struct server *const *servers, size_t n)
 {
     bool closed = false, *outer = a->closed;
 
@@ -179,7 +176,8 @@ void aggregate_listen_changed(struct aggregate *a)
     for (struct listening *l = a->listenings; l; l = closed ? NULL : l->next) {
         if (l->building)
             continue;
-        listen_to_all(a, l);
+        for (size_t i = 0; i < n; i++)
+            listen_to_server(a, l, servers[i]);
         for (int i = 0; i < LISTS && !closed; i++)
             if (l->lists[i])
                 tell(a, l, lists[i].method, "");

@@ -21,6 +21,7 @@ struct row {
 
 struct aggregate_names {
     struct fleet *fleet;
+    struct presence *presence;
     uint64_t generation;        /* of the list of servers that it was made from; 0 = none */
     struct row *rows;           /* in the order of the list */
     size_t count;
@@ -121,8 +122,9 @@ const char *aggregate_prefix(struct aggregate_names *names, size_t index)
     return names->rows[index].prefix;
 }
 
-/* The one whose name it is among those that could be called so: as add() found its prefix. */
-const char *aggregate_prefix_of(struct aggregate_names *names, const char *server)
+/* The one whose name it is among those that could be called so: as add() found its prefix. 0: none,
+ * else its place and 1. */
+static uint32_t row_of(struct aggregate_names *names, const char *server)
 {
     AUTO_BUF struct buf prefix = BUF_INIT;
     unsigned same = 1;
@@ -137,7 +139,21 @@ const char *aggregate_prefix_of(struct aggregate_names *names, const char *serve
         prefix.len = n;
         buf_printf(&prefix, "_%u", ++same);
     }
+    return row;
+}
+
+const char *aggregate_prefix_of(struct aggregate_names *names, const char *server)
+{
+    uint32_t row = row_of(names, server);
+
     return row ? names->rows[row - 1].prefix : NULL;
+}
+
+struct server *aggregate_server_named(struct aggregate_names *names, const char *server)
+{
+    uint32_t row = row_of(names, server);
+
+    return row ? fleet_at(names->fleet, row - 1) : NULL;
 }
 
 struct server *aggregate_server_of(struct aggregate_names *names, struct span prefix)
@@ -186,11 +202,17 @@ struct fleet *aggregate_names_get_fleet(const struct aggregate_names *names)
     return names->fleet;
 }
 
-struct aggregate_names *aggregate_names_new(struct fleet *fl)
+struct presence *aggregate_names_get_presence(const struct aggregate_names *names)
+{
+    return names->presence;
+}
+
+struct aggregate_names *aggregate_names_new(struct ev_loop *loop, struct fleet *fl)
 {
     struct aggregate_names *names = xcalloc(1, sizeof *names);
 
     names->fleet = fl;
+    names->presence = presence_new(loop, fl, names);
     return names;
 }
 
@@ -198,6 +220,7 @@ void aggregate_names_free(struct aggregate_names *names)
 {
     if (!names)
         return;
+    presence_free(names->presence);
     clear(names);
     free(names);
 }

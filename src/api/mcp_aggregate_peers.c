@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The servers that a client of all has used: with each it is a client of its own. Found by the hash
- * of their names, as there may be hundreds. */
+ * of their names, as there may be hundreds. One that was taken out of the configuration is a client's
+ * until its last call is answered; the next one of the same name is another. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +67,7 @@ struct peer *aggregate_peer(const struct aggregate *a, const struct server *s)
 
     for (; m; m = m->same) {
         aggregate_names_looked(a->names);
-        if (strcmp(m->name, s->name) == 0)
+        if (strcmp(m->name, s->name) == 0 && server_has_session(s, client_get_session(m->client)))
             break;
     }
     return m;
@@ -116,6 +117,7 @@ struct peer *aggregate_member(struct aggregate *a, struct server *s)
     if (a->level.len)
         client_set_log_level(m->client, (struct span){a->level.data, a->level.len});
     put(a, m);
+    aggregate_watch(m, s);
     return m;
 }
 

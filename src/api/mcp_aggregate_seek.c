@@ -102,6 +102,36 @@ bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *c
     return alive;
 }
 
+/* ---- what the client watches ---- */
+
+enum { MAX_WATCHED = 1024 };
+
+static void remember_watched(struct aggregate *a, struct span uri, bool watches)
+{
+    AUTO_FREE char *token = span_line(uri);
+    ptrdiff_t at = strvec_find(&a->watched, token);
+
+    if (at >= 0 && !watches)
+        strvec_remove(&a->watched, (size_t)at);
+    else if (at < 0 && watches && *token == '"' && a->watched.n < MAX_WATCHED)
+        strvec_add(&a->watched, token);
+}
+
+void aggregate_watch(struct peer *m, const struct server *s)
+{
+    if (m->watches || !m->a->watched.n || !aggregate_asks(m->a, s, "resources"))
+        return;
+    m->watches = true;
+    for (size_t i = 0; i < m->a->watched.n; i++) {
+        AUTO_FREE char *text = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":"
+                                         "\"resources/subscribe\",\"params\":{\"uri\":%s}}",
+                                         m->a->watched.v[i]);
+        struct envelope e;
+        if (!envelope_scan(text, strlen(text), &e, NULL))
+            part_send_alone(m->a, m, &e);
+    }
+}
+
 /* ---- all at the same time ---- */
 
 struct spread {
@@ -109,6 +139,7 @@ struct spread {
     bool building;              /* more are being asked */
     bool answered;
     struct buf error;           /* the last one */
+    char *uri;                  /* the token, where it is watched if this works; or NULL */
     struct span id;             /* behind this struct */
     call_reply_fn fn;
     void *ctx;
@@ -116,6 +147,7 @@ struct spread {
 
 static void spread_free(struct spread *sp)
 {
+    free(sp->uri);
     buf_fini(&sp->error);
     free(sp);
 }
@@ -130,8 +162,10 @@ static void part_gone(struct part *p)
 }
 
 /* Nothing of it is touched after its owner was told, who may end everything. */
-static void answer(struct spread *sp, bool worked)
+static void answer(struct aggregate *a, struct spread *sp, bool worked)
 {
+    if (worked && sp->uri)
+        remember_watched(a, span_of(sp->uri), true);
     AUTO_FREE char *id = xstrndup(sp->id.p, sp->id.n);
     AUTO_BUF struct buf error = sp->error;
     struct span token = {id, sp->id.n};
@@ -175,7 +209,7 @@ static void on_spread(void *ctx, const struct iovec *iov, int count, bool is_err
         spread_free(sp);
     } else if (!sp->answered && (!is_error || (!sp->pending && !sp->building))) {
         spread_over(a, sp);
-        answer(sp, !is_error);
+        answer(a, sp, !is_error);
     }
 }
 
@@ -183,11 +217,16 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
 {
     struct spread *sp = xcalloc(1, sizeof *sp + e->id.n);
     bool leaves = span_is(e->method, "resources/unsubscribe");
+    struct span uri = span_member(e->params, "uri");
 
     sp->id = (struct span){memcpy(sp + 1, e->id.p, e->id.n), e->id.n};
     sp->fn = fn;
     sp->ctx = ctx;
     sp->building = true;
+    if (leaves)
+        remember_watched(a, uri, false);
+    else
+        sp->uri = span_line(uri);
     for (size_t i = 0; i < fleet_count(a->fleet); i++) {
         struct server *s = fleet_at(a->fleet, i);
         /* Where a server is down, its session knows what to do without it when a subscription
@@ -195,12 +234,14 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
         if (!aggregate_asks(a, s, "resources") && !(leaves && aggregate_peer(a, s)) &&
             !(!leaves && comes_soon(s, "resources")))
             continue;
+        struct peer *m = aggregate_member(a, s);
+        aggregate_watch(m, s);
         struct part *p = part_new(a, fn, sp->answered ? NULL : ctx);
         p->spread = sp;
         p->id = sp->id;
         p->gone = part_gone;
         sp->pending++;
-        if (!part_send(p, aggregate_member(a, s), e, on_spread))
+        if (!part_send(p, m, e, on_spread))
             part_free(p);
     }
     sp->building = false;
@@ -209,6 +250,6 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
     if (sp->answered)
         spread_free(sp);
     else
-        answer(sp, false);
+        answer(a, sp, false);
     return false;
 }

@@ -297,6 +297,41 @@ def test_log_level(t):
             t.eq([one[0]["method"] for one in until_answer(stream, ident)[:-1]], wanted, f"{level} is told")
 
 
+def test_comes_back(t):
+    """A server that is taken out of the configuration and put back, under the same name: what was watched is watched."""
+    m = start(t, {"mcpServers": {"x": full("x"), "y": full("y")}})
+    whole = m.read_config()
+    fewer = json.loads(whole)
+    del fewer["mcpServers"]["y"]
+    client = m.mcp()
+    client.initialize()
+    client.request("resources/subscribe", {"uri": "y:///1"})
+    client.request("resources/subscribe", {"uri": "x:///1"})
+    client.request("resources/subscribe", {"uri": "y:///2"})
+    client.request("resources/unsubscribe", {"uri": "y:///2"})
+    body, sent = modern(m.api.http, "subscriptions/listen", {"notifications": {"resourceSubscriptions": ["y:///3"]}}, "l")
+    with client.events() as stream, m.api.http.events("/mcp", 30, sent, body) as listening:
+        stream.next()
+        t.eq(message(listening)[0]["params"]["notifications"], {"resourceSubscriptions": ["y:///3"]}, "acknowledged")
+        first = m.server("y")["pid"]
+        m.write_config(fewer)
+        wait_for(lambda: [s["name"] for s in m.servers()] == ["x"], 20, "y to be gone")
+        t.has(text_of_error(client, "tools/call", call("y__state")), "no server has this", "what it had is nobody's")
+        m.write_config(whole)
+        m.wait_server("y")
+        t.ok(m.server("y")["pid"] != first, "another y")
+        wait_for(lambda: state(m, "y")["watched"] == ["y:///1", "y:///3"], 10, "it to hear what is watched", saw=lambda: state(m, "y"))
+        t.eq(state(m, "x")["watched"], ["x:///1"], "the other is not told again")
+        t.eq(json.loads(text(client.tool("y__state")))["watched"], ["y:///1", "y:///3"], "it is called, too")
+        for uri in ("y:///1", "y:///3"):
+            m.api.post("/tools/call", {"server": "y", "tool": "touch", "arguments": {"uri": uri}})
+        told = message(stream)[0]
+        while told["method"].endswith("list_changed"):
+            told = message(stream)[0]
+        t.eq(told["params"], {"uri": "y:///1"}, "a change is told to who watched it")
+        t.eq(message(listening)[0]["params"]["uri"], "y:///3", "and to who listens")
+
+
 def test_wishes_survive(t):
     """What a client of all watches, when the supervisor is killed: the server comes later than the client."""
     m = start(t, {"mcpServers": {"y": full("y"), "x": full("x")}})

@@ -257,6 +257,33 @@ def test_screens_get_gaps(t):
         t.ok(gaps > 0, "of a burst the last lines are sent, and what lies before is a gap", gaps)
 
 
+def test_log_of_a_server_that_was_away(t):
+    """Who follows it hears of it again, whether it was there when he came or not."""
+    m = t.mcptop({"mcpServers": {"one": fixture("good"), "two": fixture("good")}})
+    m.wait_server("one")
+    whole = m.read_config()
+    fewer = json.loads(whole)
+    del fewer["mcpServers"]["one"]
+
+    def lines(events, text):
+        while True:
+            name, data = next_event(events, 20)
+            if name == "log" and data["server"] == "one" and [x for x in data["lines"] if text in x["text"]]:
+                return True
+
+    with m.api.http.events("/events?log=one&tail=0", 30) as before:
+        next_event(before, 5)
+        m.write_config(fewer)
+        wait_for(lambda: [s["name"] for s in m.servers()] == ["two"], 20, "one to be gone")
+        with m.api.http.events("/events?log=one&tail=0", 30) as between:
+            next_event(between, 5)
+            m.write_config(whole)
+            m.wait_server("one")
+            m.api.post("/tools/call", {"server": "one", "tool": "stderr", "arguments": {"text": "here again"}})
+            t.ok(lines(before, "here again"), "who followed it before")
+            t.ok(lines(between, "here again"), "and who came while it was away")
+
+
 def test_events(t):
     m = t.mcptop(TWO)
     m.wait_server("one")

@@ -95,7 +95,7 @@ static void test_names(void)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         add_server(&servers, names[i]);
     struct fleet *fl = fleet_of(&servers);
-    struct aggregate_names *table = aggregate_names_new(fl);
+    struct aggregate_names *table = aggregate_names_new(loop, fl);
     struct aggregate *a = aggregate_open(table, SEAT_UNTIL_IDLE, &none, NULL);
     goes_to(a, "a_b__t", "a.b");
     goes_to(a, "a_b_2__t", "a b");
@@ -142,7 +142,7 @@ static void test_work(void)
         add_server(&servers, name);
     }
     struct fleet *fl = fleet_of(&servers);
-    struct aggregate_names *table = aggregate_names_new(fl);
+    struct aggregate_names *table = aggregate_names_new(loop, fl);
     struct aggregate *a = aggregate_open(table, SEAT_UNTIL_IDLE, &none, NULL);
     is_int((long)fleet_count(fl), MANY, "so many servers");
     goes_to(a, "server_0__t", "server 0");
