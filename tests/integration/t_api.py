@@ -301,7 +301,7 @@ def test_events(t):
         name = None
         while name != "usage":
             name, data = next_event(events, 10)
-        t.ok(all(len(row) == 23 for row in data["servers"]), "usage rows have the documented shape", data)
+        t.ok(all(len(row) == 24 for row in data["servers"]), "usage rows have the documented shape", data)
 
 
 def test_port_taken(t):
