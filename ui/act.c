@@ -182,7 +182,7 @@ static void start_remove(struct view *v)
 
     if (!c)
         return;
-    if (c->in_use) {
+    if (c->in_use && !c->kept) {
         view_toast(v, true, "%s is in use by %s: stop that server instead (s)", c->name,
                    *c->server ? c->server : "a server");
         return;
@@ -197,6 +197,9 @@ static void start_remove(struct view *v)
     strvec_add(&v->ask.targets, c->id);
     buf_printf(&v->ask.text, "%s, %s, of server %s\n", c->image, *c->status ? c->status : c->state,
                *c->server ? c->server : "-");
+    if (c->kept)
+        buf_printf(&v->ask.text, "the last failed one, kept for `docker logs` and `docker inspect` "
+                   "until %s is ready\n", c->server);
     if (!strcmp(c->owner, "other") && !c->orphan)
         buf_add_str(&v->ask.text, "! it belongs to another mcptop, which may be running\n");
     if (*c->evidence)

@@ -130,7 +130,7 @@ struct feed_container {
     char *id;                       /* raw */
     char *name, *image, *state, *status, *server, *owner;
     char *evidence;                 /* sentences, one a line; "" */
-    bool in_use, orphan, oom, seen;
+    bool in_use, kept, orphan, oom, seen;
     int exit_code;
     double cpu;                     /* of foreign ones when they were looked at; -1 */
     int64_t memory;

@@ -515,6 +515,7 @@ void feed_parse_container(struct feed_container *c, json_t *o)
     member_take(&c->server, o, "server");
     member_take(&c->owner, o, "owner");
     c->in_use = member_bool(o, "in_use", false);
+    c->kept = member_bool(o, "kept", false);
     c->orphan = member_bool(o, "orphan", !c->in_use && strcmp(c->owner, "ours") == 0);
     take_evidence(c, json_object_get(o, "evidence"));
     c->cpu = member_real(o, "cpu");

@@ -307,7 +307,8 @@ static bool applies(const struct view *v, const struct binding *b)
     if (b->req == REQ_STOP)
         return s && s->wanted_up;
     if (b->req == REQ_REMOVE)
-        return view_container(v) && !view_container(v)->in_use;
+        return view_container(v) &&
+            (!view_container(v)->in_use || view_container(v)->kept);
     return !(b->where == IN_SERVER || (b->req == REQ_ENTER && v->top == TOP_FINDINGS)) || s;
 }
 

@@ -169,6 +169,7 @@ json_t *json_container(const struct fleet_container *c)
         "owner", c->ours ? "ours" : c->foreign ? "foreign" : "other", "in_use", c->in_use,
         "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code, "oom", c->oom);
 
+    json_object_set_new(doc, "kept", json_boolean(c->kept));
     json_object_set_new(doc, "orphan", json_boolean(c->orphan));
     json_object_set_new(doc, "evidence", json_lines(c->evidence));
     json_object_set_new(doc, "cpu", json_real(c->cpu_percent));
@@ -182,7 +183,7 @@ json_t *json_containers(const struct fleet *fl)
 
     for (size_t i = 0; i < fleet_container_count(fl); i++) {
         const struct fleet_container *c = fleet_container_at(fl, i);
-        const struct server *s = c->in_use ? fleet_find(fl, c->server) : NULL;
+        const struct server *s = c->in_use && !c->kept ? fleet_find(fl, c->server) : NULL;
         json_t *doc = json_container(c);
         if (s && s->usage.known) {
             json_object_set_new(doc, "cpu", json_real(s->usage.cpu_percent));

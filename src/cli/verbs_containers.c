@@ -42,7 +42,8 @@ static void add_row(struct grid *t, json_t *one)
     /* Another instance is known by the beginning of its id only. */
     bool other = !strcmp(doc_str(one, "owner"), "other");
     grid_cellf(t, "%s%s%.*s%s", doc_str(one, "owner"), other ? " " : "", other ? 8 : 0,
-               doc_str(one, "instance"), orphan ? " (orphan)" : "");
+               doc_str(one, "instance"), orphan ? " (orphan)"
+                                                  : doc_true(one, "kept") ? " (kept)" : "");
     grid_cell(t, doc_str(one, "state"));
     if (cpu < 0)
         grid_cell(t, "-");

@@ -119,8 +119,8 @@ static const struct key_doc table[] = {
     {BOTH, "env", "object of strings", "{}", NULL, "{\"TZ\": \"UTC\"}",
      "in the container, under the server's own `env`"},
     {BOTH, "timeout", "duration", "\"30s\"", NULL, "\"1m\"",
-     "how long the engine may take to answer each step of the container's start (create, attach, "
-     "start), and at least what `initialize` may take; a pull does not count"},
+     "how long the engine may take to start the container (create, attach and start together), and "
+     "at least what `initialize` may take after that; a pull does not count"},
     {BOTH, "default_images", "object", NULL, "by command, see below", "{\"uvx\": \"python:3.12\"}",
      "image by command, merged key by key"},
     {BOTH, "pull_policy", "`\"missing\"`, `\"always\"` or `\"never\"`", "\"missing\"", NULL,

@@ -7,8 +7,9 @@
  *   search    for the runner, in the container that was made and not started
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
- *   timer     before it runs: how long the engine may keep a step waiting. stop: 2 s after stdin
- *             was closed → engine's stop; then the limit of each wait for the end
+ *   timer     before it runs: how long the engine may take for the start, all steps together; it
+ *             stands still during a pull. stop: 2 s after stdin was closed → engine's stop; then
+ *             the limit of each wait for the end
  *
  * An engine that never answers a create may still carry it out later: its container is known by the
  * name that we gave it (containers_abandon). */
@@ -48,6 +49,8 @@ static const char *const asked[] = {
 static void await_nothing(struct backend_docker *d)
 {
     d->b.awaits = NULL;
+    if (ev_is_active(&d->timer))
+        d->left_s = ev_timer_remaining(d->loop, &d->timer);
     ev_timer_stop(d->loop, &d->timer);
 }
 
@@ -56,10 +59,10 @@ static void enter(struct backend_docker *d, enum step step)
     d->step = step;
     d->b.awaits = asked[step];
     d->b.awaits_since_ms = clock_mono_ms();
-    if (asked[step])
-        backend_docker_arm(d, (double)d->plan->start_timeout_ms / 1e3);
-    else
+    if (!asked[step])
         await_nothing(d);
+    else if (!ev_is_active(&d->timer))
+        backend_docker_arm(d, d->left_s);
 }
 
 /* The engine answers nobody, or not this. */
@@ -71,8 +74,8 @@ static void too_slow(struct backend_docker *d)
     bool down = engine_get_state(e) == ENGINE_DOWN;
     /* The cause comes first: a row of 80 columns shows no more of it. */
     fault_set(&f, down ? FAULT_ENGINE_DOWN : FAULT_TIMEOUT,
-              "%s not answer: %s took over %s (the Docker engine at %s). See whether `docker ps` "
-              "answers, restart the engine, or give it more time (isolation.timeout)",
+              "%s not answer: %s, and the start took over %s (the Docker engine at %s). See whether "
+              "`docker ps` answers, restart the engine, or give it more time (isolation.timeout)",
               down ? "engine down: it does" : "engine does", asked[d->step],
               clock_span(d->plan->start_timeout_ms, span, sizeof span),
               engine_get_context(e)->host);
@@ -480,6 +483,7 @@ struct backend *backend_docker_new(const struct backend_spec *spec)
     d->plan = spec->plan;
     d->apart = spec->apart;
     d->end.code = -1;
+    d->left_s = (double)spec->plan->start_timeout_ms / 1e3;
     d->runner = xstrdup(spec->check_runner);
     for (const char *p = spec->run_id; *p; p++)
         d->noise = d->noise * 31 + (unsigned char)*p;

@@ -42,6 +42,7 @@ struct backend_docker {
     bool apart;                       /* as in the spec */
     bool spoke, init_failed;          /* see watch_init */
     ev_timer timer;
+    double left_s;                    /* of the time for the start, while the timer stands still */
     struct run_end end;
 };
 

@@ -64,7 +64,8 @@ static void refresh(const struct containers *cs, struct fleet_container *c)
 {
     char span[32];
     c->ours = strcmp(c->instance, cs->instance) == 0;
-    c->in_use = cs->events.in_use(cs->ctx, c->id, c->name) || is_kept(cs, c->id);
+    c->kept = is_kept(cs, c->id);
+    c->in_use = c->kept || cs->events.in_use(cs->ctx, c->id, c->name);
     if (c->ours)
         c->orphan = !c->in_use;
     if (!c->state_wall_ms)
@@ -292,6 +293,9 @@ void containers_keep(struct containers *cs, const char *server, const char *id)
     put(k->id, sizeof k->id, id);
     k->next = cs->kept;
     cs->kept = k;
+    struct fleet_container *c = containers_mirrored(cs, id);
+    if (c)
+        containers_tell_changed(cs, c);
 }
 
 /* ---- the list and the sweep ------------------------------------------------------------------ */

@@ -15,6 +15,7 @@ struct fleet_container {
     char id[65], name[256], image[256], state[24], status[64], server[201], instance[64];
     /* our instance; the container of a current run (or the kept last failed one) */
     bool ours, in_use;
+    bool kept;                      /* it is that last failed one (containers_keep) */
     bool foreign;                   /* made without our labels; here because a search found it */
     /* Nobody uses it: one of ours that no server has, or another's by the evidence of the last
      * search, which is sentences, one a line (owned by the mirror; NULL = never searched). */

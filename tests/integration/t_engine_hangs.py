@@ -100,7 +100,7 @@ def test_a_step_is_never_answered(t):
         t.has(m.cli("doctor", "one", check=None).stdout, f"one: starting: it waits for the engine: {doing}",
               "doctor, too")
         one = m.wait_server("one", lambda s: s["state"] == "backing-off" and "engine" in s["reason"], 20)
-        t.has(one["reason"], rf"^engine does not answer: {doing} took over 10s \(the Docker engine at unix://\S+\)\. See whether",
+        t.has(one["reason"], rf"^engine does not answer: {doing}, and the start took over 10s \(the Docker engine at unix://\S+\)\. See whether",
               "then the engine is named, and what to do")
         t.eq((one["waits"], one["diagnostic"]["code"]), (None, "MCPX_DOCKER_ENGINE_TIMEOUT"), "as a finding")
         held = len(proxy.held)
@@ -111,6 +111,27 @@ def test_a_step_is_never_answered(t):
         m.api.post("/servers/one/disable")
         m.wait_server("one", "stopped", 20)
     wait_for(lambda: not engine.docker.mine(), 10, "no container to be left", saw=engine.docker.mine)
+
+
+@limit(120)
+def test_the_steps_have_one_time_together(t):
+    """Each of them is answered in time, all of them are not: `timeout` is how long the container's start may take."""
+    engine = t.engine()
+    proxy = Proxy(t, engine)
+    m = t.mcptop(impatient(enabled=False), docker_host=proxy)
+    proxy.hold("POST", "/containers/create")
+    began = time.monotonic()
+    m.api.post("/servers/one/enable")
+    wait_for(lambda: proxy.held and time.monotonic() > began + 6, 20, "most of the time to be spent on the create")
+    proxy.release()
+    proxy.hold("POST", "/containers/[0-9a-f]+/start")
+    one = m.wait_server("one", lambda s: s["state"] == "backing-off", 20)
+    took = time.monotonic() - began
+    t.has(one["reason"], "^engine does not answer: starting the container, and the start took over 10s", "given up")
+    t.ok(9 <= took < 15, "10 s after it began, not after the last step did", took)
+    proxy.release()
+    m.wait_server("one", "ready", 40)
+    one_each(t, engine, m, ["one"], "one container")
 
 
 @limit(90)
@@ -229,14 +250,16 @@ def test_swept_while_one_is_created(t):
 def test_hangs_before_a_start(t):
     """An engine that answers nobody at all."""
     engine = t.own_engine()
-    m = t.mcptop(impatient(enabled=False), docker_host=engine)
-    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine to be there")
+    m = t.mcptop(impatient(), docker_host=engine)
+    m.wait_server("one", "ready", 30)       # so what the engine is asked at first is answered
+    m.api.post("/servers/one/disable")
+    m.wait_server("one", "stopped", 20)
     os.kill(engine.pid(), signal.SIGSTOP)
     try:
         m.api.post("/servers/one/enable")
         waits(m, "engine does not answer: looking for the image")
         one = m.wait_server("one", lambda s: s["state"] == "backing-off", 20)
-        t.has(one["reason"], "not answer: looking for the image took over 10s|engine down: ", "and then why")
+        t.has(one["reason"], "not answer: looking for the image, and the start took over 10s|engine down: ", "and then why")
     finally:
         os.kill(engine.pid(), signal.SIGCONT)
     all_ready(m, 60, "ready by itself when it answers again")

@@ -104,6 +104,12 @@ def test_ends(t):
     t.eq(len(engine.docker.mine(server="exits")), 1, "the last failed one is kept")
     t.eq(engine.docker.inspect(kept[0]["Id"])["State"]["ExitCode"], 4, "`docker inspect` too")
     t.has(engine.docker.cli("logs", kept[0]["Id"]).stderr, "last words", "and `docker logs`")
+    t.has(m.cli("ps", check=0).stdout, r"exits +ours \(kept\) +exited .*Exited \(4\)", "`mcptop ps` says what it is")
+    view = m.view(100, 24)
+    view.wait_text("exits")
+    view.send("2")
+    view.wait_text(r"exits +exited +kept +mcpproxy-exits")
+    view.send("q")
     t.has(m.wait_server("absent", "failed", 40)["reason"], "no-such-program",
           "a program the image has not")
     m.wait_server("oom")

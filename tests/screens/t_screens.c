@@ -56,6 +56,8 @@ static const struct screen_case cases[] = {
     {.name = "ascii-80x24", .w = 80, .h = 24, .script = "", .ascii = true},
     {.name = "containers-80x24", .w = 80, .h = 24, .script = "2jj"},
     {.name = "containers-remove", .w = 80, .h = 24, .script = "2jjdy"},
+    {.name = "containers-kept", .w = 80, .h = 24,
+     .script = "<event container container-kept.json>2jjd"},
     {.name = "containers-in-use", .w = 80, .h = 24, .script = "2d"},
     {.name = "resources-80x24", .w = 80, .h = 24,
      .script = "3<event usage usage.json><wait 5000><event usage usage2.json><wait 5000>"},

@@ -34,6 +34,7 @@ static int containers_rows(const struct view *v, int width)
 const char *pane_container_use(const struct feed_container *c)
 {
     return c->orphan                     ? "! orphan"
+           : c->kept                     ? "kept"
            : !strcmp(c->owner, "other")  ? "other's"
            : !strcmp(c->owner, "foreign") ? "not ours"
                                           : "in use";
@@ -43,7 +44,7 @@ static void container_row(struct view *v, const struct table *t, const struct fe
                           int y)
 {
     char text[32];
-    const struct feed_server *s = c->in_use ? feed_find(&v->feed, c->server) : NULL;
+    const struct feed_server *s = c->in_use && !c->kept ? feed_find(&v->feed, c->server) : NULL;
     const struct feed_usage *u = s && s->usage.known ? &s->usage : NULL;
     int64_t memory = u ? u->memory : c->memory;
     double cpu = u ? u->cpu : c->cpu;
