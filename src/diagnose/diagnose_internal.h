@@ -49,10 +49,13 @@ bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const c
  * its own (/usr, /tmp …) it is none. The host's working_dir, where that is not mounted. NULL. */
 const char *files_unmounted_argument(const struct symptoms *s);
 const char *files_unmounted_working_dir(const struct symptoms *s);
-/* The findings about these; there: what of the path exists on the host. */
+/* The findings about these; there: what of the path exists on the host. seq, line: of stderr, that
+ * shows it; 0 = none. */
 struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
-                                       const char *path, const char *there);
-struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs);
+                                       const char *path, const char *there, uint64_t seq,
+                                       const char *line);
+struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs, uint64_t seq,
+                                       const char *line);
 /* … and those that a server which runs has made for itself instead. */
 void standing_of_paths(const struct symptoms *s, struct findings *fs);
 

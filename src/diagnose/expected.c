@@ -87,7 +87,7 @@ static bool expect_no_script(const struct symptoms *s, struct findings *fs)
         AUTO_FREE char *path = xasprintf("%s/%s", dir, word);
         if (word[0] == '/' || word[0] == '-' || !is_file(s, path))
             continue;
-        struct finding *f = files_tell_working_dir(s, fs);
+        struct finding *f = files_tell_working_dir(s, fs, 0, "");
         finding_evidence(f, "host", 0, "%s lies there", word);
         f->expected = true;
         return true;
@@ -100,7 +100,7 @@ static bool expect_no_path(const struct symptoms *s, struct findings *fs)
     const char *path = files_unmounted_argument(s);
     if (!path)
         return false;
-    files_tell_not_mounted(s, fs, path, path)->expected = true;
+    files_tell_not_mounted(s, fs, path, path, 0, "")->expected = true;
     return true;
 }
 

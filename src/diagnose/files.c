@@ -142,11 +142,14 @@ static bool names_host_path(const char *line, const void *ctx)
 }
 
 struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
-                                       const char *path, const char *there)
+                                       const char *path, const char *there, uint64_t seq,
+                                       const char *line)
 {
     struct finding *f = findings_add(fs, FIND_PATH_NOT_MOUNTED, s->name,
                                      "%s is a path of the host, and its container does not have it",
                                      path);
+    if (seq)
+        finding_evidence(f, "stderr", seq, "%s", line);
     finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", there);
     fix_mount(f, s, there, strcmp(there, path) == 0);
     if (strcmp(there, path) == 0)
@@ -158,9 +161,7 @@ struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings
 static void tell_complaint(const struct symptoms *s, struct findings *fs, const char *path,
                            const char *there, uint64_t seq, const char *line)
 {
-    struct finding *f = files_tell_not_mounted(s, fs, path, there);
-    f->guess = !strstr(line, path);
-    finding_evidence(f, "stderr", seq, "%s", line);
+    files_tell_not_mounted(s, fs, path, there, seq, line)->guess = !strstr(line, path);
 }
 
 static bool argument_missing(const struct symptoms *s, struct findings *fs, const char *word,
@@ -195,12 +196,15 @@ const char *files_unmounted_working_dir(const struct symptoms *s)
         s->exists(dir) ? dir : NULL;
 }
 
-struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs)
+struct finding *files_tell_working_dir(const struct symptoms *s, struct findings *fs, uint64_t seq,
+                                       const char *line)
 {
     const char *dir = s->config->working_dir;
     struct finding *f = findings_add(fs, FIND_WORKING_DIR, s->name,
                                      "working_dir %s is a directory of the host, and its container "
                                      "does not have it", dir);
+    if (seq)
+        finding_evidence(f, "stderr", seq, "%s", line);
     finding_evidence(f, "config", 0, "working_dir is %s, and not mounted", dir);
     fix_mount(f, s, dir, true);
     fix_to_host(f, s);
@@ -213,7 +217,7 @@ static bool working_dir_missing(const struct symptoms *s, struct findings *fs)
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = dir ? complaint(s, dir, false, &line) : 0;
     if (seq)
-        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", buf_str(&line));
+        files_tell_working_dir(s, fs, seq, buf_str(&line));
     return seq != 0;
 }
 
@@ -223,7 +227,7 @@ bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const c
     const char *dir = files_unmounted_working_dir(s), *slash = file ? strrchr(file, '/') : NULL;
     const char *name = slash ? slash + 1 : file ? file : "";
     if (dir && !file) {
-        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", line);
+        files_tell_working_dir(s, fs, seq, line);
         return true;
     }
     size_t n = strlen(name);
@@ -233,7 +237,7 @@ bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const c
         AUTO_FREE char *path = xasprintf("%s/%s", dir, word);
         if (word[0] == '/' || len < n || strcmp(word + len - n, name) != 0 || !s->exists(path))
             continue;
-        finding_evidence(files_tell_working_dir(s, fs), "stderr", seq, "%s", line);
+        files_tell_working_dir(s, fs, seq, line);
         return true;
     }
     return false;
