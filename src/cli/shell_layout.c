@@ -63,7 +63,8 @@ static void put(struct layout *l, const char *word, size_t n, bool broken)
         l->column++;
     }
     buf_add(l->out, word, n);
-    l->column += n;
+    const char *newline = memrchr(word, '\n', n);
+    l->column = newline ? (size_t)(word + n - newline) - 1 : l->column + n;
 }
 
 static void lay_word(struct layout *l, const char *word, size_t n)

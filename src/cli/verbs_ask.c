@@ -332,13 +332,13 @@ static void print_command(const char *line)
     AUTO_BUF struct buf b = BUF_INIT;
     int columns = show_columns();
     shell_layout(line, columns ? (size_t)columns : DEFAULT_COLUMNS, &b);
-    for (const char *p = buf_str(&b), *end; *p; p = *end ? end + 1 : end) {
-        bool goes_on = (end = strstr(p, " \\\n")) != NULL;
-        end = goes_on ? end + 2 : p + strlen(p);
-        AUTO_FREE char *one = xstrndup(p, (size_t)(end - p));
-        show_text(stdout, one);
-        if (goes_on)
+    /* A newline of the line's own stands in quotes: shown as anything else it could not be pasted. */
+    for (const char *p = buf_str(&b); *p;) {
+        size_t n = strcspn(p, "\n");
+        show_bytes(stdout, p, n);
+        if (p[n])
             putchar('\n');
+        p += n + (p[n] != '\0');
     }
 }
 

@@ -284,7 +284,8 @@ def test_terminal(t):
 
 def test_long_text(t):
     """A tool's description is cut to the terminal in the list, whole when it is asked for; the command is laid out."""
-    m = t.mcptop({"mcpServers": {"good": fixture("good", env={"A_VARIABLE": "x", "ANOTHER": "y"})}})
+    lines = {"command": "sh", "args": ["-c", "if :\nthen sleep 60\nfi", "a long word of no use"]}
+    m = t.mcptop({"mcpServers": {"good": fixture("good", env={"A_VARIABLE": "x", "ANOTHER": "y"}), "lines": lines}})
     m.wait_server("good")
     narrow = on_terminal(m, "tools", "good", columns=60).decode()
     t.ok(max(len(line) for line in narrow.splitlines()) <= 60, "60 columns are enough for the list", narrow)
@@ -300,6 +301,8 @@ def test_long_text(t):
     t.ok("\n" not in plain.rstrip("\n") and laid.count("\n") > 3, "a line for a pipe, several on a terminal", laid)
     t.eq(laid.replace(" \\\n    ", " "), plain, "of the same words")
     t.has(laid, r"(?m)^    A_VARIABLE=\S* \\$", "one variable a line")
+    t.eq(on_terminal(m, "command", "lines", columns=60).decode().replace(" \\\n    ", " "), m.cli("command", "lines", check=0).stdout,
+         "newlines in quotes stay newlines")
     for text in (plain, laid):
         shown = subprocess.run(["sh", "-c", f"printf '%s|' {text.strip()}"], stdout=subprocess.PIPE, text=True, check=True).stdout
         t.has(shown, r"^env\|-i\|.*fixture_server", "a shell reads it")

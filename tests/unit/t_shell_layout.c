@@ -45,6 +45,8 @@ int main(void)
          "env -i \\\n    A=1 \\\n    cmd one two \\\n    three four \\\n    five six");
     lays("env -i A=1 sh -c 'it'\\''s  a \\ long' \"and \\\" quoted\"", 20,
          "env -i \\\n    A=1 \\\n    sh -c \\\n    'it'\\''s  a \\ long' \\\n    \"and \\\" quoted\"");
+    lays("docker run -i --rm x sh -c 'if a long one\nthen b\nfi' sh y z", 30,
+         "docker run -i --rm \\\n    x sh -c \\\n    'if a long one\nthen b\nfi' sh y z");
     lays("# not started: mode sandbox is not supported", 20,
          "# not started: mode sandbox is not supported");
     lays("", 20, "");
