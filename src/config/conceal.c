@@ -9,6 +9,7 @@
 #include "base/jscan.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "config/value_diff.h"
 
 struct span { size_t start, end; char *shown; };     /* shown: owned, with its quotes */
 
@@ -213,7 +214,7 @@ static void mask_values(const struct hidden *h, struct buf *text)
 void conceal_diff(const struct buf *from, const struct buf *to, int context, struct buf *out)
 {
     struct hidden a = { 0 }, b = { .is_new = true };
-    AUTO_BUF struct buf old = BUF_INIT, new = BUF_INIT;
+    AUTO_BUF struct buf old = BUF_INIT, new = BUF_INIT, diff = BUF_INIT;
     read_doc(&a, from);
     read_doc(&b, to);
     find_hidden(&a, &b.doc);
@@ -224,7 +225,9 @@ void conceal_diff(const struct buf *from, const struct buf *to, int context, str
         mask_values(i ? &b : &a, &old);
         mask_values(i ? &b : &a, &new);
     }
-    diff_text(buf_str(&old), old.len, buf_str(&new), new.len, context, out);
+    diff_text(buf_str(&old), old.len, buf_str(&new), new.len, context, &diff);
+    if (!value_diff_is_better(&diff) || !value_diff(&old, &new, out))
+        buf_add(out, buf_str(&diff), diff.len);
     hidden_fini(&a);
     hidden_fini(&b);
 }

@@ -9,6 +9,11 @@ struct scenario {
     const char *name, *from, *to, *want;
 };
 
+#define TEN "\"0123456789 0123456789 0123456789 0123456789 0123456789\""
+#define LONG(servers) \
+    "{\"padding\": [" TEN ", " TEN ", " TEN ", " TEN "], \"mcpServers\": {" servers "}}"
+#define BY_VALUE "@@ by value, for the file's lines are too long to show @@\n"
+
 static const struct scenario scenarios[] = {
     { .name = "a neighbour",
       .from = "{\"mcpServers\": {\"a\": {\n"
@@ -53,6 +58,20 @@ static const struct scenario scenarios[] = {
       .to = "// mine\n{\"env\": {\"X_KEY\": \"hunter2\",}}\n",
       .want = "@@ -1,2 +1,2 @@\n // mine\n-{\"env\": {\"X_KEY\": \"***\",}} // end\n"
               "+{\"env\": {\"X_KEY\": \"***\",}}\n" },
+    { .name = "a file of one long line is compared by values",
+      .from = LONG("\"x\": {\"command\": \"y\", \"args\": [\"a\", 1.50]}"),
+      .to = LONG("\"x\": {\"command\": \"y\", \"args\": [\"a\", 2, {}], "
+                 "\"isolation\": {\"enabled\": true}}"),
+      .want = BY_VALUE "-mcpServers.x.args[1]: 1.50\n+mcpServers.x.args[1]: 2\n"
+              "+mcpServers.x.args[2]: {}\n+mcpServers.x.isolation.enabled: true\n" },
+    { .name = "its secrets too",
+      .from = LONG("\"x\": {\"env\": {\"X_KEY\": \"hunter2\", \"A\": \"b\"}}"),
+      .to = LONG("\"x\": {\"env\": {\"X_KEY\": \"hunter3\", \"A\": \"c\"}}"),
+      .want = BY_VALUE "-mcpServers.x.env.X_KEY: \"***\"\n-mcpServers.x.env.A: \"b\"\n"
+              "+mcpServers.x.env.X_KEY: \"*** (new)\"\n+mcpServers.x.env.A: \"c\"\n" },
+    { .name = "a long line that is no JSON is shown as it is",
+      .from = "n = 1 # " LONG("") "\n", .to = "n = 2 # " LONG("") "\n",
+      .want = "@@ -1 +1 @@\n-n = 1 # " LONG("") "\n+n = 2 # " LONG("") "\n" },
 };
 
 int main(void)
