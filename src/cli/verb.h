@@ -63,7 +63,7 @@ int act_change(struct cli *c, const char *method, const char *route, const char 
                json_t *body);
 void act_print_change(json_t *change);
 void act_print_diff(const char *diff);   /* lines cut where they are too long to read */
-enum { HTTP_ENGINE_REFUSED = 502 };
+enum { HTTP_CONFLICT = 409, HTTP_ENGINE_REFUSED = 502 };
 int verb_shutdown(struct cli *c);
 /* verbs_set.c */
 int verb_set(struct cli *c);

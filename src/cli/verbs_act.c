@@ -98,6 +98,30 @@ void act_print_change(json_t *change)
     act_print_diff(diff);
 }
 
+static bool is_one_of(const char *state, const char *a, const char *b)
+{
+    return !strcmp(state, a) || !strcmp(state, b);
+}
+
+/* Of one that failed: what is known to repair it, or where to look. */
+static void print_way_out(json_t *server, const char *name)
+{
+    json_t *fix = json_array_get(doc_get(doc_get(server, "diagnostic"), "fixes"), 0);
+    int64_t retry_ms = doc_int(server, "retry_in_ms", 0);
+    AUTO_BUF struct buf word = BUF_INIT;
+    char span[24];
+    buf_add_shell(&word, name);
+    AUTO_FREE char *where = fix
+        ? xasprintf("`mcptop doctor --fix %s` repairs it: %s", buf_str(&word), doc_str(fix, "title"))
+        : xasprintf("`mcptop doctor %s` tells what is wrong, `mcptop logs %s` what it said",
+                    buf_str(&word), buf_str(&word));
+    fputs("  ", stdout);
+    show_text(stdout, where);
+    if (retry_ms > 0)
+        printf("; next try in %s", clock_span(retry_ms, span, sizeof span));
+    putchar('\n');
+}
+
 static void print_server(const struct target *t)
 {
     char where[160] = "", waits[200];
@@ -115,13 +139,8 @@ static void print_server(const struct target *t)
         show_text(stdout, reason);
     }
     putchar('\n');
-    int64_t retry_ms = doc_int(t->server, "retry_in_ms", 0);
-    char span[24];
-    if (retry_ms > 0) {
-        printf("  next try in %s; `mcptop logs ", clock_span(retry_ms, span, sizeof span));
-        show_text(stdout, t->name);
-        puts("` shows what it said");
-    }
+    if (is_one_of(state, "failed", "backing-off"))
+        print_way_out(t->server, t->name);
 }
 
 static void print_results(struct act *a)
@@ -148,11 +167,6 @@ static void print_results(struct act *a)
 }
 
 /* ---- waiting ---- */
-
-static bool is_one_of(const char *state, const char *a, const char *b)
-{
-    return !strcmp(state, a) || !strcmp(state, b);
-}
 
 /* Has it come to an end, good or bad? What was so before we acted does not count, except where it
  * is what is wanted. */
@@ -222,6 +236,10 @@ static void on_reply(void *ctx, long status, json_t *data, const struct fault *f
         note_exit(t->act, cli_fail(f));
         if (status == HTTP_ENGINE_REFUSED && t->act->body)
             set_hint_restart(t->act->cli);
+        /* Another key decides it: "the memory limit would still be 1g: …" */
+        if (status == HTTP_CONFLICT && strstr(f->text, "would still "))
+            show_error("`mcptop why %s` tells every decision about it, and the line that made it",
+                       t->name);
         settle(t);
         return;
     }
@@ -315,9 +333,10 @@ static void on_limit(struct ev_loop *loop, ev_timer *w, int revents)
     for (size_t i = 0; i < a->count; i++)
         if (!a->targets[i].settled)
             show_error("%s is still %s after %d s "
-                       "(`mcptop logs %s` shows what it says; --timeout waits longer)",
-                       a->targets[i].name, doc_str(a->targets[i].server, "state"), (int)w->repeat,
-                       a->targets[i].name);
+                       "(`mcptop why %s` tells what for, `mcptop logs %s` what it says; --timeout "
+                       "waits longer)", a->targets[i].name,
+                       doc_str(a->targets[i].server, "state"), (int)w->repeat,
+                       a->targets[i].name, a->targets[i].name);
     if (!a->count)
         show_error("the supervisor does not answer");
     note_exit(a, EXIT_REFUSED);

@@ -7,7 +7,7 @@ import json
 import os
 
 from harness import echo, limit, paths, tap
-from harness.find import BUSYBOX, boxed, codes, config, found, repaired
+from harness.find import BUSYBOX, boxed, codes, config, found, repaired, sh
 
 
 def sentences(change):
@@ -162,6 +162,27 @@ def test_what_a_bad_file_does(t):
     view.wait_text("nothing is wrong|findings: 0 errors")
     view.send("q")
     t.eq(view.wait_exit(), 0, "q leaves")
+
+
+@limit(90)
+def test_verbs_point_on(t):
+    """A verb that ends badly names the one that helps."""
+    engine = t.engine()
+    dd = "dd if=/dev/zero of=/dev/null bs=48M count=1 || exit 137; exec $S"
+    m = t.mcptop(config(oom=boxed(dd, memory_limit="32m"), own=boxed(extra_args=["--memory", "96m"]),
+                        **{"no way": sh("echo lost >&2; exit 3", isolation={"enabled": False})}),
+                 docker_host=engine)
+    m.wait_server("own")
+    found(t, m, "oom", "MCPX_DOCKER_OOM_KILLED")
+    said = m.cli("restart", "oom", timeout=40)
+    t.eq(said.returncode, 1, "a restart that fails is an error")
+    t.has(said.stdout, "`mcptop doctor --fix oom` repairs it: memory_limit 32m → 64m; next try in",
+          "and names the repair that is known")
+    said = m.cli("restart", "no way", timeout=40)
+    t.has(said.stdout, "`mcptop doctor 'no way'` tells what is wrong, `mcptop logs 'no way'` what it said",
+          "or where to look")
+    said = m.cli("set", "own", "memory=128m")
+    t.has(said.stderr, "would still be 96m.*\n.*`mcptop why own` tells every decision", "a refusal, who decided")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_look(t):
 def test_names_are_foreign(t):
     m = t.mcptop({"mcpServers": {"d\u202ex": fixture("exit", 3)}})
     done = m.cli("restart", "--all")
-    t.ok("mcptop logs d<202E>x" in done.stdout and "\u202e" not in done.stdout, "a name is harmless wherever it is printed", done)
+    t.ok("mcptop logs 'd<202E>x'" in done.stdout and "\u202e" not in done.stdout, "a name is harmless wherever it is printed", done)
 
 
 def test_broken_config(t):
