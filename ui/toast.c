@@ -18,6 +18,7 @@ void toast_drop(struct view *v)
     v->toast = (struct toast){0};
 }
 
+__attribute__((format(printf, 3, 0)))
 static void say(struct view *v, bool bad, const char *fmt, va_list ap)
 {
     AUTO_BUF struct buf raw = BUF_INIT;

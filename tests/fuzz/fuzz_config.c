@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "config/edit.h"
+#include "config/value_diff.h"
 #include "isolation/plan.h"
 
 const struct fuzz_seed fuzz_seeds[] = {
@@ -50,6 +51,16 @@ static bool same(const struct buf *a, const char *b, size_t n)
     return a->len == n && memcmp(buf_str(a), b, n) == 0;
 }
 
+/* Every value is one line of what differs, whatever stands in it. */
+static void try_diff(const char *text, size_t n, const struct buf *set)
+{
+    AUTO_BUF struct buf from = BUF_INIT, diff = BUF_INIT;
+    buf_add(&from, text, n);
+    MUST(value_diff(&from, set, &diff));
+    for (const char *p = buf_str(&diff); *p; p += strcspn(p, "\n") + 1)
+        MUST(*p == '+' || *p == '-' || p == buf_str(&diff));
+}
+
 static void try_edit(const char *text, size_t n, const char *server, const char *path)
 {
     AUTO_BUF struct buf set = BUF_INIT;
@@ -61,6 +72,7 @@ static void try_edit(const char *text, size_t n, const char *server, const char 
         MUST(strstr(f.text, "is no object"));
         return;
     }
+    try_diff(text, n, &set);
     MUST(edit_text(set.data, set.len, server, path, "false", &again, &f) == 0 &&
          same(&again, set.data, set.len));
     MUST(edit_text(text, n, server, path, NULL, &removed, &f) == 0);
