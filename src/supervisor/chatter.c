@@ -30,6 +30,13 @@ static bool is_frame_of_go(const char *line, size_t n)
            (n && line[n - 1] == ')' && dot && open && dot < open && (size_t)(open - line) < word);
 }
 
+/* "See 'docker run --help'.", "Run 'docker run --help' for more information" */
+static bool is_pointer_to_help(const char *line)
+{
+    return (strncasecmp(line, "see '", 5) == 0 || strncasecmp(line, "run '", 5) == 0) &&
+           strstr(line, "--help'");
+}
+
 bool chatter_is(const char *line)
 {
     static const char *const begins[] = {
@@ -39,6 +46,7 @@ bool chatter_is(const char *line)
         "warning: running pip as", "mcptop: this image has no ", "note: run with `rust_backtrace",
         "for further information visit ", "requirestack:", "begin failed--", "exit status ",
         "stack backtrace:", "... ", "emitted 'error' event on ",
+        "usage:",
     };
     static const char *const whole[] = { "npm error", "npm err!", "error:" };
     size_t blanks = strspn(line, " \t"), n;
@@ -46,7 +54,7 @@ bool chatter_is(const char *line)
     n = strlen(line);
     while (n && line[n - 1] == ' ')
         n--;
-    if ((blanks && is_property(line)) || is_frame_of_go(line, n))
+    if ((blanks && is_property(line)) || is_frame_of_go(line, n) || is_pointer_to_help(line))
         return true;
     for (size_t i = 0; i < ARRAY_LEN(begins); i++)
         if (strncasecmp(line, begins[i], strlen(begins[i])) == 0)

@@ -352,6 +352,16 @@ def test_positions(t):
                  for line in log.splitlines()), f"{place}: {text}", log)
 
 
+def test_several_words_in_one(t):
+    """What docker says of it is the reason, not the advice below that; the plan says why docker was asked at all."""
+    docker = t.engine().docker.cli_argv()[0]
+    m = t.mcptop({"mcpServers": {"one": {"command": docker, "args": ["run", "-i --rm", "mcp/x"]}}})
+    one = m.wait_server("one", lambda s: s["exit"])
+    t.has(one["diagnostic"]["user_message"], "unknown shorthand flag", "docker's reason")
+    t.ok(any('"-i …" is several words in one' in note["why"] for note in one["plan"]["notes"]), "and ours",
+         one["plan"]["notes"])
+
+
 # Of the servers' READMEs, with the images' names as they stand there.
 REAL = {
     "github": (["-i", "--rm", "-e", "GITHUB_PERSONAL_ACCESS_TOKEN",
