@@ -19,7 +19,8 @@ static void of_the_end(const struct symptoms *s, struct findings *fs)
 /* A server that goes on may still complain of what its plan denies it. */
 static void of_its_words(const struct symptoms *s, struct findings *fs)
 {
-    if (s->plan->mode == PLAN_DOCKER && !s->end && !denied_root(s, fs) && !denied_user(s, fs))
+    if (s->plan->mode == PLAN_DOCKER && !s->end && !denied_root(s, fs) && !denied_user(s, fs) &&
+        !files_read_only(s, fs) && !files_named_missing(s, fs))
         words_say(s, fs);
 }
 

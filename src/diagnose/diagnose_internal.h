@@ -7,6 +7,11 @@
 
 /* causes.c: why it ended or could not start, by what the system and the engine tell. */
 bool cause_of_start(const struct symptoms *s, struct findings *fs);
+const char *cause_program(const struct symptoms *s);         /* what is run, "" = not known */
+/* "npx -y pkg" as the command: told in f, with the way out. */
+bool cause_in_command(const struct symptoms *s, struct finding *f);
+/* causes_engine.c */
+bool cause_of_container(const struct symptoms *s, struct findings *fs);
 bool cause_of_engine(const struct symptoms *s, struct findings *fs);
 bool cause_of_oom(const struct symptoms *s, struct findings *fs);
 bool cause_of_kill(const struct symptoms *s, struct findings *fs);
@@ -42,6 +47,9 @@ char *files_next_path(const char **at);
 bool files_is_mounted(const struct plan *p, const char *path);
 /* Paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
+/* One that it has, but may not write; one that a line of stderr misses, wherever its name stands. */
+bool files_read_only(const struct symptoms *s, struct findings *fs);
+bool files_named_missing(const struct symptoms *s, struct findings *fs);
 /* … and this one, which the line misses, is in the host's working_dir; NULL = whatever it is. */
 bool files_in_working_dir(const struct symptoms *s, struct findings *fs, const char *file,
                           uint64_t seq, const char *line);
@@ -78,6 +86,7 @@ void standing_of_run(const struct symptoms *s, struct findings *fs);
 /* fixes.c: each appends one to f->fixes. */
 void fix_memory(struct finding *f, const struct symptoms *s);
 void fix_cpus(struct finding *f, const struct symptoms *s);
+void fix_cpus_to(struct finding *f, const struct symptoms *s, double cpus);
 void fix_network(struct finding *f, const struct symptoms *s, const char *mode);
 void fix_to_host(struct finding *f, const struct symptoms *s);
 /* Is this command found on the host, by the server's PATH? why: may be NULL. */

@@ -114,6 +114,17 @@ static char *existing_part(const struct symptoms *s, const char *path)
     return NULL;
 }
 
+/* Below these an image may well have a file of the same name that is meant; not below the user's
+ * home, though root's is one of them. */
+static bool is_common(const struct symptoms *s, const char *path)
+{
+    size_t home = s->home ? strlen(s->home) : 0, n = strcspn(path + 1, "/") + 1;
+    AUTO_FREE char *top = xstrndup(path, n);
+    bool at_home = home > 1 && strncmp(path, s->home, home) == 0 && path[home] == '/' &&
+        path[home + 1];
+    return is_of_the_image(top) && !at_home;
+}
+
 /* What the programs of an image need, and the engine's own: the host's would be of no use there. */
 static bool is_of_the_system(const char *path)
 {
@@ -138,7 +149,7 @@ static char *host_path_in(const struct symptoms *s, const char *line)
 static bool names_host_path(const char *line, const void *ctx)
 {
     AUTO_FREE char *path = complains(line) ? host_path_in(ctx, line) : NULL;
-    return path != NULL;
+    return path && (((const struct symptoms *)ctx)->end || !is_common(ctx, path));
 }
 
 struct finding *files_tell_not_mounted(const struct symptoms *s, struct findings *fs,
@@ -179,7 +190,7 @@ static bool argument_missing(const struct symptoms *s, struct findings *fs, cons
     return true;
 }
 
-static bool named_missing(const struct symptoms *s, struct findings *fs)
+bool files_named_missing(const struct symptoms *s, struct findings *fs)
 {
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = words_find_if(s, names_host_path, s, &line);
@@ -260,8 +271,7 @@ static const struct plan_mount *blamed_mount(const struct plan *p, const char *l
     return named ? named : n == 1 ? any : NULL;
 }
 
-/* It is there, but cannot be written. */
-static bool read_only(const struct symptoms *s, struct findings *fs)
+bool files_read_only(const struct symptoms *s, struct findings *fs)
 {
     static const char *const words[] = { "read-only file system", "erofs",
                                          "readonly database" };
@@ -285,7 +295,7 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
 {
     if (s->plan->mode != PLAN_DOCKER)
         return false;
-    if (exact && read_only(s, fs))
+    if (exact && files_read_only(s, fs))
         return true;
     for (size_t i = 0; i < s->config->args.n; i++)
         if (argument_missing(s, fs, s->config->args.v[i], exact))
@@ -293,18 +303,7 @@ bool files_missing(const struct symptoms *s, struct findings *fs, bool exact)
     for (size_t i = 0; i < s->config->env.n; i++)
         if (argument_missing(s, fs, s->config->env.v[i].value, exact))
             return true;
-    return exact ? named_missing(s, fs) : working_dir_missing(s, fs);
-}
-
-/* Below these an image may well have a file of the same name that is meant; not below the user's
- * home, though root's is one of them. */
-static bool is_common(const struct symptoms *s, const char *path)
-{
-    size_t home = s->home ? strlen(s->home) : 0, n = strcspn(path + 1, "/") + 1;
-    AUTO_FREE char *top = xstrndup(path, n);
-    bool at_home = home > 1 && strncmp(path, s->home, home) == 0 && path[home] == '/' &&
-        path[home + 1];
-    return is_of_the_image(top) && !at_home;
+    return exact ? files_named_missing(s, fs) : working_dir_missing(s, fs);
 }
 
 const char *files_unmounted_argument(const struct symptoms *s)

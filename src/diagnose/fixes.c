@@ -141,7 +141,12 @@ void fix_cpus(struct finding *f, const struct symptoms *s)
         finding_step(f, "the machine has no more CPUs to give");
         return;
     }
-    char *to = xasprintf("%g", want);
+    fix_cpus_to(f, s, want);
+}
+
+void fix_cpus_to(struct finding *f, const struct symptoms *s, double cpus)
+{
+    char *to = xasprintf("%g", cpus);
     struct fix *x = add(f, "cpus", xasprintf("cpu_limit %s → %s", s->plan->cpu_text, to));
     if (x)
         x->cpus = TAKE(to);

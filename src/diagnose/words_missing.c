@@ -238,6 +238,32 @@ bool missing_library(const struct match *m)
     return true;
 }
 
+/* What a runner keeps of a package is not whole: a volume, or a directory of the user's. */
+static void step_to_fetch_anew(const struct match *m, struct finding *f)
+{
+    const struct plan *p = m->s->plan;
+    for (size_t i = 0; i < p->mount_count; i++)
+        if (p->mounts[i].is_volume) {
+            finding_step(f, "have it fetched anew: mcptop stop %s && docker volume rm %s && mcptop "
+                         "start %s", m->s->name, p->mounts[i].source, m->s->name);
+            return;
+        }
+    finding_step(f, "have it fetched anew: %s", uses_uv(m->s) ? "uv cache clean"
+                 : "remove ~/.npm/_npx, and npm cache clean --force");
+}
+
+/* npm's own complaints of a directory that it did not finish, because it was ended meanwhile. */
+bool missing_half(const struct match *m)
+{
+    if (!fetches(m->s))
+        return false;
+    struct finding *f = words_told(m, FIND_DEPENDENCY_BROKEN, true,
+                                   "what is kept of its package is not whole: a fetch of it was cut "
+                                   "off");
+    step_to_fetch_anew(m, f);
+    return true;
+}
+
 /* An addon of Node that was built for another one, or for another system (node_modules of the host,
  * mounted). */
 bool missing_build(const struct match *m)
@@ -246,9 +272,7 @@ bool missing_build(const struct match *m)
                                    true, "a part of it is built for another version or system than "
                                    "it runs on");
     if (fetches(m->s))
-        finding_step(f, "fetch it anew: %s", words_boxed(m)
-                     ? "docker volume rm of its npm cache (docker volume ls | grep mcpproxy)"
-                     : "npm cache clean --force, and remove ~/.npm/_npx");
+        step_to_fetch_anew(m, f);
     else
         finding_step(f, "build it anew where it runs: npm rebuild, or npm ci, in its directory");
     return true;

@@ -52,6 +52,14 @@ static char *tool_in(const char *line)
     return NULL;
 }
 
+/* It goes on, and what it lacks is the client of an engine that it cannot have. */
+bool tool_client(const struct match *m)
+{
+    AUTO_FREE char *tool = tool_in(m->line);
+    AUTO_STRVEC struct strvec none = { 0 };
+    return tool && runtime_container_client(tool, &none) && words_docker_in_docker(m);
+}
+
 bool tool_missing(const struct match *m)
 {
     AUTO_FREE char *tool = tool_in(m->line);

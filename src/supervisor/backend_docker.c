@@ -107,11 +107,11 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
     d->b.events.data(d->b.ctx, ch, p, n);
 }
 
-/* A refusal that blames a program is told from others by its words alone. */
+/* A refusal that blames a program is told from others (a device, a mount) by its words alone. */
 static void tell_missing_program(struct fault *f)
 {
     if (strstr(f->text, "executable file not found") ||
-        strstr(f->text, "no such file or directory"))
+        (strstr(f->text, "exec") && strstr(f->text, "no such file or directory")))
         f->code = ENOENT;
 }
 

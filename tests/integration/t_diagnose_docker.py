@@ -78,7 +78,10 @@ def test_2_a_file_of_its_own(t):
     one = found(t, m, "makes", "MCPX_DOCKER_PATH_OWN")
     t.eq(one["severity"], "warning", "it runs")
     t.has(one["fixes"][0]["title"], f"mount {path}:{path}:ro", "the host's is mounted")
-    repaired(t, m, "makes", "mount")
+    m.api.post("/servers/makes/fix", {"fix": "mount"})
+    one = found(t, m, "makes", "MCPX_DOCKER_PATH_READ_ONLY")
+    t.has(str(one["evidence"]), "Read-only file system", "it writes to it, and says so")
+    repaired(t, m, "makes")
 
 
 @tap.limit(90)

@@ -7,7 +7,7 @@ are well."""
 import os
 
 from harness import paths, tap, wait_for
-from harness.find import SERVER, boxed, config, found, repaired, sh
+from harness.find import SERVER, boxed, codes, config, found, repaired, sh
 from harness.images import host_tools
 
 GOOD = paths.fixture("fixture_server.py")
@@ -70,7 +70,7 @@ def test_paths(t):
         node=node(f"require('fs').readFileSync(process.env.CREDS);{NODE}", env={"CREDS": file}),
         python=python(f"import os; open(os.environ['CREDS']); {serve}", env={"CREDS": file},
                       isolation=image),
-        shell=boxed(f"cat {file} || exit 1; exec $S"), url=url), docker_host=engine)
+        shell=boxed(f"cat {file} >&2 || exit 1; exec $S"), url=url), docker_host=engine)
     for name in ("node", "python", "shell", "url"):
         one = found(t, m, name, "MCPX_DOCKER_PATH_NOT_MOUNTED")
         t.eq(one["fixes"][0]["title"], f"Weakens isolation: mount {file}:{file}:ro",
@@ -97,6 +97,80 @@ def test_isolated(t):
     repaired(t, m, "pip")
     found(t, m, "crowd", "MCPX_DOCKER_PIDS_EXHAUSTED")
     repaired(t, m, "crowd")
+
+
+# A server whose one tool is the code that it is given.
+TOOL = """import json, sys
+def main(tool):
+    for line in sys.stdin:
+        m = json.loads(line)
+        if "id" not in m:
+            continue
+        r = {"initialize": {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+                            "serverInfo": {"name": "n", "version": "1"}},
+             "tools/list": {"tools": [{"name": "go", "inputSchema": {"type": "object"}}]}
+             }.get(m["method"], {})
+        if m["method"] == "tools/call":
+            try:
+                tool()
+            except Exception as e:
+                print(type(e).__name__ + ":", e, file=sys.stderr)
+            r = {"content": []}
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "result": r}), flush=True)
+"""
+
+
+def tool(line, **isolation):
+    return python(f"{TOOL}\ndef tool():\n    {line}\nmain(tool)",
+                  isolation=dict({"image": "python:3.11"}, **isolation))
+
+
+@tap.limit(120)
+def test_in_a_tool_call(t):
+    """It is ready, and goes on: what its plan denies it shows when it is called."""
+    engine = t.engine("python:3.11")
+    file = t.write("notes.txt", "x")
+    folder = os.path.dirname(file)
+    os.makedirs(t.path("ro"))
+    m = t.mcptop(config(
+        client=tool("import subprocess; subprocess.run(['docker', 'run', 'x'])"),
+        path=dict(tool("import os; open(os.environ['NOTES'])"), env={"NOTES": file}),
+        write=tool("open('/data/x', 'w')", volumes=[f"{t.path('ro')}:/data:ro"]),
+        net=tool("import urllib.request as u; u.urlopen('https://example.com')", network_mode="none")),
+        docker_host=engine, env={"HOME": folder})
+    for name, code, fix in (
+            ("client", "MCPX_DOCKER_IN_DOCKER", "host"),
+            ("path", "MCPX_DOCKER_PATH_NOT_MOUNTED", "mount"),
+            ("write", "MCPX_DOCKER_PATH_READ_ONLY", "mount-writable"),
+            ("net", "MCPX_DOCKER_NETWORK_BLOCKED", "network")):
+        m.wait_server(name)
+        t.eq(m.api.get(f"/servers/{name}")["findings"], [], f"{name}: nothing before")
+        client = m.mcp(name)
+        client.initialize()
+        client.tool("go", {})
+        found(t, m, name, code)
+        repaired(t, m, name, fix)
+
+
+@tap.limit(90)
+def test_values_that_the_engine_refuses(t):
+    engine = t.engine("python:3.11")
+    server = {"command": "python3", "args": [GOOD, "good"]}
+    volumes = [f"{GOOD}:{GOOD}:ro"]
+
+    def entry(**isolation):
+        return dict(server, isolation=dict({"image": "python:3.11", "volumes": volumes}, **isolation))
+    m = t.mcptop(config(image=entry(image="Python:3.11"), cpus=entry(cpu_limit="999"),
+                        network=entry(network_mode="no-such-network"),
+                        device=entry(extra_args=["--device", "/dev/no-such"])), docker_host=engine)
+    for name, code in (("image", "MCPX_DOCKER_IMAGE_NOT_FOUND"), ("cpus", "MCPX_DOCKER_OCI_RUNTIME"),
+                       ("network", "MCPX_DOCKER_OCI_RUNTIME")):
+        found(t, m, name, code)
+        repaired(t, m, name)
+    wait_for(lambda: "MCPX_DOCKER_OCI_RUNTIME" in codes(m, "device"), 20, "the device to be missed",
+             saw=lambda: codes(m, "device"))
+    t.has(m.api.get("/servers/device")["findings"][0]["user_message"], "/dev/no-such",
+          "a device that is not there is no program that the image lacks")
 
 
 FRIGHTENING = ["ERROR: ENOENT: no such file or directory", "connect ECONNREFUSED 127.0.0.1:6379",

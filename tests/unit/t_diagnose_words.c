@@ -230,6 +230,9 @@ static const struct scenario scenarios[] = {
       .err = "Error: ENOENT: no such file or directory, mkdir '/app/cache'\n  errno: -2,",
       .want = "MCPX_DOCKER_ROOT_READ_ONLY",
       .fix = "/app/cache in memory: what it writes there is gone when it ends" },
+    BOXED("npm, after it was cut off", "\"command\":\"npx\",\"args\":[\"-y\",\"x\"]",
+          "npm error Invalid Version: \nnpm error A complete log of this run can be found in: /x",
+          "MCPX_STDIO_DEPENDENCY_BROKEN", NULL, true),
     SAYS("a disk that a quota fills", PY, "OSError: [Errno 122] Disk quota exceeded: '/x'",
          "MCPX_DISK_FULL", false),
     SAYS("too many watches are no full disk", NODE, "Error: ENOSPC: System limit for number of "
@@ -248,6 +251,17 @@ static const struct scenario scenarios[] = {
     LIVES("nobody at localhost", PY NO_NETWORK, "warn: redis: connection refused, no cache"),
     LIVES("words alone", PY, "ERROR killed ENOENT: not found, fatal: no such file, permission "
          "denied, timeout"),
+    { .name = "docker, in a tool call", .config = DOCKER, .server = NODE, .running = true,
+      .ready = true, .err = "Error: spawn docker ENOENT", .want = "MCPX_DOCKER_IN_DOCKER",
+      .fix = TO_HOST, .guess = true },
+    { .name = "a path of the host, in a tool call", .config = DOCKER, .server = NODE,
+      .running = true, .ready = true, .want = "MCPX_DOCKER_PATH_NOT_MOUNTED", .fix = MOUNTED,
+      .err = "Error: ENOENT: no such file or directory, open '/home/u/docs'" },
+    { .name = "a write to what is mounted read-only, in a tool call", .config = DOCKER,
+      .server = NODE ",\"isolation\":{\"volumes\":[\"/home/u/docs:/docs:ro\"]}", .running = true,
+      .ready = true, .want = "MCPX_DOCKER_PATH_READ_ONLY",
+      .err = "Error: EROFS: read-only file system, open '/docs/x'",
+      .fix = "Weakens isolation: mount /home/u/docs:/docs" },
     { .name = "what it lost long ago is not why it ended", .config = DOCKER, .server = PY, .code
          = 3, .ready = true,
       .ever_ready = true, .want = "MCPX_STDIO_EXIT_NONZERO",
