@@ -57,6 +57,8 @@ static const struct verb verbs[] = {
       verb_set,
       "  Keys: isolation=docker|none memory=1g cpus=2 pids=100"
       "\n        network=bridge|none|… enabled=true|false"
+      "\n  Limits are set and changed while it runs; memory=0 or cpus=0 takes one away, which"
+      "\n        restarts it."
       "\n  With --all what every isolated server inherits: memory, cpus, pids, network, and"
       "\n        total_memory=8g, which the sum of the limits should not pass."
       "\n  What the engine refuses while the server runs is put back; --restart restarts the"

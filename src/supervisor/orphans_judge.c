@@ -89,11 +89,15 @@ static bool is_run_like(const struct unix_client *c, const struct orphan_subject
 
 /* The container that this `docker run` made, when that is another: one of the same image, which
  * therefore was there, made when the command started, while s came long after. NULL: it is not
- * known. With --pull it may have waited for a registry. */
+ * known. With --pull it may have waited for a registry. *ret_count: how many there are of that
+ * age. */
 static const struct orphan_other *made_another(const struct unix_client *c,
                                                const struct orphan_subject *s,
-                                               const struct orphan_others *others)
+                                               const struct orphan_others *others,
+                                               size_t *ret_count)
 {
+    const struct orphan_other *found = NULL;
+    *ret_count = 0;
     int64_t from = c->started_wall_ms - SLACK_MS, to = c->started_wall_ms + AT_ONCE_MS;
     if (!c->started_wall_ms || s->created_wall_ms < to + LATER_MS || name_of(&c->argv) ||
         has_flag(&c->argv, "--pull"))
@@ -101,10 +105,12 @@ static const struct orphan_other *made_another(const struct unix_client *c,
     for (size_t i = 0; others && i < others->n; i++) {
         const struct orphan_other *o = &others->v[i];
         if (strcmp(o->id, s->id) != 0 && strcmp(o->image, s->image) == 0 &&
-            o->created_wall_ms >= from && o->created_wall_ms <= to)
-            return o;
+            o->created_wall_ms >= from && o->created_wall_ms <= to) {
+            found = o;
+            ++*ret_count;
+        }
     }
-    return NULL;
+    return found;
 }
 
 /* What a client is to a container. */
@@ -126,9 +132,9 @@ static bool fits_input(const struct unix_client *c, const struct orphan_subject 
 }
 
 static enum relation relate(const struct unix_client *c, const struct orphan_subject *s,
-                            const struct orphan_others *others, const struct orphan_other **ret)
+                            const struct orphan_others *others)
 {
-    *ret = NULL;
+    size_t count;
     if (is_command(c) && (has_word(&c->argv, "attach") || has_word(&c->argv, "start")) &&
         names_it(&c->argv, s))
         return REL_HOLDER;
@@ -139,7 +145,7 @@ static enum relation relate(const struct unix_client *c, const struct orphan_sub
     /* dial-stdio: the near end of a `docker -H ssh://…`, whatever that one does. */
     if (is_command(c) ? !is_run_like(c, s) && !has_word(&c->argv, "dial-stdio") : !c->connected)
         return REL_NONE;
-    if (is_command(c) && is_run_like(c, s) && (*ret = made_another(c, s, others)))
+    if (is_command(c) && is_run_like(c, s) && made_another(c, s, others, &count))
         return REL_CLEARED;
     return fits_input(c, s) ? REL_HOLDER : REL_CLEARED;
 }
@@ -189,9 +195,8 @@ static bool find_holder(struct orphan_subject *s, const struct unix_clients *cli
                         const struct orphan_others *others)
 {
     const struct unix_client *holder = NULL;
-    const struct orphan_other *another;
     for (size_t i = 0; i < clients->n; i++)
-        if (relate(&clients->v[i], s, others, &another) == REL_HOLDER &&
+        if (relate(&clients->v[i], s, others) == REL_HOLDER &&
             (!holder || is_command(&clients->v[i])))
             holder = &clients->v[i];
     if (!holder)
@@ -201,26 +206,34 @@ static bool find_holder(struct orphan_subject *s, const struct unix_clients *cli
 }
 
 /* Who is there all the same, and why it is none of these. */
+static void say_one_cleared(struct orphan_subject *s, const struct unix_client *c,
+                            const struct orphan_others *others)
+{
+    const struct orphan_other *another = NULL;
+    size_t count = 0;
+    char text[400];
+    const char *program = c->argv.n ? base_name(c->argv.v[0]) : "a program";
+    if (is_command(c) && is_run_like(c, s))
+        another = made_another(c, s, others, &count);
+    if (another)
+        snprintf(text, sizeof text, "%.60s (pid %ld) runs the same image, but made %.100s", program,
+                 (long)c->pid, count == 1 ? another->name : "one that is as old as itself");
+    else
+        snprintf(text, sizeof text, "%.60s (pid %ld) is connected to the engine, but has ended %s",
+                 program, (long)c->pid, s->input == INPUT_ENDED ? "no container's input"
+                                                                : "another one's input");
+    say(s, text);
+}
+
 static void say_cleared(struct orphan_subject *s, const struct unix_clients *clients,
                         const struct orphan_others *others)
 {
     int told = 0;
-    for (size_t i = 0; i < clients->n && told < MOST_TOLD; i++) {
-        const struct unix_client *c = &clients->v[i];
-        const struct orphan_other *another;
-        char text[400];
-        if (relate(c, s, others, &another) != REL_CLEARED)
-            continue;
-        if (another)
-            snprintf(text, sizeof text, "%.60s (pid %ld) runs the same image, but made %.100s",
-                     base_name(c->argv.v[0]), (long)c->pid, another->name);
-        else
-            snprintf(text, sizeof text, "%.60s (pid %ld) is connected to the engine, but has ended "
-                     "%s", c->argv.n ? base_name(c->argv.v[0]) : "a program", (long)c->pid,
-                     s->input == INPUT_ENDED ? "no container's input" : "another one's input");
-        say(s, text);
-        told++;
-    }
+    for (size_t i = 0; i < clients->n && told < MOST_TOLD; i++)
+        if (relate(&clients->v[i], s, others) == REL_CLEARED) {
+            say_one_cleared(s, &clients->v[i], others);
+            told++;
+        }
 }
 
 void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,

@@ -64,6 +64,22 @@ def test_engine_refuses(t):
 
 
 @limit(90)
+def test_a_docker_run_without_limits(t):
+    """It has none, and gets its first ones while it runs."""
+    engine = t.engine()
+    server = paths.built("echo_server")
+    m = t.mcptop({"mcpServers": {"box": {"command": "docker", "args": ["run", "-i", "--rm", "-v", f"{server}:{server}:ro",
+                                                                       BUSYBOX, server]}}}, docker_host=engine)
+    ident = m.wait_server("box", lambda s: s["state"] == "ready" and s["where"] == "docker")["container"]["id"]
+    t.eq(memory(engine, "box"), 0, "its words name none")
+    said = m.cli("set", "box", "memory=64m", "cpus=0.5", check=0)
+    t.has(said.stdout, "changed without a restart", "the verb says what it does")
+    host = container(engine, "box")["HostConfig"]
+    t.eq((host["Memory"], host["MemorySwap"], host["NanoCpus"]), (64 << 20, 128 << 20, 500_000_000), "the engine has them, with docker run's swap")
+    t.eq((m.server("box")["container"]["id"], m.server("box")["restarts"]), (ident, 0), "in the same container")
+
+
+@limit(90)
 def test_engine_refuses_the_first(t):
     """Where there was no limit, none is again, and that takes no restart."""
     engine = t.engine()

@@ -450,7 +450,8 @@ def test_real_ones_run(t):
             t.ok("/projects" in inside["Args"], "the words behind the image", inside["Args"])
             t.eq(sorted(mount["Destination"] for mount in inside["Mounts"]),
                  ["/projects/share", "/projects/tmp"], "its mounts")
-    t.eq(m.wait_server("written")["where"], "host", "isolation.mode none: as written")
+    written = m.wait_server("written")
+    t.eq((written["where"], written["where_client"]), ("host", ""), "isolation.mode none: as written, and x would take it over")
     t.has(m.log(), r'docker_run_args: \["run", "-i", "--rm", .*"ghcr.io/github/github-mcp-server"',
           "docker_run_args")
     t.ok("ghp_x" not in m.log(), "without its secret")
@@ -465,7 +466,7 @@ def test_context_out_of_reach(t):
     m = t.mcptop({"mcpServers": {"one": {"command": "docker", "args": ["run", "-i", "x"],
                                          "enabled": False}}}, env={"DOCKER_HOST": "ssh://nowhere"})
     one = m.server("one")
-    t.eq(one["where"], "host", "as written")
+    t.eq((one["where"], one["where_client"]), ("host", "docker"), "as written, whatever x is told")
     t.ok(any("mcptop cannot use itself" in note["why"] for note in one["plan"]["notes"]),
          "and the plan says why", one["plan"]["notes"])
 
@@ -491,12 +492,9 @@ def test_platform(t):
 def check_changes(t, m, engine):
     before = m.server("sqlite")["container"]["id"]
     change = m.api.patch("/servers/sqlite", {"memory": "96m"})
-    t.eq(change["applied"], "restart", "from no limit to one: another container")
-    after = m.wait_server("sqlite", lambda s: s["state"] == "ready" and s["container"] and
-                          s["container"]["id"] != before)["container"]["id"]
-    t.eq(engine.docker.inspect(after)["HostConfig"]["Memory"], 96 << 20, "with the limit")
-    change = m.api.patch("/servers/sqlite", {"memory": "128m"})
-    t.eq(change["applied"], "live", "and then live")
+    t.eq(change["applied"], "live", "from no limit to one, while it runs")
+    t.eq(engine.docker.inspect(before)["HostConfig"]["Memory"], 96 << 20, "with the limit")
+    t.eq(m.server("sqlite")["container"]["id"], engine.docker.inspect(before)["Id"][:12], "the same container")
     change = m.api.patch("/servers/sqlite", {"isolation": "none"})
     t.has(m.read_config(), r'"mode": "none"', "x: isolation.mode none")
     t.eq(m.server("sqlite")["where"], "host", "it would run as written")

@@ -181,7 +181,9 @@ static void test_others(void)
         {"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "clever_name",
          "ghcr.io/x/y:1", CREATED_MS},
     };
-    struct orphan_others both = {v, 2}, alone = {v + 1, 1};
+    struct orphan_other twins[] = {v[0], v[1], v[0]};
+    strcpy(twins[2].id, "bbbb");
+    struct orphan_others both = {v, 2}, alone = {v + 1, 1}, three = {twins, 3};
     static const struct {
         const char *words;
         int64_t started_ms;
@@ -212,6 +214,14 @@ static void test_others(void)
         buf_fini(&s.evidence);
         strvec_fini(&c.argv);
     }
+    struct unix_client c = client(CREATED_MS - HOUR_MS, true, "docker run -i ghcr.io/x/y:1");
+    struct unix_clients clients = {.v = &c, .n = 1};
+    struct orphan_subject s = subject();
+    orphans_judge(&s, &clients, &three, NULL);
+    ok(s.orphan && strstr(buf_str(&s.evidence), "runs the same image, but made one that is as old as itself\n"),
+       "which of two is not known, and not said");
+    buf_fini(&s.evidence);
+    strvec_fini(&c.argv);
 }
 
 static void test_process_input(void)
