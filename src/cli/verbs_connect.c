@@ -365,8 +365,8 @@ static int connect_client(struct job *j)
     AUTO_BUF struct buf old = BUF_INIT, new = BUF_INIT;
     struct fault f = FAULT_NONE;
     if (!is_here(j) && !cli_has(j->cli, OPT_PROJECT)) {
-        show_error("%s was not found: there is neither %s nor %s", j->client->label, j->path,
-                   j->dir);
+        show_error("%s was not found: there is neither %s nor %s; start it once, or make that "
+                   "directory, and say this again", j->client->label, j->path, j->dir);
         return EXIT_REFUSED;
     }
     int rc = add_entries(j);

@@ -13,6 +13,7 @@
 #include "cli/show.h"
 #include "config/file.h"
 #include "config/foreign.h"
+#include "config/mcp_config.h"
 
 struct import {
     struct cli *cli;
@@ -21,7 +22,8 @@ struct import {
     struct foreign_servers servers;
     json_t *there;          /* servers of the configuration, as the API tells them */
     json_t *adding;         /* {name: spec} */
-    size_t taken;           /* refused for their names */
+    size_t refused;         /* refused for their names, or as wrong */
+    char *fault;            /* of the last one that is wrong */
 };
 
 /* ---- the file ---- */
@@ -130,6 +132,24 @@ static bool same_command(json_t *server, json_t *spec)
     return same;
 }
 
+/* Why no configuration could have it, NULL when one could: one bad server must not keep the others
+ * from being taken. Valid until the next call. */
+static const char *fault_of(struct import *im, const char *name, json_t *spec)
+{
+    struct problems problems = { 0 };
+    json_t *doc = json_pack("{s:{s:O}}", "mcpServers", name, spec);
+    AUTO_FREE char *text = json_dumps(doc, JSON_COMPACT);
+    struct config *c = text ? config_parse("", text, strlen(text), NULL, NULL, &problems) : NULL;
+    free(TAKE(im->fault));
+    for (size_t i = 0; i < problems.n && !im->fault; i++)
+        if (problems.v[i].severity == PROBLEM_ERROR)
+            im->fault = xasprintf("%s: %s", problems.v[i].key, problems.v[i].text);
+    config_free(c);
+    problems_fini(&problems);
+    json_decref(doc);
+    return im->fault;
+}
+
 /* Why it is left out; NULL: it is not. */
 static const char *refusal(struct import *im, const struct foreign_server *s, const char *name,
                            json_t *spec)
@@ -141,11 +161,16 @@ static const char *refusal(struct import *im, const struct foreign_server *s, co
         return "it is a remote server, and this version runs none";
     if (!*doc_str(spec, "command"))
         return "it has no command";
+    const char *fault = fault_of(im, name, spec);
+    if (fault) {
+        im->refused++;
+        return fault;
+    }
     if ((there && same_command(there, spec)) || (before && json_equal(before, spec)))
         return "it is there already";
     if (!there && !before)
         return NULL;
-    im->taken++;
+    im->refused++;
     return there ? "another server of that name is there: give its name and --as NEWNAME"
                  : "another one of that name comes before it: give its name and --as NEWNAME";
 }
@@ -183,10 +208,12 @@ static void print_server(const struct foreign_server *s, const char *name, const
         fputs(")", stdout);
     }
     fputs(": ", stdout);
-    if (why)
-        printf("not taken: %s", why);
-    else
+    if (why) {
+        fputs("not taken: ", stdout);
+        show_text(stdout, why);
+    } else {
         print_command(spec);
+    }
     putchar('\n');
     for (size_t i = 0; i < notes->n && !why; i++) {
         fputs("    ! ", stdout);
@@ -247,7 +274,7 @@ static int import_all(struct import *im)
     else if (!n && !cli_has(im->cli, OPT_JSON))
         puts("nothing to import");
     if (!n)
-        return !im->servers.n || im->taken ? EXIT_REFUSED : EXIT_OK;
+        return !im->servers.n || im->refused ? EXIT_REFUSED : EXIT_OK;
     bool ask = !cli_has(im->cli, OPT_DRY_RUN) && !cli_has(im->cli, OPT_JSON);
     AUTO_FREE char *question = xasprintf("add %zu server%s, and start what is enabled?", n,
                                          n == 1 ? "" : "s");
@@ -256,7 +283,7 @@ static int import_all(struct import *im)
         return EXIT_REFUSED;
     }
     int rc = add(im);
-    return rc ? rc : im->taken ? EXIT_REFUSED : EXIT_OK;
+    return rc ? rc : im->refused ? EXIT_REFUSED : EXIT_OK;
 }
 
 int verb_import(struct cli *c)
@@ -284,5 +311,6 @@ int verb_import(struct cli *c)
     json_decref(data);
     json_decref(im.adding);
     free(im.path);
+    free(im.fault);
     return rc;
 }

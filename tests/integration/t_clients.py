@@ -160,7 +160,7 @@ def test_list(t):
     listed = {x["client"]: x for x in json.loads(home.run("connect", "--json", check=OK).stdout)}
     t.eq((list(listed), listed["cursor"]["entries"]), (list(FILES), ["mcptop"]), "connect --json")
     absent = home.run("connect", "claude-desktop", "--yes")
-    t.ok(absent.returncode == REFUSED and "was not found" in absent.stderr, "what is not here is not made", absent)
+    t.ok(absent.returncode == REFUSED and "was not found" in absent.stderr and "start it once" in absent.stderr, "what is not here is not made", absent)
     t.eq(home.run("connect", "emacs").returncode, USAGE, "an unknown client")
     t.eq(home.run("connect", "--undo").returncode, USAGE, "--undo of nobody")
 
@@ -384,12 +384,13 @@ def test_import_verdicts(t):
     source = t.write("source.json", json.dumps({
         "mcpServers": {"me": {"command": "/usr/bin/mcptop", "args": ["stdio"]}, "web": {"url": "https://x/mcp"},
                        "taken": {"command": "other"}, "new": dict(echo(), autoApprove=["a"], disabled=True),
-                       "odd": {"args": []}, "vars": dict(echo(), args=["${input:key}"])},
+                       "odd": {"args": []}, "": echo(), "words": {"command": "x", "args": "not a list"}, "vars": dict(echo(), args=["${input:key}"])},
         "projects": {"/home/u/p": {"mcpServers": {"deep": echo(), "new": {"command": "x"}}}}}))
     before = m.read_config()
     dry = m.cli("import", source, "--dry-run")
     for words in (r"- me: not taken: it is mcptop itself", r"- web: not taken: it is a remote server",
                   r"- taken: not taken: another server of that name", r"- odd: not taken: it has no command",
+                  r"- : not taken: mcpServers.: the name of a server must not be empty", r"- words: not taken: mcpServers.words.args: must be an array",
                   r"\+ new: .*\n    ! left out: autoApprove", r"\+ vars: .*\n    ! \$\{input:key\} is not replaced here",
                   r"\+ deep \(of /home/u/p\): ", r"- new \(of /home/u/p\): not taken: another one of that name"):
         t.has(dry.stdout, words, f"says {words}")
@@ -426,7 +427,7 @@ def test_import_bad_sources(t):
     bad = t.write("bad.json", json.dumps({"mcpServers": {"a\u0001": echo()}}))
     before = m.read_config()
     done = m.cli("import", bad, "--yes")
-    t.ok(done.returncode == REFUSED and "control characters" in done.stderr, "what would not load is refused", done)
+    t.ok(done.returncode == REFUSED and "control characters" in done.stdout, "what would not load is refused", done)
     t.eq(m.read_config(), before, "and not written")
 
 
