@@ -120,8 +120,9 @@ def test_call_in_flight_when_it_dies(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good")}})
     client = m.stdio("good")
     client.initialize()
-    ident = client.send("tools/call", {"name": "sleep", "arguments": {"seconds": 30}})
-    wait_for(lambda: m.server("good")["calls"]["in_flight"] == 1, 10, "the call")
+    ident = client.send("tools/call", {"name": "progress", "arguments": {"steps": 300, "ms": 100}, "_meta": {"progressToken": 1}})
+    # What it has not read would wait for its successor.
+    wait_for(lambda: client.notifications, 10, "the server to work on it")
     os.kill(m.server("good")["pid"], signal.SIGKILL)
     reply = client.reply(10)
     t.eq(reply["id"], ident, "the call gets an answer at once")
