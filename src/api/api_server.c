@@ -19,13 +19,15 @@
 #include "diagnose/doctor.h"
 #include "io/port_holder.h"
 
-enum { BODY_MAX = 64 << 20 };
 static const double LISTEN_RETRY_S = 10;
 
 static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n,
                     const char **ret_text)
 {
-    return routes_admit(ctx, r, scratch, n, ret_text);
+    struct api_server *a = ctx;
+
+    httpd_set_max_body(a->httpd, fleet_get_max_message(a->fleet));
+    return routes_admit(a, r, scratch, n, ret_text);
 }
 
 static void on_handle(void *ctx, struct request *r)
@@ -116,7 +118,7 @@ struct api_server *api_server_new(struct ev_loop *loop, struct fleet *fleet,
     a->names = aggregate_names_new(loop, fleet);
     a->mcp_http = mcp_http_new(a);
     a->mcp_stdio = mcp_stdio_new(a);
-    a->httpd = httpd_new(loop, BODY_MAX, &events, a);
+    a->httpd = httpd_new(loop, fleet_get_max_message(fleet), &events, a);
     ev_timer_init(&a->listen_retry, on_listen_retry, LISTEN_RETRY_S, LISTEN_RETRY_S);
     a->listen_retry.data = a;
     if (httpd_listen_unix(a->httpd, a->cfg.socket, f) < 0) {

@@ -379,13 +379,22 @@ static void request_handle(struct request *r)
         request_wait(r);
 }
 
+/* An error of the API and one of JSON-RPC: MCP's clients look for that. */
+static enum MHD_Result refuse_size(struct request *r)
+{
+    AUTO_FREE char *why = xasprintf("the body is larger than %zu bytes: max_message_size of the "
+                                    "configuration is the limit", r->listener->h->max_body);
+    AUTO_FREE char *text = xasprintf("{\"success\":false,\"error\":\"%s\"}", why);
+    AUTO_FREE char *rpc = xasprintf("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+                                    "\"message\":\"%s\"}}", why);
+    return request_refuse(r, 413, strncmp(r->path, "/mcp", 4) ? text : rpc);
+}
+
 static enum MHD_Result request_complete(struct request *r)
 {
     if (r->phase == RECEIVING) {
         if (r->too_big)
-            return request_refuse(
-                r, 413,
-                "{\"success\":false,\"error\":\"the body is larger than this server accepts\"}");
+            return refuse_size(r);
         if (r->no_room)
             return request_refuse(r, 503,
                                   "{\"success\":false,\"error\":\"the bodies of all requests "
@@ -550,6 +559,11 @@ struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
     h->gone_check.repeat = GONE_CHECK_S;
     h->gone_check.data = h;
     return h;
+}
+
+void httpd_set_max_body(struct httpd *h, size_t max_body_bytes)
+{
+    h->max_body = max_body_bytes;
 }
 
 void httpd_free(struct httpd *h)

@@ -30,6 +30,8 @@ struct httpd_events {
 
 struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
                         const struct httpd_events *events, void *ctx);
+/* From now on; a body that is being read, too. */
+void httpd_set_max_body(struct httpd *h, size_t max_body_bytes);
 /* waiting requests and streams get `gone` / `closed` */
 void httpd_free(struct httpd *h);
 /* 0600, replaces an old socket; peers of another uid are refused */

@@ -409,14 +409,26 @@ static struct server *find_server(struct mcp_http *m, const char *name)
     return *at;
 }
 
+/* That era has POST alone; its clients have no sessions. */
+static bool is_of_modern_client(const struct request *r)
+{
+    const char *version = request_get_header(r, "MCP-Protocol-Version");
+
+    return version && strcmp(version, PROTOCOL_MODERN) == 0 &&
+           !request_get_header(r, "Mcp-Session-Id");
+}
+
 void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
 {
+    static const struct reply_header allow_post[] = {{"Allow", "POST"}, {NULL, NULL}};
     static const struct reply_header allow[] = {{"Allow", "GET, POST, DELETE"}, {NULL, NULL}};
     const char *method = request_get_method(r);
     struct server *s = server ? find_server(m, server) : NULL;
 
     if (server && !s)
         reply_no_server(r, m->api->fleet, server);
+    else if (strcmp(method, "POST") != 0 && is_of_modern_client(r))
+        request_reply(r, 405, NULL, allow_post, NULL, 0);
     else if (strcmp(method, "POST") == 0)
         handle_post(m, r, s);
     else if (strcmp(method, "GET") == 0)

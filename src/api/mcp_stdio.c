@@ -15,14 +15,13 @@
 #include "api/reply.h"
 #include "base/buf.h"
 #include "base/large.h"
-#include "base/lines.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/outq.h"
+#include "mcp/frame.h"
 #include "mcp/session.h"
 
 enum {
-    MESSAGE_MAX = 64 << 20,
     QUEUE_HIGH = 1 << 20,
     QUEUE_CAP = 128 << 20,
     READ_CHUNK = 64 * 1024,
@@ -42,7 +41,7 @@ struct connection {
     struct upgraded *upgraded;
     ev_io readable;
     struct outq out;
-    struct lines in;
+    struct frame in;
     struct large *large;           /* what is known of the message that comes in */
     struct client *client;         /* or, of all servers: */
     struct aggregate *aggregate;
@@ -78,7 +77,7 @@ static void connection_free(struct connection *c)
         outq_fini(&c->out);
         upgraded_close(c->upgraded);
     }
-    lines_fini(&c->in);
+    frame_fini(&c->in);
     large_leave(&c->large);
     free(c->server);
     free(c);
@@ -213,17 +212,11 @@ static void refuse(struct connection *c, struct span id, int code, const char *t
     send_line(c, &(struct iovec){b.data, b.len}, 1);
 }
 
-static void take_line(struct connection *c, const char *p, size_t n, unsigned flags)
+static void take_message(struct connection *c, const char *p, size_t n)
 {
     struct envelope e;
     struct fault f = FAULT_NONE;
 
-    if (c->dead || (!c->client && !c->aggregate) || n == 0 || (n == 1 && *p == '\r'))
-        return;
-    if (flags & LINE_OVERSIZE) {
-        refuse(c, (struct span){0}, -32600, "the message is larger than 64 MiB");
-        return;
-    }
     if (envelope_scan(p, n, &e, &f) < 0) {
         refuse(c, e.id, -32700, f.text);
         return;
@@ -251,13 +244,66 @@ static void take_line(struct connection *c, const char *p, size_t n, unsigned fl
         pending_free(k);
 }
 
-static void on_line(void *ctx, const char *p, size_t n, unsigned flags)
+/* Its request fails, and the connection goes on. */
+static void refuse_oversize(struct connection *c, const struct frame_item *item)
 {
-    struct connection *c = ctx;
+    bool has_method;
+    struct span id = envelope_guess_id(item->p, item->n, item->tail, item->tail_n, &has_method);
+    AUTO_FREE char *why = xasprintf("a message of %llu bytes, over the limit of %zu bytes "
+                                    "(max_message_size)", (unsigned long long)item->total,
+                                    c->in.max_bytes);
 
-    large_enter(c->large, &c->in.held);
-    take_line(c, p, n, flags);
-    large_leave(&c->large);
+    refuse(c, id, -32600, why);
+}
+
+/* No message begins so. */
+static void refuse_stray(struct connection *c, const struct frame_item *item)
+{
+    struct envelope e;
+    struct fault f = FAULT_NONE;
+
+    if (!(item->flags & LINE_CONT) && envelope_scan(item->p, item->n, &e, &f) < 0)
+        refuse(c, (struct span){0}, -32700, f.text);
+}
+
+static void take_item(struct connection *c, const struct frame_item *item)
+{
+    bool listens = !c->dead && (c->client || c->aggregate);
+
+    large_enter(item->kind == FRAME_MESSAGE ? c->large : NULL, &c->in.held);
+    if (listens && item->kind == FRAME_MESSAGE)
+        take_message(c, item->p, item->n);
+    else if (listens && item->kind == FRAME_OVERSIZE)
+        refuse_oversize(c, item);
+    else if (listens && item->kind == FRAME_STRAY)
+        refuse_stray(c, item);
+    if (item->kind != FRAME_NONE)
+        large_leave(&c->large);
+}
+
+static void take_bytes(struct connection *c, const char *p, size_t n)
+{
+    struct frame_item item;
+
+    c->in.max_bytes = fleet_get_max_message(c->m->api->fleet);
+    while (n > 0) {
+        size_t used = frame_next(&c->in, p, n, &item);
+        p += used;
+        n -= used;
+        take_item(c, &item);
+        if (c->in.state == FRAME_IN_MESSAGE)
+            large_look(&c->large, c->in.held.data, c->in.held.len);
+    }
+    frame_relax(&c->in);
+}
+
+static void take_end(struct connection *c)
+{
+    struct frame_item item;
+
+    frame_end(&c->in, &item);
+    take_item(c, &item);
+    frame_relax(&c->in);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -268,10 +314,9 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
     (void)loop, (void)revents;
     if (n > 0) {
-        lines_feed(&c->in, chunk, (size_t)n, on_line, c);
-        large_look(&c->large, c->in.held.data, c->in.held.len);
+        take_bytes(c, chunk, (size_t)n);
     } else if (n == 0) {
-        lines_end(&c->in, on_line, c);
+        take_end(c);
         c->input_ended = true;
         pause_reading(c, true);
         end_if_done(c);
@@ -301,7 +346,7 @@ static void on_open(void *ctx, struct upgraded *u, int fd, const char *extra, si
         c->client = client_open(server_seat(s, SEAT_UNTIL_CLOSED), "stdio", &events, c);
     else
         c->aggregate = aggregate_open(c->m->api->names, SEAT_UNTIL_CLOSED, &events, c);
-    lines_feed(&c->in, extra, n, on_line, c);
+    take_bytes(c, extra, n);
 }
 
 void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server)
@@ -324,7 +369,7 @@ void mcp_stdio_handle(struct mcp_stdio *m, struct request *r, const char *server
     struct connection *c = xcalloc(1, sizeof *c);
     c->m = m;
     c->server = xstrdup(server);      /* NULL: all */
-    lines_init(&c->in, MESSAGE_MAX, LINES_DISCARD);
+    frame_init(&c->in, 0);
     c->next = m->first;
     if (c->next)
         c->next->prev = c;

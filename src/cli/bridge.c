@@ -35,12 +35,14 @@
 #include "cli/rpc_scan.h"
 #include "cli/show.h"
 #include "cli/verbs.h"
+#include "config/mcp_config.h"
 #include "io/http_upgrade.h"
 #include "io/outq.h"
 #include "io/stream.h"
 
 enum {
-    MAX_LINE = (64 << 20) + (64 << 10), /* the supervisor's own limit, and its words about it */
+    /* the most that max_message_size may be, which the supervisor looks to, and its words */
+    MAX_LINE = MESSAGE_MOST_BYTES + (64 << 10),
     HIGH_WATER = 1 << 20,
     OUT_CAP = 3 * MAX_LINE, /* never reached: reading stops at HIGH_WATER, then one line may come */
     BATCH = 32 << 10,       /* lines shorter than this go out together, in one write */
@@ -260,7 +262,7 @@ static void on_client_line(void *ctx, const char *p, size_t n, unsigned flags)
     struct rpc_head head;
     rpc_scan(p, n, &head);
     if (flags & LINE_OVERSIZE) {
-        answer_error(b, head.id, RPC_INVALID_REQUEST, "the message is longer than 64 MiB");
+        answer_error(b, head.id, RPC_INVALID_REQUEST, "the message is longer than 100 MiB");
         return;
     }
     if (rpc_is_request(&head) && !take_request(b, p, n, &head))

@@ -28,6 +28,9 @@ static const struct key_doc table[] = {
     {ROOT, "logging", "object", NULL, "see below", "{\"level\": \"debug\"}", "logs, see below"},
     {ROOT, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"",
      "for servers without their own"},
+    {ROOT, "max_message_size", "size", "\"64m\"", NULL, "\"16m\"",
+     "of a message of MCP, in either direction, `1m` to `100m`; a larger one fails alone. A change "
+     "counts at once"},
     {ROOT, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"", "for servers without their own"},
     {ROOT, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"",
      "for servers without their own"},

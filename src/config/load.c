@@ -321,6 +321,21 @@ static void read_logging(struct reader *r, int32_t node, void *object)
         reader_object(r, node, logging_fields, ARRAY_LEN(logging_fields), object);
 }
 
+static void read_max_message(struct reader *r, int32_t node, void *object)
+{
+    struct config *c = object;
+    AUTO_FREE char *s = reader_string(r, node);
+    int64_t bytes = s ? text_parse_size(s) : 0;
+    if (!s || !*s)
+        return;
+    if (bytes < 0)
+        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is no size: write it like \"64m\"", s);
+    else if (bytes < MESSAGE_LEAST_BYTES || bytes > MESSAGE_MOST_BYTES)
+        reader_problem(r, PROBLEM_ERROR, node, "\"%.40s\" is not between 1m and 100m", s);
+    else
+        c->max_message_bytes = (size_t)bytes;
+}
+
 static void read_mcp_auth(struct reader *r, int32_t node, void *object)
 {
     struct config *c = object;
@@ -377,6 +392,7 @@ static const struct field root_fields[] = {
     {.key = "logging", .kind = FIELD_CALL, .call = read_logging},
     {.key = "mcp_auth", .kind = FIELD_CALL, .call = read_mcp_auth},
     {.key = "call_tool_timeout", .kind = FIELD_DURATION, .offset = CFG(call_timeout_ms)},
+    {.key = "max_message_size", .kind = FIELD_CALL, .call = read_max_message},
     {.key = "init_timeout", .kind = FIELD_DURATION, .offset = CFG(init_timeout_ms)},
     {.key = "health_check_interval", .kind = FIELD_DURATION, .offset = CFG(health_interval_ms)},
     {.key = "on_tool_change", .kind = FIELD_CALL, .call = read_all_tool_change},

@@ -119,6 +119,14 @@ struct client_defaults {
 /* Whose engine plans are made for; NONE: docker's context is one that mcptop cannot use. */
 enum engine_kind { ENGINE_KIND_DOCKER, ENGINE_KIND_PODMAN, ENGINE_KIND_NONE };
 
+/* max_message_size: below the least a list of tools does not fit; above the most, one message would
+ * be all that the queues to clients and servers hold. */
+enum {
+    MESSAGE_LEAST_BYTES = 1 << 20,
+    MESSAGE_DEFAULT_BYTES = 64 << 20,
+    MESSAGE_MOST_BYTES = 100 << 20,
+};
+
 struct config {
     /* Not of the file: set by who knows it; DOCKER while nobody does. */
     enum engine_kind engine;
@@ -136,6 +144,7 @@ struct config {
     char *log_level;             /* a word that log_level_parse() knows; NULL = default */
     char *mcp_auth;              /* "key" (default) or "none" */
     int64_t call_timeout_ms;     /* global call_tool_timeout; 0 = default */
+    size_t max_message_bytes;    /* 0 = default */
     /* global; servers without their own have them already */
     int64_t init_timeout_ms, health_interval_ms;
     enum tool_change_policy on_tool_change;

@@ -47,6 +47,12 @@ enum { ENVELOPE_MAX_TOKEN = 1024 };              /* bytes of an id or a progress
  * read, and nothing else of *ret counts. */
 int envelope_scan(const char *msg, size_t n, struct envelope *ret, struct fault *f);
 
+/* The id of a message of which only the first and the last bytes are there, or that is broken: it
+ * stands before the payload or, as some SDKs write it, behind it. A wrong one would answer somebody
+ * else's request, so at the end it has to look exactly so. Absent when it is not certain. */
+struct span envelope_guess_id(const char *head, size_t n, const char *tail, size_t tail_n,
+                              bool *ret_has_method);
+
 /* The message in pieces for writev, with tokens replaced: at most ENVELOPE_IOV of them; returns how
  * many. new_id stands for the id; new_token for the progress token or, in a cancellation, for
  * requestId. n == 0 = keep. The pieces point into the message and the tokens. newline: "\n" follows

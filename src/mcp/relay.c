@@ -229,36 +229,15 @@ static void take_request(struct session *s, const struct envelope *e)
 
 /* ---- lines ---- */
 
-/* The call that a reply belongs to which cannot be read as a whole: its id stands before the
- * payload or, as some SDKs write it, behind it. Guessing wrong would fail somebody else's call, so
- * the end has to look exactly so: ,"id":7} or ,"jsonrpc":"2.0","id":7} or
- * ,"id":7,"jsonrpc":"2.0"} */
+/* The call that a reply belongs to which cannot be read as a whole. */
 static struct call *guess_call(struct session *s, const char *head, size_t n, const char *tail,
                                size_t tail_n)
 {
-    struct envelope e;
+    bool has_method;
     uint64_t id;
+    struct span token = envelope_guess_id(head, n, tail, tail_n, &has_method);
 
-    envelope_scan(head, n, &e, NULL);
-    if (e.method.n)
-        return NULL;
-    if (span_to_id(e.id, &id))
-        return call_find(s, id);
-    const char *p = tail + tail_n;
-    static const char version[] = ",\"jsonrpc\":\"2.0\"", key[] = ",\"id\":";
-    const size_t version_n = sizeof(version) - 1, key_n = sizeof(key) - 1;
-    while (p > tail && (p[-1] == '\r' || p[-1] == ' '))
-        p--;
-    if (p == tail || *--p != '}')
-        return NULL;
-    if ((size_t)(p - tail) > version_n && !memcmp(p - version_n, version, version_n))
-        p -= version_n;
-    const char *digits = p;
-    while (digits > tail && digits[-1] >= '0' && digits[-1] <= '9')
-        digits--;
-    if ((size_t)(digits - tail) < key_n || memcmp(digits - key_n, key, key_n))
-        return NULL;
-    return span_to_id((struct span){digits, (size_t)(p - digits)}, &id) ? call_find(s, id) : NULL;
+    return !has_method && span_to_id(token, &id) ? call_find(s, id) : NULL;
 }
 
 /* To be asked for only once the operator was told: that callback may end calls, runs, the

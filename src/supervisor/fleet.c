@@ -262,6 +262,12 @@ const struct problems *fleet_get_problems(const struct fleet *fl)
     return &fl->problems;
 }
 
+size_t fleet_get_max_message(const struct fleet *fl)
+{
+    size_t n = fl->config ? fl->config->max_message_bytes : 0;
+    return n ? n : MESSAGE_DEFAULT_BYTES;
+}
+
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl)
 {
     return fl->loaded_wall_ms;

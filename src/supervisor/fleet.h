@@ -70,6 +70,7 @@ uint64_t fleet_get_generation(const struct fleet *fl);
 /* NULL when none could be loaded yet */
 const struct config *fleet_get_config(const struct fleet *fl);
 const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */
+size_t fleet_get_max_message(const struct fleet *fl);       /* bytes; max_message_size */
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
 /* The file as it is now cannot be used at all: what was read before holds, if anything was. Else its
  * problems concern single servers. */

@@ -170,6 +170,7 @@ static struct session_config session_settings(const struct server *s)
         .server = server_row_name(s), .init_timeout_ms = s->plan ? server_init_timeout_ms(s) : 0,
         .ping_interval_ms = c ? c->health_interval_ms : 0,
         .call_timeout_ms = server_call_timeout_ms(s),
+        .max_message_bytes = fleet_get_max_message(s->fleet),
         .era = c ? era_of(c->mcp_protocol) : ERA_AUTO,
         .record = s->row ? s->row->recorder : s->recorder,
         .ledger = s->row ? s->row->session : NULL,

@@ -360,7 +360,8 @@ static void begin(struct trial *t, const struct server *s)
     };
     struct session_config cfg = { .server = t->server, .ping_interval_ms = -1,
                                   .init_timeout_ms = server_init_timeout_ms(s),
-                                  .call_timeout_ms = server_call_timeout_ms(s) };
+                                  .call_timeout_ms = server_call_timeout_ms(s),
+                                  .max_message_bytes = fleet_get_max_message(s->fleet) };
     t->session = session_new(t->fleet->loop, &cfg, &session_events, t);
     struct backend_spec spec = {
         .loop = t->fleet->loop, .plan = t->plan, .run_id = t->run_id, .apart = true,

@@ -165,6 +165,39 @@ def test_over_the_limit(t):
     t.eq(m.server("echo")["restarts"], 0, "and so does the server")
 
 
+def padded(size, ident, last):
+    """A call of exactly so many bytes, its id before the payload or behind it."""
+    head, tail = (f'"id":{ident},', "") if not last else ("", f',"jsonrpc":"2.0","id":{ident}')
+    version = '"jsonrpc":"2.0",' if not last else ""
+    text = '{' + head + version + '"method":"tools/call","params":{"name":"sleep","arguments":{"ms":0,"pad":"%s"}}' + tail + '}'
+    return text % ("x" * (size - len(text) + 2))
+
+
+@limit(120)
+def test_the_limit_is_configured(t):
+    small, MIB = {"mcpServers": {"echo": echo()}, "max_message_size": "2m"}, 1 << 20
+    m = t.mcptop(small)
+    http, stdio = opened(t, m, "echo", "echo")
+    for ident, last in (("7", False), ("7", True), ('"a b"', False), ('"a b"', True)):
+        stdio.write(padded(2 * MIB + 1, ident, last).encode() + b"\n")
+        reply = stdio.reply()
+        t.eq(reply["id"], json.loads(ident), f"a request over stdio that is too large fails by its id, {ident}, {'last' if last else 'first'}")
+        t.has(reply["error"]["message"], f"{2 * MIB + 1} bytes, over the limit of {2 * MIB} bytes .max_message_size", "with both figures")
+        stdio.write(padded(2 * MIB, ident, last).encode() + b"\n")
+        t.eq(text(stdio.reply()["result"]), "slept 0 ms", "one byte less is none too many")
+    reply = http.post(padded(2 * MIB + 1, "7", False))
+    t.eq((reply.status, reply.json()["error"]["code"]), (413, -32600), "over HTTP it is refused")
+    t.has(reply.text, f"larger than {2 * MIB} bytes: max_message_size", "with the limit and its key")
+    t.eq(http.post(padded(2 * MIB, "7", False)).status, 200, "and one byte less is not")
+    t.has(error_of(http, "big", bytes=2 * MIB), f"over the limit of {2 * MIB} bytes", "an answer of the server, too")
+    t.has(m.api.raw("POST", "/tools/call", "x" * (2 * MIB + 1)).text, '"success":false', "of the API the answer is the API's")
+    m.write_config(dict(small, max_message_size="4m"))
+    wait_for(lambda: http.post(padded(2 * MIB + 1, "7", False)).status == 200, 10, "a change to count at once")
+    t.eq(len(text(http.tool("big", {"bytes": 3 * MIB}))), 3 * MIB, "for answers")
+    stdio.write(padded(3 * MIB, "7", True).encode() + b"\n")
+    t.eq(text(stdio.reply()["result"]), "slept 0 ms", "and on connections that are open")
+
+
 @limit(120)
 def test_answers_that_nobody_reads(t):
     m = t.mcptop({"mcpServers": {"echo": echo()}})

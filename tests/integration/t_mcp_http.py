@@ -219,6 +219,15 @@ def modern(http, method, params=None, ident=1, **headers):
     return json.dumps({"jsonrpc": "2.0", "id": ident, "method": method, "params": params}), sent
 
 
+def test_methods_of_the_eras(t):
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    for method in ("GET", "DELETE", "PUT"):
+        reply = m.api.http.request(method, "/mcp/good", headers={"MCP-Protocol-Version": "2026-07-28", "Accept": "text/event-stream"})
+        t.eq((reply.status, reply.headers["Allow"]), (405, "POST"), f"{method} of a modern client")
+    reply = m.api.http.request("GET", "/mcp/good", headers={"MCP-Protocol-Version": "2025-11-25", "Accept": "text/event-stream"})
+    t.eq(reply.status, 400, "one of a legacy client lacks its session")
+
+
 def test_modern_requests(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good")}})
     m.wait_server("good")

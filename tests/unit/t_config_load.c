@@ -165,6 +165,12 @@ static const struct {
      "W1 docker_isolation.image: has no effect here: set it in a server's isolation, or use default_images\n"},
     {"a wrong address", "{\"listen\":\"localhost\"}",
      "E1 listen: \"localhost\" is no address: write it like \"127.0.0.1:8080\", or \"none\"\n"},
+    {"a max_message_size that is none", "{\"max_message_size\":\"big\"}",
+     "E1 max_message_size: \"big\" is no size: write it like \"64m\"\n"},
+    {"one without its unit", "{\"max_message_size\":\"64\"}",
+     "E1 max_message_size: \"64\" is not between 1m and 100m\n"},
+    {"one that is too large", "{\"max_message_size\":\"101m\"}",
+     "E1 max_message_size: \"101m\" is not between 1m and 100m\n"},
     {"a wrong mcp_auth", "{\"mcp_auth\":\"open\"}",
      "E1 mcp_auth: \"open\" is neither \"key\" nor \"none\"\n"},
     {"a wrong on_tool_change", "{\"on_tool_change\":\"holt\"}",
@@ -347,7 +353,7 @@ static void test_values(void)
 {
     static const char text[] =
         "{\r\n\"listen\": \"127.0.0.1:0\", \"api_key\": \"${env:TOKEN}\", \"data_dir\": \"~/d\",\r\n"
-        "\"logging\": {\"level\": \"debug\", \"log_dir\": \"~/l\", \"max_size\": 10}, \"mcp_auth\": \"none\",\r\n"
+        "\"logging\": {\"level\": \"debug\", \"log_dir\": \"~/l\", \"max_size\": 10}, \"mcp_auth\": \"none\", \"max_message_size\": \"1.5m\",\r\n"
         "\"call_tool_timeout\": \"1h30m\",\r\n"
         "\"mcpServers\": {\"g\": {\"command\": \"~/bin/x\", \"cwd\": \"~/w\", \"env\": {\"T\": \"a${env:TOKEN}b\", "
         "\"E\": \"\"}, \"disabled\": true, \"quarantined\": true, \"init_timeout\": \"5s\", \"type\": \"stdio\", "
@@ -371,6 +377,7 @@ static void test_values(void)
     is_str(c->log_dir, "/home/u/l", "~ in logging.log_dir");
     is_str(c->log_level, "debug", "logging.level");
     is_str(c->mcp_auth, "none", "mcp_auth");
+    is_int(c->max_message_bytes, 1536 * 1024, "max_message_size");
     is_int(c->call_timeout_ms, 5400000, "call_tool_timeout");
     is_str(s->name, "g", "the name is the key");
     is_str(s->key, "mcpServers.g", "its place");

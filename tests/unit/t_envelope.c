@@ -395,6 +395,34 @@ static void test_error(void)
            "for nobody");
 }
 
+static void guessed(const char *head, const char *tail, const char *want, bool has_method)
+{
+    bool method;
+    struct span id = envelope_guess_id(head, strlen(head), tail, strlen(tail), &method);
+
+    is_mem(id.n ? id.p : "", id.n, want, strlen(want), "the id of %s … %s", head, tail);
+    ok(method == has_method, "and whether it is a request");
+}
+
+static void test_guess_id(void)
+{
+    static const char reply[] = "{\"result\":{\"a\":\"xxx", call[] = "{\"method\":\"m\",\"params\":{\"a\":\"xxx";
+
+    guessed("{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"a\":\"xxx", "xxx\"}}", "7", false);
+    guessed("{\"id\":\"q\\\"\",\"method\":\"m\",\"params\":[1", "2]}", "\"q\\\"\"", true);
+    guessed(reply, "xxx\"},\"id\":12}", "12", false);
+    guessed(reply, "xxx\"},\"id\":12,\"jsonrpc\":\"2.0\"} \r", "12", false);
+    guessed(call, "xxx\"},\"jsonrpc\":\"2.0\",\"id\":\"a b\"}", "\"a b\"", true);
+    guessed(reply, "xxx\",\"id\":12}}", "", false);
+    guessed(reply, "xxx\"},\"id\": 12}", "", false);
+    guessed(reply, "xxx\"},\"id\":1.5}", "", false);
+    guessed(reply, "xxx\"},\"id\":\"a\\\"b\"}", "", false);
+    guessed(reply, "12}", "", false);
+    guessed(reply, "\"}", "", false);
+    guessed(reply, "}", "", false);
+    guessed(reply, "", "", false);
+}
+
 int main(void)
 {
     tap_deadline(60);
@@ -409,5 +437,6 @@ int main(void)
     test_rewrite();
     test_flatten();
     test_error();
+    test_guess_id();
     return done_testing();
 }
