@@ -47,6 +47,22 @@ static bool key_is_any(const struct jscan_doc *d, int32_t node, const char *cons
     return false;
 }
 
+static bool has_something_in_it(const struct jscan_node *n)
+{
+    return (n->type == JSCAN_OBJECT || n->type == JSCAN_ARRAY) && n->first_child >= 0;
+}
+
+/* What a node says as a word or a variable: of a string what it means, of anything else its text.
+ * Caller frees. */
+static char *value_of(const struct jscan_doc *d, int32_t node)
+{
+    if (node < 0)
+        return NULL;
+    const struct jscan_node *n = &d->nodes[node];
+    return n->type == JSCAN_STRING ? jscan_str(d, node)
+                                   : xstrndup(d->text + n->start, n->end - n->start);
+}
+
 static bool is_variables(const struct jscan_doc *d, int32_t node)
 {
     static const char *const keys[] = { "env", "headers", "http_headers", NULL };
@@ -59,18 +75,19 @@ static bool has_pair(const struct jscan_doc *other, const char *key, const char 
     for (int32_t i = 0; i < (int32_t)other->count; i++) {
         if (!is_variables(other, i))
             continue;
-        AUTO_FREE char *there = jscan_str(other, jscan_member(other, i, key));
+        AUTO_FREE char *there = value_of(other, jscan_member(other, i, key));
         if (there && strcmp(there, value) == 0)
             return true;
     }
     return false;
 }
 
-/* A value of env or headers. */
+/* A value of env or headers: a number is one, too, and so is what should not stand there. */
 static void hide_variable(struct hidden *h, int32_t node, const struct jscan_doc *other)
 {
-    AUTO_FREE char *key = jscan_key(&h->doc, node), *value = jscan_str(&h->doc, node);
+    AUTO_FREE char *key = jscan_key(&h->doc, node), *value = value_of(&h->doc, node);
     const struct jscan_node *n = &h->doc.nodes[node];
+    size_t quote = n->type == JSCAN_STRING;
     if (!key || !value || !*value || strncmp(value, "${env:", 6) == 0)
         return;
     bool secret = secret_is_named(key, strlen(key), value), same = has_pair(other, key, value);
@@ -78,27 +95,28 @@ static void hide_variable(struct hidden *h, int32_t node, const struct jscan_doc
         return;
     hide(h, n, xstrdup(h->is_new && !same ? "\"" SECRET_MASK " (new)\"" : "\"" SECRET_MASK "\""));
     if (secret && secret_is_telling(value))
-        strvec_give(&h->values, xstrndup(h->doc.text + n->start + 1, n->end - n->start - 2));
+        strvec_give(&h->values, xstrndup(h->doc.text + n->start + quote,
+                                         n->end - n->start - 2 * quote));
 }
 
-/* Words of a command; those that are shown as they are stay as they are written. */
+/* Words of a command; those that are shown as they are stay as they are written. A list among them
+ * is none, and nobody can say what is in it. */
 static void hide_words(struct hidden *h, int32_t array)
 {
     const struct jscan_doc *d = &h->doc;
     AUTO_STRVEC struct strvec words = { 0 }, shown = { 0 };
     for (int32_t i = d->nodes[array].first_child; i >= 0; i = d->nodes[i].next) {
-        AUTO_FREE char *word = jscan_str(d, i);
-        if (!word)
-            return;
+        AUTO_FREE char *word = value_of(d, i);
         strvec_add(&words, word);
     }
     secret_mask_args(words.v, words.n, &shown);
     size_t at = 0;
     for (int32_t i = d->nodes[array].first_child; i >= 0; i = d->nodes[i].next, at++) {
         struct buf json = BUF_INIT;
-        if (strcmp(words.v[at], shown.v[at]) == 0)
+        const char *text = has_something_in_it(&d->nodes[i]) ? SECRET_MASK : shown.v[at];
+        if (strcmp(words.v[at], text) == 0)
             continue;
-        buf_add_json(&json, shown.v[at], strlen(shown.v[at]));
+        buf_add_json(&json, text, strlen(text));
         hide(h, &d->nodes[i], buf_take(&json));
     }
 }
@@ -117,6 +135,12 @@ static void hide_value(struct hidden *h, int32_t node)
     hide(h, &h->doc.nodes[node], buf_take(&json));
 }
 
+static int in_order(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
 static void find_hidden(struct hidden *h, const struct jscan_doc *other)
 {
     static const char *const words[] = { "args", "extra_args", NULL };
@@ -125,7 +149,7 @@ static void find_hidden(struct hidden *h, const struct jscan_doc *other)
     const struct jscan_doc *d = &h->doc;
     for (int32_t i = 0; i < (int32_t)d->count; i++) {
         const struct jscan_node *n = &d->nodes[i];
-        if (n->parent >= 0 && n->type == JSCAN_STRING && is_variables(d, n->parent))
+        if (n->parent >= 0 && n->type != JSCAN_NULL && is_variables(d, n->parent))
             hide_variable(h, i, other);
         else if (n->type == JSCAN_ARRAY && key_is_any(d, i, words))
             hide_words(h, i);
@@ -134,13 +158,17 @@ static void find_hidden(struct hidden *h, const struct jscan_doc *other)
         else if (n->type == JSCAN_STRING && key_is_any(d, i, urls))
             hide_value(h, i);
     }
+    if (h->n)
+        qsort(h->v, h->n, sizeof *h->v, in_order);
 }
 
-/* Nodes come in the order of the text, and so do the spans. */
+/* What is inside of something that is hidden is hidden with it. */
 static void copy_shown(const struct hidden *h, const struct buf *text, struct buf *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < h->n; i++) {
+        if (h->v[i].start < at)
+            continue;
         buf_add(out, buf_str(text) + at, h->v[i].start - at);
         buf_add_str(out, h->v[i].shown);
         at = h->v[i].end;
@@ -152,8 +180,8 @@ static void copy_shown(const struct hidden *h, const struct buf *text, struct bu
 
 #define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
-/* NAME = "value" and "NAME": "value" at s: where the value is, without its quotes; 0 = it is
- * something else. */
+/* NAME = "value", "NAME": "value" and NAME = 12 at s: where the value is, without its quotes; 0 = it
+ * is something else. */
 static size_t assigned(const char *s, size_t name, size_t *ret_len)
 {
     size_t at = name + (s[name] == '"');
@@ -161,6 +189,9 @@ static size_t assigned(const char *s, size_t name, size_t *ret_len)
     if (!name || (s[at] != '=' && s[at] != ':'))
         return 0;
     at += 1 + strspn(s + at + 1, " \t");
+    *ret_len = strspn(s + at, "+-._0123456789");
+    if (*ret_len)
+        return at;
     if (s[at] != '"' && s[at] != '\'')
         return 0;
     *ret_len = strcspn(s + at + 1, s[at] == '"' ? "\"\n" : "'\n");

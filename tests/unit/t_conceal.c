@@ -53,6 +53,18 @@ static const struct scenario scenarios[] = {
       .to = "[a.env]\nX_KEY = \"hunter2\"\nPLAIN = \"p\"\nargs = [\"hunter2\"]\nm = 2\n",
       .want = "@@ -1,5 +1,5 @@\n [a.env]\n X_KEY = \"***\"\n PLAIN = \"p\"\n args = [\"***\"]\n"
               "-m = 1\n+m = 2\n" },
+    { .name = "numbers, and words that are none",
+      .from = "{\"env\": {\"X_KEY\": 731942, \"PLAIN\": 7, \"GONE\": null, \"Y_TOKEN\": [\"a\", {\"env\": {\"Z_KEY\": \"b\"}}]},\n"
+              "\"args\": [5, \"--token\", 4242, [\"--token\", \"abc\"], {\"url\": \"http://u:pw@h\"}, \"731942\", \"--key\", \"def\"],\n\"m\": 1}\n",
+      .to = "{\"env\": {\"X_KEY\": 731942, \"PLAIN\": 8, \"GONE\": null, \"Y_TOKEN\": [\"a\", {\"env\": {\"Z_KEY\": \"b\"}}]},\n"
+              "\"args\": [5, \"--token\", 4242, [\"--token\", \"abc\"], {\"url\": \"http://u:pw@h\"}, \"731942\", \"--key\", \"def\"],\n\"m\": 1}\n",
+      .want = "@@ -1,3 +1,3 @@\n-{\"env\": {\"X_KEY\": \"***\", \"PLAIN\": 7, \"GONE\": null, \"Y_TOKEN\": \"***\"},\n"
+              "+{\"env\": {\"X_KEY\": \"***\", \"PLAIN\": 8, \"GONE\": null, \"Y_TOKEN\": \"***\"},\n"
+              " \"args\": [5, \"--token\", \"***\", \"***\", \"***\", \"***\", \"--key\", \"***\"],\n \"m\": 1}\n" },
+    { .name = "numbers in TOML",
+      .from = "[a.env]\nX_KEY = 731942\nPLAIN = 12\nm = 1\n",
+      .to = "[a.env]\nX_KEY = 731942\nPLAIN = 12\nm = 2\n",
+      .want = "@@ -1,4 +1,4 @@\n [a.env]\n X_KEY = ***\n PLAIN = 12\n-m = 1\n+m = 2\n" },
     { .name = "comments and what follows the last secret stay",
       .from = "// mine\n{\"env\": {\"X_KEY\": \"hunter2\",}} // end\n",
       .to = "// mine\n{\"env\": {\"X_KEY\": \"hunter2\",}}\n",
