@@ -176,7 +176,7 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
     fn(owner, iov, count, is_error);
 }
 
-static void on_nobody_waits(void *ctx, const struct iovec *iov, int count, bool is_error)
+void part_over(void *ctx, const struct iovec *iov, int count, bool is_error)
 {
     struct part *p = ctx;
 
@@ -191,7 +191,7 @@ void part_send_alone(struct aggregate *a, struct peer *m, const struct envelope 
     struct part *p = part_new(a, NULL, NULL);
 
     p->id = e->id;          /* of no request of the client's: its ctx is NULL */
-    if (!part_send(p, m, e, on_nobody_waits))
+    if (!part_send(p, m, e, part_over))
         part_free(p);
 }
 

@@ -104,7 +104,8 @@ struct span aggregate_cut(struct span token, size_t n);
 /* mcp_aggregate_peers.c: the client of this server, opened where it is new; what there is, or NULL */
 struct peer *aggregate_member(struct aggregate *a, struct server *s);
 struct peer *aggregate_peer(const struct aggregate *a, const struct server *s);
-/* Nobody waits for the answer to it. */
+/* Of a part whose answer nobody waits for; such a part. */
+void part_over(void *ctx, const struct iovec *iov, int count, bool is_error);
 void part_send_alone(struct aggregate *a, struct peer *m, const struct envelope *e);
 void aggregate_peers_fini(struct aggregate *a);
 struct part *part_new(struct aggregate *a, call_reply_fn fn, void *ctx);

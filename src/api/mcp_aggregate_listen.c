@@ -45,17 +45,6 @@ static void tell(struct aggregate *a, const struct listening *l, const char *met
 
 /* ---- servers ---- */
 
-/* The server goes for good, or has too many already: others stay. */
-static void on_over(void *ctx, const struct iovec *iov, int count, bool is_error)
-{
-    struct part *p = ctx;
-
-    (void)iov, (void)count, (void)is_error;
-    p->done = true;
-    if (!p->sending)
-        part_free(p);
-}
-
 static bool listens_to(const struct aggregate *a, const struct listening *l,
                        const struct peer *m)
 {
@@ -76,7 +65,8 @@ static void listen_to(struct aggregate *a, struct listening *l, struct peer *m,
         return;
     struct part *p = part_new(a, NULL, l->ctx);
     p->listens = l;
-    if (!part_send(p, m, &own, on_over))
+    /* Where the server goes for good, or has too many already, others stay. */
+    if (!part_send(p, m, &own, part_over))
         part_free(p);
 }
 

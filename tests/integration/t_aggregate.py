@@ -151,7 +151,7 @@ def walk(client, method, key):
     got, cursor, pages = [], None, 0
     while pages < 20:
         result = client.request(method, {"cursor": cursor} if cursor else {})
-        got.append([one.get("name") if key != "resources" else one["uri"] for one in result[key]])
+        got.append([one[{"resources": "uri", "tasks": "taskId"}.get(key, "name")] for one in result[key]])
         cursor, pages = result.get("nextCursor"), pages + 1
         if not cursor:
             return got
@@ -374,14 +374,7 @@ def test_tasks(t):
         for name in names[1 - number] + ["task 1", "nobody:task 1", "y_z:task 1", "x:", ":", ""]:
             for method in ("tasks/get", "tasks/result", "tasks/cancel"):
                 t.has(text_of_error(client, method, {"taskId": name}), "no such task", f"{method} of {name or 'nothing'} is refused")
-        seen, cursor = [], None
-        while True:
-            page = client.request("tasks/list", {"cursor": cursor} if cursor else {})
-            seen += [one["taskId"] for one in page["tasks"]]
-            cursor = page.get("nextCursor")
-            if not cursor:
-                break
-        t.eq(sorted(seen), names[number], "lists have the own tasks of all servers, through all pages")
+        t.eq(sorted(sum(walk(client, "tasks/list", "tasks"), [])), names[number], "lists have the own tasks of all servers, through all pages")
     stdio = clients[1]
 
     def told(method):
