@@ -349,6 +349,7 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     json_object_set_new(o, "isolation_defaults", isolation_defaults(fleet_get_config(s->fleet)));
     json_object_set_new(o, "plan", json_plan(s->plan));
     json_object_set_new(o, "config_line", json_integer(c->line));
+    json_object_set_new(o, "config_key", json_text(c->key));
     json_object_set_new(o, "undo", json_text(fleet_undo_text(s->fleet, s)));
     return o;
 }

@@ -95,6 +95,17 @@ static bool has_code(json_t *findings, const char *code)
     return false;
 }
 
+/* Problems of the key and of what is below it. */
+static void keep_below(json_t *problems, const char *key)
+{
+    size_t n = strlen(key);
+    for (size_t i = json_array_size(problems); i-- > 0;) {
+        const char *one = doc_str(json_array_get(problems, i), "key");
+        if (!n || strncmp(one, key, n) != 0 || (one[n] && one[n] != '.' && one[n] != '['))
+            json_array_remove(problems, i);
+    }
+}
+
 /* All becomes what concerns this server: its own findings (where all are listed, what has one cause
  * for many servers is told once and of none of them), and what only the list has of it. */
 static void narrow(json_t *all, const char *name, json_t *server)
@@ -106,7 +117,7 @@ static void narrow(json_t *all, const char *name, json_t *server)
         if (!has_code(found, doc_str(f, "code")))
             json_array_append(found, f);
     keep_named(doc_get(all, "servers"), "name", name);
-    json_object_del(all, "problems");
+    keep_below(doc_get(all, "problems"), doc_str(server, "config_key"));
 }
 
 /* The findings wanted: all, or those of the named server. 0, or an exit code after saying why. */

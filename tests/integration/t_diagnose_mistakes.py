@@ -88,6 +88,8 @@ def test_volumes_of_a_shell(t):
     one = found(t, m, "own", "MCPX_CONFIG_REFUSED")
     t.has(one["user_message"], r"isolation\.volumes\[0\] \(line \d+\): .*no shell reads this.*\$\{env:NAME\}", "where it stands")
     t.has(m.cli("doctor").stdout, r"(?m)^config: warning line \d+: mcpServers\S*words\S*\.args: ~/data: ", "the file's warning")
+    t.has(m.cli("doctor", "words").stdout, r"(?m)^config: warning line \d+: mcpServers\S*words\S*\.args: ~/data: ", "told of that server, too")
+    t.ok("config: warning" not in m.cli("doctor", "own").stdout, "and of no other")
 
 
 @tap.limit(60)
