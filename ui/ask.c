@@ -75,6 +75,8 @@ int ask_next_row(const char **p, const char *end, int columns, char *out, size_t
     if (fits < len) {
         for (cut = fits; cut > 0 && (*p)[cut] != ' '; cut--)
             ;
+        if (cut <= strspn(*p, "+- "))
+            cut = 0;             /* that would leave a row of nothing but the indent */
         fits = cut ? cut : fits ? fits : len;
     }
     snprintf(out, n, "%.*s", (int)fits, *p);
@@ -116,6 +118,7 @@ static void draw_confirm(struct view *v)
     struct ask *a = &v->ask;
     const char *p = buf_str(&a->text), *end = p + a->text.len;
     char line[512];
+    enum style style = ST_BOX;
     int lines = 0, widest = a->ways > 1 ? 58 : 48, y, columns = v->canvas.w - 6;
     struct rect r;
 
@@ -134,9 +137,11 @@ static void draw_confirm(struct view *v)
     p = buf_str(&a->text);
     y = r.y + 1;
     for (int i = 0; p < end && y < r.y + r.h - 3; i++) {
+        if (p == buf_str(&a->text) || p[-1] == '\n')
+            style = line_style(p);
         ask_next_row(&p, end, columns, line, sizeof(line));
         if (i >= a->scroll)
-            canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, line_style(line), line);
+            canvas_put_cut(&v->canvas, r.x + 2, y++, r.w - 4, style, line);
     }
     y = r.y + r.h - 2;
     if (a->kind == ASK_WAIT) {

@@ -9,7 +9,7 @@
 #include "member.h"
 #include "view.h"
 
-enum { ASK_AGAIN_MS = 1000 };
+enum { ASK_AGAIN_MS = 1000, WANTED_MS = 15 * 1000 };
 
 static void forget_rows(struct found *f)
 {
@@ -113,7 +113,6 @@ void found_reply(struct view *v, json_t *data)
     add_all(f, list, false);
     add_warnings(f, problems);
     f->known = true;
-    f->asking = false;
 }
 
 /* ---- asking ---- */
@@ -136,7 +135,6 @@ void found_ask(struct view *v)
     if (!f->stale || !view_is_live(v) || (f->asked_ms && now - f->asked_ms < ASK_AGAIN_MS))
         return;
     f->asked_ms = now;
-    f->asking = true;
     f->stale = false;
     view_send(v, REPLY_FINDINGS, "", NULL, "GET", "/api/v1/diagnostics%s", NULL);
 }
@@ -156,17 +154,32 @@ int found_count(const struct view *v, bool *ret_error)
 
 /* ---- the list ---- */
 
-/* Once the list is as new as the wish. */
+static void want(struct found *f, const char *server, size_t n)
+{
+    free(f->wanted);
+    f->wanted = xstrndup(server, n);
+    f->wanted_until_ms = clock_wall_ms() + WANTED_MS;
+}
+
+/* A server that is being repaired has no finding for a moment: when it has one again, that is the
+ * selected one, so that the next F is not for another. */
 static void select_wanted(struct view *v)
 {
     struct found *f = &v->found;
-    AUTO_FREE char *wanted = f->known && !f->stale && !f->asking ? TAKE(f->wanted) : NULL;
+    const char *key = v->finding_list.key;
+    bool lost = key && *key != '\n';
 
-    for (int i = 0; wanted && i < f->shown_count; i++)
-        if (!strcmp(f->shown[i]->finding.server, wanted)) {
+    for (int i = 0; lost && i < f->shown_count; i++)
+        lost = strcmp(f->shown[i]->key, key) != 0;
+    if (lost)
+        want(f, key, strcspn(key, "\n"));
+    if (f->wanted && clock_wall_ms() >= f->wanted_until_ms)
+        free(TAKE(f->wanted));
+    for (int i = 0; f->wanted && i < f->shown_count; i++)
+        if (!strcmp(f->shown[i]->finding.server, f->wanted)) {
             free(v->finding_list.key);
             v->finding_list.key = xstrdup(f->shown[i]->key);
-            return;
+            free(TAKE(f->wanted));
         }
 }
 
@@ -174,8 +187,8 @@ void found_enter(struct view *v)
 {
     const struct feed_server *s = view_server(v);
 
-    free(v->found.wanted);
-    v->found.wanted = s ? xstrdup(s->name) : NULL;
+    if (s)
+        want(&v->found, s->name, strlen(s->name));
     v->found.chosen = false;
 }
 

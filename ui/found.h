@@ -26,11 +26,12 @@ struct found {
     int shown_count;
     int own, own_errors;     /* of these, what no server's event counts */
     bool known;              /* an answer was here */
-    bool asking;             /* the answer is on its way */
     bool stale;              /* something happened since it was asked for */
     int64_t asked_ms;
     int over;                /* enum top_pane: where Esc leads */
-    char *wanted;            /* raw, the server whose finding is to be selected; NULL: as it is */
+    /* raw, the server whose finding is to be selected when there is one, until then; NULL: as it is */
+    char *wanted;
+    int64_t wanted_until_ms;
     bool chosen;             /* the user moved in it, or acted on one, since it came */
     char *opened;            /* raw, the server whose details were opened from it; NULL */
 };

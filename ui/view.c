@@ -226,7 +226,6 @@ void view_reply(struct view *v, struct view_call *call, json_t *data, const char
         break;
     case REPLY_SEARCH: break;
     case REPLY_FINDINGS:
-        v->found.asking = false;
         if (!error)
             found_reply(v, data);
         break;

@@ -249,6 +249,14 @@ static const struct screen_case cases[] = {
     {.name = "findings-of-selected", .w = 80, .h = 24, .script = "j!" FINDINGS},
     {.name = "findings-chosen-first", .w = 80, .h = 24, .script = "j!jj" FINDINGS},
     {.name = "findings-left", .w = 80, .h = 24, .script = "!" FINDINGS "Gk<Esc>"},
+    {.name = "findings-gone", .w = 80, .h = 24,
+     .script = "!" FINDINGS "j<wait 1100><event server finding.json><reply findings-less.json>"},
+    {.name = "findings-come-back", .w = 80, .h = 24,
+     .script = "!" FINDINGS "j<wait 1100><event server finding.json><reply findings-less.json>"
+               "<wait 1100><event server finding.json>" FINDINGS},
+    {.name = "findings-chosen-meanwhile", .w = 80, .h = 24,
+     .script = "!" FINDINGS "j<wait 1100><event server finding.json><reply findings-less.json>j"
+               "<wait 1100><event server finding.json>" FINDINGS},
     {.name = "findings-filter", .w = 80, .h = 24, .script = "!" FINDINGS "/sqlite<Enter>"},
     {.name = "findings-log", .w = 80, .h = 24, .script = "!" FINDINGS "j<Tab>"},
     {.name = "findings-none", .w = 80, .h = 24, .script = "!<reply findings-none.json>"},
