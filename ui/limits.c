@@ -35,6 +35,19 @@ static void nice_size(int64_t bytes, char *out, size_t n)
         snprintf(out, n, "%lldm", (long long)mib);
 }
 
+/* What the supervisor would change it to, who knows at which limits it was killed before; NULL. */
+static const char *memory_of_fix(const struct feed_server *s)
+{
+    static const char arrow[] = "→ ";
+
+    for (size_t i = 0; i < s->finding.fix_count; i++) {
+        const char *to = strstr(s->finding.fixes[i].title, arrow);
+        if (!strcmp(s->finding.fixes[i].id, "memory") && to)
+            return to + sizeof(arrow) - 1;
+    }
+    return NULL;
+}
+
 static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
 {
     enum { NEAR_PERCENT = 90, WELL_KNOWN_MS = 60 * 1000 };
@@ -46,7 +59,10 @@ static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
 
     /* Up again it may have another limit than the one that it died of. */
     if (limit > 0 && ((s->exit_oom && !s->up_since_ms) || (u->known && u->ooms > 0))) {
-        nice_size(limit * 2, ret->memory, sizeof(ret->memory));
+        if (memory_of_fix(s))
+            snprintf(ret->memory, sizeof(ret->memory), "%s", memory_of_fix(s));
+        else
+            nice_size(limit * 2, ret->memory, sizeof(ret->memory));
         snprintf(ret->why_memory, sizeof(ret->why_memory), "it ran out of memory at %s",
                  pane_size(limit, size, sizeof(size)));
         return;

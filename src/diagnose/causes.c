@@ -74,6 +74,8 @@ static void on_no_command(const struct symptoms *s, struct findings *fs)
             fix_isolate(f, s);
     } else {
         finding_step(f, "correct the command, or install it");
+        if (s->config->isolation.image && !s->engine_down)
+            fix_isolate(f, s);       /* its own image, named for that, is where it comes from */
     }
 }
 

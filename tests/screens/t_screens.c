@@ -112,6 +112,7 @@ static const struct screen_case cases[] = {
     {.name = "limits-tight", .w = 80, .h = 24, .script = "jjjjjL"},
     {.name = "limits-oom-inside", .w = 80, .h = 24, .script = "<event usage usage.json>jjjjjL"},
     {.name = "limits-oom", .w = 80, .h = 24, .script = "jjjL<^T>"},
+    {.name = "limits-oom-again", .w = 80, .h = 24, .script = "<event server finding-again.json>jjjL<^T>"},
     {.name = "limits-throttled", .w = 80, .h = 24, .script = "<event usage usage2.json>jL"},
     {.name = "limits-host", .w = 80, .h = 24, .script = "jjL"},
     {.name = "limits-engine-refuses", .w = 80, .h = 24,
