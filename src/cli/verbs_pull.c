@@ -13,7 +13,8 @@
 #include "cli/doc.h"
 #include "cli/show.h"
 
-enum { DEFAULT_COLUMNS = 80, BAR = 20, FIGURES = 48, LEAST_NAME = 8 };
+/* FIGURES: "layer 10/12 100% [================] 99.9M/99.9M 1023K/s" and a blank */
+enum { DEFAULT_COLUMNS = 80, BAR = 16, FIGURES = 57, LEAST_NAME = 8 };
 
 struct pulls;
 struct one {
@@ -65,7 +66,7 @@ static void add_bar(const struct one *o, struct buf *out)
 
 static void add_state(const struct one *o, bool bar, struct buf *out)
 {
-    char size[24];
+    char done[24], total[24], rate[24];
     if (o->over) {
         buf_add_str(out, o->result ? "pulled" : "failed");
     } else if (!o->layers) {
@@ -76,22 +77,45 @@ static void add_state(const struct one *o, bool bar, struct buf *out)
             buf_printf(out, "%3d%% ", percent(o));
             if (bar)
                 add_bar(o, out);
-            buf_printf(out, " %s/s", show_size(o->rate, size, sizeof size));
+            buf_printf(out, " %s/%s %s/s", show_size(o->done, done, sizeof done),
+                       show_size(o->total, total, sizeof total),
+                       show_size(o->rate, rate, sizeof rate));
         }
     }
+}
+
+/* The end of an image's name tells it from others of its registry: cut at the front. */
+static int put_name(const char *label, int room)
+{
+    size_t n = strlen(label);
+    int width = text_width(label, n);
+    if (width <= room) {
+        fputs(label, stdout);
+        return width;
+    }
+    while (n > 0 && width > room - 1) {
+        size_t step = text_fit(label, n, 1, NULL);
+        step = step ? step : text_fit(label, n, 2, NULL);
+        step = step ? step : n;
+        label += step;
+        n -= step;
+        width = text_width(label, n);
+    }
+    printf("…%s", label);
+    return width + 1;
 }
 
 static void draw_bar(const struct one *o, int width)
 {
     AUTO_BUF struct buf state = BUF_INIT;
     bool bar = width >= LEAST_NAME + FIGURES;
-    int room = width - (bar ? FIGURES : FIGURES - BAR), used = 0;
+    int room = width - (bar ? FIGURES : FIGURES - BAR - 2);
     room = room < LEAST_NAME ? LEAST_NAME : room;
-    size_t fits = text_fit(o->label, strlen(o->label), room, &used);
     add_state(o, bar, &state);
     size_t most = text_fit(buf_str(&state), state.len, width - room - 2, NULL);
-    printf("\r%.*s%*s %.*s\033[K\n", (int)fits, o->label, room - used, "", (int)most,
-           buf_str(&state));
+    putchar('\r');
+    int used = put_name(o->label, room);
+    printf("%*s %.*s\033[K\n", room - used, "", (int)most, buf_str(&state));
 }
 
 static void draw(struct pulls *p)
