@@ -164,17 +164,28 @@ static bool cause_of_pull(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
+/* What could not be started in the container, as the engine says it (exec: "x": …), else by the plan.
+ * The caller's. */
+static char *contained_program(const struct symptoms *s)
+{
+    static const char exec[] = "exec: \"";
+    const char *p = strstr(s->end->why.text, exec);
+    return p ? xstrndup(p + sizeof exec - 1, strcspn(p + sizeof exec - 1, "\""))
+             : xstrdup(plan_program(s->plan));
+}
+
 /* ENOENT and EACCES of a container: the image has no such program, or may not execute it. */
 static bool cause_of_container_exec(const struct symptoms *s, struct findings *fs)
 {
     const struct fault *why = &s->end->why;
     const char *standard = standard_image(s);
+    AUTO_FREE char *name = contained_program(s);
     AUTO_BUF struct buf init = BUF_INIT;       /* the engine's init says it on stderr */
     if (strcasestr(why->text, "exec format error") ||
         (why->code == EACCES && words_find(s, RING_STDERR, "exec format error", &init))) {
         struct finding *f = findings_add(
             fs, FIND_IMAGE_ARCHITECTURE, s->name,
-            "%s in %s is a program for another processor than this machine has", cause_program(s),
+            "%s in %s is a program for another processor than this machine has", name,
             s->plan->image);
         finding_evidence(f, "engine", 0, "%s", why->text);
         if (strcmp(s->plan->image, standard) != 0)
@@ -187,16 +198,18 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
     struct finding *f = findings_add(
         fs, FIND_EXEC_NOT_FOUND, s->name, why->code == ENOENT
         ? "image %s has no \"%s\"" : "image %s has \"%s\", but it may not be executed",
-        s->plan->image, cause_program(s));
+        s->plan->image, name);
     finding_evidence(f, "engine", 0, "%s", why->text);
     if (cause_in_command(s, f))
         return true;
     if (strcmp(s->plan->image, standard) != 0)
         fix_image(f, s, standard);
-    if (why->code == ENOENT && strchr(cause_program(s), '/') && s->exists(cause_program(s)))
-        fix_mount(f, s, cause_program(s), true);
+    if (why->code == ENOENT && strchr(name, '/') && s->exists(name))
+        fix_mount(f, s, name, true);
     fix_to_host(f, s);
     finding_step(f, "choose an image that has it: isolation.image");
+    if (plan_option(s->plan, "entrypoint"))
+        finding_step(f, "or correct --entrypoint");
     return true;
 }
 

@@ -126,6 +126,12 @@ const char *plan_option(const struct plan *p, const char *flag)
     return NULL;
 }
 
+const char *plan_program(const struct plan *p)
+{
+    const char *entrypoint = plan_option(p, "entrypoint");
+    return entrypoint && *entrypoint ? entrypoint : p->argv.n ? p->argv.v[0] : "";
+}
+
 void plan_option_add(struct plan *p, const char *flag, const char *value, bool hardening)
 {
     p->options = xrealloc(p->options, (p->option_count + 1) * sizeof(*p->options));

@@ -125,6 +125,9 @@ void plan_free(struct plan *p);
 const char *plan_why(const struct plan *p, const char *what);
 /* What the last such flag of docker run says ("platform"); NULL when none does. Borrowed. */
 const char *plan_option(const struct plan *p, const char *flag);
+/* What is started in the container, as far as the plan says: --entrypoint, else the first word; ""
+ * where that is the image's. Borrowed. */
+const char *plan_program(const struct plan *p);
 
 /* The one key of the server that turns its isolation on or off, seen from the configuration as it
  * is: both borrowed, for struct edit_change ("isolation.enabled" and "false", or "isolation.mode"

@@ -107,11 +107,13 @@ static void on_data(void *ctx, enum stream_channel ch, const char *p, size_t n)
     d->b.events.data(d->b.ctx, ch, p, n);
 }
 
-/* A refusal that blames a program is told from others (a device, a mount) by its words alone. */
+/* A refusal that blames a program is told from others (a device, a mount that is not there) by its
+ * words alone: exec: "x": executable file not found in $PATH, exec: "/x": stat /x: no such file. */
 static void tell_missing_program(struct fault *f)
 {
-    if (strstr(f->text, "executable file not found") ||
-        (strstr(f->text, "exec") && strstr(f->text, "no such file or directory")))
+    const char *exec = strstr(f->text, "exec: \"");
+    if (exec && (strstr(exec, "executable file not found") ||
+                 strstr(exec, "no such file or directory")))
         f->code = ENOENT;
 }
 

@@ -37,8 +37,9 @@ void backend_docker_over(struct backend_docker *d)
     d->step = STEP_OVER;
     if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
         d->end.never_started = true;
+        const char *program = plan_program(d->plan);
         fault_set(&d->end.why, d->end.code == 127 ? ENOENT : EACCES, "image %s cannot run \"%s\"",
-                  d->plan->image, d->plan->argv.n ? d->plan->argv.v[0] : "its own command");
+                  d->plan->image, *program ? program : "its own command");
     }
     blame_engine(d);
     if (d->end.code < 0 && !d->end.why.code)

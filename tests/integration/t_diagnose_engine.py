@@ -104,7 +104,13 @@ def test_4_never_pulled(t):
 @tap.limit(90)
 def test_6_a_program_that_the_image_lacks(t):
     engine = t.engine("python:3.11")
-    m = t.mcptop(config(python=python(BUSYBOX)), docker_host=engine)
+    m = t.mcptop(config(python=python(BUSYBOX), entry=boxed(extra_args=["--entrypoint", "/nope"]),
+                        device=boxed(extra_args=["--device", "/dev/nope"])), docker_host=engine)
+    one = found(t, m, "entry", "MCPX_DOCKER_EXEC_NOT_FOUND")
+    t.has(one["user_message"], 'image .*busybox.* has no "/nope"', "--entrypoint is the program")
+    one = m.wait_server("device", lambda s: s["exit"] and s["diagnostic"])["diagnostic"]
+    t.eq(one["code"], "MCPX_DOCKER_OCI_RUNTIME", "a device that is not there is no program")
+    t.has(one["user_message"], "/dev/nope.*no such file", "it is named")
     one = found(t, m, "python", "MCPX_DOCKER_EXEC_NOT_FOUND")
     t.has(one["user_message"], 'image .*busybox.* has no "python3"', "which program, which image")
     repaired(t, m, "python")
