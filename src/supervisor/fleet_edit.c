@@ -232,6 +232,24 @@ static int check_cpus(const struct server *s, const struct plan *p, struct fault
                      "that", p->cpu_text, cpus);
 }
 
+/* Between these two of its flags a memory limit has to be: as with cpus, no container would be
+ * created otherwise, whatever the engine says of the one that runs. */
+static int check_memory_flags(const struct server *s, const struct plan *p, struct fault *f)
+{
+    char want[16], bound[16];
+    const char *reserved = plan_option(p, "memory-reservation");
+    int64_t least = reserved ? text_parse_size(reserved) : 0, most = p->memory_swap_bytes;
+    bool above = most > 0 && p->memory_bytes > most;
+    if (p->mode != PLAN_DOCKER || !p->memory_bytes || p->memory_bytes == s->plan->memory_bytes ||
+        (!above && p->memory_bytes >= least))
+        return 0;
+    return fault_set(f, FAULT_CONFLICT, "memory %s is %s its %s (%s): the engine would make no "
+                     "container, change that flag first",
+                     text_size(p->memory_bytes, want, sizeof want), above ? "above" : "below",
+                     above ? "--memory-swap" : "--memory-reservation",
+                     text_size(above ? most : least, bound, sizeof bound));
+}
+
 /* Nothing would be killed, but nothing could be started in it any more either. */
 static int check_pids(const struct server *s, const struct plan *p, struct fault *f)
 {
@@ -249,7 +267,8 @@ int fleet_edit_check_limits(const struct server *s, const struct plan *p, struct
     for (size_t i = 0; i < s->member_count; i++)
         if (fleet_edit_check_limits(s->members[i], p, f) < 0)
             return -1;
-    return check_memory(s, p, f) < 0 || check_pids(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
+    return check_memory(s, p, f) < 0 || check_memory_flags(s, p, f) < 0 ||
+           check_pids(s, p, f) < 0 || check_cpus(s, p, f) < 0 ? -1 : 0;
 }
 
 int fleet_edit_write(struct fleet *fl, const char *server, const struct change_list *l,

@@ -185,6 +185,24 @@ def test_all(t):
         m.wait_server(name, lambda s, ident=ident: s["state"] == "ready" and s["container"]["id"] != ident)
 
 
+@limit(60)
+def test_what_no_container_could_have(t):
+    """The engine may take it for the one that runs, and make none with it."""
+    engine = t.engine()
+    m = t.mcptop(config({"memory_limit": "64m"}, swap=boxed(extra_args=["--memory-swap", "96m"]),
+                        least=boxed(extra_args=["--memory-reservation", "48m"])), docker_host=engine)
+    for name, value, words in (("swap", "128m", "128M is above its --memory-swap (96M)"),
+                               ("least", "32m", "32M is below its --memory-reservation (48M)")):
+        m.wait_server(name)
+        text = m.read_config()
+        for more in ({}, {"restart": True}, {"dry_run": True}):
+            refused = m.api.raw("PATCH", f"/servers/{name}", {"memory": value, **more})
+            t.eq((refused.status, words in refused.json()["error"]), (409, True), f"{name}: {value} {more}")
+        t.eq((m.read_config(), memory(engine, name)), (text, 64), f"{name}: nothing is changed")
+        m.cli("set", name, "memory=80m", check=0)
+        t.eq(memory(engine, name), 80, f"{name}: what is between them is taken")
+
+
 @limit(90)
 def test_budget(t):
     """The sum of the limits is warned about before it is passed, and never refused."""
