@@ -19,6 +19,8 @@
 #include "base/siphash.h"
 
 static const double KEEPALIVE_S = 15;
+/* Thousands of streams in one turn would be a long one: a part of the sessions each time. */
+enum { KEEPALIVE_SLICES = 16 };
 
 /* ---- answers ---- */
 
@@ -262,15 +264,18 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     struct mcp_http *m = timer->data;
     int64_t now = clock_mono_ms();
-    bool any = false;
 
     (void)revents;
-    for (size_t i = 0; i < SESSION_BUCKETS; i++)
+    for (size_t i = m->keepalive_slice; i < SESSION_BUCKETS; i += KEEPALIVE_SLICES)
         for (struct http_session *hs = m->bucket[i]; hs; hs = hs->next)
-            keep_alive(hs, now, &any);
+            keep_alive(hs, now, &m->keepalive_any);
+    m->keepalive_slice = (m->keepalive_slice + 1) % KEEPALIVE_SLICES;
+    if (m->keepalive_slice)
+        return;
     keep_modern_alive(m, now);
-    if (!any && !m->modern)
+    if (!m->keepalive_any && !m->modern)
         ev_timer_stop(loop, timer);
+    m->keepalive_any = false;
 }
 
 /* ---- methods ---- */
@@ -485,7 +490,7 @@ struct mcp_http *mcp_http_new(struct api_server *a)
     }
     http_sessions_restore(m);
     ev_init(&m->keepalive, on_keepalive);
-    m->keepalive.repeat = KEEPALIVE_S;
+    m->keepalive.repeat = KEEPALIVE_S / KEEPALIVE_SLICES;
     m->keepalive.data = m;
     return m;
 }

@@ -45,6 +45,8 @@ struct mcp_http {
     struct server *found[FOUND_SLOTS];
     uint64_t found_generation;      /* of the fleet's list that they are from */
     ev_timer keepalive;             /* runs while a request or a stream is open */
+    size_t keepalive_slice;         /* the next one's turn */
+    bool keepalive_any;             /* something was open in this round */
 };
 
 /* What a waiting HTTP request waits for. */
