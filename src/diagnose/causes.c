@@ -188,9 +188,32 @@ static bool on_cut_off(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
+/* What waits for a CPU, or for a thread that it may not have, says nothing of it. */
+static bool on_held_back(const struct symptoms *s, struct findings *fs)
+{
+    bool crowded = s->plan->pids_limit > 0 && s->start_pids >= s->plan->pids_limit;
+    if (s->plan->mode != PLAN_DOCKER || (!crowded && !s->start_throttled))
+        return false;
+    struct finding *f = crowded
+        ? findings_add(fs, FIND_PIDS_EXHAUSTED, s->name,
+                       "it did not start in time: it had %d processes and threads of at most %lld",
+                       (int)s->start_pids, (long long)s->plan->pids_limit)
+        : findings_add(fs, FIND_CPU_THROTTLED, s->name,
+                       "it did not start in time: its CPU limit of %s held it back",
+                       s->plan->cpu_text);
+    finding_evidence(f, "timeout", 0, "%s", s->reason);
+    finding_evidence(f, "usage", 0, crowded ? "as many as its limit allows, while it started"
+                     : "throttled in most periods while it started");
+    if (crowded)
+        fix_pids(f, s);
+    else
+        fix_cpus(f, s);
+    return true;
+}
+
 static void on_timeout(const struct symptoms *s, struct findings *fs)
 {
-    if (on_cut_off(s, fs))
+    if (on_cut_off(s, fs) || on_held_back(s, fs))
         return;
     struct finding *f = findings_add(fs, FIND_HANDSHAKE_TIMEOUT, s->name, "%s", s->reason);
     finding_evidence(f, "timeout", 0, "%s", s->reason);

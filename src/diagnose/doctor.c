@@ -28,6 +28,9 @@ struct signature {
     unsigned images;                 /* which list of local images was known */
 };
 
+/* What limits did to a start, by the second. */
+struct start { int32_t pids; int sampled, throttled; };
+
 struct diagnosis {
     struct doctor *doctor;
     struct findings list;
@@ -38,6 +41,8 @@ struct diagnosis {
     int32_t pids_peak;
     int throttled_s;
     double throttled_percent;
+    struct start start, ended_start;   /* of this run, of the one that ended last */
+    int64_t started_end_ms;            /* which end that was */
     bool more_words;                 /* the log has grown since it was read */
     uint64_t words_seen, said_seq;   /* read up to; the line that said something, 0 = none */
     int64_t counted_end_ms;
@@ -185,6 +190,22 @@ static void note_reason(const struct server *s, struct diagnosis *d)
         memcpy(d->end_reason, s->reason, sizeof d->end_reason);
 }
 
+/* The next run begins with figures of its own, and the end of this one is still to be judged. */
+static void note_start(const struct server *s, struct diagnosis *d)
+{
+    if (s->last_end.at_wall_ms == d->started_end_ms)
+        return;
+    d->started_end_ms = s->last_end.at_wall_ms;
+    d->ended_start = d->start;
+    d->start = (struct start){ 0 };
+}
+
+static bool was_throttled(const struct start *start)
+{
+    enum { SAMPLES_MIN = 3 };
+    return start->sampled >= SAMPLES_MIN && start->throttled * 3 >= start->sampled * 2;
+}
+
 /* How many of the limits at which it was killed are below the present one. */
 static size_t ooms_before(const struct server *s, const struct diagnosis *d)
 {
@@ -254,6 +275,10 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         y->slow_ms = clock_mono_ms() - s->state_since_ms;
         y->slow_since_wall_ms = s->state_since_wall_ms;
     }
+    if (ended) {
+        y->start_pids = d->ended_start.pids;
+        y->start_throttled = was_throttled(&d->ended_start);
+    }
     if (!ended && d->said_seq) {
         y->first_seq = d->said_seq;
         y->next_seq = d->said_seq + 1;
@@ -284,6 +309,7 @@ static bool judge(const struct server *s, struct diagnosis *d)
     if (s->state == SERVER_STOPPING && s->wanted == WANTED_UP)
         return false;                /* on its way to another run: what was found stands till then */
     note_reason(s, d);
+    note_start(s, d);
     if (s->plan->live_hash != d->sig.live_hash)
         d->throttled_s = 0;          /* that was by other limits */
     take_signature(s, d, &sig);
@@ -375,8 +401,17 @@ static void begin_run(const struct server *s, struct diagnosis *d)
     d->peak_bytes = 0;
     d->pids_peak = 0;
     d->throttled_s = 0;
+    d->start = (struct start){ 0 };
     d->said_seq = 0;
     d->words_seen = server_run_first_seq(s);
+}
+
+static void watch_start(const struct usage *u, struct start *start)
+{
+    start->sampled++;
+    start->throttled += u->throttled_percent >= THROTTLED_PERCENT;
+    if (u->pids > start->pids)
+        start->pids = u->pids;
 }
 
 static void watch_figures(const struct server *s, struct diagnosis *d)
@@ -384,6 +419,8 @@ static void watch_figures(const struct server *s, struct diagnosis *d)
     const struct usage *u = &s->usage;
     if (strcmp(d->run_id, s->run_id) != 0)
         begin_run(s, d);
+    if (u->known && s->state == SERVER_INITIALIZING)
+        watch_start(u, &d->start);
     if (!u->known || !is_up(s))
         return;
     if (u->memory_bytes > d->peak_bytes)
@@ -512,18 +549,21 @@ const struct fix *doctor_find_fix(const struct server *s, const char *code, cons
     return NULL;
 }
 
+static bool tries(const struct server *s)
+{
+    return s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
+}
+
 /* A server that waits for its next try has not to wait once it is repaired; one that is trying by what
- * was wrong, where no change of its plan has restarted it, begins anew, so that this try's end is not
- * held against what is right now. */
-static void try_again(struct fleet *fl, const char *name, const char *why, bool plan_stays)
+ * was wrong, where no change of its plan has restarted it, begins anew: what hangs is not helped by a
+ * limit that is raised, and this try's end is not held against what is right now. */
+static void try_again(struct fleet *fl, const char *name, const char *why, bool restarted)
 {
     struct server *s = fleet_find(fl, name);
     if (!s || s->wanted != WANTED_UP)
         return;
     bool waits = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED;
-    bool tries = s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING ||
-        s->state == SERVER_STOPPING;
-    if (waits || (tries && plan_stays))
+    if (waits || (!restarted && (tries(s) || s->state == SERVER_STOPPING)))
         server_restart(s, why, DRAINED);
 }
 
@@ -543,10 +583,13 @@ int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry
         .network = x->network, .enabled = TRI_UNSET, .keys = x->keys,
         .key_count = x->key_count, .dry_run = dry_run,
     };
+    bool begins_anew = tries(s);
     /* x is gone once the server is judged anew: not used below. */
     if (fleet_change(fl, s, &c, ret, f) < 0)
         return -1;
+    if (begins_anew && ret->applied == CHANGE_LIVE)
+        strvec_add(&ret->sentences, "It has not started yet: it begins anew.");
     if (!dry_run)
-        try_again(fl, name, why, ret->applied == CHANGE_NONE);
+        try_again(fl, name, why, ret->applied == CHANGE_RESTART);
     return 0;
 }

@@ -155,7 +155,9 @@ void fix_cpus_to(struct finding *f, const struct symptoms *s, double cpus)
 
 void fix_pids(struct finding *f, const struct symptoms *s)
 {
+    enum { ENOUGH_TO_START = 32 };   /* Node begins with a dozen threads */
     long long to = 2 * (long long)s->plan->pids_limit;
+    to = to < ENOUGH_TO_START ? ENOUGH_TO_START : to;
     struct fix *x = add(f, "pids", xasprintf("pids_limit %lld → %lld",
                                              (long long)s->plan->pids_limit, to));
     if (x)

@@ -45,6 +45,9 @@ struct symptoms {
     int64_t ooms;                          /* OOM kills inside, while it lived on */
     int throttled_s;                       /* for how long, up to now */
     double throttled_percent;
+    /* of the run that ended, while it started: the highest count; most of the time */
+    int32_t start_pids;
+    bool start_throttled;
 
     const struct tool_changes *tool_changes;   /* what is not as it was first seen; NULL = nothing */
     bool tools_held;                       /* clients do not get these */

@@ -6,6 +6,13 @@ throttled, crowded; killed by somebody."""
 from harness import paths, tap
 from harness.find import boxed, config, found, repaired
 
+# A server in a line of Node.
+LINES = ("let b='';process.stdin.on('data',d=>{b+=d;let i;while((i=b.indexOf('\\n'))>=0)"
+         "{const m=JSON.parse(b.slice(0,i));b=b.slice(i+1);if(m.id===undefined)continue;"
+         "const r=m.method==='initialize'?{protocolVersion:'2025-06-18',capabilities:{tools:{}},"
+         "serverInfo:{name:'n',version:'1'}}:m.method==='tools/list'?{tools:[]}:{};"
+         "process.stdout.write(JSON.stringify({jsonrpc:'2.0',id:m.id,result:r})+'\\n')}})")
+
 
 @tap.limit(150)
 def test_5_memory(t):
@@ -69,13 +76,8 @@ def test_5_too_little_to_start(t):
     """A limit that an interpreter cannot even start with: one fix is enough."""
     engine = t.engine("node:20", "python:3.11")
     server = paths.fixture("fixture_server.py")
-    lines = ("let b='';process.stdin.on('data',d=>{b+=d;let i;while((i=b.indexOf('\\n'))>=0)"
-             "{const m=JSON.parse(b.slice(0,i));b=b.slice(i+1);if(m.id===undefined)continue;"
-             "const r=m.method==='initialize'?{protocolVersion:'2025-06-18',capabilities:{tools:{}},"
-             "serverInfo:{name:'n',version:'1'}}:m.method==='tools/list'?{tools:[]}:{};"
-             "process.stdout.write(JSON.stringify({jsonrpc:'2.0',id:m.id,result:r})+'\\n')}})")
     m = t.mcptop(config(
-        node={"command": "node", "args": ["-e", lines], "isolation": {"memory_limit": "6m"}},
+        node={"command": "node", "args": ["-e", LINES], "isolation": {"memory_limit": "6m"}},
         python={"command": "python3", "args": [server, "good"],
                 "isolation": {"memory_limit": "6m", "image": "python:3.11",
                               "volumes": [f"{server}:{server}:ro"]}}), docker_host=engine)
@@ -83,6 +85,27 @@ def test_5_too_little_to_start(t):
         one = found(t, m, name, "MCPX_DOCKER_OOM_KILLED", 60)
         t.eq(one["fixes"][0]["title"], "memory_limit 6m → 128m", f"{name}: enough to start with")
         repaired(t, m, name)
+
+
+@tap.limit(150)
+def test_5_held_back_at_the_start(t):
+    """Nothing is said, nothing is killed: the counters tell why it does not come."""
+    engine = t.engine("node:20", "python:3.11")
+    server = paths.fixture("fixture_server.py")
+    m = t.mcptop(config(
+        cpu={"command": "python3", "init_timeout": "8s",
+             "args": ["-c", "t = 0\nfor i in range(9000000): t += i\nimport os\n"
+                            f"os.execvp('python3', ['python3', '{server}', 'good'])"],
+             "isolation": {"cpu_limit": "0.02", "image": "python:3.11",
+                                                 "volumes": [f"{server}:{server}:ro"]}},
+        threads={"command": "node", "args": ["-e", LINES], "init_timeout": "6s",
+                 "isolation": {"pids_limit": 3}}), docker_host=engine)
+    one = found(t, m, "cpu", "MCPX_DOCKER_CPU_THROTTLED")
+    t.has(one["user_message"], "its CPU limit of 0.02 (held it back|holds it back)", "what it is")
+    repaired(t, m, "cpu")
+    one = found(t, m, "threads", "MCPX_DOCKER_PIDS_EXHAUSTED")
+    t.has(one["user_message"], "did not start in time", "that it did not start")
+    repaired(t, m, "threads")
 
 
 @tap.limit(240)

@@ -39,6 +39,8 @@ struct scenario {
     int64_t oom_limits[2], host_free;
     int32_t pids;
     int throttled_s;
+    int32_t start_pids;              /* and … while it started */
+    bool start_throttled;
     bool not_here;                   /* the host has no such command */
     bool engine_down;
     const char *engine_error;
@@ -167,6 +169,7 @@ static void scenario_run(const struct scenario *c)
         .first_seq = 1, .next_seq = ring_next_seq(ring), .stray_lines = c->stray,
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
+        .start_pids = c->start_pids, .start_throttled = c->start_throttled,
         .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_free = c->host_free ? c->host_free : INT64_C(8) << 30,
         .oom_limits = c->oom_limits, .oom_limit_count = c->oom_limits[1] ? 2 : c->oom_limits[0] ? 1 : 0,
         .look = c->not_here ? not_here : NULL,
