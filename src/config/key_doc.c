@@ -67,7 +67,9 @@ static const struct key_doc table[] = {
      "2026-07-28; auto begins with the first and takes the second where that is refused; clients "
      "of both are served either way"},
     {SERVER, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"",
-     "from its start to its answer to `initialize`"},
+     "from its start to its answer to `initialize`; where neither this nor `isolation.timeout` is set, "
+     "`npx`, `uvx` and others that fetch a package first have 2 minutes until they have been ready "
+     "once"},
     {SERVER, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"", "between pings"},
     {SERVER, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"", "for one call"},
     {SERVER, "start", "`\"eager\"` or `\"lazy\"`", "\"eager\"", NULL, "\"lazy\"",

@@ -93,13 +93,13 @@ def test_5_held_back_at_the_start(t):
     engine = t.engine("node:20", "python:3.11")
     server = paths.fixture("fixture_server.py")
     m = t.mcptop(config(
-        cpu={"command": "python3", "init_timeout": "8s",
-             "args": ["-c", "t = 0\nfor i in range(9000000): t += i\nimport os\n"
+        cpu={"command": "python3", "init_timeout": "10s",
+             "args": ["-c", "t = 0\nfor i in range(20000000): t += i\nimport os\n"
                             f"os.execvp('python3', ['python3', '{server}', 'good'])"],
-             "isolation": {"cpu_limit": "0.02", "image": "python:3.11",
-                                                 "volumes": [f"{server}:{server}:ro"]}},
-        threads={"command": "node", "args": ["-e", LINES], "init_timeout": "6s",
-                 "isolation": {"pids_limit": 3}}), docker_host=engine)
+             "isolation": {"cpu_limit": "0.02", "timeout": "10s", "image": "python:3.11",
+                           "volumes": [f"{server}:{server}:ro"]}},
+        threads={"command": "node", "args": ["-e", LINES], "init_timeout": "10s",
+                 "isolation": {"pids_limit": 3, "timeout": "10s"}}), docker_host=engine)
     one = found(t, m, "cpu", "MCPX_DOCKER_CPU_THROTTLED")
     t.has(one["user_message"], "its CPU limit of 0.02 (held it back|holds it back)", "what it is")
     repaired(t, m, "cpu")
