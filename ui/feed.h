@@ -36,6 +36,7 @@ struct feed_evidence { char *what, *text; int64_t seq; };
 /* What is wrong, with a server or (server "") with the supervisor. */
 struct feed_finding {
     bool known, guess, error;       /* error: else a warning */
+    bool expected;                  /* by its plan: it has not come true yet */
     char *server, *label;           /* raw, and as it is shown */
     char *code, *message, *steps;   /* steps: what only the user can do */
     int times;

@@ -59,6 +59,7 @@ void feed_parse_finding(struct feed_finding *f, json_t *o)
     feed_finding_fini(f);
     f->known = json_is_object(o);
     f->guess = member_bool(o, "guess", false);
+    f->expected = member_bool(o, "expected", false);
     f->error = severity && !strcmp(severity, "error");
     member_take_raw(&f->server, o, "server");
     member_take(&f->label, o, "server");

@@ -260,6 +260,7 @@ static const struct screen_case cases[] = {
                "<wait 1100><event server finding.json>" FINDINGS},
     {.name = "findings-filter", .w = 80, .h = 24, .script = "!" FINDINGS "/sqlite<Enter>"},
     {.name = "findings-log", .w = 80, .h = 24, .script = "!" FINDINGS "j<Tab>"},
+    {.name = "findings-expected", .w = 80, .h = 24, .script = "!<reply findings-expected.json>"},
     {.name = "findings-none", .w = 80, .h = 24, .script = "!<reply findings-none.json>"},
     {.name = "findings-own", .w = 80, .h = 24, .script = "!" FINDINGS "GF"},
     {.name = "findings-fix", .w = 80, .h = 24,

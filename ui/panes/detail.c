@@ -298,7 +298,7 @@ static void put_finding(struct page *p, const struct feed_finding *f, bool brief
     if (!f->known)
         return;
     page_fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s: %s", f->code,
-                f->guess ? " (a guess)" : "", f->message);
+                f->guess ? " (a guess)" : f->expected ? " (by its plan)" : "", f->message);
     page_finding(p, f, brief);
 }
 

@@ -18,7 +18,7 @@ static void put_one(struct page *p, const struct feed_finding *f)
         x += 2;
         x += canvas_put_cut(p->c, x, y, p->r.w / 2, ST_BOLD, *f->label ? f->label : "mcptop") + 2;
         canvas_putf(p->c, x, y, end - x, ST_DIM, "%s %s%s", f->error ? "error" : "warning", f->code,
-                    f->guess ? " (a guess, by what it wrote)" : "");
+                    f->guess ? " (a guess, by what it wrote)" : f->expected ? " (by its plan)" : "");
     }
     p->row++;
     page_field(p, "", f->error ? ST_BAD : ST_WARN, f->message);
