@@ -426,7 +426,8 @@ void rounds_keep_late(struct session *s, struct call *k, const struct envelope *
 
 /* ---- what is watched (subscriptions.c) ---- */
 enum watched { WATCHED_RESOURCE, WATCHED_TASK };
-void subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher);
+/* True: it is new, and a modern server is to be told (listen_upstream). */
+bool subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher);
 void subscriptions_unwatch(struct session *s, uint32_t watcher);
 bool subscriptions_wants(const struct session *s, enum watched kind, uint32_t watcher,
                          const char *uri);

@@ -747,18 +747,16 @@ static void test_listen_to_tasks(void)
     is_line(&r, NULL, "nor does the server hear of it");
     struct call *first = sends(c[0], &p, LISTENS("\"L\"", EXTENSION, "\"a\", \"b\""));
     ok(has(&got[0], "\"notifications\":{\"taskIds\":[\"a\",\"b\"]}}}"), "what is listened to is acknowledged");
-    next_line(&r);
-    next_line(&r);
     const char *line = next_line(&r);
-    ok(line && strstr(line, "\"taskIds\":[\"a\"]") == NULL && strstr(line, "\"taskIds\":[\"b\",\"a\"]") &&
-           strstr(line, EXTENSION), "the server is told of both: %s", line);
+    ok(line && strstr(line, "\"taskIds\":[\"b\",\"a\"]") && strstr(line, EXTENSION),
+       "the server is told of both at once: %s", line);
     sends(c[1], &p, LISTENS("2", EXTENSION, "\"b\""));
     buf_clear(&got[0]);
     buf_clear(&got[1]);
-    says(&r, TASK_IS("a", "7"));
+    says(&r, TASK_IS("a", "4"));
     is_str(buf_str(&got[0]), TASK_IS("a", "\"L\"") ";", "it is told, with its own subscription");
     is_int((long)(got[1].len + got[2].len), 0, "and nobody else");
-    says(&r, TASK_IS("b", "7"));
+    says(&r, TASK_IS("b", "4"));
     is_str(buf_str(&got[1]), TASK_IS("b", "2") ";", "each who listens is");
     is_int((long)got[2].len, 0, "the only one without a call is not guessed");
     says(&r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{\"taskId\":\"b\"}}");
