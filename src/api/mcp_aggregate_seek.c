@@ -40,7 +40,7 @@ static void end_tries(struct part *p)
 {
     AUTO_BUF struct buf answer = p->answer;
     AUTO_FREE char *token = TAKE(p->token);
-    struct span id = p->id;
+    struct span id = {token, p->id.n};
     call_reply_fn fn = p->fn;
     void *ctx = p->ctx;
     bool is_error = p->is_error;
