@@ -29,7 +29,11 @@ struct signature {
 };
 
 /* What limits did to a start, by the second. */
-struct start { int32_t pids; int sampled, throttled; };
+struct start {
+    int32_t pids;
+    int sampled, throttled;
+    int64_t net_rx_bytes, busy_ms;     /* monotonic; when it last fetched or worked, 0 = never */
+};
 
 struct diagnosis {
     struct doctor *doctor;
@@ -142,14 +146,16 @@ static bool is_fetching(const struct server *s)
 }
 
 /* Most servers are ready long before. One that fetches takes up to 16 s, and many that do so at once
- * on a busy machine a minute. */
-static bool is_slow(const struct server *s)
+ * on a busy machine minutes: what still receives or works is no worry. */
+static bool is_slow(const struct server *s, const struct diagnosis *d)
 {
-    enum { SLOW_MS = 30 * 1000, FETCHED_MS = 90 * 1000 };
-    int64_t slow = is_fetching(s) ? FETCHED_MS : SLOW_MS;
+    enum { SLOW_MS = 30 * 1000, FETCHED_MS = 90 * 1000, STANDS_STILL_MS = 15 * 1000 };
+    bool fetching = is_fetching(s);
+    int64_t slow = fetching ? FETCHED_MS : SLOW_MS, now = clock_mono_ms();
     int64_t most = server_init_timeout_ms(s) / 3 * 2;
     return s->state == SERVER_INITIALIZING &&
-           clock_mono_ms() - s->state_since_ms >= (most < slow ? most : slow);
+           now - s->state_since_ms >= (most < slow ? most : slow) &&
+           !(fetching && d->start.busy_ms && now - d->start.busy_ms < STANDS_STILL_MS);
 }
 
 static void take_signature(const struct server *s, const struct diagnosis *d,
@@ -174,7 +180,7 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
     sig->crowded = p->pids_limit > 0 && d->pids_peak >= p->pids_limit - p->pids_limit / 10;
     sig->oom_inside = is_up(s) && s->usage.known && s->usage.ooms > 0;
     sig->said_seq = d->said_seq;
-    sig->slow = is_slow(s);
+    sig->slow = is_slow(s, d);
     sig->slow_seq = sig->slow ? ring_next_seq(logstore_get_ring(s->log)) : 0;
     sig->tools = tool_watch_serial(row_of(s));
     sig->tools_held = tool_watch_holds(row_of(s));
@@ -271,7 +277,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
         .oom_limit_count = ooms_before(s, d),
     };
     describe_machine(s->fleet, y);
-    if (is_slow(s)) {
+    if (is_slow(s, d)) {
         y->slow_ms = clock_mono_ms() - s->state_since_ms;
         y->slow_since_wall_ms = s->state_since_wall_ms;
     }
@@ -408,10 +414,14 @@ static void begin_run(const struct server *s, struct diagnosis *d)
 
 static void watch_start(const struct usage *u, struct start *start)
 {
+    enum { WORKS_PERCENT = 2, FETCHES_BYTES = 2000 };    /* in a second; tries alone are less */
     start->sampled++;
     start->throttled += u->throttled_percent >= THROTTLED_PERCENT;
     if (u->pids > start->pids)
         start->pids = u->pids;
+    if (u->cpu_percent >= WORKS_PERCENT || u->net_rx_bytes > start->net_rx_bytes + FETCHES_BYTES)
+        start->busy_ms = clock_mono_ms();
+    start->net_rx_bytes = u->net_rx_bytes;
 }
 
 static void watch_figures(const struct server *s, struct diagnosis *d)
@@ -534,62 +544,4 @@ void doctor_of_trial(const struct fleet *fl, const struct server *s, const struc
     describe_machine(fl, &y);
     diagnose(&y, out);
     ring_free(ring);
-}
-
-/* ---- fixing ------------------------------------------------------------------------------ */
-
-const struct fix *doctor_find_fix(const struct server *s, const char *code, const char *id)
-{
-    const struct findings *fs = doctor_findings(s);
-    for (size_t i = 0; i < fs->n; i++)
-        for (size_t k = 0; k < fs->v[i].fix_count &&
-             (!code || strcmp(finding_type(fs->v[i].kind)->code, code) == 0); k++)
-            if (!id || strcmp(fs->v[i].fixes[k].id, id) == 0)
-                return &fs->v[i].fixes[k];
-    return NULL;
-}
-
-static bool tries(const struct server *s)
-{
-    return s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
-}
-
-/* A server that waits for its next try has not to wait once it is repaired; one that is trying by what
- * was wrong, where no change of its plan has restarted it, begins anew: what hangs is not helped by a
- * limit that is raised, and this try's end is not held against what is right now. */
-static void try_again(struct fleet *fl, const char *name, const char *why, bool restarted)
-{
-    struct server *s = fleet_find(fl, name);
-    if (!s || s->wanted != WANTED_UP)
-        return;
-    bool waits = s->state == SERVER_BACKING_OFF || s->state == SERVER_FAILED;
-    if (waits || (!restarted && (tries(s) || s->state == SERVER_STOPPING)))
-        server_restart(s, why, DRAINED);
-}
-
-int doctor_fix(struct fleet *fl, struct server *s, const struct fix *x, bool dry_run,
-               struct fleet_change_result *ret, struct fault *f)
-{
-    AUTO_FREE char *name = xstrdup(s->name), *why = xasprintf("repaired: %s", x->title);
-    if (x->act == FIX_RETRY) {
-        strvec_add(&ret->sentences, "It is started again now; nothing in the file changes.");
-        ret->applied = CHANGE_RESTART;
-        if (!dry_run)
-            server_restart(s, why, DRAINED);
-        return 0;
-    }
-    struct fleet_change c = {
-        .isolation = x->isolation, .memory = x->memory, .cpus = x->cpus, .pids = x->pids,
-        .network = x->network, .enabled = TRI_UNSET, .keys = x->keys,
-        .key_count = x->key_count, .dry_run = dry_run,
-    };
-    bool begins_anew = tries(s);
-    /* x is gone once the server is judged anew: not used below. */
-    if (fleet_change(fl, s, &c, ret, f) < 0)
-        return -1;
-    if (begins_anew && ret->applied == CHANGE_LIVE)
-        strvec_add(&ret->sentences, "It has not started yet: it begins anew.");
-    if (!dry_run)
-        try_again(fl, name, why, ret->applied == CHANGE_RESTART);
-    return 0;
 }

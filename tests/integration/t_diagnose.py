@@ -146,6 +146,18 @@ def test_long_start(t):
 
 
 @tap.limit(60)
+def test_slow_but_at_work(t):
+    """npx takes as long as the network does: what still works is no worry, what stands still is."""
+    t.write("bin/npx", '#!/bin/sh\ncase $1 in work) while :; do :; done;; *) sleep 60;; esac\n', 0o755)
+    m = t.mcptop({"mcpServers": {name: {"command": "npx", "args": [name], "init_timeout": "15s"}
+                                 for name in ("work", "stand")}},
+                 env={"PATH": f"{t.path('bin')}:{os.environ['PATH']}"})
+    found(t, m, "stand", "MCPX_STDIO_START_SLOW")
+    t.eq((m.server("work")["state"], codes(m, "work")), ("initializing", []), "it works: nothing is said")
+    found(t, m, "work", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
+
+
+@tap.limit(60)
 def test_loops(t):
     m = t.mcptop({"mcpServers": {"loop": fixture("die_after", 1, 7)}})
     m.wait_server("loop")
