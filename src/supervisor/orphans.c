@@ -197,16 +197,24 @@ static bool is_looked_after(const json_t *labels)
     return false;
 }
 
-/* As `docker run -i` makes it; not a terminal's, which no MCP server has. */
+static pid_t pid_of(const json_t *inspected)
+{
+    return (pid_t)json_integer_value(json_object_get(json_object_get(inspected, "State"), "Pid"));
+}
+
+/* As `docker run -i` makes it; not a terminal's, which no MCP server has. Podman does not tell the
+ * half of it: there an input that somebody had and has no more tells. */
 static bool is_meant(const json_t *inspected)
 {
     json_t *config = json_object_get(inspected, "Config"), *state = json_object_get(inspected,
                                                                                     "State");
-    return json_is_true(json_object_get(config, "OpenStdin")) &&
-        json_is_true(json_object_get(config, "StdinOnce")) &&
-        json_is_true(json_object_get(config, "AttachStdin")) &&
-        !json_is_true(json_object_get(config, "Tty")) &&
-        json_is_true(json_object_get(state, "Running"));
+    if (!json_is_true(json_object_get(config, "OpenStdin")) ||
+        json_is_true(json_object_get(config, "Tty")) ||
+        !json_is_true(json_object_get(state, "Running")))
+        return false;
+    return (json_is_true(json_object_get(config, "StdinOnce")) &&
+            json_is_true(json_object_get(config, "AttachStdin"))) ||
+        process_input(pid_of(inspected), json_text_at(inspected, "Id")) == INPUT_ENDED;
 }
 
 static void inspect_next(struct orphans_search *s);
@@ -234,8 +242,7 @@ static void add_subject(struct orphans_search *s, json_t *inspected)
     put(one->instance, sizeof one->instance, json_text_at(labels, "com.mcpproxy.instance"));
     one->managed = strcmp(json_text_at(labels, "com.mcpproxy.managed"), "true") == 0;
     one->created_wall_ms = created_wall_ms(inspected);
-    one->pid = (pid_t)json_integer_value(json_object_get(json_object_get(inspected, "State"),
-                                                         "Pid"));
+    one->pid = pid_of(inspected);
 }
 
 static void on_inspected(void *ctx, json_t *reply, const struct fault *f)

@@ -7,7 +7,7 @@
  *
  * Where the input is known to have ended, whoever ended it and still waits (`docker run -i … <
  * file` for its output) has ended its own direction of a connection to the engine: nobody else can
- * be its client. An input that is open was ended by nobody. */
+ * be its client. */
 #include "supervisor/orphans.h"
 
 #include <string.h>
@@ -80,11 +80,30 @@ static bool has_flag(const struct strvec *argv, const char *flag)
     return false;
 }
 
+static size_t length_of_image(const char *image)
+{
+    static const char latest[] = ":latest";
+    size_t n = strlen(image), k = sizeof latest - 1;
+    return n > k && strcmp(image + n - k, latest) == 0 ? n - k : n;
+}
+
+/* Podman tells an image by its whole name ("docker.io/library/x:latest"), whatever was written. */
+static bool is_image(const char *word, const char *image)
+{
+    size_t n = length_of_image(word), k = length_of_image(image);
+    return n > 0 && n <= k && strncmp(word, image + k - n, n) == 0 &&
+        (n == k || image[k - n - 1] == '/');
+}
+
 static bool is_run_like(const struct unix_client *c, const struct orphan_subject *s)
 {
     const char *name = name_of(&c->argv);
-    return has_word(&c->argv, "run") && has_word(&c->argv, s->image) &&
-        (!name || strcmp(name, s->name) == 0);
+    if (!has_word(&c->argv, "run") || (name && strcmp(name, s->name) != 0))
+        return false;
+    for (size_t i = 1; i < c->argv.n; i++)
+        if (is_image(c->argv.v[i], s->image))
+            return true;
+    return false;
 }
 
 /* The container that this `docker run` made, when that is another: one of the same image, which
@@ -120,15 +139,11 @@ enum relation {
     REL_HOLDER,
 };
 
-/* Does what the kernel shows of its connections fit the container's input? */
+/* Does what the kernel shows of its connections fit the container's input? What is not connected may
+ * be so in ways that do not show. */
 static bool fits_input(const struct unix_client *c, const struct orphan_subject *s)
 {
-    if (!c->connected)
-        return true;            /* it may be connected in ways that do not show */
-    if (s->input == INPUT_ENDED)
-        return c->ended > 0;
-    /* A `docker run` has one container, so the input that it ended is that one's. */
-    return s->input != INPUT_OPEN || !is_command(c) || c->ended == 0;
+    return s->input != INPUT_ENDED || !c->connected || c->ended > 0;
 }
 
 static enum relation relate(const struct unix_client *c, const struct orphan_subject *s,
@@ -219,9 +234,8 @@ static void say_one_cleared(struct orphan_subject *s, const struct unix_client *
         snprintf(text, sizeof text, "%.60s (pid %ld) runs the same image, but made %.100s", program,
                  (long)c->pid, count == 1 ? another->name : "one that is as old as itself");
     else
-        snprintf(text, sizeof text, "%.60s (pid %ld) is connected to the engine, but has ended %s",
-                 program, (long)c->pid, s->input == INPUT_ENDED ? "no container's input"
-                                                                : "another one's input");
+        snprintf(text, sizeof text, "%.60s (pid %ld) is connected to the engine, but has ended no "
+                 "container's input", program, (long)c->pid);
     say(s, text);
 }
 

@@ -155,5 +155,36 @@ def test_podman_run_with_docker(t):
          "and the plan says why", one["plan"]["notes"])
 
 
+@limit(120)
+def test_orphans(t):
+    """Podman does not tell what `docker run -i` made; that an input was there and has ended does."""
+    podman = Podman(t)
+    m = t.mcptop({"mcpServers": {}}, docker_host=podman.host)
+    wait_for(lambda: m.api.get("/docker/status")["state"] == "up", 20, "the engine")
+
+    def run(name, program, stdin):
+        client = subprocess.Popen([*program, "run", "-i", "--rm", "--network=none", *ULIMITS, "--name", name, BUSYBOX,
+                                   "sh", "-c", "cat >/dev/null; exec sleep 1000"], env=podman.env, stdin=stdin, stdout=subprocess.DEVNULL)
+        t.cleanup(client.wait)
+        t.cleanup(client.kill)
+        wait_for(lambda: name in podman.run("ps", "--format", "{{.Names}}").split(), 30, f"{name} to run")
+        return client
+
+    def orphans():
+        return {c["name"]: c["orphan"] for c in m.api.get("/containers?orphans=1")["containers"]}
+
+    docker, own = ["docker", "-H", podman.host], ["podman"]
+    live, left = run("live", docker, subprocess.PIPE), run("left", docker, subprocess.PIPE)
+    waiting, gone = run("waiting", own, subprocess.DEVNULL), run("gone", own, subprocess.PIPE)
+    for client in (left, gone):
+        client.kill()
+        client.communicate()
+    wait_for(lambda: orphans() == {"left": True, "gone": True, "waiting": False}, 30, "both to be found, and no other", saw=orphans)
+    live.kill()
+    live.communicate()
+    waiting.kill()
+    wait_for(lambda: orphans() == {"left": True, "gone": True, "waiting": True, "live": True}, 30, "the others, when their clients have gone", saw=orphans)
+
+
 if __name__ == "__main__":
     tap.main(__name__)

@@ -59,6 +59,10 @@ static void test_commands(void)
         {"docker run -i --rm ghcr.io/x/y:1", BEFORE_MS, false, "the command that can have made it"},
         {"docker run -i --rm ghcr.io/x/y:1", AFTER_MS, true, "one that is younger made another"},
         {"docker run -i --rm ghcr.io/x/y:2", BEFORE_MS, true, "so did one with another image"},
+        {"podman run -i y:1", BEFORE_MS, false, "the end of its whole name"},
+        {"podman run -i x/y:1 sh", BEFORE_MS, false, "more of it"},
+        {"podman run -i /y:1", BEFORE_MS, true, "no name of an image"},
+        {"docker run -i z/y:1", BEFORE_MS, true, "one of another name"},
         {"docker run -i --name clever_name ghcr.io/x/y:1", BEFORE_MS, false, "its name"},
         {"docker run -i --name=other ghcr.io/x/y:1", BEFORE_MS, true, "another name"},
         {"/usr/bin/podman run -i ghcr.io/x/y:1", BEFORE_MS, false, "podman's"},
@@ -133,7 +137,7 @@ static void test_inputs(void)
         const char *name;
     } rows[] = {
         {run, true, 0, true, false, "a docker run that has ended no input holds one that is open"},
-        {run, true, 1, false, true, "one that has may wait for a container whose input has"},
+        {run, true, 1, false, false, "one that has may wait for a container whose input has"},
         {run, false, 0, false, false, "one whose connections do not show may be anything"},
         {"traefik --providers.docker", true, 0, true, false, "what only watches has ended no input"},
         {"gitlab-runner run", true, 1, false, false, "what has may wait for the output"},
