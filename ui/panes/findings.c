@@ -2,6 +2,7 @@
 /* The findings: a block each, with what is wrong, how it is known and what helps. Where all blocks
  * together do not fit, those that are not selected are a row each, so that as many as can be are
  * seen. The block of the selected one is always on the screen. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
@@ -55,13 +56,14 @@ static int label_width(const struct view *v)
     return widest < LABEL_MAX ? widest : LABEL_MAX;
 }
 
-/* Rows of all blocks with a blank row between them; ret_most: of the longest block. */
-static int whole_rows(const struct view *v, int width, int *ret_most)
+/* Rows of all blocks with a blank row between them, counted until they are more than enough;
+ * ret_most: of the longest block of these. */
+static int whole_rows(const struct view *v, int width, int enough, int *ret_most)
 {
     int rows = 0;
 
     *ret_most = 0;
-    for (int i = 0; i < v->found.shown_count; i++) {
+    for (int i = 0; i < v->found.shown_count && rows <= enough; i++) {
         struct page p = {.r = {0, 0, width, 0}};
         put_one(&p, &v->found.shown[i]->finding);
         rows += p.row + (i > 0);
@@ -74,9 +76,9 @@ static int whole_rows(const struct view *v, int width, int *ret_most)
 static bool is_dense(const struct view *v, int width)
 {
     enum { AROUND = 5 };     /* header, rule and key bar */
-    int most;
+    int most, fits = v->canvas.h - AROUND;
 
-    return whole_rows(v, width, &most) > v->canvas.h - AROUND;
+    return whole_rows(v, width, fits, &most) > fits;
 }
 
 /* All of them; ret_from and ret_to: the rows of the selected one. */
@@ -127,7 +129,7 @@ static void draw_head(struct view *v, struct rect r)
 /* However long the selected one is: the log below does not jump with every step. */
 static int findings_rows(const struct view *v, int width)
 {
-    int most, whole = whole_rows(v, width, &most);
+    int most, whole = whole_rows(v, width, INT_MAX, &most);
     int rows = 1 + (is_dense(v, width) ? v->found.shown_count - 1 + most : whole);
 
     return rows > 4 ? rows : 4;
