@@ -164,6 +164,48 @@ static void test_work(void)
     fleet_free(fl);
 }
 
+static int told;
+
+static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
+{
+    (void)ctx, (void)call_ctx, (void)asks;
+    told += memmem(msg, n, "list_changed", 12) != NULL;
+    return true;
+}
+
+/* One server of many goes: each client hears of it, and none looks at the others. */
+static void test_work_of_a_change(void)
+{
+    enum { CLIENTS = 20, LISTS = 3 };
+    static const struct client_events events = {.message = on_message};
+    AUTO_BUF struct buf servers = BUF_INIT;
+    struct aggregate *clients[CLIENTS], *silent;
+
+    for (int i = 0; i < MANY; i++)
+        buf_printf(&servers, "%s\"server %d\":{\"command\":\"true\",\"start\":\"lazy\"}", i ? "," : "", i);
+    struct fleet *fl = fleet_of(&servers);
+    struct aggregate_names *table = aggregate_names_new(loop, fl);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = aggregate_open(table, SEAT_UNTIL_IDLE, &events, NULL);
+        aggregate_restore(clients[i], 3, 0);
+    }
+    silent = aggregate_open(table, SEAT_UNTIL_IDLE, &events, NULL);
+    goes_to(clients[0], "nobody__t", NULL);
+    uint64_t before = aggregate_names_get_looks(table);
+    server_stop(fleet_at(fl, 7), "a test", AT_ONCE);
+    run_until(loop, told == CLIENTS * LISTS, 10.);
+    is_int(told, CLIENTS * LISTS, "all are told");
+    uint64_t work = aggregate_names_get_looks(table) - before;
+    ok(work < 4 * CLIENTS, "which takes little work: %llu", (unsigned long long)work);
+    run_for(loop, 0.01);
+    is_int(told, CLIENTS * LISTS, "once, and who has not said hello is not told");
+    aggregate_close(silent);
+    for (int i = 0; i < CLIENTS; i++)
+        aggregate_close(clients[i]);
+    aggregate_names_free(table);
+    fleet_free(fl);
+}
+
 int main(void)
 {
     tap_deadline(60);
@@ -176,6 +218,7 @@ int main(void)
     loop = ev_loop_new(EVFLAG_AUTO);
     test_names();
     test_work();
+    test_work_of_a_change();
     ev_loop_destroy(loop);
     log_close();
     free(config_path);
