@@ -408,10 +408,12 @@ static void on_over(void *ctx, const struct run_end *end)
     b->ops->free(b);
     bool updating = s->p->updating;
     s->p->updating = s->p->putting_back = false;
-    if (updating)
-        fleet_change_settled(s->fleet, s, NULL);     /* the next run is made by it */
     server_run_drop_plan(s);
     server_fire(s, EV_OVER);
+    /* The next run is made by it. What others refused may change the plan now: that wants a state
+     * that fits having no run. */
+    if (updating)
+        fleet_change_settled(s->fleet, s, NULL);
     members_have_ended(s);
 }
 

@@ -592,6 +592,51 @@ static void test_seats_at_the_end(void)
     end();
 }
 
+struct settled { int times; enum change_applied applied; bool refused; };
+
+static void on_settled(void *ctx, const char *server, enum change_applied applied,
+                       const struct fault *f)
+{
+    struct settled *r = ctx;
+    (void)server;
+    *r = (struct settled){ r->times + 1, applied, f != NULL };
+}
+
+/* The one process refuses its new limits; before the other has answered, that one ends. */
+static void test_seat_ends_while_limits_are_asked(void)
+{
+    struct client *clients[2];
+    struct settled r = { 0 };
+    begin(SEATS(5));
+    up(fake_of("one"));
+    run_until(loop, s->state == SERVER_STOPPING, 5.);
+    exits(fake_of("one"), 0);
+    for (int i = 0; i < 2; i++) {
+        clients[i] = client_open(server_seat(s, SEAT_UNTIL_CLOSED), "c", NULL, NULL);
+        calls(clients[i]);
+        up(fakes);
+    }
+    run_until(loop, s->members[0]->state == SERVER_READY && s->members[1]->state == SERVER_READY,
+              5.);
+    struct fake *second = fakes, *first = fakes->next;
+    for (int i = 0; i < 2; i++)
+        s->members[i]->plan->live_hash ^= 1;
+    fleet_reload(fleet);
+    ok(fleet_change_wait(fleet, "one", REFUSED_PUT_BACK, on_settled, &r), "both are asked");
+    refuse_limits(first);
+    is_int(r.times, 0, "one has refused, and the other's answer is awaited");
+    exits(second, 1);
+    ok(r.times == 1 && r.refused && r.applied == CHANGE_NONE, "its end is one, too");
+    is_str(server_state_name(s->members[1]->state), "starting", "and it is started again, once");
+    is_int(made, 4, "with one process");
+    for (int i = 0; i < 2; i++)
+        client_close(clients[i]);
+    while (fakes)
+        exits(fakes, 0);
+    ok(run_until(loop, s->member_count == 0, 2.), "and all go");
+    end();
+}
+
 int main(void)
 {
     tap_deadline(120);
@@ -618,6 +663,7 @@ int main(void)
     test_seats();
     test_seats_are_bounded();
     test_seats_at_the_end();
+    test_seat_ends_while_limits_are_asked();
     ev_loop_destroy(loop);
     log_close();
     free(config_path);
