@@ -238,18 +238,31 @@ bool missing_library(const struct match *m)
     return true;
 }
 
+/* The volume that a runner keeps packages in, in its container; NULL = none. */
+static const char *cache_of(const struct symptoms *s)
+{
+    const char *path = runtime_detect(s->config->command)->cache_path;
+    const struct plan *p = s->plan;
+    for (size_t i = 0; path && i < p->mount_count; i++)
+        if (p->mounts[i].is_volume && strcmp(p->mounts[i].target, path) == 0)
+            return p->mounts[i].source;
+    return NULL;
+}
+
 /* What a runner keeps of a package is not whole: a volume, or a directory of the user's. */
 static void step_to_fetch_anew(const struct match *m, struct finding *f)
 {
-    const struct plan *p = m->s->plan;
-    for (size_t i = 0; i < p->mount_count; i++)
-        if (p->mounts[i].is_volume) {
-            finding_step(f, "have it fetched anew: mcptop stop %s && docker volume rm %s && mcptop "
-                         "start %s", m->s->name, p->mounts[i].source, m->s->name);
-            return;
-        }
-    finding_step(f, "have it fetched anew: %s", uses_uv(m->s) ? "uv cache clean"
-                 : "remove ~/.npm/_npx, and npm cache clean --force");
+    const char *cache = cache_of(m->s);
+    AUTO_BUF struct buf name = BUF_INIT;
+    buf_add_shell(&name, m->s->name);
+    if (cache)
+        finding_step(f, "have it fetched anew: mcptop stop %s && docker volume rm %s && mcptop "
+                     "start %s", buf_str(&name), cache, buf_str(&name));
+    else if (words_boxed(m))
+        finding_step(f, "have it fetched anew: mcptop restart %s", buf_str(&name));
+    else
+        finding_step(f, "have it fetched anew: %s", uses_uv(m->s) ? "uv cache clean"
+                     : "remove ~/.npm/_npx, and npm cache clean --force");
 }
 
 /* npm's own complaints of a directory that it did not finish, because it was ended meanwhile. */

@@ -14,6 +14,9 @@
 #define LIVES(title, server_, text)                                                               \
     { .name = title, .config = DOCKER, .server = server_, .running = true, .ready = true,         \
       .err = text, .want = "" }
+#define NPX_AND_A_VOLUME(cache)                                                                   \
+    "\"command\":\"npx\",\"args\":[\"-y\",\"x\"],\"isolation\":{\"volumes\":[\"mine:/data\"],"          \
+    "\"enable_cache_volume\":" cache "}"
 #define NO_NETWORK ",\"isolation\":{\"network_mode\":\"none\"}"
 #define MOUNTED "Weakens isolation: mount /home/u/docs:/home/u/docs:ro"
 #define TO_HOST "Weakens isolation: run it on the host, as you"
@@ -233,6 +236,12 @@ static const struct scenario scenarios[] = {
     BOXED("npm, after it was cut off", "\"command\":\"npx\",\"args\":[\"-y\",\"x\"]",
           "npm error Invalid Version: \nnpm error A complete log of this run can be found in: /x",
           "MCPX_STDIO_DEPENDENCY_BROKEN", NULL, true),
+    { .name = "the cache it is kept in", .config = DOCKER, .server = NPX_AND_A_VOLUME("true"),
+      .code = 1, .guess = true, .err = "npm error Invalid Version: ",
+      .want = "MCPX_STDIO_DEPENDENCY_BROKEN", .says = "docker volume rm mcpproxy-npm-cache-s &&" },
+    { .name = "the user's volumes are no cache", .config = DOCKER, .server = NPX_AND_A_VOLUME("false"),
+      .code = 1, .guess = true, .err = "npm error Invalid Version: ",
+      .want = "MCPX_STDIO_DEPENDENCY_BROKEN", .says = "anew: mcptop restart s" },
     SAYS("a disk that a quota fills", PY, "OSError: [Errno 122] Disk quota exceeded: '/x'",
          "MCPX_DISK_FULL", false),
     SAYS("too many watches are no full disk", NODE, "Error: ENOSPC: System limit for number of "
