@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 enum process_input {
-    INPUT_UNKNOWN,      /* no such process here, no right to look, or no pipe */
+    INPUT_UNKNOWN,      /* no such process here, no right to look, or no pipe without a name */
     INPUT_OPEN,         /* somebody has the other end */
     INPUT_ENDED,        /* nobody has, so nothing will ever come */
 };

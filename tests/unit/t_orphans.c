@@ -3,11 +3,13 @@
  * socket, on real ones. */
 #include "supervisor/orphans.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -257,6 +259,30 @@ static void test_process_input(void)
     is_int(process_input(0, ""), INPUT_UNKNOWN, "the engine did not tell");
 }
 
+/* Of such a one the kernel does not tell who opens it later that its writers have gone. */
+static void test_input_of_a_fifo(void)
+{
+    char dir[] = "/tmp/t_orphans.XXXXXX", path[64], byte;
+    int up[2];
+    if (!mkdtemp(dir) || pipe(up))
+        bail_out("no directory");
+    snprintf(path, sizeof path, "%s/in", dir);
+    if (mkfifo(path, 0600))
+        bail_out("no FIFO");
+    pid_t child = fork();
+    if (child == 0) {
+        int in = open(path, O_RDONLY | O_NONBLOCK);
+        if (in >= 0 && dup2(in, 0) == 0 && write(up[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    ok(read(up[0], &byte, 1) == 1, "a child reads a FIFO that has a name");
+    is_int(process_input(child, ""), INPUT_UNKNOWN, "whether anybody writes into it is not told");
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    ok(unlink(path) == 0 && rmdir(dir) == 0, "cleaned up");
+}
+
 /* The engine's command line, and what its file says. */
 static bool has_door(const char *words, const char *file, json_t *info, pid_t listener, char *ret,
                      size_t n)
@@ -439,6 +465,7 @@ int main(void)
     test_inputs();
     test_others();
     test_process_input();
+    test_input_of_a_fifo();
     test_doors();
     test_scan();
     test_elsewhere();
