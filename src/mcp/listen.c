@@ -55,35 +55,33 @@ static void say(struct call *k, const char *method, struct span uri)
 
 /* ---- clients ---- */
 
-/* Watches each uri or task of the array, and adds those that are as one to the answer. Whether some
- * are new. */
-static bool watch_all(struct session *s, const struct call *k, enum watched kind, struct span keys,
+/* Watches each uri or task of the array, and adds those that are as one to the answer. */
+static void watch_all(struct session *s, const struct call *k, enum watched kind, struct span keys,
                       const char *member, struct buf *out)
 {
     AUTO_BUF struct buf watched = BUF_INIT;
     const char *end = keys.p + keys.n;
     const char *at = keys.n && *keys.p == '[' ? keys.p + 1 : end;
     struct span entry;
-    bool any_new = false;
 
     for (int n = 0; n < MAX_WATCHED && tool_next_entry(&at, end, &entry) && *entry.p == '"'; n++) {
         AUTO_FREE char *key = span_decode(entry, MAX_KEY);
         if (kind == WATCHED_TASK && !tasks_is_for(s, k->client, key))
             continue;
-        any_new |= subscriptions_watch(s, kind, key, k->listener->watcher);
+        if (!subscriptions_watch(s, kind, key, k->listener->watcher))
+            continue;
         buf_add_str(&watched, watched.len ? "," : "");
         buf_add(&watched, entry.p, entry.n);
     }
     if (watched.len)
         buf_printf(out, "%s\"%s\":[%s]", out->len ? "," : "", member, buf_str(&watched));
-    return any_new;
 }
 
 /* What of it the server can do, in the words of the answer. */
 static void accept_filter(struct session *s, struct call *k, struct span filter, struct buf *out)
 {
     struct listener *l = k->listener;
-    bool any_new = false;
+    uint32_t watched = s->subscription_count;
 
     for (int i = 0; i < LISTS; i++) {
         l->lists[i] = is_true(span_member(filter, lists[i].filter)) &&
@@ -94,11 +92,11 @@ static void accept_filter(struct session *s, struct call *k, struct span filter,
     if (s->filter.quarantined)
         return;
     if (is_true(capability(s, "resources", "subscribe")))
-        any_new |= watch_all(s, k, WATCHED_RESOURCE, span_member(filter, "resourceSubscriptions"),
-                             "resourceSubscriptions", out);
+        watch_all(s, k, WATCHED_RESOURCE, span_member(filter, "resourceSubscriptions"),
+                  "resourceSubscriptions", out);
     if (s->modern && s->has_tasks)
-        any_new |= watch_all(s, k, WATCHED_TASK, span_member(filter, "taskIds"), "taskIds", out);
-    if (any_new)
+        watch_all(s, k, WATCHED_TASK, span_member(filter, "taskIds"), "taskIds", out);
+    if (s->subscription_count != watched)
         listen_upstream(s);
 }
 

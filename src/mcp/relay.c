@@ -54,9 +54,15 @@ static void take_reply(struct session *s, const struct envelope *e)
     int n = envelope_rewrite(e, k->token, (struct span){0}, false, iov);
     if (!s->modern && k->client && k->client->modern)
         n = modern_dress(k, e, iov, n);
+    relay_answer(s, k, e, iov, n);
+}
+
+void relay_answer(struct session *s, struct call *k, const struct envelope *e,
+                  const struct iovec *iov, int count)
+{
     s->result = e->result;
     k->failed_tool = e->result_is_error && seen_is_tool_call(k);
-    call_answer(s, k, iov, n, e->kind == ENVELOPE_ERROR);
+    call_answer(s, k, iov, count, e->kind == ENVELOPE_ERROR);
     s->result = (struct span){0};
 }
 

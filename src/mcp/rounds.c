@@ -250,8 +250,7 @@ static void answer_late(struct session *s, struct call *k)
         return;
     int n = envelope_rewrite(&e, k->token, (struct span){0}, false, iov);
     n = modern_dress(k, &e, iov, n);
-    k->failed_tool = e.result_is_error && seen_is_tool_call(k);
-    call_answer(s, k, iov, n, e.kind == ENVELOPE_ERROR);
+    relay_answer(s, k, &e, iov, n);
 }
 
 /* What a server asks at the same time came one after the other; who asked may have answered

@@ -372,6 +372,9 @@ void router_answer_empty(struct session *s, struct span id, call_reply_fn fn, vo
 /* at_end: no newline follows, because the run is over */
 void relay_message(struct session *s, const char *p, size_t n, bool at_end);
 void relay_oversize(struct session *s, const struct frame_item *item);
+/* Ends the call with this reply of the server, which lies in e and is sent as these pieces. */
+void relay_answer(struct session *s, struct call *k, const struct envelope *e,
+                  const struct iovec *iov, int count);
 /* A list changed: every client is told. */
 void relay_tell_all(struct session *s, const struct envelope *e);
 /* Hands a message of the server on with token for its progress token (n == 0: as it is); k: the
@@ -426,7 +429,8 @@ void rounds_keep_late(struct session *s, struct call *k, const struct envelope *
 
 /* ---- what is watched (subscriptions.c) ---- */
 enum watched { WATCHED_RESOURCE, WATCHED_TASK };
-/* True: it is new, and a modern server is to be told (listen_upstream). */
+/* False: it has no name, or too many are watched already. A modern server hears of it by the next
+ * listen_upstream. */
 bool subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher);
 void subscriptions_unwatch(struct session *s, uint32_t watcher);
 bool subscriptions_wants(const struct session *s, enum watched kind, uint32_t watcher,

@@ -74,12 +74,12 @@ static void on_answer(struct session *s, struct call *k, const struct envelope *
         session_note(s, e->body.p, e->body.n, "a subscription was answered by an error");
 }
 
-/* A legacy server, which tells of tasks unasked. */
+/* A legacy server tells of tasks unasked, and a modern one is asked by listen_upstream. */
 static void ask(struct session *s, const char *method, const struct subscription *sub)
 {
     AUTO_FREE char *params = xasprintf("{\"uri\":%s}", sub->token.data);
 
-    if (s->open && sub->kind == WATCHED_RESOURCE)
+    if (s->open && !s->modern && sub->kind == WATCHED_RESOURCE)
         session_request(s, method, params, on_answer, NULL);
 }
 
@@ -110,15 +110,17 @@ static struct subscription *subscription_new(struct session *s, enum watched kin
 bool subscriptions_watch(struct session *s, enum watched kind, const char *uri, uint32_t watcher)
 {
     struct subscription *sub = *uri ? *find(s, kind, uri) : NULL;
-    bool is_new = !sub && *uri && s->subscription_count < SESSION_MAX_SUBSCRIPTIONS;
 
-    if (is_new)
-        sub = subscription_new(s, kind, uri);
-    if (sub)
+    if (sub) {
         add(sub, watcher);
-    if (is_new && !s->modern)
-        ask(s, "resources/subscribe", sub);
-    return is_new;
+        return true;
+    }
+    if (!*uri || s->subscription_count >= SESSION_MAX_SUBSCRIPTIONS)
+        return false;
+    sub = subscription_new(s, kind, uri);
+    add(sub, watcher);
+    ask(s, "resources/subscribe", sub);
+    return true;
 }
 
 bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,

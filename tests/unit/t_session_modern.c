@@ -713,6 +713,33 @@ static void test_listen(void)
     rig_close(&r);
 }
 
+/* What is one too many is not said to be watched. */
+static void test_listen_is_bounded(void)
+{
+    enum { AT_ONCE = 256, ALL = 1024 };
+    AUTO_BUF struct buf got = BUF_INIT;
+    struct reply p = {0};
+    struct rig r;
+
+    start_legacy(&r, NULL);
+    struct client *c = client_open(r.s, "http", &notified, &got);
+    for (int i = 0; i <= ALL / AT_ONCE; i++) {
+        AUTO_BUF struct buf uris = BUF_INIT;
+        for (int k = 0; k < AT_ONCE; k++)
+            buf_printf(&uris, "%s\"u:%d\"", k ? "," : "", i * AT_ONCE + k);
+        AUTO_FREE char *text = xasprintf(MODERN("\"%d\"", "subscriptions/listen",
+            ",\"notifications\":{\"resourceSubscriptions\":[%s]}"), i, buf_str(&uris));
+        buf_clear(&got);
+        sends(c, &p, text);
+        ok(has(&got, "\"u:1023\"") == (i == ALL / AT_ONCE - 1), "the last one that is watched");
+    }
+    ok(has(&got, "subscriptionId\":\"4\"},\"notifications\":{}}}"), "what is over it is not: %s",
+       buf_str(&got));
+    client_close(c);
+    buf_fini(&p.text);
+    rig_close(&r);
+}
+
 #define WITH_TASKS "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"]," \
     "\"capabilities\":{\"extensions\":{\"" IO "tasks\":{}}}}"
 #define LISTENS(id, extension, ids) \
@@ -748,8 +775,11 @@ static void test_listen_to_tasks(void)
     struct call *first = sends(c[0], &p, LISTENS("\"L\"", EXTENSION, "\"a\", \"b\""));
     ok(has(&got[0], "\"notifications\":{\"taskIds\":[\"a\",\"b\"]}}}"), "what is listened to is acknowledged");
     const char *line = next_line(&r);
-    ok(line && strstr(line, "\"taskIds\":[\"b\",\"a\"]") && strstr(line, EXTENSION),
-       "the server is told of both at once: %s", line);
+    ok(line && strstr(line, "\"taskIds\":[\"b\",\"a\"]") &&
+           strstr(line, EXTENSION), "the server is told of both at once: %s", line);
+    line = next_line(&r);
+    ok(line && strstr(line, "notifications/cancelled"), "in the place of what it was told: %s", line);
+    is_line(&r, NULL, "and of nothing else");
     sends(c[1], &p, LISTENS("2", EXTENSION, "\"b\""));
     buf_clear(&got[0]);
     buf_clear(&got[1]);
@@ -795,6 +825,7 @@ int main(void)
     test_questions_at_once();
     test_cancelled_while_gathering();
     test_listen();
+    test_listen_is_bounded();
     test_listen_to_tasks();
     return done_testing();
 }
