@@ -152,6 +152,7 @@ bool part_send(struct part *p, struct peer *m, const struct envelope *e, call_re
     p->sending = true;
     p->done = false;
     p->peer = m;
+    p->call = NULL;         /* that of the server before is over */
     p->call = client_send(m->client, e, fn, p);
     p->sending = false;
     return !p->done;

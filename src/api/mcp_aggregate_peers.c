@@ -12,11 +12,10 @@ enum { FIRST_SLOTS = 8 };
 
 static bool on_message(void *ctx, void *call_ctx, const char *msg, size_t n, bool asks)
 {
+    AUTO_BUF struct buf named = BUF_INIT;
     struct peer *m = ctx;
     struct part *p = call_ctx;
     struct aggregate *a = m->a;
-
-    AUTO_BUF struct buf named = BUF_INIT;
 
     if (p && p->listens && aggregate_listen_acknowledged(p, msg, n))
         return true;

@@ -92,6 +92,7 @@ static void on_more(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct presence *p = w->data;
     int64_t end_ns = clock_mono_ns() + SLICE_NS;
+    uint64_t changes = p->changes;
     AUTO_FREE struct server **servers = xcalloc(json_object_size(p->changed) + 1, sizeof *servers);
     struct aggregate *a;
     const char *name;
@@ -104,10 +105,11 @@ static void on_more(struct ev_loop *loop, ev_timer *w, int revents)
         if (s)
             servers[n++] = s;
     }
+    /* Telling may change who is there: then these servers are not all any more. */
     while ((a = next_to_tell(p))) {
-        a->seen = p->changes;
+        a->seen = changes;
         tell(a, servers, n);
-        if (clock_mono_ns() < end_ns)
+        if (p->changes == changes && clock_mono_ns() < end_ns)
             continue;
         ev_timer_start(loop, w);
         return;

@@ -78,9 +78,11 @@ bool aggregate_name_message(const struct peer *m, const char *msg, size_t n, str
 struct server *aggregate_task_server(struct aggregate *a, struct span *name)
 {
     const char *colon = is_string(*name) ? memchr(name->p + 1, ':', name->n - 2) : NULL;
-    struct span server = {name->p + 1, colon ? (size_t)(colon - name->p) - 1 : 0};
-    struct server *found = colon ? aggregate_server_of(a->names, server) : NULL;
 
+    if (!colon)
+        return NULL;
+    struct span server = {name->p + 1, (size_t)(colon - name->p) - 1};
+    struct server *found = aggregate_server_of(a->names, server);
     if (found)
         *name = aggregate_cut(*name, server.n + 1);
     return found;
@@ -109,12 +111,13 @@ void aggregate_listen_message(struct aggregate *a, const struct envelope *e, con
 {
     AUTO_BUF struct buf prefix = BUF_INIT;
     struct span ids = ids_of(e->params), id;
-    const char *at = ids.p + 1, *comma = "", *end = ids.p + ids.n;
+    const char *comma = "";
 
     if (ids.n < 2 || *ids.p != '[') {
         buf_add(out, e->body.p, e->body.n);
         return;
     }
+    const char *at = ids.p + 1, *end = ids.p + ids.n;
     add_prefix(a, server, &prefix);
     buf_add(out, e->body.p, (size_t)(at - e->body.p));
     while (tool_next_entry(&at, end, &id)) {
@@ -132,7 +135,7 @@ void aggregate_add_task_ids(const struct peer *m, const struct envelope *acknowl
 {
     AUTO_BUF struct buf prefix = BUF_INIT;
     struct span ids = ids_of(acknowledged->params), id;
-    const char *at = ids.p + 1;
+    const char *at = ids.n ? ids.p + 1 : NULL;
 
     add_prefix(m->a, m->name, &prefix);
     while (ids.n && tool_next_entry(&at, ids.p + ids.n, &id)) {

@@ -249,7 +249,8 @@ static int look_at(const struct launch *l, int dir)
 int child_look(const struct child_spec *spec, struct fault *f)
 {
     struct launch l = {.argv = spec->argv, .dir = spec->working_dir};
-    int dir = l.dir ? open(l.dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD, error = 0, rc = 0;
+    int dir = l.dir ? open(l.dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+    int error = 0, rc = 0;
 
     if (l.dir && (dir < 0 || faccessat(dir, ".", X_OK, 0) < 0)) {
         rc = explain(&l, &(struct report){STAGE_CHDIR, errno}, f);
