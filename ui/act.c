@@ -167,7 +167,6 @@ static void ask_undo(struct view *v, const struct feed_server *s, const char *ch
 
 static void start_undo(struct view *v, const struct feed_server *s)
 {
-
     if (!*s->undo) {
         view_toast(v, true, "%s: nothing to take back", s->label);
         return;

@@ -46,8 +46,8 @@ const struct feed_finding *found_selected(const struct view *v);      /* NULL */
 /* The finding of this server with this code, else its worst one. */
 const struct feed_finding *found_of(const struct view *v, const struct feed_server *s,
                                     const char *code);
-/* The list comes onto the screen: with the findings of the server that was selected. And it goes: the
- * server of one that was chosen in it is selected then. */
+/* The list comes onto the screen: with the findings of the server that was selected. And it goes:
+ * the server of one that was chosen in it is selected then. */
 void found_enter(struct view *v);
 void found_choose(struct view *v);
 void found_leave(struct view *v);

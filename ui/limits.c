@@ -300,7 +300,8 @@ static void commit_form(struct view *v)
         return;
     }
     /* It stays open until the answer: an error is shown where it can be mended. */
-    send_change(v, is_shown_first(v) ? REPLY_PREVIEW : REPLY_CHANGE, v->ask.all ? "" : v->ask.targets.v[0], body);
+    send_change(v, is_shown_first(v) ? REPLY_PREVIEW : REPLY_CHANGE,
+                v->ask.all ? "" : v->ask.targets.v[0], body);
 }
 
 void limits_set_all(struct view *v, json_t *body)

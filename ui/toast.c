@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What is said once, in the place of the key bar. It goes by itself, with the next key, and soon after
- * the server it is about has come to another state: then it is not true any more. */
+/* What is said once, in the place of the key bar. It goes by itself, with the next key, and soon
+ * after the server it is about has come to another state: then it is not true any more. */
 #include "view.h"
 
 #include <stdarg.h>

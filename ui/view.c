@@ -11,7 +11,8 @@
 #include "client/api_client.h"
 #include "panes/pane.h"
 
-enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINES_MIN = 8, LOG_LINES_LEAST = 3 };
+enum { FULL_W = 80, FULL_H = 24, WIDE_W = 140, TINY_W = 40, TINY_H = 8, LOG_LINES_MIN = 8,
+       LOG_LINES_LEAST = 3 };
 
 static const struct pane *const panes[TOP_COUNT] = {
     [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,

@@ -33,7 +33,8 @@ static void add_tool(void *ctx, const struct tool_stats *t)
     json_array_append_new(ctx, json_pack(
         "{s:o, s:b, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "name",
         json_foreign(t->name.p, t->name.n), "other", t->other, "calls", (json_int_t)t->calls, "errors",
-        (json_int_t)t->errors, "tool_errors", (json_int_t)t->tool_errors, "in_flight", (int)t->in_flight, "p50_us", (json_int_t)t->p50_us,
+        (json_int_t)t->errors, "tool_errors", (json_int_t)t->tool_errors, "in_flight",
+        (int)t->in_flight, "p50_us", (json_int_t)t->p50_us,
         "p95_us", (json_int_t)t->p95_us, "p99_us", (json_int_t)t->p99_us, "bytes_in",
         (json_int_t)t->bytes_in, "bytes_out", (json_int_t)t->bytes_out));
 }

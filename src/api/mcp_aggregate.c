@@ -22,7 +22,8 @@ struct span aggregate_cut(struct span token, size_t n)
     return (struct span){text + n, token.n - n};
 }
 
-/* The server that a name begins with, and the name behind it. Takes the prefix out of the message. */
+/* The server that a name begins with, and the name behind it. Takes the prefix out of the
+ * message. */
 static struct server *route(const struct aggregate *a, struct span *name)
 {
     struct span inside = {name->p + 1, name->n - 2};

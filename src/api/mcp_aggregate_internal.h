@@ -73,8 +73,8 @@ struct aggregate {
     struct aggregate *next, *prev;       /* of all */
 };
 
-/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), or of this one (NULL: it has left the list),
- * valid until the list changes; the server of SERVER. */
+/* mcp_aggregate_names.c: "SERVER__" of fleet_at(index), or of this one (NULL: it has left the
+ * list), valid until the list changes; the server of SERVER. */
 const char *aggregate_prefix(struct aggregate_names *names, size_t index);
 const char *aggregate_prefix_of(struct aggregate_names *names, const char *server);
 struct server *aggregate_server_of(struct aggregate_names *names, struct span prefix);
@@ -101,7 +101,8 @@ void aggregate_add_task_ids(const struct peer *m, const struct envelope *acknowl
 
 /* mcp_aggregate.c: takes so many bytes away behind the quote of a token in the message. */
 struct span aggregate_cut(struct span token, size_t n);
-/* mcp_aggregate_peers.c: the client of this server, opened where it is new; what there is, or NULL */
+/* mcp_aggregate_peers.c: the client of this server, opened where it is new; what there is, or
+ * NULL */
 struct peer *aggregate_member(struct aggregate *a, struct server *s);
 struct peer *aggregate_peer(const struct aggregate *a, const struct server *s);
 /* Of a part whose answer nobody waits for; such a part. */
@@ -119,8 +120,8 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 bool aggregate_list(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx,
                     bool *ret);
 
-/* mcp_aggregate_presence.c: who has come or gone is told to every client that was added and has said
- * its first word */
+/* mcp_aggregate_presence.c: who has come or gone is told to every client that was added and has
+ * said its first word */
 struct presence *presence_new(struct ev_loop *loop, struct fleet *fl, struct aggregate_names *names);
 void presence_free(struct presence *p);
 void presence_add(struct presence *p, struct aggregate *a);

@@ -42,7 +42,8 @@ struct gather {
 
 /* ---- items ---- */
 
-/* Adds the items of an array; where they are named, SERVER__ or SERVER: goes in front of the name. */
+/* Adds the items of an array; where they are named, SERVER__ or SERVER: goes in front of the
+ * name. */
 static void add_items(struct page *pg, struct span array, const char *key)
 {
     const char *end = array.p + array.n - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The servers that a client of all has used: with each it is a client of its own. Found by the hash
- * of their names, as there may be hundreds. One that was taken out of the configuration is a client's
- * until its last call is answered; the next one of the same name is another. */
+ * of their names, as there may be hundreds. One that was taken out of the configuration is a
+ * client's until its last call is answered; the next one of the same name is another. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which servers are there, for all clients of the endpoint together: they come and go by the hundred
- * when the configuration is read, and there may be a thousand clients. What changed is noted once;
- * in the next turns, a slice of each, every client is told of just that. */
+/* Which servers are there, for all clients of the endpoint together: they come and go by the
+ * hundred when the configuration is read, and there may be a thousand clients. What changed is
+ * noted once; in the next turns, a slice of each, every client is told of just that. */
 #include <jansson.h>
 #include <stdlib.h>
 

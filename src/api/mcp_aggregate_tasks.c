@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Tasks on the endpoint of all servers. A task is named SERVER:NAME there, and no SERVER has a colon
- * in it: so whoever comes with a name, also another request of the modern era or after a restart,
- * is at the right server, and two servers that count theirs from 1 do not meet. The names are put
- * in and taken out as bytes; whose a task is, each server's session knows. */
+/* Tasks on the endpoint of all servers. A task is named SERVER:NAME there, and no SERVER has a
+ * colon in it: so whoever comes with a name, also another request of the modern era or after a
+ * restart, is at the right server, and two servers that count theirs from 1 do not meet. The names
+ * are put in and taken out as bytes; whose a task is, each server's session knows. */
 #include <string.h>
 
 #include "api/mcp_aggregate_internal.h"

@@ -29,8 +29,8 @@ void large_enter(struct large *l, struct buf *held);
 /* Frees *l, whether it was entered or not, and sets it to NULL. */
 void large_leave(struct large **l);
 
-/* Inside: the buffer that has p in it becomes the caller's, who must not free it before the callback
- * he is in returns. False: p lies in none that can be had. */
+/* Inside: the buffer that has p in it becomes the caller's, who must not free it before the
+ * callback he is in returns. False: p lies in none that can be had. */
 bool large_take(const void *p, struct buf *ret);
 /* Inside: whether a raw CR or LF is in p[0, n), which is of the message; -1 when that is not
  * known. */

@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 /* A table on stdout whose last column is the only one that is not padded. On a terminal that is too
- * narrow whole columns go, the highest `drop` first (0 = never); then, where that is GRID_CUT, what is
- * too long in the last one is cut. */
+ * narrow whole columns go, the highest `drop` first (0 = never); then, where that is GRID_CUT, what
+ * is too long in the last one is cut. */
 struct grid;
 enum { GRID_CUT = -1 };
 struct grid_column {

@@ -39,8 +39,8 @@ static bool takes_value(const char *word, size_t n)
     return !memchr(word, '=', n);
 }
 
-/* HEAD: up to `env -i`, `docker run -i --rm`. OWN: their options and assignments. COMMAND: what they
- * run. */
+/* HEAD: up to `env -i`, `docker run -i --rm`. OWN: their options and assignments. COMMAND: what
+ * they run. */
 enum place { HEAD, OWN, COMMAND };
 
 struct layout {

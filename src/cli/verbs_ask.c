@@ -332,7 +332,8 @@ static void print_command(const char *line)
     AUTO_BUF struct buf b = BUF_INIT;
     int columns = show_columns();
     shell_layout(line, columns ? (size_t)columns : DEFAULT_COLUMNS, &b);
-    /* A newline of the line's own stands in quotes: shown as anything else it could not be pasted. */
+    /* A newline of the line's own stands in quotes: shown as anything else it could not be
+     * pasted. */
     for (const char *p = buf_str(&b); *p;) {
         size_t n = strcspn(p, "\n");
         show_bytes(stdout, p, n);

@@ -202,8 +202,8 @@ static void watch(const struct cli *c, const char *name, int64_t limit_s)
     }
 }
 
-/* A start that may still turn out well: nobody's isolation is weakened for it without a question, or
- * his name. */
+/* A start that may still turn out well: nobody's isolation is weakened for it without a question,
+ * or his name. */
 static bool is_too_early(const struct cli *c, json_t *finding, json_t *fix)
 {
     return doc_true(finding, "expected") && doc_true(fix, "weakens") && cli_has(c, OPT_YES) &&

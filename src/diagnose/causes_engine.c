@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Causes that the engine tells: it is down, it has no such image, it refuses the container. Where its
- * own sentence is all that tells one refusal from another its words are read. */
+/* Causes that the engine tells: it is down, it has no such image, it refuses the container. Where
+ * its own sentence is all that tells one refusal from another its words are read. */
 #include "diagnose/diagnose_internal.h"
 
 #include <errno.h>
@@ -273,7 +273,8 @@ static void on_engine_silent(const struct symptoms *s, struct findings *fs)
     fix_to_host(f, s);
 }
 
-/* What the engine does not have of what the plan asks for, where another value is sure to be had. */
+/* What the engine does not have of what the plan asks for, where another value is sure to be
+ * had. */
 static void advise_refused(const struct symptoms *s, struct finding *f, const char *text)
 {
     static const char range[] = "Range of CPUs is from 0.01 to ";

@@ -56,7 +56,7 @@ bool denied_root(const struct symptoms *s, struct findings *fs)
         seq = words_find_if(s, made_none, NULL, &line);
     const char *at = buf_str(&line);
     AUTO_FREE char *path = seq ? files_next_path(&at) : NULL;
-    if (!path || files_is_mounted(s->plan, path))
+    if (!path || plan_has_path(s->plan, path))
         return false;
     struct finding *f = findings_add(fs, FIND_ROOT_READ_ONLY, s->name,
                                      "it writes to %s, and its container's root is read-only: %s",

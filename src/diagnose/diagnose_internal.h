@@ -44,10 +44,10 @@ void words_last(const struct symptoms *s, struct finding *f, int lines);
 /* files.c: the next absolute path in a line, and *at moved behind it. The caller's; NULL = there is
  * none. */
 char *files_next_path(const char **at);
-bool files_is_mounted(const struct plan *p, const char *path);
 /* Paths of the host that the container lacks. exact: only what a line of stderr names. */
 bool files_missing(const struct symptoms *s, struct findings *fs, bool exact);
-/* One that it has, but may not write; one that a line of stderr misses, wherever its name stands. */
+/* One that it has, but may not write; one that a line of stderr misses, wherever its name
+ * stands. */
 bool files_read_only(const struct symptoms *s, struct findings *fs);
 bool files_named_missing(const struct symptoms *s, struct findings *fs);
 /* … and this one, which the line misses, is in the host's working_dir; NULL = whatever it is. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the plan tells of a start before the server has shown it: a package that no network can
- * bring, a path that will not be there. Told only of a server that has never been ready by this plan,
- * as a warning: it may turn out well (a warm cache, a directory that the server makes itself). */
+ * bring, a path that will not be there. Told only of a server that has never been ready by this
+ * plan, as a warning: it may turn out well (a warm cache, a directory that the server makes
+ * itself). */
 #include "diagnose/diagnose_internal.h"
 
 #include <string.h>

@@ -25,16 +25,6 @@ static bool complains(const char *line)
     return false;
 }
 
-bool files_is_mounted(const struct plan *p, const char *path)
-{
-    for (size_t i = 0; i < p->mount_count; i++) {
-        size_t n = strlen(p->mounts[i].target);
-        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 /* The path in a word: "/a/b", "--db=/a/b", "dir=/a/b", "file:///a/b", "sqlite:////a/b"; NULL when
  * it holds none. */
 static const char *path_in(const char *word)
@@ -141,7 +131,7 @@ static bool is_of_the_system(const char *path)
 static char *host_path_in(const struct symptoms *s, const char *line)
 {
     for (char *path; (path = files_next_path(&line)); free(path))
-        if (!is_of_the_system(path) && !files_is_mounted(s->plan, path) && s->exists(path))
+        if (!is_of_the_system(path) && !plan_has_path(s->plan, path) && s->exists(path))
             return path;
     return NULL;
 }
@@ -179,7 +169,7 @@ static bool argument_missing(const struct symptoms *s, struct findings *fs, cons
                              bool exact)
 {
     const char *path = path_in(word);
-    if (!path || files_is_mounted(s->plan, path))
+    if (!path || plan_has_path(s->plan, path))
         return false;
     AUTO_FREE char *there = existing_part(s, path);
     AUTO_BUF struct buf line = BUF_INIT;
@@ -203,7 +193,7 @@ bool files_named_missing(const struct symptoms *s, struct findings *fs)
 const char *files_unmounted_working_dir(const struct symptoms *s)
 {
     const char *dir = s->config->working_dir;
-    return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !files_is_mounted(s->plan, dir) &&
+    return s->plan->mode == PLAN_DOCKER && dir && dir[0] == '/' && !plan_has_path(s->plan, dir) &&
         s->exists(dir) ? dir : NULL;
 }
 
@@ -313,7 +303,7 @@ const char *files_unmounted_argument(const struct symptoms *s)
         return NULL;                 /* docker run says itself what is mounted */
     for (size_t i = 1; i < words->n; i++) {
         const char *path = path_in(words->v[i]);
-        if (path && !files_is_mounted(s->plan, path) && !is_common(s, path) && s->exists(path))
+        if (path && !plan_has_path(s->plan, path) && !is_common(s, path) && s->exists(path))
             return path;
     }
     return NULL;
@@ -352,8 +342,8 @@ static struct shell_part shell_part(const char *word)
     return (struct shell_part){ p, front + n + braced };
 }
 
-/* The word as a shell would have written it out; the caller's. NULL: nothing in it is the home's, or
- * that is unknown. */
+/* The word as a shell would have written it out; the caller's. NULL: nothing in it is the home's,
+ * or that is unknown. */
 static char *at_home(const struct symptoms *s, const char *word)
 {
     static const char *const homes[] = { "~", "$HOME", "${HOME}" };
@@ -410,7 +400,7 @@ static bool argument_absent(const struct symptoms *s, struct findings *fs, size_
     AUTO_FREE char *home = path_at_home(s, word);
     const char *path = home ? home : path_in(word);
     bool boxed = s->plan->mode == PLAN_DOCKER;
-    if (!path || s->exists(path) || (boxed && files_is_mounted(s->plan, path)))
+    if (!path || s->exists(path) || (boxed && plan_has_path(s->plan, path)))
         return false;
     AUTO_BUF struct buf line = BUF_INIT;
     uint64_t seq = complaint(s, path, exact, &line);

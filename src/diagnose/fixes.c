@@ -107,7 +107,8 @@ static int64_t next_memory(const struct symptoms *s, struct buf *why)
     return want;
 }
 
-/* No more than the machine can give: a limit above that would have the kernel kill somebody else. */
+/* No more than the machine can give: a limit above that would have the kernel kill somebody
+ * else. */
 void fix_memory(struct finding *f, const struct symptoms *s)
 {
     int64_t limit = s->plan->memory_bytes, step = 64 << 20;

@@ -103,8 +103,8 @@ static bool has_fix(const struct finding *f, const char *id)
     return false;
 }
 
-/* What is told once concerns many servers, a fix changes one: told as what to type. able: those that
- * the host has the command of. */
+/* What is told once concerns many servers, a fix changes one: told as what to type. able: those
+ * that the host has the command of. */
 static void step_to_host(struct finding *f, const struct strvec *able)
 {
     AUTO_BUF struct buf name = BUF_INIT;

@@ -153,7 +153,8 @@ bool missing_script(const struct match *m)
     return true;
 }
 
-/* Started in the wrong directory: "npm start" without a package.json, "go run ." without a go.mod. */
+/* Started in the wrong directory: "npm start" without a package.json, "go run ." without a
+ * go.mod. */
 bool missing_project(const struct match *m)
 {
     static const char *const files[] = { "package.json", "go.mod", "Cargo.toml", "pyproject.toml",

@@ -72,7 +72,8 @@ static bool speaks_of_environment(const char *line)
     return words_have(line, words);
 }
 
-/* A line that is nothing but a name: "  - SLACK_TEAM_ID", "      \"NOTION_API_KEY\",", "→ at X_KEY" */
+/* A line that is nothing but a name: "  - SLACK_TEAM_ID", "      \"NOTION_API_KEY\",",
+ * "→ at X_KEY" */
 static bool is_bare(const char *line)
 {
     size_t lower = 0;
@@ -81,7 +82,8 @@ static bool is_bare(const char *line)
     return lower <= 2;
 }
 
-/* Lists of names stand below the line that speaks of them, or, in what a validator prints, above. */
+/* Lists of names stand below the line that speaks of them, or, in what a validator prints,
+ * above. */
 static char *name_near(const struct match *m, bool *ret_known)
 {
     bool environment = speaks_of_environment(m->line);

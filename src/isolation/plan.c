@@ -145,6 +145,16 @@ void plan_option_remove(struct plan *p, size_t i)
             (--p->option_count - i) * sizeof(*p->options));
 }
 
+bool plan_has_path(const struct plan *p, const char *path)
+{
+    for (size_t i = 0; i < p->mount_count; i++) {
+        size_t n = strlen(p->mounts[i].target);
+        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 void plan_mount_fini(struct plan_mount *m)
 {
     free(m->source);

@@ -128,6 +128,8 @@ const char *plan_option(const struct plan *p, const char *flag);
 /* What is started in the container, as far as the plan says: --entrypoint, else the first word; ""
  * where that is the image's. Borrowed. */
 const char *plan_program(const struct plan *p);
+/* Does a mount bring this path of the container: is it at its target, or below it? */
+bool plan_has_path(const struct plan *p, const char *path);
 
 /* The one key of the server that turns its isolation on or off, seen from the configuration as it
  * is: both borrowed, for struct edit_change ("isolation.enabled" and "false", or "isolation.mode"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a change of plan means for the server, in sentences for the question before it is made. Says
- * what is taken away and what is given; never a value of the environment, and not when it comes into
- * force: that depends on what runs, which a plan does not know. */
+ * what is taken away and what is given; never a value of the environment, and not when it comes
+ * into force: that depends on what runs, which a plan does not know. */
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"

@@ -282,21 +282,11 @@ static void fill_cache(struct maker *m, const struct runtime *rt)
     note_value(m, ISO_CACHE_VOLUME, buf_str(&word));
 }
 
-static bool is_mounted(const struct plan *p, const char *path)
-{
-    for (size_t i = 0; i < p->mount_count; i++) {
-        size_t n = strlen(p->mounts[i].target);
-        if (strncmp(path, p->mounts[i].target, n) == 0 && (path[n] == '/' || path[n] == '\0'))
-            return true;
-    }
-    return false;
-}
-
 /* A program that is no known runner is where the image, or a mount, has it. */
 static void note_command(struct maker *m, const struct runtime *rt)
 {
     const char *command = m->p->argv.v[0];
-    if (!strchr(command, '/') || strcmp(rt->name, "other") != 0 || is_mounted(m->p, command))
+    if (!strchr(command, '/') || strcmp(rt->name, "other") != 0 || plan_has_path(m->p, command))
         return;
     plan_note_add(m->p, "command", command, m->server->line, true,
                   "the command is a path of the host, the container has only the image's files: "
@@ -311,7 +301,7 @@ static void note_paths(struct maker *m)
     for (size_t i = 0; i < args->n; i++) {
         const char *a = args->v[i];
         bool looks = (a[0] == '/' && a[1] && a[1] != '/') || strncmp(a, "~/", 2) == 0;
-        if (!looks || is_mounted(m->p, a))
+        if (!looks || plan_has_path(m->p, a))
             continue;
         AUTO_FREE char *which = xasprintf("args[%zu]", i);
         plan_note_add(m->p, "path", which, m->server->line, false,

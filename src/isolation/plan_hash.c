@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The two hashes of a plan, and what a change of it takes: FNV-1a over its fields, each preceded by its length, so that no two
- * plans meet by moving a byte from one field to the next. Stable between versions as long as the
- * fields are: a label carries it. */
+/* The two hashes of a plan, and what a change of it takes: FNV-1a over its fields, each preceded by
+ * its length, so that no two plans meet by moving a byte from one field to the next. Stable between
+ * versions as long as the fields are: a label carries it. */
 #include <string.h>
 #include "isolation/plan_make.h"
 

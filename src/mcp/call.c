@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Open requests: the table from our ids to them, the lists they wait in, and their ends. Every way a call can end goes through call_answer() or call_drop(), so a reply is given
- * exactly once. It does not know what is in a message. */
+/* Open requests: the table from our ids to them, the lists they wait in, and their ends. Every way
+ * a call can end goes through call_answer() or call_drop(), so a reply is given exactly once. It
+ * does not know what is in a message. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

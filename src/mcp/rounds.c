@@ -7,10 +7,12 @@
  *   client ─ call ─► server ─ input_required ─► client is asked ─ answers ─► call again ─► result
  *
  * A legacy server asks in the middle of a call, maybe several things at once: a moment later the
- * modern client's request is answered by input_required, and the call is parked, its question open, until the client comes back with the
- * requestState that names it. The name is random and signed; parked calls are few and expire.
+ * modern client's request is answered by input_required, and the call is parked, its question open,
+ * until the client comes back with the requestState that names it. The name is random and signed;
+ * parked calls are few and expire.
  *
- *   client ─ call ─► server asks ─► input_required (parked) ─ call with state ─► answer ─► result */
+ *   client ─ call ─► server asks ─► input_required (parked)
+ *          ─ call with state ─► answer ─► result */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is known of past calls: figures of each tool and client. Told of every call's end (call.c);
- * it looks at no payload and keeps no message. What a tool says of itself (isError) the envelope tells.
+ * it looks at no payload and keeps no message. What a tool says of itself (isError) the envelope
+ * tells.
  *
  * A tool has a row from its first call on, for as long as the session lives, because who reads
  * counters expects them to go up only. So the rows are bounded: what comes after SEEN_TOOLS names
@@ -154,7 +155,8 @@ static void tell_tool(struct tool *t, tool_stats_fn fn, void *ctx)
     t->computed = t->count;
     struct tool_stats st = {
         .name = t->name, .other = t->other, .calls = t->calls, .errors = t->errors,
-        .tool_errors = t->tool_errors, .in_flight = t->in_flight, .bytes_in = t->bytes_in, .bytes_out = t->bytes_out,
+        .tool_errors = t->tool_errors, .in_flight = t->in_flight,
+        .bytes_in = t->bytes_in, .bytes_out = t->bytes_out,
         .timed = t->timed, .timed_us = t->timed_us,
         .p50_us = n ? t->p[0] : -1, .p95_us = n ? t->p[1] : -1, .p99_us = n ? t->p[2] : -1,
     };

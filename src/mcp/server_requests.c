@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a server asks of its clients (sampling, elicitation, roots). The protocol does not say which
  * client is meant, and here there are many: it is that of the task which the request names, or the
- * only one with calls in flight, or, when there are none, the only one there is. Anything else is a guess that would show one user's question to
- * another, so the server gets an error; and from its first question on, calls of different clients
- * are written one after the other, so that the next question has one owner.
+ * only one with calls in flight, or, when there are none, the only one there is. Anything else is a
+ * guess that would show one user's question to another, so the server gets an error; and from its
+ * first question on, calls of different clients are written one after the other, so that the next
+ * question has one owner.
  *
  * The request goes to that client under an id of ours, its answer back under the server's own. */
 #include <stdio.h>

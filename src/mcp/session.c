@@ -355,8 +355,9 @@ static void take_item(struct session *s, const struct frame_item *item, bool liv
         if (live && s->running) {
             large_enter(s->large, &s->frame.held);
             relay_message(s, item->p, item->n, item->flags & LINE_NO_NEWLINE);
-        } else
+        } else {
             session_stray(s, item->p, item->n, item->flags, "came after the run had ended");
+        }
         break;
     case FRAME_OVERSIZE:
         relay_oversize(s, item);

@@ -44,8 +44,9 @@ struct session_config {
     enum session_era era;
     /* The texts of calls are wanted at their end: copies of longer ones are kept until then. */
     bool record;
-    /* The ids of what clients are asked are above it, and less than 2^32 more; looked at once, when
-     * the session is made. A client of several sessions must not be asked two things under one id. */
+    /* The ids of what clients are asked are above it, and less than 2^32 more; looked at once,
+     * when the session is made. A client of several sessions must not be asked two things under
+     * one id. */
     uint64_t ask_base;
     /* The session that has this one's figures among its own, calls and clients too; looked at once,
      * when it is made. NULL = none. It outlives this one. */
@@ -80,8 +81,8 @@ struct session_events {
     /* A line of stdout that is no JSON-RPC message (why says what is wrong); lines of any length
      * come in pieces (LINE_* flags). */
     void (*stray)(void *ctx, const char *p, size_t n, unsigned flags, const char *why);
-    /* The first bytes (cut: not all) of a message that reaches no client, and why: a reply that comes
-     * too late, a log message that could be several clients'. May be NULL. */
+    /* The first bytes (cut: not all) of a message that reaches no client, and why: a reply that
+     * comes too late, a log message that could be several clients'. May be NULL. */
     void (*note)(void *ctx, const char *p, size_t n, bool cut, const char *why);
     void (*catalogue)(void *ctx);   /* the tool list was read (again) */
     /* Of every call, before its client gets the answer. May not call back. May be NULL. */
@@ -119,8 +120,8 @@ void session_sleep(struct session *s, bool asleep);
  * it is broken, or something is known already. */
 int session_restore(struct session *s, bool modern, struct span init, struct span tools);
 const char *session_get_init(const struct session *s, size_t *ret_n, bool *ret_modern);
-/* What another session knows of the same server, in the place of what this one knows. False: it runs
- * and asks for itself, or the other knows nothing. */
+/* What another session knows of the same server, in the place of what this one knows. False: it
+ * runs and asks for itself, or the other knows nothing. */
 bool session_learn(struct session *s, const struct session *from);
 /* Some client waits for it, or watches what it has. */
 bool session_is_used(const struct session *s);

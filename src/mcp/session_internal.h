@@ -139,7 +139,8 @@ void call_unnumber(struct session *s, struct call *k);       /* its id is used u
 void call_adopt(struct call *k, struct client *c, const struct envelope *e, call_reply_fn fn,
                 void *ctx);
 struct call *call_find(const struct session *s, uint64_t id);
-/* Whether one in flight may still say or ask something: one that was cancelled falls silent soon. */
+/* Whether one in flight may still say or ask something: one that was cancelled falls silent
+ * soon. */
 bool call_may_speak(const struct call *k, int64_t now_ms);
 /* One that is written and waits, of this client; or NULL. */
 struct call *call_of(const struct client *c);
@@ -333,7 +334,8 @@ void handshake_name_client(struct client *c, struct span info);
 /* ---- which tools clients get (tools.c) ---- */
 void tools_tell_changed(struct session *s);                  /* list_changed, to all clients */
 void tools_listed(struct session *s);                        /* the catalogue was set */
-/* The reply to tools/list without what is hidden: e itself where nothing is, else *own over text. */
+/* The reply to tools/list without what is hidden: e itself where nothing is, else *own over
+ * text. */
 const struct envelope *tools_cut(struct session *s, const struct call *k,
                                  const struct envelope *e, struct envelope *own, struct buf *text);
 /* Whether it was a call of a tool that is hidden, and was refused. */

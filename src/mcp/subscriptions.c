@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What many clients watch on one server, resources and (in the modern era) tasks: the server hears of
- * each once, however many watch it, and again when it was started anew. A notification about it
+/* What many clients watch on one server, resources and (in the modern era) tasks: the server hears
+ * of each once, however many watch it, and again when it was started anew. A notification about it
  * reaches those who watch it and nobody else. Who watches is a number: of a legacy client, or of a
  * subscriptions/listen. */
 #include <stdlib.h>

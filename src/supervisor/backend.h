@@ -110,8 +110,8 @@ typedef struct backend *(*backend_new_fn)(const struct backend_spec *spec);
 struct backend *backend_new(const struct backend_spec *spec);
 struct backend *backend_host_new(const struct backend_spec *spec);
 struct backend *backend_docker_new(const struct backend_spec *spec);
-/* Would this command be found on the host, and its directory (NULL: any)? 0, or -1 with what a start
- * would fail with. env: the server's own. Looks only, at some files. */
+/* Would this command be found on the host, and its directory (NULL: any)? 0, or -1 with what a
+ * start would fail with. env: the server's own. Looks only, at some files. */
 int backend_host_look(const char *command, const struct kvvec *env, const char *working_dir,
                       struct fault *f);
 /* Is this container its own? While it is being created its id is not known yet, but its name is. */

@@ -72,8 +72,8 @@ const struct config *fleet_get_config(const struct fleet *fl);
 const struct problems *fleet_get_problems(const struct fleet *fl);    /* of the last load attempt */
 size_t fleet_get_max_message(const struct fleet *fl);       /* bytes; max_message_size */
 int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
-/* The file as it is now cannot be used at all: what was read before holds, if anything was. Else its
- * problems concern single servers. */
+/* The file as it is now cannot be used at all: what was read before holds, if anything was. Else
+ * its problems concern single servers. */
 bool fleet_config_is_broken(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);
@@ -105,8 +105,8 @@ bool fleet_uses_image(const struct server *s, const char *image);
  * with f: it has no image (FAULT_CONFLICT), FAULT_ENGINE_DOWN. End it by image_want_cancel. */
 struct image_want *fleet_pull(struct fleet *fl, const struct server *s,
                               const struct image_want_events *events, void *ctx, struct fault *f);
-/* Cancels the pull of the server's image for all who wait for it: servers that do are stopped (their
- * names in ret_stopped). FAULT_CONFLICT when there is none. */
+/* Cancels the pull of the server's image for all who wait for it: servers that do are stopped
+ * (their names in ret_stopped). FAULT_CONFLICT when there is none. */
 int fleet_pull_cancel(struct fleet *fl, const struct server *s, struct strvec *ret_stopped,
                       struct fault *f);
 /* The last events, oldest first; at most 256 are kept. */
@@ -123,8 +123,8 @@ enum fleet_key_op {
 struct fleet_key { const char *path, *json; enum fleet_key_op op; size_t index; };
 enum { FLEET_KEYS_MAX = 6 };
 
-/* A change asked for by key or verb: of one server, or of what all isolated ones inherit. Written to
- * the file first, then applied. */
+/* A change asked for by key or verb: of one server, or of what all isolated ones inherit. Written
+ * to the file first, then applied. */
 struct fleet_change {
     const char *isolation;    /* "docker" "none" or NULL */
     const char *memory, *cpus, *pids, *network;   /* NULL = as it is */
@@ -182,9 +182,9 @@ const char *fleet_undo_text(const struct fleet *fl, const struct server *s);
 /* It would change other keys than isolation, limits and enabled (args, volumes, env, image …). */
 bool fleet_undo_is_of_keys(const struct fleet *fl, const struct server *s);
 
-/* Adds servers ({name: object as in mcp_config.json}) to the file, which is made where it is missing,
- * and applies it. diff (appended) is of the file. dry_run: writes nothing. FAULT_CONFLICT for a name
- * that is taken, or a file with errors. */
+/* Adds servers ({name: object as in mcp_config.json}) to the file, which is made where it is
+ * missing, and applies it. diff (appended) is of the file. dry_run: writes nothing. FAULT_CONFLICT
+ * for a name that is taken, or a file with errors. */
 int fleet_add(struct fleet *fl, json_t *servers, bool dry_run, struct buf *diff, struct fault *f);
 
 #endif

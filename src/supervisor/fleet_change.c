@@ -208,8 +208,8 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
 
 /* ---- what the engine says to it ------------------------------------------------------------- */
 
-/* A row with a process for every session is changed when all its processes are: the first refusal is
- * that of all. */
+/* A row with a process for every session is changed when all its processes are: the first refusal
+ * is that of all. */
 struct change_wait {
     char *server;
     struct fault refusal;            /* code 0: none so far */

@@ -108,9 +108,10 @@ static void add_head(struct buf *b, const struct call_note *n)
     add_text(b, "method", n->method);
     add_text(b, "tool", n->tool);
     buf_printf(b, ",\"number\":%" PRIu64 ",\"wall_ms\":%" PRId64 ",\"took_us\":%" PRId64
-               ",\"bytes_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64 ",\"error\":%s,\"tool_error\":%s}\n", n->number,
-               n->wall_ms, n->took_us, n->bytes_out, n->bytes_in, n->error ? "true" : "false",
-               n->tool_error ? "true" : "false");
+               ",\"bytes_out\":%" PRIu64 ",\"bytes_in\":%" PRIu64
+               ",\"error\":%s,\"tool_error\":%s}\n",
+               n->number, n->wall_ms, n->took_us, n->bytes_out, n->bytes_in,
+               n->error ? "true" : "false", n->tool_error ? "true" : "false");
 }
 
 static void set_flush(struct recorder *r)

@@ -136,9 +136,9 @@ size_t server_process_count(const struct server *s)
     return count_processes(s);
 }
 
-/* A session that has a process, also between the end of one and the start of the next. Whose session
- * has ended, or who goes to sleep, has left its place; who comes next waits for the end of its
- * process. */
+/* A session that has a process, also between the end of one and the start of the next. Whose
+ * session has ended, or who goes to sleep, has left its place; who comes next waits for the end of
+ * its process. */
 static bool has_a_place(const struct server *m)
 {
     return !m->p->retired && m->wanted == WANTED_UP && !m->p->asleep;
@@ -151,8 +151,8 @@ static void refuse(struct server *s, size_t n, size_t most)
     snprintf(why, sizeof why, "server \"%s\" has %zu session%s with a process, and %zu is the most "
              "(max_sessions, with sharing: per-session): end a session that uses it, or raise "
              "max_sessions in its configuration", row->name, n, n == 1 ? "" : "s", most);
-    logstore_say(s->log, "a session was refused: %zu with a process, and %zu is the most (max_sessions)",
-                 n, most);
+    logstore_say(s->log, "a session was refused: %zu with a process, and %zu is the most "
+                 "(max_sessions)", n, most);
     session_refuse(s->session, why);
     session_refuse(s->session, NULL);
     session_sleep(s->session, true);

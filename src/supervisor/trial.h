@@ -36,14 +36,16 @@ struct trial;
 /* Valid during the call; the trial is over then. */
 typedef void (*trial_done_fn)(void *ctx, const struct trial_result *r);
 /* Begins it. request: a JSON-RPC request (copied) that is sent after the tools were listed; n 0 =
- * none, and no step TRIAL_CALL. done comes once, from the loop, unless it is cancelled. NULL with *f set: the plan
- * cannot be run (unsupported, no engine), one of this server is under way, or mcptop is stopping. */
+ * none, and no step TRIAL_CALL. done comes once, from the loop, unless it is cancelled. NULL with
+ * *f set: the plan cannot be run (unsupported, no engine), one of this server is under way, or
+ * mcptop is stopping. */
 struct trial *trial_new(struct fleet *fl, const struct server *s, struct span request,
                         trial_done_fn done, void *ctx, struct fault *f);
 /* Nobody waits for it any more: what runs is ended in the background. */
 void trial_cancel(struct trial *t);
 
-/* For the fleet: does a trial run this container; what the engine says about one; the end of all. */
+/* For the fleet: does a trial run this container; what the engine says about one; the end of
+ * all. */
 bool trial_uses(const struct fleet *fl, const char *container_id, const char *container_name);
 void trial_engine_event(struct fleet *fl, const struct engine_event *e);
 void trial_end_all(struct fleet *fl);
