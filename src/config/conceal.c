@@ -52,15 +52,15 @@ static bool has_something_in_it(const struct jscan_node *n)
     return (n->type == JSCAN_OBJECT || n->type == JSCAN_ARRAY) && n->first_child >= 0;
 }
 
-/* What a node says as a word or a variable: of a string what it means, of anything else its text.
- * Caller frees. */
+/* What a node says as a word or a variable: of a string what it means, of anything else (and of a
+ * string with a NUL in it, which means nothing) its text. NULL of no node. Caller frees. */
 static char *value_of(const struct jscan_doc *d, int32_t node)
 {
     if (node < 0)
         return NULL;
     const struct jscan_node *n = &d->nodes[node];
-    return n->type == JSCAN_STRING ? jscan_str(d, node)
-                                   : xstrndup(d->text + n->start, n->end - n->start);
+    char *text = jscan_str(d, node);
+    return text ? text : xstrndup(d->text + n->start, n->end - n->start);
 }
 
 static bool is_variables(const struct jscan_doc *d, int32_t node)

@@ -61,6 +61,11 @@ static const struct scenario scenarios[] = {
       .want = "@@ -1,3 +1,3 @@\n-{\"env\": {\"X_KEY\": \"***\", \"PLAIN\": 7, \"GONE\": null, \"Y_TOKEN\": \"***\"},\n"
               "+{\"env\": {\"X_KEY\": \"***\", \"PLAIN\": 8, \"GONE\": null, \"Y_TOKEN\": \"***\"},\n"
               " \"args\": [5, \"--token\", \"***\", \"***\", \"***\", \"***\", \"--key\", \"***\"],\n \"m\": 1}\n" },
+    { .name = "strings that no program can be given",
+      .from = "{\"env\": {\"X_KEY\": \"a\\u0000b\"},\n\"args\": [\"a\\u0000b\", \"--token\", \"abc\"],\n\"m\": 1}\n",
+      .to = "{\"env\": {\"X_KEY\": \"a\\u0000b\"},\n\"args\": [\"a\\u0000b\", \"--token\", \"abc\"],\n\"m\": 2}\n",
+      .want = "@@ -1,3 +1,3 @@\n {\"env\": {\"X_KEY\": \"***\"},\n"
+              " \"args\": [\"***\", \"--token\", \"***\"],\n-\"m\": 1}\n+\"m\": 2}\n" },
     { .name = "numbers in TOML",
       .from = "[a.env]\nX_KEY = 731942\nPLAIN = 12\nm = 1\n",
       .to = "[a.env]\nX_KEY = 731942\nPLAIN = 12\nm = 2\n",
@@ -76,6 +81,9 @@ static const struct scenario scenarios[] = {
                  "\"isolation\": {\"enabled\": true}}"),
       .want = BY_VALUE "-mcpServers.x.args[1]: 1.50\n+mcpServers.x.args[1]: 2\n"
               "+mcpServers.x.args[2]: {}\n+mcpServers.x.isolation.enabled: true\n" },
+    { .name = "keys that are empty",
+      .from = LONG("\"\": {\"\": 1, \"a\": []}"), .to = LONG("\"\": {\"\": 2, \"a\": []}"),
+      .want = BY_VALUE "-mcpServers..: 1\n+mcpServers..: 2\n" },
     { .name = "its secrets too",
       .from = LONG("\"x\": {\"env\": {\"X_KEY\": \"hunter2\", \"A\": \"b\"}}"),
       .to = LONG("\"x\": {\"env\": {\"X_KEY\": \"hunter3\", \"A\": \"c\"}}"),
