@@ -104,9 +104,10 @@ static void expire_written(struct session *s, struct call *k)
         call_drop(s, k);
         return;
     }
+    int64_t waited_ms = (clock_mono_ns() - k->written_ns) / 1000000;
+    int64_t waited_s = (waited_ms + 500) / 1000;        /* 1999 ms are the 2 s that were set */
     call_fail(s, k, SESSION_ERROR, "server \"%s\" did not answer %.*s within %lld s", s->cfg.server,
-              (int)k->method.n, k->method.p,
-              (long long)((clock_mono_ns() - k->written_ns) / 1000000000));
+              (int)k->method.n, k->method.p, (long long)(waited_s ? waited_s : 1));
 }
 
 void on_calls_deadline(struct ev_loop *loop, ev_timer *w, int revents)

@@ -660,8 +660,8 @@ static void test_call_timeout(void)
     struct client *c = client_open(r.s, "", &notified, &got);
     sends(c, &p, CALL("1", "t"));
     AUTO_FREE char *id = xstrdup(next_id(&r));
-    ok(run_until(r.loop, p.count, 5) && has(&p.text, "did not answer tools/call within"),
-       "a call times out");
+    ok(run_until(r.loop, p.count, 5) && has(&p.text, "did not answer tools/call within") &&
+           !has(&p.text, "within 0 s"), "a call times out, after no less than was set");
     const char *line = next_line(&r);
     ok(line && strstr(line, "notifications/cancelled") && strstr(line, id),
        "the server is told: %s", line);
