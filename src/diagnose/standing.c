@@ -166,9 +166,12 @@ void standing_of_run(const struct symptoms *s, struct findings *fs)
         finding_step(f, "have it log to stderr; other clients may fail on these lines");
     }
     if (s->state == SERVER_SILENT) {
-        struct finding *f = findings_add(fs, FIND_SILENT, s->name,
-                                         "the process runs and does not answer pings");
+        bool paused = strncmp(s->reason, "paused: ", 8) == 0;
+        struct finding *f = findings_add(fs, FIND_SILENT, s->name, "%s",
+                                         paused ? s->reason + 8
+                                                : "the process runs and does not answer pings");
         finding_evidence(f, "ping", 0, "%s", s->reason);
-        words_last(s, f, 3);
+        if (!paused)
+            words_last(s, f, 3);
     }
 }

@@ -338,8 +338,20 @@ static void act_ready(struct server *s)
     fleet_server_ready(s->fleet, s);
 }
 
+static void tell_pause(struct server *s)
+{
+    char reason[512];
+    snprintf(reason, sizeof reason, "paused: somebody paused its container (docker pause); "
+                                    "docker unpause %s lets it go on", s->backend->container_name);
+    server_set_state(s, SERVER_SILENT, reason);
+}
+
 static void act_silent(struct server *s)
 {
+    if (server_is_paused(s)) {
+        tell_pause(s);
+        return;
+    }
     server_set_state(s, SERVER_SILENT, s->p->cause);
     server_whose_silence(s);       /* begins to ask */
 }
@@ -472,8 +484,11 @@ static void on_silent(struct ev_loop *loop, ev_timer *w, int revents)
         blame_engine(s);
         return;
     }
-    if (session_get_in_flight(s->session) || whose == SILENCE_NOT_KNOWN) {
-        /* Busy with somebody's call and of one thread: the call's own time-out decides. */
+    if (whose == SILENCE_PAUSED)
+        tell_pause(s);
+    if (session_get_in_flight(s->session) || whose != SILENCE_OWN) {
+        /* Busy with somebody's call and of one thread: the call's own time-out decides. Paused:
+         * whoever did it wants that process, not another. */
         arm(s, w, SILENT_AGAIN_S * 1000);
         return;
     }

@@ -147,9 +147,10 @@ const char *server_runner_to_check(const struct server *s);
 void server_run_reason(const struct server *s, char *out, size_t n);
 
 /* A server in a container is heard through its engine: whose silence is it? Not known yet: the
- * engine is being asked, for 5 s at most. */
-enum silence { SILENCE_OWN, SILENCE_NOT_KNOWN, SILENCE_OF_ENGINE };
+ * engine is being asked, for 5 s at most. Paused: somebody had the engine stop the container. */
+enum silence { SILENCE_OWN, SILENCE_NOT_KNOWN, SILENCE_OF_ENGINE, SILENCE_PAUSED };
 enum silence server_whose_silence(const struct server *s);
+bool server_is_paused(const struct server *s);
 
 /* server_tools.c: judges its list of tools, and the session's rules which of them clients get. */
 void server_tools_configure(struct server *s);

@@ -477,11 +477,21 @@ enum run_begin server_run_begin(struct server *s)
     return RUN_BEGUN;
 }
 
+bool server_is_paused(const struct server *s)
+{
+    const struct fleet_container *c =
+        s->backend && *s->backend->container_id
+        ? containers_find(s->fleet->containers, s->backend->container_id) : NULL;
+    return c && strcmp(c->state, "paused") == 0;
+}
+
 enum silence server_whose_silence(const struct server *s)
 {
     struct engine *e = containers_get_engine(s->fleet->containers);
     if (!s->backend || !*s->backend->container_id || !e)
         return SILENCE_OWN;
+    if (server_is_paused(s))
+        return SILENCE_PAUSED;
     if (engine_get_state(e) == ENGINE_DOWN)
         return SILENCE_OF_ENGINE;
     if (engine_get_answered_ms(e) > s->state_since_ms)

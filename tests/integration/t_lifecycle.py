@@ -8,7 +8,7 @@ import os
 import threading
 import time
 
-from harness import echo, limit, paths, proc, tap, wait_for
+from harness import echo, limit, paths, proc, stays, tap, wait_for
 
 BUSYBOX = "mcptop-test/busybox:latest"
 STDIN_GRACE_S, TERM_GRACE_S = 2, 5
@@ -168,6 +168,22 @@ def test_how_it_ended(t):
         t.has(str(error), "exited 9", "what ends it later is told as it is")
     one = m.wait_server("child", lambda s: s["exit"])
     t.eq((one["exit"]["code"], one["exit"]["oom"]), (9, False), "a grandchild's OOM kill is not its own")
+
+
+@tap.limit(60)
+def test_paused(t):
+    """Whoever pauses a container wants it to go on later: it is told as that, and nobody restarts it."""
+    engine = t.engine()
+    m = t.mcptop(config(a=dict(boxed(), health_check_interval="1s")), docker_host=engine)
+    ident = m.wait_server("a")["container"]["id"]
+    engine.docker.cli("pause", ident)
+    one = m.wait_server("a", lambda s: s["state"] == "silent" and s["reason"].startswith("paused"), 20)
+    t.has(one["reason"], rf"docker unpause {one['container']['name']} lets it go on", "the reason says who and what to do")
+    t.has(one["diagnostic"]["user_message"], "somebody paused its container", "so does the finding")
+    stays(lambda: m.server("a")["state"] == "silent", 10, "the paused one left alone")
+    engine.docker.cli("unpause", ident)
+    m.wait_server("a", "ready", 20)
+    t.eq((m.server("a")["container"]["id"], m.server("a")["restarts"]), (ident, 0), "it goes on where it was")
 
 
 @limit(120)
