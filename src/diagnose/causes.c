@@ -211,9 +211,33 @@ static bool on_held_back(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
+/* A runner that received next to nothing, of a package index or of anybody: npm tries for minutes and
+ * says nothing. */
+static bool on_nothing_received(const struct symptoms *s, struct findings *fs)
+{
+    enum { NEXT_TO_NOTHING = 8 * 1024 };     /* a handshake of TLS is more */
+    const char *mode = s->plan->network_mode ? s->plan->network_mode : "bridge";
+    const struct runtime *rt = runtime_detect(cause_program(s));
+    if (s->plan->mode != PLAN_DOCKER || s->ever_ready || !rt->cache_volume ||
+        strcmp(mode, "host") == 0 || s->start_rx_bytes < 0 || s->start_rx_bytes > NEXT_TO_NOTHING)
+        return false;
+    struct finding *f = findings_add(fs, FIND_NETWORK_BLOCKED, s->name,
+                                     "%s fetches its package at the start, and nothing came from "
+                                     "network %s", rt->command, mode);
+    f->guess = true;
+    finding_evidence(f, "usage", 0, "it received %lld bytes while it started",
+                     (long long)s->start_rx_bytes);
+    finding_evidence(f, "timeout", 0, "%s", s->reason);
+    if (strcmp(mode, "bridge") != 0)
+        fix_network(f, s, "bridge");
+    fix_network(f, s, "host");
+    finding_step(f, "does the engine's machine reach it? its DNS, proxy and firewall decide");
+    return true;
+}
+
 static void on_timeout(const struct symptoms *s, struct findings *fs)
 {
-    if (on_cut_off(s, fs) || on_held_back(s, fs))
+    if (on_cut_off(s, fs) || on_held_back(s, fs) || on_nothing_received(s, fs))
         return;
     struct finding *f = findings_add(fs, FIND_HANDSHAKE_TIMEOUT, s->name, "%s", s->reason);
     finding_evidence(f, "timeout", 0, "%s", s->reason);

@@ -284,6 +284,7 @@ static void describe(const struct server *s, const struct diagnosis *d, struct s
     if (ended) {
         y->start_pids = d->ended_start.pids;
         y->start_throttled = was_throttled(&d->ended_start);
+        y->start_rx_bytes = d->ended_start.sampled ? d->ended_start.net_rx_bytes : -1;
     }
     if (!ended && d->said_seq) {
         y->first_seq = d->said_seq;

@@ -48,6 +48,7 @@ struct symptoms {
     /* of the run that ended, while it started: the highest count; most of the time */
     int32_t start_pids;
     bool start_throttled;
+    int64_t start_rx_bytes;                /* what it received from its network; -1 = not known */
 
     const struct tool_changes *tool_changes;   /* what is not as it was first seen; NULL = nothing */
     bool tools_held;                       /* clients do not get these */

@@ -11,6 +11,9 @@ static const char *network_of(const struct symptoms *s)
     return s->plan->network_mode ? s->plan->network_mode : "";
 }
 
+/* Of an address of a network that is not there; of ::1, too, where that is missing. */
+static const char unassigned[] = "cannot assign requested address";
+
 /* ---- connections ------------------------------------------------------------------------- */
 
 static bool looks_here(const struct match *m)
@@ -59,7 +62,9 @@ static bool without_a_network(const struct match *m)
 {
     static const char *const refusals[] = { "econnrefused", "connection refused", NULL };
     static const char *const resolver[] = { "lookup", "dns", ":53", "getaddrinfo", NULL };
-    if (words_have(m->line, refusals) && !words_have(m->line, resolver)) {
+    bool nobody = words_have(m->line, refusals) ||
+        (strcasestr(m->line, unassigned) && looks_here(m));
+    if (nobody && !words_have(m->line, resolver)) {
         if (m->s->end)
             on_localhost(m);
         return m->s->end != NULL;
@@ -76,8 +81,8 @@ bool network_failed(const struct match *m)
 {
     const char *mode = network_of(m->s);
     bool none = strcmp(mode, "none") == 0;
-    if (strcasestr(m->line, "cannot assign requested address") && !(words_boxed(m) && none))
-        return false;                /* else it is one that it wanted to listen on */
+    if (strcasestr(m->line, unassigned) && !(words_boxed(m) && none) && !looks_here(m))
+        return false;                /* it wanted to listen on it, for all that is known */
     if (!words_boxed(m))
         return on_the_host(m);
     if (none)

@@ -153,7 +153,7 @@ def test_3_a_runner_without_a_network(t):
 
 @tap.limit(90)
 def test_3_a_network_without_a_way_out(t):
-    engine = t.engine("python:3.11")
+    engine = t.engine("python:3.11", "node:20")
     engine.docker.cli("network", "create", "--internal",
                       "--subnet", "10.213.7.0/24", "mcptop-inside")
     t.cleanup(engine.docker.cli, "network", "rm", "mcptop-inside")
@@ -163,12 +163,19 @@ def test_3_a_network_without_a_way_out(t):
              f"os.execv('{SERVER}', ['{SERVER}'])\n")
     kept = dict(boxed(image="python:3.11", network_mode="mcptop-inside"), command="python3",
                 args=["-c", wants])
-    m = t.mcptop(config(kept=kept), docker_host=engine)
+    silent = {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-memory"],
+              "init_timeout": "12s",
+              "isolation": {"network_mode": "mcptop-inside", "timeout": "12s"}}
+    m = t.mcptop(config(kept=kept, silent=silent), docker_host=engine)
     one = found(t, m, "kept", "MCPX_DOCKER_NETWORK_BLOCKED")
     t.ok(one["guess"], "only its words tell", one)
     t.eq(one["fixes"][0]["title"], "Weakens isolation: network_mode mcptop-inside → bridge",
          "bridge before host")
     repaired(t, m, "kept")
+    one = found(t, m, "silent", "MCPX_DOCKER_NETWORK_BLOCKED")
+    t.has(one["user_message"], "nothing came from network mcptop-inside",
+          "npx says nothing: its counter does")
+    t.has(one["fixes"][0]["title"], "network_mode mcptop-inside → bridge", "the way out")
     m.stop()
 
 

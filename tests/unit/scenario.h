@@ -41,6 +41,7 @@ struct scenario {
     int throttled_s;
     int32_t start_pids;              /* and … while it started */
     bool start_throttled;
+    int64_t start_rx;                /* bytes; 0 = not known */
     bool not_here;                   /* the host has no such command */
     bool engine_down;
     const char *engine_error;
@@ -170,6 +171,7 @@ static void scenario_run(const struct scenario *c)
         .engine_down = c->engine_down, .engine_error = c->engine_error ? c->engine_error : "",
         .peak_bytes = c->peak, .pids_peak = c->pids, .ooms = c->ooms, .throttled_s = c->throttled_s,
         .start_pids = c->start_pids, .start_throttled = c->start_throttled,
+        .start_rx_bytes = c->start_rx ? c->start_rx : -1,
         .local_images = &(struct strvec){ .v = images, .n = ARRAY_LEN(images) }, .host_cpus = 4, .host_free = c->host_free ? c->host_free : INT64_C(8) << 30,
         .oom_limits = c->oom_limits, .oom_limit_count = c->oom_limits[1] ? 2 : c->oom_limits[0] ? 1 : 0,
         .look = c->not_here ? not_here : NULL,

@@ -164,6 +164,11 @@ static const struct scenario scenarios[] = {
     BOXED("localhost, in a container without a network", PY NO_NETWORK,
          "redis: connect ECONNREFUSED 127.0.0.1:6379",
           "MCPX_DOCKER_NETWORK_BLOCKED", "Weakens isolation: network_mode none → host", true),
+    BOXED("localhost where ::1 is missing", PY ",\"env\":{}",
+          "redis at localhost:6379: OSError: [Errno 99] Cannot assign requested address",
+          "MCPX_DOCKER_NETWORK_BLOCKED", "Weakens isolation: network_mode bridge → host", true),
+    SAYS("a socket of Python that waits in vain", PY, "    raise exceptions[0]\nTimeoutError: timed "
+         "out", "MCPX_STDIO_NETWORK_FAILED", true),
     SAYS("an address to listen on", PY, "OSError: [Errno 99] Cannot assign requested address",
          "MCPX_STDIO_EXIT_BEFORE_INITIALIZE", false),
     BOXED("Java's certificates", PY, "PKIX path building failed: unable to find valid "
