@@ -89,7 +89,7 @@ def load(m, name, calls):
     result = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
     if result["errors"] or result["mismatched_ids"]:
         raise AssertionError(result)
-    return result["p50_us"]
+    return result
 
 
 BIG = 60_000_000
@@ -138,17 +138,18 @@ def test_large_beside_small(t):
 
     fetch()
     t.ok(True, "60 MB arrive, byte for byte")
-    ratios = []
+    ratios, worst = [], []
     # The machine is shared: a p50 is of the moment, so those of one moment are compared, and their median counts.
     while len(ratios) < 9:
         alone = load(m, "small", 8000)
         with meanwhile(fetch):
             beside = load(m, "small", 8000)
-        ratios.append(beside / alone)
+        ratios.append(beside["p50_us"] / alone["p50_us"])
+        worst.append((round(alone["max_us"]), round(beside["max_us"])))
         if len(ratios) >= 3 and median(ratios) <= 2:
             break
     t.ok(median(ratios) <= 2, "eight clients' small calls are at most twice as slow beside it", ratios)
-    t.diag(f"p50 beside / alone: {[round(r, 2) for r in ratios]}")
+    t.diag(f"p50 beside / alone: {[round(r, 2) for r in ratios]}, the slowest of 8000 calls alone and beside, in microseconds: {worst}")
     given_back(m)
 
 
