@@ -60,10 +60,11 @@ static void watch_all(struct session *s, const struct call *k, enum watched kind
                       const char *member, struct buf *out)
 {
     AUTO_BUF struct buf watched = BUF_INIT;
-    const char *end = keys.p + keys.n;
-    const char *at = keys.n && *keys.p == '[' ? keys.p + 1 : end;
     struct span entry;
 
+    if (!keys.n || *keys.p != '[')
+        return;
+    const char *at = keys.p + 1, *end = keys.p + keys.n;
     for (int n = 0; n < MAX_WATCHED && tool_next_entry(&at, end, &entry) && *entry.p == '"'; n++) {
         AUTO_FREE char *key = span_decode(entry, MAX_KEY);
         if (kind == WATCHED_TASK && !tasks_is_for(s, k->client, key))
