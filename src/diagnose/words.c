@@ -36,37 +36,44 @@ static uint64_t oldest(const struct symptoms *s)
     return s->first_seq > first ? s->first_seq : first;
 }
 
-uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const char *needle,
-                    struct buf *ret_line)
+static uint64_t find(const struct symptoms *s, enum ring_stream stream,
+                     bool (*fits)(const char *line, const void *ctx), const void *ctx,
+                     struct buf *ret_line)
 {
     struct ring_line line;
     uint64_t first = oldest(s);
     for (uint64_t seq = s->next_seq; seq-- > first;) {
         if (ring_get(s->ring, seq, &line) < 0)
             break;
-        if (line.stream == stream && clean_line(&line, ret_line) &&
-            (*needle ? strcasestr(buf_str(ret_line), needle) != NULL
-                     : stream != RING_STDERR || !chatter_is(buf_str(ret_line))))
+        if (line.stream == stream && clean_line(&line, ret_line) && fits(buf_str(ret_line), ctx))
             return seq;
     }
     buf_clear(ret_line);
     return 0;
 }
 
+static bool holds(const char *line, const void *needle)
+{
+    return strcasestr(line, needle) != NULL;
+}
+
+static bool tells(const char *line, const void *ctx)
+{
+    (void)ctx;
+    return !chatter_is(line);
+}
+
+uint64_t words_find(const struct symptoms *s, enum ring_stream stream, const char *needle,
+                    struct buf *ret_line)
+{
+    bool any_that_tells = !*needle && stream == RING_STDERR;
+    return find(s, stream, any_that_tells ? tells : holds, needle, ret_line);
+}
+
 uint64_t words_find_if(const struct symptoms *s, bool (*fits)(const char *line, const void *ctx),
                        const void *ctx, struct buf *ret_line)
 {
-    struct ring_line line;
-    uint64_t first = oldest(s);
-    for (uint64_t seq = s->next_seq; seq-- > first;) {
-        if (ring_get(s->ring, seq, &line) < 0)
-            break;
-        if (line.stream == RING_STDERR && clean_line(&line, ret_line) &&
-            fits(buf_str(ret_line), ctx))
-            return seq;
-    }
-    buf_clear(ret_line);
-    return 0;
+    return find(s, RING_STDERR, fits, ctx, ret_line);
 }
 
 /* Which lines those are, the latest first; how many. */
