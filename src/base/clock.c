@@ -32,6 +32,11 @@ int64_t clock_coarse_ms(void)
     return frozen_mono_ms >= 0 ? frozen_mono_ms : read_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
 }
 
+int64_t clock_thread_ms(void)
+{
+    return read_ns(CLOCK_THREAD_CPUTIME_ID) / 1000000;
+}
+
 int64_t clock_wall_ms(void)
 {
     return frozen_wall_ms >= 0 ? frozen_wall_ms : read_ns(CLOCK_REALTIME) / 1000000;

@@ -10,6 +10,8 @@ int64_t clock_mono_ns(void);
 int64_t clock_mono_ms(void);
 /* the same, up to a tick (10 ms) old and cheaper: for ages that count in seconds */
 int64_t clock_coarse_ms(void);
+/* What this thread has had of a processor: bounds a turn's work whatever else the machine does. */
+int64_t clock_thread_ms(void);
 int64_t clock_wall_ms(void);                      /* since 1970 UTC */
 /* "2026-11-22T15:41:48.522+00:00", local zone's offset. Returns out. n >= 40. A few ns while
  * wall_ms stays within one second (the last one is kept); for the loop's thread only. */

@@ -18,7 +18,8 @@
 #include "base/mem.h"
 #include "isolation/runtime.h"
 
-/* The loop waits meanwhile: of some thousand processes the last ones are not looked at. */
+/* Of a processor; the loop waits meanwhile. Of some thousand processes the last ones are not looked
+ * at. */
 enum { TURN_MS = 8 };
 enum { CMDLINE_MAX = 4096, ENVIRON_MAX = 256 * 1024, TELLING_BYTES = 8 };
 
@@ -141,8 +142,8 @@ void duplicates_find(const struct fleet *fl, struct findings *out)
     AUTO_BUF struct buf text = BUF_INIT;
     AUTO_STRVEC struct strvec words = { 0 };
     DIR *proc = opendir("/proc");
-    int64_t end_ms = clock_mono_ms() + TURN_MS;
-    for (struct dirent *e; proc && clock_mono_ms() < end_ms && (e = readdir(proc));)
+    int64_t end_ms = clock_thread_ms() + TURN_MS;
+    for (struct dirent *e; proc && clock_thread_ms() < end_ms && (e = readdir(proc));)
         if (isdigit((unsigned char)e->d_name[0]) && is_own(dirfd(proc), e->d_name))
             judge(fl, e->d_name, &text, &words, out);
     if (proc)
