@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A run in a container, made through the engine: image (images.h brings it) → create → [does the
- * image have the runner? else again with a bootstrap] → attach → start → running → ended →
- * post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
+/* A run in a container, made through the engine: image (images.h brings it) → its turn → create →
+ * [does the image have the runner? else again with a bootstrap] → attach → start → running → ended
+ * → post-mortem. Knows the engine and the plan; nothing of states, retries or MCP.
  *
  *   want      the image, until it is here
  *   search    for the runner, in the container that was made and not started
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
  *   timer     before it runs: how long the engine may take for the start, all steps together; it
- *             stands still during a pull. stop: 2 s after stdin was closed → engine's stop; then
+ *             stands still during a pull and while other starts come first. stop: 2 s after stdin was closed → engine's stop; then
  *             the limit of each wait for the end
  *
  * An engine that never answers a create may still carry it out later: its container is known by the
@@ -39,6 +39,7 @@ void backend_docker_arm(struct backend_docker *d, double seconds)
 /* What the engine is asked in a step; NULL = its answer is not what is waited for. */
 static const char *const asked[] = {
     [STEP_IMAGE] = "looking for the image",
+    [STEP_TURN] = "other servers are started first",
     [STEP_CREATE] = "creating the container",
     [STEP_RUNNER] = "looking into the container",
     [STEP_ATTACH] = "attaching to the container",
@@ -46,9 +47,9 @@ static const char *const asked[] = {
     [STEP_OVER] = NULL,
 };
 
-static void await_nothing(struct backend_docker *d)
+/* The time for the start stands still. */
+static void pause_time(struct backend_docker *d)
 {
-    d->b.awaits = NULL;
     if (ev_is_active(&d->timer))
         d->left_s = ev_timer_remaining(d->loop, &d->timer);
     ev_timer_stop(d->loop, &d->timer);
@@ -59,8 +60,8 @@ static void enter(struct backend_docker *d, enum step step)
     d->step = step;
     d->b.awaits = asked[step];
     d->b.awaits_since_ms = clock_mono_ms();
-    if (!asked[step])
-        await_nothing(d);
+    if (!asked[step] || step == STEP_TURN)
+        pause_time(d);
     else if (!ev_is_active(&d->timer))
         backend_docker_arm(d, d->left_s);
 }
@@ -160,6 +161,7 @@ static void on_started(void *ctx, json_t *reply, const struct fault *f)
         return;
     }
     enter(d, STEP_RUNNING);
+    start_queue_leave(&d->place);
     d->started = true;
     backend_note(&d->b, "Docker isolation setup successful: container %s (%.12s), image %s",
          d->b.container_name, d->b.container_id, d->plan->image);
@@ -294,6 +296,11 @@ static void create(struct backend_docker *d)
                                on_created, d);
 }
 
+static void on_turn(void *ctx)
+{
+    create(ctx);
+}
+
 /* ---- image ----------------------------------------------------------------------------------- */
 
 static void on_image_note(void *ctx, const char *text)
@@ -305,10 +312,12 @@ static void on_image_note(void *ctx, const char *text)
 static void on_image_pulling(void *ctx, bool under_way)
 {
     struct backend_docker *d = ctx;
-    if (under_way)
-        await_nothing(d);
-    else
+    if (under_way) {
+        d->b.awaits = NULL;
+        pause_time(d);
+    } else {
         enter(d, STEP_IMAGE);
+    }
     d->b.events.pulling(d->b.ctx, under_way);
 }
 
@@ -330,7 +339,8 @@ static void on_image(void *ctx, json_t *image, const struct fault *f)
         return;
     }
     images_search_path(image, &d->dirs);
-    create(d);
+    enter(d, STEP_TURN);
+    start_queue_enter(containers_get_starts(d->containers), &d->place, on_turn, d);
 }
 
 static void want_image(struct backend_docker *d, struct images *images)
@@ -451,6 +461,7 @@ static void docker_update(struct backend *b, const struct plan *p,
 static void docker_free(struct backend *b)
 {
     struct backend_docker *d = (struct backend_docker *)b;
+    start_queue_leave(&d->place);
     ev_timer_stop(d->loop, &d->timer);
     image_want_cancel(d->want);
     runner_search_cancel(d->search);

@@ -9,11 +9,12 @@
 #include "supervisor/containers.h"
 #include "supervisor/images.h"
 #include "supervisor/runner_search.h"
+#include "supervisor/start_queue.h"
 
 enum { END_LIMIT_S = 5 };      /* each wait for its end, once it was told to */
 
 enum step {
-    STEP_IMAGE, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
+    STEP_IMAGE, STEP_TURN, STEP_CREATE, STEP_RUNNER, STEP_ATTACH, STEP_START, STEP_RUNNING,
     STEP_POST_MORTEM, STEP_OVER,
 };
 enum stopping { STOP_NOT, STOP_STDIN_CLOSED, STOP_TERMINATED, STOP_KILLED };
@@ -32,6 +33,7 @@ struct backend_docker {
     enum step step;
     enum stopping stopping;
     struct image_want *want;
+    struct start_place place;         /* from before the create until it runs */
     struct runner_search *search;
     struct engine_request *request, *update;
     void (*updated)(void *ctx, const struct fault *f);

@@ -35,6 +35,7 @@ void backend_docker_over(struct backend_docker *d)
 {
     assert(d->step != STEP_OVER);
     d->step = STEP_OVER;
+    start_queue_leave(&d->place);
     if (d->init_failed && (d->end.code == 126 || d->end.code == 127)) {
         d->end.never_started = true;
         const char *program = plan_program(d->plan);
@@ -74,6 +75,7 @@ void backend_docker_give_up(struct backend_docker *d)
     image_want_cancel(TAKE(d->want));
     runner_search_cancel(TAKE(d->search));
     engine_cancel(TAKE(d->request));
+    start_queue_leave(&d->place);
     d->end.never_started = true;
     fault_set(&d->end.why, FAULT_CONFLICT, "stopped before it ran");
     d->step = STEP_POST_MORTEM;

@@ -16,7 +16,8 @@
 #include "io/timer.h"
 
 enum { REMOVE_AGAIN_MS = 500, REMOVE_TRIES = 20, SWEEP_LIMIT_S = 20, LIST_AGAIN_S = 2,
-       STRAY_S = 10 };
+       STRAY_S = 10,
+       STARTS_AT_ONCE = 16 };    /* more keep every core of the engine's machine busy no better */
 
 /* ---- the mirror ------------------------------------------------------------------------ */
 
@@ -51,20 +52,12 @@ struct fleet_container *containers_mirror(struct containers *cs, const char *id)
     return c;
 }
 
-static bool is_kept(const struct containers *cs, const char *id)
-{
-    for (const struct kept *k = cs->kept; k; k = k->next)
-        if (strcmp(k->id, id) == 0)
-            return true;
-    return false;
-}
-
 /* What depends on now, and on who uses it. */
 static void refresh(const struct containers *cs, struct fleet_container *c)
 {
     char span[32];
     c->ours = strcmp(c->instance, cs->instance) == 0;
-    c->kept = is_kept(cs, c->id);
+    c->kept = containers_is_kept(cs, c->id);
     c->in_use = c->kept || cs->events.in_use(cs->ctx, c->id, c->name);
     if (c->ours)
         c->orphan = !c->in_use;
@@ -266,36 +259,6 @@ static void check_created(struct containers *cs, struct fleet_container *c)
 bool containers_is_idle(const struct containers *cs)
 {
     return !cs->removals;
-}
-
-/* ---- the last failed one ------------------------------------------------------------------- */
-
-void containers_release(struct containers *cs, const char *server)
-{
-    for (struct kept **p = &cs->kept; *p;) {
-        struct kept *k = *p;
-        if (server && strcmp(k->server, server) != 0) {
-            p = &k->next;
-            continue;
-        }
-        *p = k->next;
-        containers_remove(cs, k->id);
-        free(k->server);
-        free(k);
-    }
-}
-
-void containers_keep(struct containers *cs, const char *server, const char *id)
-{
-    containers_release(cs, server);
-    struct kept *k = xcalloc(1, sizeof *k);
-    k->server = xstrdup(server);
-    put(k->id, sizeof k->id, id);
-    k->next = cs->kept;
-    cs->kept = k;
-    struct fleet_container *c = containers_mirrored(cs, id);
-    if (c)
-        containers_tell_changed(cs, c);
 }
 
 /* ---- the list and the sweep ------------------------------------------------------------------ */
@@ -521,6 +484,7 @@ struct containers *containers_new(struct ev_loop *loop, const char *instance,
     struct fault f = FAULT_NONE;
     cs->loop = loop;
     cs->instance = xstrdup(instance);
+    cs->starts = start_queue_new(loop, STARTS_AT_ONCE);
     cs->events = *events;
     cs->ctx = ctx;
     ev_timer_init(&cs->sweep_limit, on_sweep_limit, 0., 0.);
@@ -546,12 +510,7 @@ void containers_free(struct containers *cs)
     containers_orphans_stop(cs, NULL);
     while (cs->removals)
         removal_free(cs->removals);
-    while (cs->kept) {
-        struct kept *k = cs->kept;
-        cs->kept = k->next;
-        free(k->server);
-        free(k);
-    }
+    containers_forget_kept(cs);
     ev_timer_stop(cs->loop, &cs->sweep_limit);
     ev_timer_stop(cs->loop, &cs->list_again);
     ev_timer_stop(cs->loop, &cs->strays);
@@ -563,6 +522,7 @@ void containers_free(struct containers *cs)
         free(cs->v[i].evidence);
     free(cs->v);
     strvec_fini(&cs->abandoned);
+    start_queue_free(cs->starts);
     free(cs->instance);
     free(cs);
 }
@@ -591,6 +551,11 @@ struct engine *containers_get_engine(const struct containers *cs)
 int containers_get_cpus(const struct containers *cs)
 {
     return cs->cpus;
+}
+
+struct start_queue *containers_get_starts(const struct containers *cs)
+{
+    return cs->starts;
 }
 
 const char *containers_get_instance(const struct containers *cs)

@@ -62,6 +62,8 @@ struct engine *containers_get_engine(const struct containers *cs);
 /* How many the engine's machine has; 0 = unknown. */
 int containers_get_cpus(const struct containers *cs);
 const char *containers_get_instance(const struct containers *cs);
+/* Whoever has a container made and started takes a turn for it. */
+struct start_queue *containers_get_starts(const struct containers *cs);
 
 size_t containers_count(const struct containers *cs);
 const struct fleet_container *containers_at(struct containers *cs, size_t i);

@@ -7,6 +7,7 @@
 #include "io/http_client.h"
 #include "supervisor/containers.h"
 #include "supervisor/orphans.h"
+#include "supervisor/start_queue.h"
 
 struct removal {
     struct containers *cs;
@@ -36,6 +37,8 @@ struct containers {
     ev_timer sweep_limit;
     ev_timer strays;                  /* looks for what came after the sweep */
 
+    struct start_queue *starts;             /* STARTS_AT_ONCE */
+
     struct fleet_container *v;
     size_t n, cap;
     struct removal *removals;
@@ -52,6 +55,11 @@ struct fleet_container *containers_mirrored(const struct containers *cs, const c
 struct fleet_container *containers_mirror(struct containers *cs, const char *id);
 void containers_tell_changed(struct containers *cs, struct fleet_container *c);
 void containers_forget(struct containers *cs, struct fleet_container *c);
+
+/* containers_kept.c */
+bool containers_is_kept(const struct containers *cs, const char *id);
+/* Of ours alone: the containers stay. */
+void containers_forget_kept(struct containers *cs);
 
 /* containers_orphans.c: the engine was lost, or the mirror ends */
 void containers_orphans_stop(struct containers *cs, const struct fault *why);

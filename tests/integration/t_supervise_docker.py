@@ -242,6 +242,28 @@ def leftovers(engine, m):
 
 
 @tap.limit(120)
+def test_many_starts(t):
+    """More servers than the engine is asked to start at once, and one that is stopped while it waits for its turn."""
+    engine = t.engine()
+    since = time.time()
+    many = {f"box-{i:02}": boxed(memory_limit="32m", network_mode="none") for i in range(40)}
+    m = t.mcptop(config(**many), docker_host=engine)
+    m.api.post("/servers/box-39/stop")
+    for name in list(many)[:39]:
+        m.wait_server(name, timeout=90)
+    t.eq(m.server("box-39")["state"], "stopped", "one that waits can be stopped")
+    t.eq([name for name in list(many)[:39] if m.server(name)["restarts"]], [], "nobody was given up for being late")
+    told = engine.docker.cli("events", "--since", str(since), "--until", str(time.time()), "--filter", "type=container",
+                             "--filter", "label=com.mcpproxy.instance=" + m.api.get("/status")["instance"],
+                             "--format", "{{.Action}}").stdout.split()
+    open_now = most = 0
+    for action in told:
+        open_now += {"create": 1, "start": -1}.get(action, 0)
+        most = max(most, open_now)
+    t.ok(told.count("start") == 39 and 1 < most <= 16, "so many are made at once and no more", (most, told.count("start")))
+
+
+@tap.limit(120)
 def test_kill_9_and_sweep(t):
     engine = t.engine()
     m = t.mcptop(config(box=boxed()), docker_host=engine)
