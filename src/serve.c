@@ -131,13 +131,13 @@ static char *default_log_dir(const struct serve *sv, const struct config *c)
         : xasprintf("%s/logs", sv->paths.data_dir);
 }
 
-/* What the options leave open the configuration says; a broken one (the fleet tells its
- * problems) leaves the defaults. */
+/* What the options leave open the configuration says, whatever its servers are; one that is broken
+ * elsewhere (the fleet tells its problems) leaves the defaults. */
 static void read_settings(struct serve *sv)
 {
     struct problems ignored = { 0 };
     sv->config = config_find_path(sv->paths.config, sv->paths.data_dir);
-    struct config *c = config_load(sv->config, &ignored, NULL, NULL);
+    struct config *c = config_load(sv->config, true, &ignored, NULL, NULL);
     const char *listen = sv->paths.listen ? sv->paths.listen : c && c->listen ? c->listen
         : DEFAULT_LISTEN;
     sv->listen = *listen && strcmp(listen, "none") != 0 ? xstrdup(listen) : NULL;

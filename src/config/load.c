@@ -270,6 +270,17 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
     check_server(r, node, s);
 }
 
+/* Notes whether anything is wrong with it. */
+static void read_one(struct reader *r, int32_t node, struct config *c)
+{
+    size_t errors = r->problems->errors, count = c->server_count;
+    read_server(r, node, c);
+    errors = r->problems->errors - errors;
+    c->server_errors += errors;
+    if (c->server_count > count)
+        c->servers[count].broken = errors > 0;
+}
+
 static void read_servers(struct reader *r, int32_t node, void *object)
 {
     struct config *c = object;
@@ -282,7 +293,7 @@ static void read_servers(struct reader *r, int32_t node, void *object)
     }
     config_reserve(c, n->children);
     for (int32_t at = n->first_child; at >= 0; at = r->doc->nodes[at].next)
-        read_server(r, at, c);
+        read_one(r, at, c);
 }
 
 /* ---- the root ---- */
@@ -461,6 +472,17 @@ static void inherit(struct config *c)
 struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env,
                             void *env_ctx, struct problems *problems)
 {
+    struct config *c = config_parse_good(path, text, len, env, env_ctx, problems);
+    if (c && c->server_errors) {
+        config_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct config *config_parse_good(const char *path, const char *text, size_t len,
+                                 config_getenv_fn env, void *env_ctx, struct problems *problems)
+{
     struct jscan_doc doc;
     struct fault f = FAULT_NONE;
     int line = 0;
@@ -480,9 +502,11 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
         reader_object(&r, 0, root_fields, ARRAY_LEN(root_fields), c);
     jscan_fini(&doc);
     inherit(c);
-    if (problems->errors > errors_before) {
+    if (problems->errors - errors_before > c->server_errors) {
         config_free(c);
         return NULL;
     }
+    if (c->server_errors)
+        config_drop_broken(c);
     return c;
 }

@@ -185,6 +185,21 @@ void config_name_last(struct config *c)
         *slot = (uint32_t)c->server_count;
 }
 
+void config_drop_broken(struct config *c)
+{
+    size_t count = c->server_count;
+    memset(c->by_name, 0, c->slots * sizeof *c->by_name);
+    c->server_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (c->servers[i].broken) {
+            server_fini(&c->servers[i]);
+            continue;
+        }
+        c->servers[c->server_count++] = c->servers[i];
+        config_name_last(c);
+    }
+}
+
 const struct config_server *config_find(const struct config *c, const char *name)
 {
     uint32_t at = c->slots ? *slot_of(c, name) : 0;
@@ -193,8 +208,8 @@ const struct config_server *config_find(const struct config *c, const char *name
 
 /* ---- the file ---- */
 
-struct config *config_load(const char *path, struct problems *problems, char **ret_text,
-                           size_t *ret_len)
+struct config *config_load(const char *path, bool good_ones, struct problems *problems,
+                           char **ret_text, size_t *ret_len)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     struct fault f = FAULT_NONE;
@@ -206,7 +221,8 @@ struct config *config_load(const char *path, struct problems *problems, char **r
         problems_add(problems, PROBLEM_ERROR, 0, "", "%s", f.text);
         return NULL;
     }
-    struct config *c = config_parse(path, buf_str(&text), text.len, NULL, NULL, problems);
+    struct config *c = (good_ones ? config_parse_good : config_parse)(
+        path, buf_str(&text), text.len, NULL, NULL, problems);
     if (ret_text) {
         *ret_len = text.len;
         *ret_text = buf_take(&text);

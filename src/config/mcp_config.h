@@ -80,6 +80,7 @@ struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
     int line;                    /* of its object */
+    bool broken;                 /* while it is read: an error stands in it */
     char *protocol;              /* NULL = stdio (or remote when url is set) */
     char *command;
     struct strvec args;
@@ -136,6 +137,7 @@ struct config {
     bool has_docker_isolation;
     struct config_server *servers;  /* in file order */
     size_t server_count;
+    size_t server_errors;        /* of those that config_parse_good left out */
     uint32_t *by_name;           /* open addressing: 1 + the server's place, 0 = free */
     size_t slots;                /* a power of two, more than servers */
     char *listen;                /* "127.0.0.1:8080"; NULL = default */
@@ -175,15 +177,21 @@ void problems_fini(struct problems *p);
 typedef const char *(*config_getenv_fn)(void *ctx, const char *name);
 struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env,
                             void *env_ctx, struct problems *problems);
-/* Reads the file too. A file that is missing, unreadable or over 16 MiB is a problem like any
+/* The same, but where all errors stand in servers, the others come: what is wrong with one is no
+ * reason to start none. */
+struct config *config_parse_good(const char *path, const char *text, size_t len,
+                                 config_getenv_fn env, void *env_ctx, struct problems *problems);
+/* Reads the file too, as config_parse_good where good_ones. A file that is missing, unreadable or over 16 MiB is a problem like any
  * other. ret_text (may be NULL) gets the bytes read, the caller's. */
-struct config *config_load(const char *path, struct problems *problems, char **ret_text,
-                           size_t *ret_len);
+struct config *config_load(const char *path, bool good_ones, struct problems *problems,
+                           char **ret_text, size_t *ret_len);
 void config_free(struct config *c);
 /* For who fills one: room for so many servers; then the last of them, whose name is set, is found
  * by it. */
 void config_reserve(struct config *c, size_t servers);
 void config_name_last(struct config *c);
+/* Leaves out the servers that are broken. */
+void config_drop_broken(struct config *c);
 const struct config_server *config_find(const struct config *c, const char *name);
 
 /* Where the configuration is looked for: explicit (may be NULL), ./mcp_config.json,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The configuration and the servers made from it: read at the start, when the file was written
- * or touched, and when asked. A broken file changes nothing but the problems that are shown. */
+ * or touched, and when asked. A broken file changes nothing but the problems that are shown; at the
+ * start, when there is nothing to keep, the servers without an error are taken. */
 #include "supervisor/fleet_private.h"
 
 #include <stdlib.h>
@@ -155,7 +156,7 @@ void fleet_reload(struct fleet *fl)
         return;
     problems_fini(&fl->problems);
     fl->seen = look(fl->config_path);     /* before it is read: what comes later is another one */
-    struct config *c = config_load(fl->config_path, &fl->problems, &text, &len);
+    struct config *c = config_load(fl->config_path, !fl->config, &fl->problems, &text, &len);
     warn_of_fixed(fl, c);
     fl->broken = !c;
     if (c) {
@@ -180,8 +181,7 @@ void fleet_reload(struct fleet *fl)
     fl->text_len = len;
     fl->loaded_wall_ms = clock_wall_ms();
     log_info("config", "%s read: %zu servers, %zu warnings%s", fl->config_path, c->server_count,
-             fl->problems.n,
-             same ? ", nothing changed" : "");
+             fl->problems.n - fl->problems.errors, same ? ", nothing changed" : "");
     if (!same)
         log_problems(fl);
     /* Also when it reads the same: ${env:X} and what stands outside the file are as they were,

@@ -182,6 +182,28 @@ def test_configuration(t):
     t.eq(m.api.get("/status")["config"]["errors"], 0, "no errors any more")
 
 
+def test_started_with_an_error(t):
+    """What is wrong with one server keeps no other from running, and what the file says beside it counts."""
+    good = dict(fixture("good"), name="good")
+    bad = dict(fixture("good"), name="bad", args="one word")
+    m = t.mcptop({"listen": "none", "mcpServers": [bad, good, dict(good), dict(fixture("good"), name="last")]})
+    pid = m.wait_server("good")["pid"]
+    m.wait_server("last")
+    t.eq([s["name"] for s in m.servers()], ["good", "last"], "those without an error run")
+    status = m.api.get("/status")
+    t.eq((status["config"]["errors"], status["config"]["kept"], status["listen"]), (2, False, ""), "the errors are shown")
+    t.has(str(status["config"]["problems"]), "args: must be an array|must be an array", "which")
+    t.has(m.cli("set", "good", "enabled=false").stderr, "errors, repair it first", "no change is made beside an error")
+    m.write_config({"listen": "none", "mcpServers": [good, dict(bad, args=good["args"])]})
+    m.wait_server("bad")
+    t.eq(m.server("good")["pid"], pid, "repaired: what ran goes on")
+    m.stop()
+    m.write_config({"mcpServers": [good], "docker_isolation": {"memory_limit": []}})
+    m.start()
+    wait_for(lambda: m.api.get("/status")["config"]["errors"], 10, "the error to be shown")
+    t.eq(m.servers(), [], "an error that concerns all lets none run")
+
+
 def test_enable_and_undo(t):
     text = ('{\n  // mine\n  "mcpServers": {\n'
             '    "one": {"command": "sh", "args": ["-c", "cat >/dev/null"]}\n  }\n}\n')

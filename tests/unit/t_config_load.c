@@ -447,6 +447,29 @@ static void test_inherited(void)
     problems_fini(&p);
 }
 
+/* Of a file whose errors all stand in servers, the others. */
+static void test_good_ones(void)
+{
+    static const char text[] =
+        "{\"mcpServers\": {\"a\": {\"command\": \"x\"}, \"b\": {\"command\": 3},"
+        " \"c\": 4, \"a\\u0001\": {\"command\": \"x\"}, \"d\": {\"comand\": \"x\"},"
+        " \"e\": {\"command\": \"y\"}}%s}";
+    struct problems p = {0};
+    AUTO_FREE char *servers = xasprintf(text, ""), *root = xasprintf(text, ", \"listen\": []");
+    struct config *c = config_parse_good("f", servers, strlen(servers), NULL, NULL, &p);
+    ok(c && c->server_count == 2 && c->server_errors == 4 && p.errors == 4, "the good ones come");
+    ok(c && config_find(c, "a") == &c->servers[0] && config_find(c, "e") == &c->servers[1] &&
+           !config_find(c, "b") && !config_find(c, "d"), "and are found by their names");
+    config_free(c);
+    problems_fini(&p);
+    ok(!config_parse("f", servers, strlen(servers), NULL, NULL, &p) && p.errors == 4,
+       "who wants all gets none");
+    problems_fini(&p);
+    ok(!config_parse_good("f", root, strlen(root), NULL, NULL, &p),
+       "an error elsewhere concerns all");
+    problems_fini(&p);
+}
+
 static void test_files(void)
 {
     struct problems p = {0};
@@ -457,24 +480,24 @@ static void test_files(void)
     AUTO_FREE char *path = config_find_path(NULL, dir);
     AUTO_FREE char *want = xasprintf("%s/mcp_config.json", dir);
     is_str(path, want, "without a file the data directory's is meant");
-    ok(!config_load(path, &p, &text, &len) && p.errors == 1 && !text,
+    ok(!config_load(path, false, &p, &text, &len) && p.errors == 1 && !text,
        "a missing file is a problem");
     ok(p.n && strstr(p.v[0].text, strerror(ENOENT)) && strstr(p.v[0].text, path),
        "that names it: %s", p.v[0].text);
     problems_fini(&p);
 
-    bool refused = !config_load(dir, &p, NULL, NULL) && p.errors == 1;
+    bool refused = !config_load(dir, false, &p, NULL, NULL) && p.errors == 1;
     ok(refused, "a directory is no configuration: %s", refused ? p.v[0].text : "it loaded");
     problems_fini(&p);
 
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     ok(write(fd, "{}", 2) == 2, "written");
-    struct config *c = config_load(path, &p, &text, &len);
+    struct config *c = config_load(path, false, &p, &text, &len);
     ok(c && len == 2 && strcmp(text, "{}") == 0, "loaded, with its text");
     is_str(c ? c->path : NULL, path, "and its path");
     config_free(c);
     free(text);
-    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, &p, NULL, NULL),
+    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, false, &p, NULL, NULL),
        "over 16 MiB is refused");
     close(fd);
     problems_fini(&p);
@@ -525,6 +548,7 @@ int main(void)
     test_own_key_wins();
     test_disabled();
     test_inherited();
+    test_good_ones();
     test_files();
     return done_testing();
 }
