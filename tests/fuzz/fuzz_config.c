@@ -90,6 +90,17 @@ static void try_edit(const char *text, size_t n, const char *server, const char 
     MUST(kept == n || memmem(text, n, "null", 4));    /* "isolation": null becomes an object */
 }
 
+/* Those without an error are found by their names, and the others are not. */
+static void try_good(const char *text, size_t size)
+{
+    struct problems problems = {0};
+    struct config *c = config_parse_good("fuzz", text, size, NULL, NULL, &problems);
+    for (size_t i = 0; c && i < c->server_count; i++)
+        MUST(!c->servers[i].broken && config_find(c, c->servers[i].name) == &c->servers[i]);
+    config_free(c);
+    problems_fini(&problems);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const paths[] = {"enabled", "isolation.enabled", "isolation.env.X",
@@ -106,5 +117,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     config_free(c);
     problems_fini(&problems);
+    try_good(text, size);
     return 0;
 }
