@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/near.h"
+#include "config/reader.h"
 #include "docker/credentials.h"
 #include "isolation/runtime.h"
 
@@ -273,6 +274,21 @@ static void on_engine_silent(const struct symptoms *s, struct findings *fs)
     fix_to_host(f, s);
 }
 
+/* Of a word that is likely a slip of the pen, what was meant: a server that was to have no network
+ * gets no other one for it. To guess at one that lets it out is its user's. */
+static void advise_network(const struct symptoms *s, struct finding *f, const char *network)
+{
+    static const char *const own[] = { "none", "bridge", "host" };
+    const char *meant = reader_nearest(network, own, ARRAY_LEN(own));
+    if (!meant)
+        fix_network(f, s, "bridge");
+    else if (strcmp(meant, "none") == 0)
+        fix_network(f, s, meant);
+    else
+        finding_step(f, "no network is called %s: if %s is meant, mcptop set %s network=%s",
+                     network, meant, s->name, meant);
+}
+
 /* What the engine does not have of what the plan asks for, where another value is sure to be
  * had. */
 static void advise_refused(const struct symptoms *s, struct finding *f, const char *text)
@@ -282,7 +298,7 @@ static void advise_refused(const struct symptoms *s, struct finding *f, const ch
     if (cpus)
         fix_cpus_to(f, s, strtod(cpus + sizeof range - 1, NULL));
     if (network && strstr(text, "network ") && strstr(text, " not found") && strstr(text, network))
-        fix_network(f, s, "bridge");
+        advise_network(s, f, network);
     if (f->kind == FIND_DISK_FULL)
         finding_step(f, "free space: docker system df, docker image prune");
     else if (f->kind == FIND_SNAP_APPARMOR)

@@ -173,7 +173,7 @@ static bool is_wider(const char *from, const char *to)
     for (size_t i = 0; i < ARRAY_LEN(open_ones); i++)
         if (strcmp(from, open_ones[i]) == 0)
             return strcmp(to, "host") == 0 && strcmp(from, "host") != 0;
-    return true;                     /* none, or a network made to keep it in */
+    return strcmp(to, "none") != 0;  /* from none, or from a network made to keep it in */
 }
 
 void fix_network(struct finding *f, const struct symptoms *s, const char *mode)
