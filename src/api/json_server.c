@@ -254,6 +254,14 @@ static json_t *members_part(const struct server *s)
     return a;
 }
 
+/* What the mark beside WHERE stands for. */
+static json_t *where_weak_part(const struct server *s)
+{
+    const struct plan_note *ignored = plan_ignored_isolation(s->plan, s->config);
+
+    return json_text(ignored ? ignored->why : s->plan->weak ? s->plan->weak_why : "");
+}
+
 static void add_run(json_t *o, const struct server *row, const struct server *s)
 {
     struct usage usage;
@@ -261,7 +269,7 @@ static void add_run(json_t *o, const struct server *row, const struct server *s)
     pid_t pid = s->backend ? s->backend->pid : 0;
 
     json_object_set_new(o, "where", json_string(where));
-    json_object_set_new(o, "where_weak", json_text(s->plan->weak ? s->plan->weak_why : ""));
+    json_object_set_new(o, "where_weak", where_weak_part(s));
     json_object_set_new(o, "where_client", json_text(s->plan->client ? s->plan->client : ""));
     json_object_set_new(o, "image", json_text(s->plan->mode == PLAN_DOCKER ? s->plan->image : ""));
     json_object_set_new(o, "pid", pid > 0 ? json_integer(pid) : json_null());

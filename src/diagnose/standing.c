@@ -44,8 +44,8 @@ void standing_of_plan(const struct symptoms *s, struct findings *fs)
         not_started(s, fs);
         return;
     }
-    const struct plan_note *ignored = standing_warning(p, "mode");
-    if (ignored && s->config->isolation.enabled == TRI_YES && p->mode == PLAN_HOST) {
+    const struct plan_note *ignored = plan_ignored_isolation(p, s->config);
+    if (ignored) {
         struct finding *f = findings_add(fs, FIND_ISOLATION_IGNORED, s->name,
                                          "it is not isolated: %s", ignored->why);
         finding_evidence(f, "config", 0, "line %d", ignored->line);

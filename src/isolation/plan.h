@@ -123,6 +123,9 @@ struct plan *plan_make(const struct config *c, const struct config_server *s,
 void plan_free(struct plan *p);
 /* Why it is so: the sentence of the first note about `what`, else a general one. Borrowed. */
 const char *plan_why(const struct plan *p, const char *what);
+/* The note that says why it runs on the host although its isolation.enabled is true; NULL = it does
+ * not, or that is not. */
+const struct plan_note *plan_ignored_isolation(const struct plan *p, const struct config_server *s);
 /* What the last such flag of docker run says ("platform"); NULL when none does. Borrowed. */
 const char *plan_option(const struct plan *p, const char *flag);
 /* What is started in the container, as far as the plan says: --entrypoint, else the first word; ""

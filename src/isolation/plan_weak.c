@@ -114,3 +114,13 @@ void plan_find_weakness(struct maker *m)
     p->weak_why = buf_take(&why);
     plan_note_add(p, "isolation", "weak", m->server->line, true, "%s", p->weak_why);
 }
+
+const struct plan_note *plan_ignored_isolation(const struct plan *p, const struct config_server *s)
+{
+    if (p->mode != PLAN_HOST || s->isolation.enabled != TRI_YES)
+        return NULL;
+    for (size_t i = 0; i < p->note_count; i++)
+        if (p->notes[i].warning && strcmp(p->notes[i].what, "mode") == 0)
+            return &p->notes[i];
+    return NULL;
+}
