@@ -269,6 +269,33 @@ static int run_fixes(struct cli *c, json_t **data)
     return ask_findings(c, data);
 }
 
+/* Nothing is found with a server that does not run by its user's will: that is said, and how it
+ * starts. Was it? */
+static bool print_at_rest(const struct cli *c, const char *name)
+{
+    AUTO_FREE char *path = api_path("/api/v1/servers/%s", name), *text = NULL;
+    json_t *s = NULL;
+    struct fault f = FAULT_NONE;
+    if (api_ask(c->paths.socket, "GET", path, NULL, &s, NULL, &f))
+        return false;
+    if (!strcmp(doc_str(s, "state"), "stopped") && !doc_true(s, "asleep")) {
+        bool enabled = doc_true(s, "enabled");
+        text = xasprintf("%s is %s, and nothing is wrong that can be seen so: start it with "
+                         "mcptop %s %s", name, enabled ? "stopped" : "disabled",
+                         enabled ? "start" : "enable", name);
+        show_line("", text);
+    }
+    json_decref(s);
+    return text != NULL;
+}
+
+static void print_verdict(const struct cli *c, int waiting)
+{
+    if (c->word_count && !waiting && print_at_rest(c, c->words[0]))
+        return;
+    puts(waiting ? "nothing is wrong so far" : "all is well");
+}
+
 int verb_doctor(struct cli *c)
 {
     json_t *data = NULL, *f;
@@ -293,7 +320,7 @@ int verb_doctor(struct cli *c)
         print_warnings(doc_get(data, "problems"), &rc);
         int waiting = print_waiting(data);
         if (rc == EXIT_OK)
-            puts(waiting ? "nothing is wrong so far" : "all is well");
+            print_verdict(c, waiting);
     }
     json_decref(data);
     return rc;

@@ -243,7 +243,7 @@ def test_supervisor(t):
     m.start()
     one = [f for f in m.api.get("/diagnostics")["findings"]]
     t.eq([f["code"] for f in one], ["MCPX_LISTEN_IN_USE"], "a port that is taken")
-    t.has(one[0]["user_message"], "in use by", "names who has it")
+    t.has(one[0]["user_message"], "in use by .*: stop it, or change \"listen\"", "names who has it, and the key")
 
 
 @tap.limit(60)
@@ -461,7 +461,8 @@ def test_findings_screen(t):
 @tap.limit(60)
 def test_doctor_and_why(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good"), "noise": fixture("noise"),
-                                 "slow": fixture("slow_start", 2, init_timeout="1s")}})
+                                 "slow": fixture("slow_start", 2, init_timeout="1s"),
+                                 "asked": fixture("good", isolation={"enabled": True})}})
     m.wait_server("good")
     m.wait_server("noise")
     found(t, m, "slow", "MCPX_STDIO_HANDSHAKE_TIMEOUT")
@@ -471,6 +472,14 @@ def test_doctor_and_why(t):
     t.eq(m.cli("doctor").returncode, 2, "the worst of all decides")
     t.eq(m.cli("doctor", "nobody").returncode, 4, "no such server")
     t.has(m.cli("doctor", "good").stdout, "all is well", "where nothing is wrong")
+    t.has(m.cli("ls").stdout, r"(?m)^asked .* host !", "ls marks what is not isolated against its wish")
+    t.has(m.server("asked")["where_weak"], "isolation.enabled is true", "and why")
+    t.eq(m.server("good")["where_weak"], "", "and nothing else")
+    for verb, start in (("stop", "start"), ("disable", "enable")):
+        m.cli(verb, "good", check=0)
+        m.wait_server("good", "stopped")
+        t.has(m.cli("doctor", "good", check=0).stdout, rf"^good is {verb[:4]}.*mcptop {start} good$", f"after {verb}: how it starts")
+        m.cli(start, "good", check=0)
     told = m.cli("doctor", "slow").stdout
     t.has(told, r"^slow: error MCPX_STDIO_HANDSHAKE_TIMEOUT", "code and severity")
     t.has(told, r"  fix:  init_timeout 1s → 120s", "the fix")
