@@ -61,8 +61,8 @@ static void set_listen_error(struct api_server *a, const struct fault *f, bool f
     }
     port_holder(atoi(colon + 1), holder, sizeof holder);
     a->listen_error =
-        xasprintf("%s is in use by %s: stop it, or use --listen; the socket %s works "
-                  "meanwhile",
+        xasprintf("%s is in use by %s: stop it, or change \"listen\" or --listen; meanwhile the "
+                  "socket works: %s",
                   a->cfg.listen, holder, a->cfg.socket);
 }
 

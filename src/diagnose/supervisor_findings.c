@@ -68,7 +68,8 @@ static void of_the_listener(const struct doctor_place *place, struct findings *o
     if (*place->listen_error && !(other && strstr(place->listen_error, "mcpproxy"))) {
         struct finding *f = findings_add(out, FIND_LISTEN_IN_USE, "", "%s", place->listen_error);
         finding_evidence(f, "listen", 0, "%s", place->listen_error);
-        finding_step(f, "stop that program, or start the supervisor with another --listen");
+        finding_step(f, "stop that program, or choose another address (the key listen of the "
+                        "configuration, or --listen) and restart the supervisor");
     }
 }
 
