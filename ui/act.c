@@ -78,10 +78,15 @@ static const struct action *action_of(enum request req)
 
 static void start_action(struct view *v, const struct action *act, struct strvec *targets)
 {
+    const struct feed_server *only = targets->n == 1 ? feed_find(&v->feed, targets->v[0]) : NULL;
     char who[128];
     AUTO_FREE char *title = NULL;
     bool busy;
 
+    if (act->req == REQ_START && only && only->state == STATE_READY) {
+        view_toast_of(v, only, false, "%s is running already", only->label);
+        return;
+    }
     target_words(v, targets, who, sizeof(who));
     title = xasprintf("%s %s?", act->verb, who);
     ask_open(v, ASK_CONFIRM, act->req, title, act->verb);
@@ -457,8 +462,22 @@ static void on_other_way(struct view *v, const struct view_call *call, json_t *d
     s->other_way = buf_take(&clean);
 }
 
+/* ", no effect while it runs on the host" of the sentences of an answer; the reason in full is what
+ * the dialog and `mcptop set` show. */
+static void add_no_effect(struct buf *out, json_t *changes)
+{
+    static const char start[] = "No effect";
+
+    for (size_t i = 0; i < json_array_size(changes); i++) {
+        const char *text = json_string_value(json_array_get(changes, i));
+        if (text && !strncmp(text, start, sizeof(start) - 1))
+            buf_printf(out, ", n%.*s", (int)strcspn(text + 1, ":."), text + 1);
+    }
+}
+
 static void on_change(struct view *v, const struct view_call *call, json_t *data)
 {
+    AUTO_BUF struct buf no_effect = BUF_INIT;
     json_t *server = json_object_get(data, "server");
     const char *undo = json_string_value(json_object_get(data, "undo"));
     const char *applied = json_string_value(json_object_get(data, "applied"));
@@ -469,13 +488,15 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    view_toast_of(v, s, false, "%s: %s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
+    add_no_effect(&no_effect, json_object_get(data, "changes"));
+    view_toast_of(v, s, false, "%s: %s%s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
                undone           ? "taken back"
                : undo && *undo ? undo
                                : "changed",
                applied && !strcmp(applied, "live")      ? ", in force now"
                : applied && !strcmp(applied, "restart") ? ", it restarts"
                                                         : "",
+               buf_str(&no_effect),
                undone || !undo || !*undo ? ""
                : *call->name             ? " (u undoes)"
                                          : " (:undo * undoes)");

@@ -93,7 +93,7 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
                     containers_get_error(s->fleet->containers));
     if (!ret->sentences.n && of_plan && !enabled_changes && p->client)
-        strvec_addf(&ret->sentences, "No effect: it runs %s itself, so limits and network of its "
+        strvec_addf(&ret->sentences, "No effect, as it runs %s itself: limits and network of its "
                     "container are the flags of that command.", p->client);
     else if (!ret->sentences.n && of_plan && !enabled_changes && p->mode == PLAN_HOST)
         strvec_add(&ret->sentences, "No effect while it runs on the host: "
@@ -111,6 +111,15 @@ static bool has_key(const struct change_list *l, const char *path)
 {
     for (size_t i = 0; i < l->n; i++)
         if (strcmp(l->v[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* Limits, network, or where it runs: what `enabled` or an argument changes has nothing of that. */
+static bool is_of_plan(const struct change_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strncmp(l->v[i].path, "isolation", sizeof "isolation" - 1) == 0)
             return true;
     return false;
 }
@@ -135,7 +144,7 @@ int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_ch
         change_list_fini(&l);
         return -1;
     }
-    fill_result(s, p, has_key(&l, "enabled"), !has_key(&l, "quarantined"), &from, &to, ret);
+    fill_result(s, p, has_key(&l, "enabled"), is_of_plan(&l), &from, &to, ret);
     change_list_fini(&l);
     if (dry_run)
         return 0;
@@ -196,7 +205,7 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
     if (rc == 0 && !c->dry_run && l.n)
         rc = fleet_edit_write(fl, s->name, &l, &from, &to, f);
     if (rc == 0) {
-        fill_result(s, p, enabled_changes, !has_key(&l, "quarantined"), &from, &to, ret);
+        fill_result(s, p, enabled_changes, is_of_plan(&l), &from, &to, ret);
         if (!c->dry_run)
             follow_through(fl, s, c, &l, &from, &to);
     } else {

@@ -190,6 +190,10 @@ def test_set_and_undo(t):
     m.cli("set", "echo", "enabled=false", check=0)
     m.wait_server("echo", "stopped")
     t.ok(True, "enabled=false stops it")
+    m.cli("start", "echo", check=0)
+    told = m.cli("enable", "echo", check=0).stdout
+    t.ok("No effect" not in told, "enable after a start by hand is no change of limits", told)
+    t.ok('"enabled": false' not in m.read_config(), "and it is written")
 
 
 @limit(90)
