@@ -221,7 +221,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "Rename one." },
     [FIND_LISTEN_IN_USE] = { "MCPX_LISTEN_IN_USE", W,
         "The address for TCP clients is taken by another program.",
-        "Stop that, or choose another with `--listen`; the socket works meanwhile." },
+        "Stop that, or choose another with the key `listen` or with `--listen`; the socket works "
+        "meanwhile." },
     [FIND_OTHER_MCPPROXY] = { "MCPX_OTHER_MCPPROXY", W,
         "A running MCPProxy uses the same data directory; it erases keys it does not know when "
         "it saves.",
