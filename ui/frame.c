@@ -187,6 +187,9 @@ static bool alert_text(struct view *v, struct buf *out, struct buf *hint, enum s
     } else if (engine_is_missed(v)) {
         buf_printf(out, "! engine down since %s: %s",
                    pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
+    } else if (s->missing) {
+        buf_add_str(out, "no configuration yet: `mcptop import CLIENT` makes one");
+        *st = ST_WARN;
     } else if (s->errors > 0) {
         problem_text(v, out, hint);
     } else if (*s->version && strcmp(s->version, PACKAGE_VERSION) != 0) {

@@ -94,9 +94,11 @@ static json_t *config_part(const struct fleet *fl)
     const struct problems *p = fleet_get_problems(fl);
     size_t errors = p ? p->errors : 0, all = p ? p->n : 0;
 
-    return json_pack("{s:o, s:I, s:b, s:i, s:i, s:o}", "path", json_text(fleet_get_config_path(fl)),
+    return json_pack("{s:o, s:I, s:b, s:b, s:i, s:i, s:o}", "path",
+                     json_text(fleet_get_config_path(fl)),
                      "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(fl),
                      "kept", (int)fleet_config_is_broken(fl),
+                     "missing", (int)fleet_config_is_missing(fl),
                      "errors", (int)errors, "warnings", (int)(all - errors), "problems", json_problems(p));
 }
 

@@ -88,12 +88,20 @@ void reply_no_server(struct request *r, const struct fleet *fl, const char *name
     for (size_t i = 0; i < n; i++)
         names[i] = fleet_at(fl, i)->name;
     const char *meant = reader_nearest(name, names, n);
+    const char *path = fleet_get_config_path(fl);
+    size_t errors = fleet_get_problems(fl)->errors;
     if (fleet_is_stopping(fl))
         reply_error(r, 503, "mcptop is stopping");
     else if (meant)
         reply_error(r, 404, "no server \"%s\": did you mean \"%s\"?", name, meant);
+    else if (fleet_config_is_missing(fl))
+        reply_error(r, 404, "no server \"%s\": no configuration yet, %s does not exist", name,
+                    path);
+    else if (errors)
+        reply_error(r, 404, "no server \"%s\": %s has %s (`mcptop doctor` shows where)", name, path,
+                    errors == 1 ? "an error" : "errors");
     else
-        reply_error(r, 404, "no server \"%s\" in %s", name, fleet_get_config_path(fl));
+        reply_error(r, 404, "no server \"%s\" in %s", name, path);
 }
 
 void reply_error_text(char *out, size_t n, const char *message)

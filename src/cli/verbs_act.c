@@ -166,6 +166,28 @@ static void print_results(struct act *a)
     json_decref(list);
 }
 
+/* Started with what was read before the file got an error: who has edited it would wonder. */
+static void note_not_applied(const struct act *a)
+{
+    bool done = false;
+    for (size_t i = 0; i < a->count; i++)
+        done |= a->targets[i].answered;
+    json_t *status = NULL, *p;
+    if (!done || api_ask(a->cli->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, NULL))
+        return;
+    size_t i;
+    json_array_foreach(doc_get(status, "config.problems"), i, p) {
+        const char *key = doc_str(p, "key");
+        if (!doc_true(status, "config.kept") || strcmp(doc_str(p, "severity"), "error") != 0)
+            continue;
+        show_error("%s:%d: %s%s%s: the file is not applied, what was read before runs",
+                   doc_str(status, "config.path"), (int)doc_int(p, "line", 0), key,
+                   *key ? ": " : "", doc_str(p, "text"));
+        break;
+    }
+    json_decref(status);
+}
+
 /* ---- waiting ---- */
 
 /* Has it come to an end, good or bad? What was so before we acted does not count, except where it
@@ -358,6 +380,8 @@ static int run_act(struct act *a)
     ev_timer_again(a->loop, &a->limit);
     ev_run(a->loop, 0);
     print_results(a);
+    if (is_one_of(a->cli->verb->name, "start", "restart"))
+        note_not_applied(a);
     ev_timer_stop(a->loop, &a->limit);
     api_free(a->api);
     ev_loop_destroy(a->loop);

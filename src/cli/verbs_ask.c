@@ -154,7 +154,12 @@ static int print_no_servers(const struct cli *c)
     if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
         return cli_fail(&f);
     int errors = (int)doc_int(status, "config.errors", 0);
-    if (errors) {
+    if (doc_true(status, "config.missing")) {
+        printf("no servers, for there is no configuration yet: ");
+        show_text(stdout, doc_str(status, "config.path"));
+        puts(" does not exist; write it, or `mcptop import CLIENT` makes it");
+        errors = 0;
+    } else if (errors) {
         printf("no servers: ");
         show_text(stdout, doc_str(status, "config.path"));
         printf(" has %s (`mcptop doctor` shows where)\n", errors == 1 ? "an error" : "errors");

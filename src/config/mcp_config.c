@@ -218,7 +218,10 @@ struct config *config_load(const char *path, bool good_ones, struct problems *pr
         *ret_len = 0;
     }
     if (file_read(path, &text, NULL, &f) < 0) {
-        problems_add(problems, PROBLEM_ERROR, 0, "", "%s", f.text);
+        bool missing = f.code == ENOENT;
+        problems_add(problems, PROBLEM_ERROR, 0, "", "%s%s", missing ? path : f.text, missing
+                     ? " does not exist: write it, or `mcptop import CLIENT` makes it from the "
+                       "servers of a client" : "");
         return NULL;
     }
     struct config *c = (good_ones ? config_parse_good : config_parse)(

@@ -14,9 +14,12 @@
 #include "diagnose/duplicates.h"
 #include "docker/context.h"
 
-/* A server that is not started for it says so itself. */
+/* A server that is not started for it says so itself. Of a file that was not applied none does:
+ * what the servers tell is of the one before. */
 static bool is_told_by_server(const struct fleet *fl, const struct problem *p)
 {
+    if (fleet_config_is_broken(fl))
+        return false;
     for (size_t i = 0; i < fleet_count(fl); i++) {
         const struct server *s = fleet_at(fl, i);
         size_t n = s->config ? strlen(s->config->key) : 0;
@@ -27,19 +30,45 @@ static bool is_told_by_server(const struct fleet *fl, const struct problem *p)
     return false;
 }
 
+static void of_no_file(const struct fleet *fl, struct findings *out)
+{
+    const char *path = fleet_get_config_path(fl);
+    struct finding *f = findings_add(out, FIND_CONFIG_MISSING, "",
+                                     "no configuration yet: %s does not exist", path);
+    finding_evidence(f, "config", 0, "%s", path);
+    finding_step(f, "mcptop import CLIENT makes it from the servers of a client, or write it; it "
+                 "is read at once");
+}
+
+/* One without a line is of the file as a whole, and its text names it. */
+static struct finding *add_error(const struct fleet *fl, const struct problem *p,
+                                 struct findings *out)
+{
+    bool twice = strstr(p->text, "names must be unique") != NULL;
+    enum finding_kind kind = twice ? FIND_DUPLICATE_NAME : FIND_CONFIG_ERROR;
+    if (!p->line && !*p->key)
+        return findings_add(out, kind, "", "%s", p->text);
+    return findings_add(out, kind, "", "%s:%d: %s%s%s", fleet_get_config_path(fl), p->line, p->key,
+                        *p->key ? ": " : "", p->text);
+}
+
 static void of_the_file(const struct fleet *fl, struct findings *out)
 {
     const struct problems *p = fleet_get_problems(fl);
+    if (fleet_config_is_missing(fl)) {
+        of_no_file(fl, out);
+        return;
+    }
+    bool stays = fleet_config_is_broken(fl) && fleet_get_config(fl);
     for (size_t i = 0; i < p->n; i++) {
         const struct problem *one = &p->v[i];
         if (one->severity != PROBLEM_ERROR || is_told_by_server(fl, one))
             continue;
-        bool twice = strstr(one->text, "names must be unique") != NULL;
-        struct finding *f = findings_add(out, twice ? FIND_DUPLICATE_NAME : FIND_CONFIG_ERROR, "",
-                                         "%s:%d: %s%s%s", fleet_get_config_path(fl), one->line,
-                                         one->key, *one->key ? ": " : "", one->text);
-        finding_evidence(f, "config", 0, "line %d", one->line);
-        finding_step(f, "correct line %d; the file is read again at once", one->line);
+        struct finding *f = add_error(fl, one, out);
+        AUTO_FREE char *at = one->line ? xasprintf("line %d", one->line) : xstrdup("the file");
+        finding_evidence(f, "config", 0, "%s", at);
+        finding_step(f, "correct %s; the file is read again at once%s", at,
+                     stays ? ", and until then the running configuration stays as it was" : "");
     }
 }
 

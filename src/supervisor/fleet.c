@@ -278,6 +278,11 @@ bool fleet_config_is_broken(const struct fleet *fl)
     return fl->broken;
 }
 
+bool fleet_config_is_missing(const struct fleet *fl)
+{
+    return fl->broken && !fl->config && !fl->seen.there;
+}
+
 const char *fleet_get_config_path(const struct fleet *fl)
 {
     return fl->config_path;

@@ -124,8 +124,8 @@ static int first_error(const struct fleet *fl, const struct problems *p, struct 
 {
     for (size_t i = 0; i < p->n; i++)
         if (p->v[i].severity == PROBLEM_ERROR)
-            return fault_set(f, FAULT_CONFIG, "%s:%d: %s: %s", fl->config_path, p->v[i].line,
-                             p->v[i].key, p->v[i].text);
+            return fault_set(f, FAULT_CONFIG, "%s:%d: %s%s%s", fl->config_path, p->v[i].line,
+                             p->v[i].key, *p->v[i].key ? ": " : "", p->v[i].text);
     return fault_set(f, FAULT_CONFIG, "%s cannot be read", fl->config_path);
 }
 

@@ -227,6 +227,8 @@ def test_supervisor(t):
     m.write_config('{"mcpServers": {"one": {"command": 7}}}')
     wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10, "the error of the file",
              saw=lambda: m.api.get("/diagnostics"))
+    refused = [f for f in m.api.get("/diagnostics")["findings"] if not f["server"]]
+    t.has(json.dumps(refused), "the running configuration stays as it was", "and what runs meanwhile")
     m.write_config(good)
     wait_for(lambda: supervisor_codes(m) == [], 10, "nothing")
     other = socket.socket(socket.AF_UNIX)
@@ -244,6 +246,50 @@ def test_supervisor(t):
     one = [f for f in m.api.get("/diagnostics")["findings"]]
     t.eq([f["code"] for f in one], ["MCPX_LISTEN_IN_USE"], "a port that is taken")
     t.has(one[0]["user_message"], "in use by .*: stop it, or change \"listen\"", "names who has it, and the key")
+
+
+@tap.limit(60)
+def test_file_not_applied(t):
+    spec = {"mcpServers": {"a": echo(), "b": echo(env={"KEY": "${env:NOPE_KEY}"})}}
+    m = t.mcptop(spec)
+    m.wait_server("a")
+    found(t, m, "b", "MCPX_CONFIG_ENV_UNSET")
+    text = json.dumps(spec).replace('"b": {"command"', '"b": {"comand"')
+    m.write_config(text)
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10,
+             "the error, though its server has a finding already",
+             saw=lambda: m.api.get("/diagnostics"))
+    t.has(m.cli("doctor").stdout, "MCPX_CONFIG_ERROR", "doctor shows it")
+    done = m.cli("restart", "a", check=0)
+    t.has(done.stderr, r"mcp_config\.json:1: mcpServers\.b: .*: the file is not applied, what was read before runs",
+          "a restart tells that it is of what was read before")
+    m.write_config("{")
+    wait_for(lambda: "mcpServers" not in m.api.get("/status")["config"]["problems"][0]["key"], 10,
+             "the JSON error")
+    done = m.cli("set", "a", "memory=1g")
+    t.ok(done.returncode and "repair it first" in done.stderr, "nothing is set", done)
+    t.ok(": :" not in done.stderr, "and no colon is doubled", done)
+    m.write_config(json.dumps(spec))
+    wait_for(lambda: supervisor_codes(m) == [], 10, "nothing")
+    t.eq(m.cli("restart", "a", check=0).stderr, "", "a good file is not mentioned")
+
+
+@tap.limit(60)
+def test_no_file(t):
+    m = t.mcptop({"mcpServers": {"a": echo()}})
+    m.stop()
+    os.unlink(m.config)
+    m.start()
+    t.eq(supervisor_codes(m), ["MCPX_CONFIG_MISSING"], "no configuration yet")
+    done = m.cli("start", "a")
+    t.has(done.stderr, 'no server "a": no configuration yet, .* does not exist', "start says so")
+    done = m.cli("ls", check=0)
+    t.has(done.stdout, "no configuration yet: .*mcptop import CLIENT", "ls says what to do")
+    t.eq(m.cli("doctor").returncode, 1, "a warning")
+    m.write_config("{")
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10, "now it is an error")
+    done = m.cli("start", "a")
+    t.has(done.stderr, r'no server "a": .* has an error \(`mcptop doctor` shows where\)', "start says where to look")
 
 
 @tap.limit(60)
