@@ -290,6 +290,14 @@ def test_no_file(t):
     wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10, "now it is an error")
     done = m.cli("start", "a")
     t.has(done.stderr, r'no server "a": .* has an error \(`mcptop doctor` shows where\)', "start says where to look")
+    m.stop()
+    m.write_config(json.dumps({"mcpServers": {"notes": echo(), "notes2": {"comand": "x"}}}))
+    m.start()
+    m.wait_server("notes")
+    done = m.cli("start", "notes2")
+    t.has(done.stderr, r'did you mean "notes"\? Or look at .*, it has an error \(`mcptop doctor`',
+          "one that was left out for its error is not only a slip of the pen")
+    t.eq(m.cli("start", "notes", check=0).stderr, "", "and the others run by this file")
 
 
 @tap.limit(60)
