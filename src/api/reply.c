@@ -94,7 +94,8 @@ void reply_no_server(struct request *r, const struct fleet *fl, const char *name
         reply_error(r, 503, "mcptop is stopping");
     else if (meant && errors)     /* it may be the one that was left out for its error */
         reply_error(r, 404, "no server \"%s\": did you mean \"%s\"? Or look at %s, it has "
-                    "%s (`mcptop doctor` shows where)", name, meant, path, errors == 1 ? "an error" : "errors");
+                    "%s (`mcptop doctor` shows where)", name, meant, path,
+                    errors == 1 ? "an error" : "errors");
     else if (meant)
         reply_error(r, 404, "no server \"%s\": did you mean \"%s\"?", name, meant);
     else if (fleet_config_is_missing(fl))
