@@ -584,6 +584,7 @@ void act_reply(struct view *v, struct view_call *call, json_t *data, const char 
     case REPLY_COMMAND: on_command(v, call, data); break;
     case REPLY_SHUTDOWN:
         v->leaving = true;
+        v->stopped = (int)json_integer_value(json_object_get(data, "servers"));
         view_toast(v, false, "the supervisor stops every server, then itself");
         break;
     default:

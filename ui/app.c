@@ -458,6 +458,8 @@ int view_run(const struct view_options *o)
     struct fault f = FAULT_NONE;
     struct app a;
     const struct theme *theme;
+    int stopped;
+    bool ended;
 
     if (o->theme && !theme_find(o->theme)) {
         fprintf(stderr, "mcptop: no theme \"%s\"; there are:", o->theme);
@@ -480,7 +482,11 @@ int view_run(const struct view_options *o)
     ev_timer_set(&a.frame, 0.15, 0);
     ev_timer_start(a.loop, &a.frame);
     ev_run(a.loop, 0);
+    ended = a.view.leaving && a.view.connection == CONN_LOST;
+    stopped = a.view.stopped;
     app_fini(&a);
     screen_close();
+    if (ended)
+        printf("stopped %d %s and the supervisor\n", stopped, stopped == 1 ? "server" : "servers");
     return 0;
 }

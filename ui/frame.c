@@ -121,13 +121,12 @@ static void put_host(struct view *v, int y, int from)
     snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
     snprintf(left, sizeof(left), "cpu %s", cpu);
     width = (int)strlen(text) + (int)strlen(left);
-    from--;      /* one of the two blanks behind the tabs may go */
     /* a figure has become one wider: a word goes, rather than a figure */
     if (from + width > c->w) {
         snprintf(text, sizeof(text), "%s/%s", used, total);
         width = (int)strlen(text) + (int)strlen(left);
     }
-    graph = from + width + 14 < c->w;
+    graph = from + width + 13 < c->w;
     x = c->w - width - (graph ? 13 : 0);
     if (x < from)
         return;

@@ -158,6 +158,7 @@ struct view {
     int64_t detail_asked_ms, detail_calls;      /* when, and calls and clients there were then */
     int row_y;                      /* where the selected row was drawn: dialogs stand near it */
     bool leaving;                   /* the supervisor was told to stop: its end is no accident */
+    int stopped;                    /* … and with it so many servers */
 };
 
 void view_init(struct view *v, const struct view_io *io, void *ctx);

@@ -105,7 +105,8 @@ void reply_no_server(struct request *r, const struct fleet *fl, const char *name
         reply_error(r, 404, "no server \"%s\": %s has %s (`mcptop doctor` shows where)", name, path,
                     errors == 1 ? "an error" : "errors");
     else
-        reply_error(r, 404, "no server \"%s\" in %s", name, path);
+        reply_error(r, 404, "no server \"%s\" in %s%s", name, path,
+                    n ? ": `mcptop ls` lists them" : "");
 }
 
 void reply_error_text(char *out, size_t n, const char *message)

@@ -216,8 +216,12 @@ static void get_metrics(struct api_server *a, struct request *r, const char *nam
 
 static void post_shutdown(struct api_server *a, struct request *r, const char *name)
 {
+    int running = 0;
+
     (void)name;
-    reply_data(r, json_object());
+    for (size_t i = 0; i < fleet_count(a->fleet); i++)
+        running += fleet_at(a->fleet, i)->backend != NULL;
+    reply_data(r, json_pack("{s:i}", "servers", running));
     a->cfg.shutdown(a->cfg.ctx);
 }
 

@@ -426,12 +426,18 @@ int verb_shutdown(struct cli *c)
     if (args_number(&c->args, OPT_TIMEOUT, 1, 24 * 3600, DEFAULT_TIMEOUT_S, &seconds, &f))
         return cli_usage(c, "%s", f.text);
     int rc = cli_ask(c, "POST", "/api/v1/shutdown", NULL, &data);
+    int count = (int)doc_int(data, "servers", 0);
+    const char *servers = count == 1 ? "server" : "servers";
     json_decref(data);
+    if (!rc && cli_has(c, OPT_NO_WAIT))
+        printf("the supervisor stops %d %s, then itself\n", count, servers);
     if (rc || cli_has(c, OPT_NO_WAIT))
         return rc;
     for (int64_t limit = clock_mono_ms() + seconds * 1000;;) {
-        if (supervisor_probe(c->paths.socket, &f) && f.code == FAULT_NOT_FOUND)
+        if (supervisor_probe(c->paths.socket, &f) && f.code == FAULT_NOT_FOUND) {
+            printf("stopped %d %s and the supervisor\n", count, servers);
             return EXIT_OK;
+        }
         if (clock_mono_ms() > limit) {
             show_error("the supervisor has not ended within %d s", (int)seconds);
             return EXIT_REFUSED;

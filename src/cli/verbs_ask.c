@@ -265,18 +265,26 @@ static void print_engine(json_t *d)
 static void print_isolation(json_t *d)
 {
     char sum[32], total[32];
-    AUTO_FREE char *without = NULL, *of = NULL;
+    AUTO_FREE char *without = NULL, *limits = NULL, *of = NULL;
+    int servers = (int)doc_int(d, "isolation.servers", 0);
     int64_t budget = doc_int(d, "isolation.total_memory", 0);
     int unlimited = (int)doc_int(d, "isolation.unlimited", 0);
-    if (!doc_int(d, "isolation.servers", 0))
+    if (!servers)
         return;
-    if (unlimited > 0)
+    if (unlimited == 1 && servers == 1)
+        without = xstrdup(", without a memory limit");
+    else if (unlimited > 0)
         without = xasprintf(", %d without a memory limit", unlimited);
+    show_size(doc_int(d, "isolation.limits_sum", 0), sum, sizeof sum);
+    if (servers - unlimited == 1)
+        limits = xasprintf(", a memory limit of %s", sum);
+    else if (servers > unlimited)
+        limits = xasprintf(", memory limits of %s together", sum);
     if (budget > 0)
-        of = xasprintf(", of %s (total_memory)", show_size(budget, total, sizeof total));
-    linef("isolated", "%d servers%s, memory limits of %s together%s",
-          (int)doc_int(d, "isolation.servers", 0), without ? without : "",
-          show_size(doc_int(d, "isolation.limits_sum", 0), sum, sizeof sum), of ? of : "");
+        of = xasprintf(limits ? ", of %s (total_memory)" : ", total_memory is %s",
+                       show_size(budget, total, sizeof total));
+    linef("isolated", "%d server%s%s%s%s", servers, servers == 1 ? "" : "s", without ? without : "",
+          limits ? limits : "", of ? of : "");
     if (*doc_str(d, "isolation.warning"))
         linef("", "! %s", doc_str(d, "isolation.warning"));
 }
@@ -348,12 +356,24 @@ static void print_command(const char *line)
     }
 }
 
+#define COMMAND_ROUTE "/api/v1/servers/%s/command"
+#define SECRETS_ROUTE COMMAND_ROUTE "?secrets=1"
+
+/* What it names without a value may be empty in the shell it is pasted into. */
+static bool hides_values(const struct cli *c, json_t *masked)
+{
+    AUTO_FREE char *path = api_path(SECRETS_ROUTE, c->words[0]);
+    json_t *plain = NULL;
+    bool hides = !api_ask(c->paths.socket, "GET", path, NULL, &plain, NULL, NULL) &&
+        strcmp(doc_str(plain, "line"), doc_str(masked, "line")) != 0;
+    json_decref(plain);
+    return hides;
+}
+
 int verb_command(struct cli *c)
 {
     json_t *data;
-    const char *masked = "/api/v1/servers/%s/command";
-    const char *plain = "/api/v1/servers/%s/command?secrets=1";
-    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? plain : masked, &data);
+    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? SECRETS_ROUTE : COMMAND_ROUTE, &data);
     /* To a pipe as it is: the API quotes what needs it. */
     if (!rc && !cli_has(c, OPT_JSON)) {
         if (isatty(STDOUT_FILENO))
@@ -361,6 +381,10 @@ int verb_command(struct cli *c)
         else
             fputs(doc_str(data, "line"), stdout);
         putchar('\n');
+        fflush(stdout);
+        if (isatty(STDOUT_FILENO) && !cli_has(c, OPT_SECRETS) && hides_values(c, data))
+            show_error("the values of env are not in it: `mcptop command --secrets %s` prints them",
+                       c->words[0]);
     }
     json_decref(data);
     return rc;

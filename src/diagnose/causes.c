@@ -66,6 +66,8 @@ static void on_no_command(const struct symptoms *s, struct findings *fs)
     const struct runtime *rt = runtime_detect(cause_program(s));
     if (cause_in_command(s, f))
         return;
+    meant_command(s, f);
+    meant_path_step(s, f, cause_program(s));
     if (strncmp(cause_program(s) + strcspn(cause_program(s), ":"), ":\\", 2) == 0)
         finding_step(f, "that is a path of Windows: write the one of this machine");
     else if (strcmp(rt->name, "other") != 0 && !strchr(cause_program(s), '/')) {
@@ -98,6 +100,8 @@ static bool cause_of_host_start(const struct symptoms *s, struct findings *fs)
         if (of[i].code == code) {
             struct finding *f = findings_add(fs, of[i].kind, s->name, "%s", s->end->why.text);
             evidence_errno(s, f);
+            if (of[i].kind == FIND_SPAWN_WORKDIR && s->config->working_dir)
+                meant_path_step(s, f, s->config->working_dir);
             finding_step(f, "%s", of[i].step);
             return true;
         }

@@ -203,6 +203,9 @@ static bool cause_of_container_exec(const struct symptoms *s, struct findings *f
     finding_evidence(f, "engine", 0, "%s", why->text);
     if (cause_in_command(s, f))
         return true;
+    if (why->code == ENOENT && !s->config->isolation.image && s->config->command &&
+        strcmp(name, s->config->command) == 0)
+        meant_command(s, f);
     if (strcmp(s->plan->image, standard) != 0)
         fix_image(f, s, standard);
     if (why->code == ENOENT && strchr(name, '/') && s->exists(name))
@@ -232,6 +235,7 @@ struct finding *tell_no_volume(const struct symptoms *s, struct findings *fs, co
     struct finding *f = findings_add(fs, FIND_OCI_RUNTIME, s->name,
                                      "the server's mount of %s: there is no such file or directory", path);
     finding_evidence(f, "host", 0, "no %s on this machine", path);
+    meant_path_step(s, f, path);
     finding_step(f, "make that directory, or correct the path in isolation.volumes (or in -v, "
                     "--mount)");
     return f;

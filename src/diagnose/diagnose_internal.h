@@ -10,6 +10,10 @@ bool cause_of_start(const struct symptoms *s, struct findings *fs);
 const char *cause_program(const struct symptoms *s);         /* what is run, "" = not known */
 /* "npx -y pkg" as the command: told in f, with the way out. */
 bool cause_in_command(const struct symptoms *s, struct finding *f);
+/* meant.c: what was meant by config.command, where that is misspelt: a fix, or a step that names
+ * several; an entry of the file system that is nearly this path: a step. */
+void meant_command(const struct symptoms *s, struct finding *f);
+void meant_path_step(const struct symptoms *s, struct finding *f, const char *path);
 /* causes_engine.c */
 bool cause_of_container(const struct symptoms *s, struct findings *fs);
 bool cause_of_engine(const struct symptoms *s, struct findings *fs);
@@ -99,6 +103,7 @@ void fix_image_name(struct finding *f, const struct symptoms *s, const char *ima
 void fix_pull_policy(struct finding *f, const struct symptoms *s);
 void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *args,
               const char *title);
+void fix_command(struct finding *f, const struct symptoms *s, const char *command);
 void fix_split_command(struct finding *f, const struct symptoms *s);
 void fix_ca(struct finding *f, const struct symptoms *s);
 void fix_more_time(struct finding *f, const struct symptoms *s);          /* for initialize */

@@ -3,11 +3,13 @@
  * that can be an event; a server whose signature is as it was costs a comparison. */
 #include "diagnose/doctor.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "diagnose/symptoms.h"
 #include "isolation/runtime.h"
 
@@ -75,6 +77,26 @@ static const struct findings nothing;
 static bool path_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+/* A directory of very many is not read to its end: the loop waits meanwhile. */
+static char *path_nearest(const char *dir, const char *name)
+{
+    enum { ENTRIES_MAX = 500 };
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    struct near near = { .word = name, .distance = strlen(name) < 6 ? 2 : 3 };
+    char *best = NULL;
+    for (int i = 0; d && i < ENTRIES_MAX && (e = readdir(d)); i++) {
+        near_try(&near, e->d_name);
+        if (near.best != e->d_name)
+            continue;
+        free(best);
+        near.best = best = xstrdup(e->d_name);
+    }
+    if (d)
+        closedir(d);
+    return best;
 }
 
 static bool path_status(const char *path, struct stat *ret)
@@ -246,6 +268,7 @@ static void describe_machine(const struct fleet *fl, struct symptoms *y)
     y->home = getenv("HOME");
     y->ca_bundle = ca_bundle();
     y->exists = path_exists;
+    y->nearest = path_nearest;
     y->look = backend_host_look;
     y->status = path_status;
 }

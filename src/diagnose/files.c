@@ -412,6 +412,7 @@ static bool argument_absent(const struct symptoms *s, struct findings *fs, size_
     f->guess = !exact;
     finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
     finding_evidence(f, "host", 0, "no %s on this machine", path);
+    meant_path_step(s, f, path);
     finding_step(f, "correct the path in args, or make it%s",
                  boxed ? " and mount it (isolation.volumes)" : "");
     return true;

@@ -299,6 +299,12 @@ void fix_args(struct finding *f, const struct symptoms *s, const struct strvec *
             set_key(x, FLEET_KEY_ITEM, i, "args", json_text(args->v[i]));
 }
 
+void fix_command(struct finding *f, const struct symptoms *s, const char *command)
+{
+    struct fix *x = add(f, "command", xasprintf("command %s → %s", s->config->command, command));
+    set_key(x, FLEET_KEY_SET, 0, "command", json_text(command));
+}
+
 /* The words of the command: the first stays, the others go before its args. Quotes are the user's
  * to read. */
 void fix_split_command(struct finding *f, const struct symptoms *s)

@@ -64,6 +64,9 @@ struct symptoms {
     const char *ca_bundle;                 /* the host's; NULL = none known */
     /* Is there such a file or directory on the host? */
     bool (*exists)(const char *path);
+    /* The entry of this directory that was meant by a name; the caller's. NULL = none is near. May
+     * be NULL itself. */
+    char *(*nearest)(const char *dir, const char *name);
     /* As backend_host_look. NULL: whatever it is, it is there. */
     int (*look)(const char *command, const struct kvvec *env, const char *working_dir,
                 struct fault *f);

@@ -50,6 +50,34 @@ def test_packages(t):
     repaired(t, m, "typo", timeout=100)
 
 
+@tap.limit(60)
+def test_misspelt(t):
+    """A runner and a directory with a letter wrong."""
+    os.makedirs(t.path("bin"), exist_ok=True)
+    with open(t.path("bin", "npx"), "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\nexec '{shutil.which('python3')}' '{GOOD}' good\n")
+    os.chmod(t.path("bin", "npx"), 0o755)
+    os.makedirs(t.path("Documents", "notes"), exist_ok=True)
+    opens = "import os, sys; os.listdir(sys.argv[1])"
+    m = t.mcptop({"mcpServers": {
+        "runner": {"command": "nxp", "args": ["-y", "x"], "env": {"PATH": f"{t.path('bin')}:/usr/bin:/bin"}},
+        "none": {"command": "nxp", "env": {"PATH": t.path("Documents")}},
+        "folder": python("-c", opens, t.path("Documnets", "notes")),
+        "program": {"command": t.path("bni", "npx")},
+        "start": python(GOOD, "good", working_dir=t.path("Documnets"))}})
+    one = found(t, m, "runner", "MCPX_STDIO_SPAWN_ENOENT")
+    t.eq(one["fixes"][0]["title"], "command nxp → npx", "one runner of its PATH is nearly that")
+    one = found(t, m, "none", "MCPX_STDIO_SPAWN_ENOENT")
+    t.eq(one["fixes"], [], "a runner that its PATH does not have is not offered")
+    one = found(t, m, "folder", "MCPX_STDIO_FILE_MISSING")
+    t.eq(one["fix_steps"][0], f"did you mean {t.path('Documents', 'notes')}?", "the directory beside it, and what follows")
+    one = found(t, m, "program", "MCPX_STDIO_SPAWN_ENOENT")
+    t.eq(one["fix_steps"][0], f"did you mean {t.path('bin', 'npx')}?", "of a command, too")
+    one = found(t, m, "start", "MCPX_STDIO_SPAWN_WORKDIR")
+    t.eq(one["fix_steps"][0], f"did you mean {t.path('Documents')}?", "and of a working_dir")
+    repaired(t, m, "runner")
+
+
 @tap.limit(90)
 def test_paths(t):
     """Files, scripts and directories that are not there, and a ~ that nobody expands."""

@@ -317,6 +317,7 @@ def test_shutdown(t):
     view.send("y")
     t.eq(m.process.wait(30), 0, "the supervisor ended in order")
     t.eq(view.wait_exit(), 0, "and the view with it")
+    t.has(view.tmux("capture-pane", "-p", "-S", "-"), "stopped 2 servers and the supervisor", "which says how many")
     t.ok(not [i for i in tree if proc.same(i)], "no process is left")
     t.eq(engine.docker.containers(com_mcpproxy_instance=instance), [], "and no container")
 

@@ -229,7 +229,7 @@ def test_budget(t):
     t.has("\n".join(m.api.patch("/servers/two", {"memory": "0", "dry_run": True})["changes"]), "Careful: " + words,
           "a limit that is taken away leaves the budget without meaning: a preview says it")
     m.cli("set", "two", "memory=0", check=0)
-    t.has(m.cli("status", check=None).stdout, rf"isolated +2 servers, 1 without a memory limit, .*\n +! {words}", "so does the status")
+    t.has(m.cli("status", check=None).stdout, rf"isolated +2 servers, 1 without a memory limit, a memory limit of 256M, of 1G .*\n +! {words}", "so does the status")
 
 
 @limit(120)

@@ -212,6 +212,8 @@ def test_logs(t):
     since = page["lines"][0]["seq"]
     t.eq(m.cli("logs", "good", "--since", str(since), check=0).stdout.count("\n"), 2, "logs --since")
     t.eq(m.cli("logs", "nosuch").returncode, NO_SERVER, "logs of no server")
+    t.has(m.cli("logs", "nosuch").stderr, "`mcptop ls` lists them", "and where the names are")
+    t.has(m.cli("logs", "godo").stderr, 'did you mean "good"', "one that is nearly right")
     t.eq(m.cli("logs", "-f", "nosuch").returncode, NO_SERVER, "logs -f of no server")
 
     follow = Follow(t, m, "logs", "-f", "-n", "2", "good")
@@ -304,6 +306,9 @@ def test_long_text(t):
     laid = on_terminal(m, "command", "good", columns=60).decode()
     t.ok("\n" not in plain.rstrip("\n") and laid.count("\n") > 3, "a line for a pipe, several on a terminal", laid)
     t.eq(laid.replace(" \\\n    ", " "), plain, "of the same words")
+    with_notes = on_terminal(m, "command", "good", stderr=subprocess.STDOUT).decode()
+    t.has(with_notes, r"not in it: `mcptop command --secrets good` prints them", "a terminal is told of the values")
+    t.ok("--secrets" not in on_terminal(m, "command", "lines", stderr=subprocess.STDOUT).decode(), "where there are some")
     t.has(laid, r"(?m)^    A_VARIABLE=\S* \\$", "one variable a line")
     t.eq(on_terminal(m, "command", "lines", columns=60).decode().replace(" \\\n    ", " "), m.cli("command", "lines", check=0).stdout,
          "newlines in quotes stay newlines")
@@ -312,11 +317,11 @@ def test_long_text(t):
         t.has(shown, r"^env\|-i\|.*fixture_server", "a shell reads it")
 
 
-def on_terminal(m, *args, columns=120, **env):
+def on_terminal(m, *args, columns=120, stderr=subprocess.DEVNULL, **env):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen([paths.MCPTOP, *args], env={**m.env, "TERM": "xterm", **env}, stdin=subprocess.DEVNULL,
-                               stdout=follower, stderr=subprocess.DEVNULL)
+                               stdout=follower, stderr=follower if stderr == subprocess.STDOUT else stderr)
     os.close(follower)
     seen = b""
     while True:
@@ -345,7 +350,7 @@ def test_shutdown(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good"), "stubborn": fixture("stubborn")}})
     m.wait_server("stubborn")
     family = [proc.identity(p) for p in proc.tree(m.pid)]
-    m.cli("shutdown", check=0, timeout=40)
+    t.eq(m.cli("shutdown", check=0, timeout=40).stdout, "stopped 2 servers and the supervisor\n", "it says how many it stopped")
     # The socket goes before the last of its processes does.
     wait_for(lambda: not [i for i in family if proc.same(i)], 5, "nothing to be left",
              saw=lambda: [proc.cmdline(i[0]) for i in family if proc.same(i)])

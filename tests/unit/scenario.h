@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How a server ended, or how it runs, and what must be found of it: what t_diagnose and
- * t_diagnose_words are tables of. On this imaginary host only /home/u and what is below it exists
+ * t_diagnose_words are tables of. On this imaginary host only /home, /home/u and what is below exists
  * (but for names with "new"), and /srv is root's. */
 #ifndef MCPTOP_UNIT_SCENARIO_H
 #define MCPTOP_UNIT_SCENARIO_H
@@ -67,7 +67,14 @@ static bool exists(const char *path)
 {
     if (strcmp(path, "/var/snap/docker") == 0)
         return docker_is_a_snap;
-    return strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new");
+    return strcmp(path, "/home") == 0 ||
+        (strncmp(path, "/home/u", 7) == 0 && !strstr(path, "new"));
+}
+
+static char *nearest(const char *dir, const char *name)
+{
+    bool near = strcmp(dir, "/home/u/") == 0 && strcmp(name, "newDocumnets") == 0;
+    return near ? xstrdup("Documents") : NULL;
 }
 
 /* /home/u is u's (1000) and closed; below /srv all is root's. */
@@ -177,7 +184,7 @@ static void scenario_run(const struct scenario *c)
         .look = c->not_here ? not_here : NULL,
         .ca_bundle = "/etc/ca.pem",
         .home = "/home/u",
-        .exists = exists, .status = status,
+        .exists = exists, .status = status, .nearest = nearest,
     };
     struct findings fs = { 0 };
     docker_is_a_snap = c->snap;

@@ -12,7 +12,7 @@ from .wait import wait_for
 # What differs from run to run, and what it is compared as.
 FIGURES = [
     (r"\d\d:\d\d:\d\d", "HH:MM:SS"), (r"engine [0-9][^ ·]*", "engine VERSION"), (r"[▁-█]+", " "),
-    (r"\bpid \d+", "pid N"), (r" +cpu +\d+%", "  cpu N%"),
+    (r"\bpid \d+", "pid N"), (r" +cpu +\d+% +(mem )?[\d.]+[KMGT]/[\d.]+[KMGT]", "  cpu N% mem N"), (r" +cpu +\d+%", "  cpu N%"),
     (r"mem [\d.]+[KMGT](/[\d.]+[KMGT])?", "mem N"), (r"(up|for) \d+[smhd]\b", r"\1 T"),
     (r"(ready +(?:host|docker)) +[\d.]+ +[\d.]+[KMG]", r"\1 CPU MEM"), (r" \d+s(?= *(│|$))", " T"),
     (r"(mcpproxy-[a-z-]+)-\w{4}\b", r"\1-xxxx"), (r"memory +[\d.]+[KMG]", "memory N"),
