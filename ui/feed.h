@@ -102,6 +102,7 @@ struct feed_server {
     struct strvec members;          /* processes of sessions, as text: "x#1 ready, claude, pid 5" */
     int processes;                  /* of these that run */
     int64_t since_ms, up_since_ms, retry_at_ms;
+    int64_t revision;               /* of what is known of it; what is older is not taken */
     char *container_id, *container_name;
     bool has_exit, exit_oom, never_started;
     int exit_code, exit_signal;

@@ -467,6 +467,7 @@ void feed_parse_server(struct feed_server *s, json_t *o)
     s->config_line = member_int32(o, "config_line", 0);
     s->since_ms = member_int(o, "since_wall_ms", 0);
     s->up_since_ms = member_int(o, "up_since_wall_ms", 0);
+    s->revision = member_int(o, "revision", 0);
     s->retry_at_ms = retry_in_ms > 0 ? clock_wall_ms() + retry_in_ms : 0;
     parse_parts(s, o);
 }

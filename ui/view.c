@@ -206,8 +206,10 @@ static void take_page(struct view *v, const struct view_call *call, json_t *data
 void view_take_server(struct view *v, json_t *server)
 {
     const char *name = json_string_value(json_object_get(server, "name"));
+    const struct feed_server *known = feed_find(&v->feed, name);
 
-    if (feed_find(&v->feed, name))
+    /* An event may have overtaken it: they come on another connection. */
+    if (known && json_integer_value(json_object_get(server, "revision")) >= known->revision)
         feed_apply_server(&v->feed, server);
 }
 

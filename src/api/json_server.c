@@ -227,6 +227,7 @@ static void add_state(json_t *o, const struct server *row, const struct server *
     json_object_set_new(o, "retry_in_ms", json_integer(retry > 0 ? retry : 0));
     json_object_set_new(o, "since_wall_ms", json_integer(s->state_since_wall_ms));
     json_object_set_new(o, "up_since_wall_ms", json_integer(s->up_since_wall_ms));
+    json_object_set_new(o, "revision", json_integer((json_int_t)row->revision));
     json_object_set_new(o, "waits", wait_part(&s->wait));
 }
 

@@ -181,8 +181,8 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
  * reason to start none. */
 struct config *config_parse_good(const char *path, const char *text, size_t len,
                                  config_getenv_fn env, void *env_ctx, struct problems *problems);
-/* Reads the file too, as config_parse_good where good_ones. A file that is missing, unreadable or over 16 MiB is a problem like any
- * other. ret_text (may be NULL) gets the bytes read, the caller's. */
+/* Reads the file too, as config_parse_good where good_ones. A file that is missing, unreadable or
+ * over 16 MiB is a problem like any other. ret_text (may be NULL) gets the bytes read, the caller's. */
 struct config *config_load(const char *path, bool good_ones, struct problems *problems,
                            char **ret_text, size_t *ret_len);
 void config_free(struct config *c);

@@ -61,6 +61,7 @@ void fleet_server_changed(struct fleet *fl, struct server *s)
     s = server_row(s);
     if (!is_listed(fl, s))
         return;
+    s->revision = ++fl->revision;
     TELL(fl, server_changed, s);
     fleet_budget_watch(fl);
 }

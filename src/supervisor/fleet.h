@@ -45,8 +45,8 @@ struct fleet_observer {             /* embedded by the observer; any function ma
 
 struct fleet;
 /* Loads the configuration (a broken one at start: the servers without an error, its problems shown,
- * watched for repair), makes the log directory, connects to the engine, sweeps leftovers of our own instance
- * there, starts what is wanted. The caller holds the data directory's lock. */
+ * watched for repair), makes the log directory, connects to the engine, sweeps leftovers of our own
+ * instance there, starts what is wanted. The caller holds the data directory's lock. */
 struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *options, struct fault *f);
 /* Stops everything in order; done comes once, when the last process and container are gone
  * (bounded by grace times). */

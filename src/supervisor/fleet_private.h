@@ -47,6 +47,7 @@ struct fleet {
     struct server **servers;           /* config order */
     size_t count;
     uint64_t generation;               /* of that list */
+    uint64_t revision;                 /* counts changes of servers */
     struct server **retired;           /* ending in the background */
     size_t retired_count;
     /* starts waiting servers, one a turn; frees those that are gone */

@@ -70,6 +70,7 @@ struct server {
     /* why it last left a state; "" at first and again once it is well */
     char reason[512];
     int64_t state_since_ms, state_since_wall_ms;
+    uint64_t revision;                     /* the fleet's number of its last change that was told */
     int64_t up_since_wall_ms;              /* ready since; 0 */
     uint32_t restarts;                     /* runs begun after the first */
     uint32_t failures;                     /* ends in a row without a minute of health */

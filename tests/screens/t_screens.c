@@ -505,10 +505,31 @@ static void run_case(const struct screen_case *c)
     view_fini(&v);
 }
 
+/* Answers and events come on connections of their own: an answer that was written before an event
+ * may be read after it. */
+static void test_late_answer(void)
+{
+    static const char event[] = "{\"name\":\"late\",\"state\":\"ready\",\"revision\":7}";
+    struct outside o = {0};
+    struct view v;
+    view_init(&v, &io, &o);
+    ok(view_event(&v, "server", event, strlen(event)) > 0, "a server comes");
+    for (int revision = 6; revision <= 7; revision++) {
+        json_t *answer = json_pack("{s:s, s:s, s:i}", "name", "late", "state", "starting",
+                                   "revision", revision);
+        view_take_server(&v, answer);
+        is_int(feed_find(&v.feed, "late")->state, revision == 6 ? STATE_READY : STATE_STARTING,
+               "an answer of revision %d beside an event of 7", revision);
+        json_decref(answer);
+    }
+    view_fini(&v);
+}
+
 int main(void)
 {
     setenv("TZ", "UTC", 1);
     tap_deadline(60);
+    test_late_answer();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         run_case(&cases[i]);
     return done_testing();
