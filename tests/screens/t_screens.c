@@ -473,6 +473,13 @@ static void compare(const char *name, const char *got)
         show_difference(got, want ? want : "");
 }
 
+static void outside_fini(struct outside *o)
+{
+    for (int i = 0; i < o->open_count; i++)
+        view_call_free(o->open[i]);
+    buf_fini(&o->asked);
+}
+
 static void run_case(const struct screen_case *c)
 {
     struct outside o = {0};
@@ -499,9 +506,7 @@ static void run_case(const struct screen_case *c)
     canvas_dump(&v.canvas, &got, c->styles);
     buf_add(&got, buf_str(&o.asked), o.asked.len);
     compare(c->name, buf_str(&got));
-    for (int i = 0; i < o.open_count; i++)
-        view_call_free(o.open[i]);
-    buf_fini(&o.asked);
+    outside_fini(&o);
     view_fini(&v);
 }
 
@@ -522,6 +527,7 @@ static void test_late_answer(void)
                "an answer of revision %d beside an event of 7", revision);
         json_decref(answer);
     }
+    outside_fini(&o);
     view_fini(&v);
 }
 
