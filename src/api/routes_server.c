@@ -53,7 +53,7 @@ void server_post_kill(struct api_server *a, struct request *r, struct server *s)
 
 void server_get_command(struct api_server *a, struct request *r, struct server *s)
 {
-    AUTO_BUF struct buf line = BUF_INIT;
+    AUTO_BUF struct buf line = BUF_INIT, whole = BUF_INIT;
     bool secrets = query_flag(r, "secrets");
 
     (void)a;
@@ -66,7 +66,9 @@ void server_get_command(struct api_server *a, struct request *r, struct server *
         return;
     }
     plan_shell_line(s->plan, secrets, &line);
-    reply_data(r, json_pack("{s:o}", "line", json_foreign(buf_str(&line), line.len)));
+    plan_shell_line(s->plan, true, &whole);
+    reply_data(r, json_pack("{s:o, s:b}", "line", json_foreign(buf_str(&line), line.len), "masked",
+                            strcmp(buf_str(&line), buf_str(&whole)) != 0));
 }
 
 static void log_page(struct request *r, const struct server *s, uint64_t from, uint64_t to)

@@ -356,24 +356,12 @@ static void print_command(const char *line)
     }
 }
 
-#define COMMAND_ROUTE "/api/v1/servers/%s/command"
-#define SECRETS_ROUTE COMMAND_ROUTE "?secrets=1"
-
-/* What it names without a value may be empty in the shell it is pasted into. */
-static bool hides_values(const struct cli *c, json_t *masked)
-{
-    AUTO_FREE char *path = api_path(SECRETS_ROUTE, c->words[0]);
-    json_t *plain = NULL;
-    bool hides = !api_ask(c->paths.socket, "GET", path, NULL, &plain, NULL, NULL) &&
-        strcmp(doc_str(plain, "line"), doc_str(masked, "line")) != 0;
-    json_decref(plain);
-    return hides;
-}
-
 int verb_command(struct cli *c)
 {
     json_t *data;
-    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? SECRETS_ROUTE : COMMAND_ROUTE, &data);
+    const char *masked = "/api/v1/servers/%s/command";
+    const char *plain = "/api/v1/servers/%s/command?secrets=1";
+    int rc = ask_named(c, cli_has(c, OPT_SECRETS) ? plain : masked, &data);
     /* To a pipe as it is: the API quotes what needs it. */
     if (!rc && !cli_has(c, OPT_JSON)) {
         if (isatty(STDOUT_FILENO))
@@ -382,7 +370,8 @@ int verb_command(struct cli *c)
             fputs(doc_str(data, "line"), stdout);
         putchar('\n');
         fflush(stdout);
-        if (isatty(STDOUT_FILENO) && !cli_has(c, OPT_SECRETS) && hides_values(c, data))
+        /* What it names without a value may be empty in the shell it is pasted into. */
+        if (isatty(STDOUT_FILENO) && doc_true(data, "masked"))
             show_error("the values of env are not in it: `mcptop command --secrets %s` prints them",
                        c->words[0]);
     }

@@ -37,7 +37,7 @@ struct containers {
     ev_timer sweep_limit;
     ev_timer strays;                  /* looks for what came after the sweep */
 
-    struct start_queue *starts;             /* STARTS_AT_ONCE */
+    struct start_queue *starts;       /* STARTS_AT_ONCE */
 
     struct fleet_container *v;
     size_t n, cap;

@@ -145,12 +145,6 @@ static bool on_in_use(void *ctx, const char *id, const char *name)
     return fleet_server_of_container(ctx, id, name) != NULL || trial_uses(ctx, id, name);
 }
 
-enum engine_kind fleet_engine_kind(const struct fleet *fl)
-{
-    const struct engine *e = containers_get_engine(fl->containers);
-    return !e ? ENGINE_KIND_NONE : engine_is_podman(e) ? ENGINE_KIND_PODMAN : ENGINE_KIND_DOCKER;
-}
-
 static void on_engine_state(void *ctx)
 {
     struct fleet *fl = ctx;
@@ -205,26 +199,6 @@ static void on_engine_event(void *ctx, const struct engine_event *e)
         s->backend->ops->engine_event(s->backend, e);
     else if (!s)
         trial_engine_event(fl, e);
-}
-
-size_t fleet_container_count(const struct fleet *fl)
-{
-    return containers_count(fl->containers);
-}
-
-const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i)
-{
-    return containers_at(fl->containers, i);
-}
-
-struct engine *fleet_get_engine(const struct fleet *fl)
-{
-    return containers_get_engine(fl->containers);
-}
-
-const char *fleet_get_engine_error(const struct fleet *fl)
-{
-    return containers_get_error(fl->containers);
 }
 
 /* ---- look-ups -------------------------------------------------------------------------- */

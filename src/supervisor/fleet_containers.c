@@ -1,12 +1,40 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Containers as the user sees them: the search for those that nobody uses, and removal by his key
- * or verb. What carries our label goes when no server of ours uses it; what does not is removed
- * only by the evidence of a search, after another look at it. */
+/* The engine, and containers as the user sees them: the mirror, the search for those that nobody
+ * uses, and removal by his key or verb. What carries our label goes when no server of ours uses it;
+ * what does not is removed only by the evidence of a search, after another look at it. */
 #include "supervisor/fleet_private.h"
 
 #include <string.h>
 #include "base/log.h"
 #include "base/mem.h"
+
+size_t fleet_container_count(const struct fleet *fl)
+{
+    return containers_count(fl->containers);
+}
+
+const struct fleet_container *fleet_container_at(const struct fleet *fl, size_t i)
+{
+    return containers_at(fl->containers, i);
+}
+
+struct engine *fleet_get_engine(const struct fleet *fl)
+{
+    return containers_get_engine(fl->containers);
+}
+
+const char *fleet_get_engine_error(const struct fleet *fl)
+{
+    return containers_get_error(fl->containers);
+}
+
+enum engine_kind fleet_engine_kind(const struct fleet *fl)
+{
+    const struct engine *e = containers_get_engine(fl->containers);
+    return !e ? ENGINE_KIND_NONE : engine_is_podman(e) ? ENGINE_KIND_PODMAN : ENGINE_KIND_DOCKER;
+}
+
+/* ---- removal by the user ---- */
 
 struct asked_removal {
     struct fleet *fleet;
