@@ -4,28 +4,29 @@
  *
  * A request that is not answered at once waits. Its answer marks the listener dirty, and the
  * prepare watcher runs dirty listeners before the loop sleeps, so an answer leaves in the turn it
- * was made. Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so
- * only who waits for longer than PATIENCE_S is suspended; until then libmicrohttpd asks to be run
- * again at once, and we do so only for a listener that is dirty. libmicrohttpd does not poll
- * suspended connections: a timer looks for clients that went away (POLLRDHUP), and runs only while
- * something is suspended. Nothing here knows what a request means. */
+ * was made. libmicrohttpd sends an answer in the run after it was queued, is through with it in the
+ * next one, and looks at what the client said meanwhile in a third.
+ *
+ * Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so only who
+ * waits for longer than PATIENCE_S is suspended; until then libmicrohttpd asks to be run again at
+ * once, and we do so only for a listener that is dirty. libmicrohttpd does not poll suspended
+ * connections: a timer looks for clients that went away (POLLRDHUP), and runs only while something
+ * is suspended. Nothing here knows what a request means. */
 #include "api/httpd_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/tcp_listen.h"
 
 enum {
     /* Per connection: the head must fit, a body need not; it is cleared after every request. */
@@ -53,16 +54,18 @@ static void listener_run(struct listener *l)
 
     for (int i = 0; i < RUNS_PER_TURN; i++) {
         l->dirty = false;
-        l->unsent = 0;
         l->runs++;
-        l->patience_over |= l->unsuspended > UNSUSPENDED_MAX;
+        l->fresh[1] = l->fresh[0];
+        l->fresh[0] = 0;
+        l->crowded = l->unsuspended > UNSUSPENDED_MAX;
+        l->running = true;
         MHD_run(l->daemon);
-        l->dirty |= l->unsent > 0;
+        l->running = false;
+        l->dirty |= l->fresh[0] + l->fresh[1] > 0;
         again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
         if (!(again && ms == 0 && l->unsuspended == 0) && !l->dirty)
             break;
     }
-    l->patience_over = false;
     ev_timer_stop(l->h->loop, &l->timeout);
     if (l->unsuspended > 0) {
         if (!ev_is_active(&l->patience)) {
@@ -91,12 +94,13 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
     l->dirty = true;
 }
 
-static void on_patience_over(struct ev_loop *loop, ev_timer *w, int revents)
+static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct listener *l = w->data;
 
     (void)loop, (void)revents;
-    l->patience_over = l->dirty = true;
+    l->ticks++;
+    l->dirty = true;
 }
 
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -171,7 +175,13 @@ static void request_wait(struct request *r)
 {
     r->phase = WAITING;
     r->unsuspended = true;
+    r->waits_since = r->listener->ticks;
     r->listener->unsuspended++;
+}
+
+static bool request_is_patient(const struct request *r)
+{
+    return !r->listener->crowded && r->listener->ticks - r->waits_since < 2;
 }
 
 void request_end_wait(struct request *r)
@@ -272,6 +282,18 @@ static void request_free(struct request *r)
     free(r);
 }
 
+/* The run that is through with it may have been told of the client's next request already: one run
+ * more. The same goes for who was suspended: it was taken for readable when it was resumed. */
+static void request_is_through(struct request *r)
+{
+    struct listener *l = r->listener;
+    unsigned age = l->runs - r->queued_in;
+
+    if (r->queued_in > 0 && age < ARRAY_LEN(l->fresh))
+        l->fresh[age]--;
+    l->dirty |= r->was_suspended || (r->queued_in > 0 && age > 0);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
                          enum MHD_RequestTerminationCode why)
 {
@@ -283,23 +305,18 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
         return;
     if (r->phase == WAITING && r->gone)
         r->gone(r->gone_ctx, r);
-    if (r->phase == ANSWERED && r->queued_in == r->listener->runs)
-        r->listener->unsent--;
-    if (r->was_suspended)
-        r->listener->dirty = true;     /* taken for readable since it was resumed */
+    request_is_through(r);
     request_free(r);
 }
 
-static enum MHD_Result queue_response(struct request *r)
+enum MHD_Result request_queue(struct request *r)
 {
     struct MHD_Response *response = TAKE(r->response);
-    enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
 
+    r->queued_in = r->listener->runs;
+    r->listener->fresh[0]++;
+    enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
     MHD_destroy_response(response);
-    if (ok == MHD_YES) {
-        r->queued_in = r->listener->runs;
-        r->listener->unsent++;
-    }
     return ok;
 }
 
@@ -318,7 +335,7 @@ static enum MHD_Result request_refuse(struct request *r, int status, const char 
     r->status = status;
     r->phase = ANSWERED;
     r->response = plain_text(text);
-    return queue_response(r);
+    return request_queue(r);
 }
 
 static bool peer_is_us(const struct request *r)
@@ -400,13 +417,13 @@ static enum MHD_Result request_complete(struct request *r)
                                   "{\"success\":false,\"error\":\"the bodies of all requests "
                                   "together are over 256 MiB: try again in a moment\"}");
         request_handle(r);
-    } else if (r->unsuspended && r->listener->patience_over) {
+    } else if (r->unsuspended && !request_is_patient(r)) {
         request_end_wait(r);
         request_suspend(r);
     }
     if (r->phase == ABORTED)
         return MHD_NO;
-    return r->response ? queue_response(r) : MHD_YES;
+    return r->response ? request_queue(r) : MHD_YES;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const char *url,
@@ -460,7 +477,7 @@ static int listener_start(struct httpd *h, struct listener *l, enum request_via 
     ev_io_init(&l->readable, on_readable, info->epoll_fd, EV_READ);
     l->readable.data = l;
     ev_init(&l->timeout, on_timeout);
-    ev_init(&l->patience, on_patience_over);
+    ev_init(&l->patience, on_patience);
     l->timeout.data = l->patience.data = l;
     ev_io_start(h->loop, &l->readable);
     return 0;
@@ -484,56 +501,14 @@ int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f)
     return fd < 0 ? -1 : listener_start(h, &h->unix_listener, VIA_UNIX, fd, f);
 }
 
-/* "127.0.0.1:8080" or "[::1]:8080": numbers only, so that no name has to be looked up. */
-static int resolve(const char *address, struct addrinfo **ret, struct fault *f)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    const char *colon = strrchr(address, ':');
-    AUTO_FREE char *host = colon ? xstrndup(address, (size_t)(colon - address)) : NULL;
-    char *h = host;
-
-    if (!colon || !colon[1])
-        return fault_set(f, FAULT_INVALID,
-                         "listen address \"%s\" is not ADDR:PORT, for example 127.0.0.1:8080",
-                         address);
-    size_t n = strlen(h);
-    if (n >= 2 && h[0] == '[' && h[n - 1] == ']') {
-        h[n - 1] = '\0';
-        h++;
-    }
-    if (strcmp(h, "localhost") == 0)
-        h = (char[]){"127.0.0.1"};
-    int rc = getaddrinfo(h[0] ? h : "127.0.0.1", colon + 1, &hints, ret);
-    if (rc)
-        return fault_set(f, FAULT_INVALID, "listen address \"%s\": %s", address, gai_strerror(rc));
-    return 0;
-}
-
 int httpd_listen_tcp(struct httpd *h, const char *address, struct fault *f)
 {
-    struct addrinfo *ai = NULL;
-    struct sockaddr_storage ss;
-    socklen_t n = sizeof ss;
-    int one = 1;
+    int port;
+    int fd = tcp_listen_open(address, &port, f);
 
-    if (resolve(address, &ai, f) < 0)
+    if (fd < 0 || listener_start(h, &h->tcp_listener, VIA_TCP, fd, f) < 0)
         return -1;
-    AUTO_CLOSE int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    int rc = fd < 0 ? -1 : bind(fd, ai->ai_addr, ai->ai_addrlen);
-    int saved = errno;
-    freeaddrinfo(ai);
-    if (rc < 0 || listen(fd, 512) < 0)
-        return fault_set(f, rc < 0 ? saved : errno, "listen on %s", address);
-    getsockname(fd, (struct sockaddr *)&ss, &n);
-    int taken = fd;
-    fd = -1;
-    if (listener_start(h, &h->tcp_listener, VIA_TCP, taken, f) < 0)
-        return -1;
-    h->tcp_port = ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-                                                : ((struct sockaddr_in *)&ss)->sin_port);
+    h->tcp_port = port;
     return 0;
 }
 

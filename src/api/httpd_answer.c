@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. An
- * answer made outside the handler resumes the connection; httpd.c queues it in the next run. */
+/* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. A
+ * plain answer made outside of libmicrohttpd is queued here; any other is, by httpd.c, in the run
+ * that asks for it, for which the connection is resumed. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,10 @@ void request_reply(struct request *r, int status, const char *content_type,
     for (; headers && headers->name; headers++)
         MHD_add_response_header(response, headers->name, headers->value);
     request_owe(r, n);
+    bool waited = r->unsuspended && !r->listener->running;
     request_answer(r, status, response);
+    if (waited)
+        request_queue(r);       /* libmicrohttpd need not ask for it */
 }
 
 static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)

@@ -18,11 +18,14 @@ struct listener {
     enum request_via via;
     ev_io readable;
     ev_timer timeout;
-    ev_timer patience;             /* runs while somebody waits unsuspended */
+    ev_timer patience;             /* ticks while somebody waits unsuspended */
+    unsigned ticks;                /* ever */
     size_t unsuspended;            /* requests that wait so */
-    bool patience_over;            /* they are suspended in this run */
+    bool crowded;                  /* too many do: they are suspended in this run */
+    bool running;                  /* inside libmicrohttpd */
     unsigned runs;                 /* of libmicrohttpd, ever */
-    int unsent;                    /* answers queued in this run and not through: one run more */
+    size_t fresh[2];               /* answers queued since this run and since the one before began,
+                                    * that are not through */
     bool dirty;                    /* has work that no event of its epoll descriptor tells */
     struct unix_listen at;         /* of the unix socket */
 };
@@ -54,10 +57,11 @@ struct request {
     enum request_phase phase;
     bool suspended, was_suspended;
     bool unsuspended;              /* WAITING, and counted so by the listener */
+    unsigned waits_since;          /* the listener's tick */
     int status;
     struct MHD_Response *response; /* made, not queued yet */
     size_t answer_bytes;           /* counted in the sum of all */
-    unsigned queued_in;            /* the listener's run; 0 = not queued */
+    unsigned queued_in;            /* the listener's last run then; 0 = not queued */
     struct http_stream *stream;
     struct upgraded *upgraded;     /* asked for, not opened yet */
     void (*gone)(void *ctx, struct request *r);
@@ -88,5 +92,7 @@ void request_resume(struct request *r);
 void request_owe(struct request *r, size_t n);
 /* It waits no longer: the listener's count of those that wait unsuspended. */
 void request_end_wait(struct request *r);
+/* Hands r->response to libmicrohttpd. Outside of its callbacks this can be the end of r. */
+enum MHD_Result request_queue(struct request *r);
 
 #endif

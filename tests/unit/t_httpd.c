@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "api/httpd.h"
+#include "base/mem.h"
 #include "tap.h"
 
 static struct ev_loop *loop;
@@ -214,6 +215,36 @@ static void test_waiting(void)
     close(other);
 }
 
+/* One client's call is slow; another's next request comes as soon as it has its answer, before libmicrohttpd is through with that. */
+static void test_beside_a_slow_one(void)
+{
+    int slow = dial(), quick = dial(), late = 0;
+    char got[1000];
+
+    say(slow, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    struct request *slow_one = TAKE(later);
+    for (int round = 0; round < 5; round++) {
+        say(quick, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+        int turns = 0;
+        while (!later && turns++ < 1000) {
+            ev_run(loop, EVRUN_NOWAIT);
+            usleep(turns > 5 ? 1000 : 0);
+        }
+        late += turns > 5;
+        answer(later, 200, "quick");
+        later = NULL;
+        for (int i = 0; i < 1000 && read(quick, got, sizeof got) < 0; i++)
+            ev_run(loop, EVRUN_NOWAIT);
+    }
+    is_int(late, 0, "a request beside one that waits is read in the turn that hears of it");
+    answer(slow_one, 200, "slow");
+    ok(strstr(read_until(slow, "slow"), "200 OK"), "and that one is answered in the end");
+    close(slow);
+    close(quick);
+}
+
 static void test_leaving(void)
 {
     int fd = dial();
@@ -299,6 +330,7 @@ int main(void)
     ok(stat(socket_path, &st) == 0 && (st.st_mode & 0777) == 0600, "the socket is 0600");
     test_plain();
     test_waiting();
+    test_beside_a_slow_one();
     test_leaving();
     test_too_big();
     test_stream();
