@@ -240,7 +240,7 @@ static struct request *request_new(struct listener *l, struct MHD_Connection *co
     r->listener = l;
     r->conn = conn;
     r->method = method;
-    r->path = xstrdup(url);
+    r->path = url;
     r->next = h->open;
     if (h->open)
         h->open->prev = r;
@@ -278,7 +278,6 @@ static void request_free(struct request *r)
     }
     body_drop(r);
     h->answer_bytes -= r->answer_bytes;
-    free(r->path);
     free(r);
 }
 

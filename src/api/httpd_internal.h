@@ -49,8 +49,7 @@ enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
 struct request {
     struct listener *listener;
     struct MHD_Connection *conn;
-    char *path;
-    const char *method;
+    const char *path, *method;     /* libmicrohttpd's, as long as the request */
     struct buf body;
     struct large *large;           /* what is known of it */
     bool too_big, no_room;

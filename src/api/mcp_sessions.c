@@ -112,9 +112,10 @@ void http_sessions_restore(struct mcp_http *m)
 
 static struct http_session **slot(struct mcp_http *m, const char *id)
 {
+    enum { ENOUGH = 16 };       /* of what is random */
     unsigned h = 0;
 
-    for (const char *p = id; *p; p++)
+    for (const char *p = id; *p && p < id + ENOUGH; p++)
         h = h * 31 + (unsigned char)*p;
     struct http_session **at = &m->bucket[h % SESSION_BUCKETS];
     while (*at && strcmp((*at)->id, id) != 0)

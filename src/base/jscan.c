@@ -14,13 +14,6 @@ static const char *fail(const char *at, const char **ret_bad)
     return NULL;
 }
 
-const char *jscan_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
-        p++;
-    return p;
-}
-
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -30,7 +30,12 @@ enum { JSCAN_MAX_DEPTH = 128 };
 const char *jscan_value(const char *p, const char *end, const char **ret_bad);
 /* The same for one string, number or word; NULL at a container. */
 const char *jscan_scalar(const char *p, const char *end, const char **ret_bad);
-const char *jscan_space(const char *p, const char *end);
+static inline const char *jscan_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
+    return p;
+}
 /* p at the opening quote. Returns the byte after the closing one, or NULL. *ret_plain (may be
  * NULL): no escapes inside. */
 const char *jscan_string(const char *p, const char *end, bool *ret_plain);

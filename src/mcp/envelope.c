@@ -53,7 +53,7 @@ static bool fold_equal(struct span key, struct span name)
 static int key_find(struct span key, const struct span *names, int count)
 {
     for (int i = 0; i < count; i++) {
-        if (key.n == names[i].n && !memcmp(key.p, names[i].p, key.n))
+        if (key.n == names[i].n && *key.p == *names[i].p && !memcmp(key.p, names[i].p, key.n))
             return i;
     }
     for (int i = 0; i < count; i++) {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 #include "base/buf.h"
 #include "base/fault.h"
@@ -79,9 +80,16 @@ void envelope_error(struct buf *out, struct span id, int code, const char *messa
 /* ---- spans ---- */
 struct span span_of(const char *text);
 bool span_equal(struct span a, struct span b);
+bool span_is_escaped(struct span s, struct span text);      /* of span_is */
 /* Whether the inside of a JSON string is this text, escapes undone ("tools\/call" is
- * tools/call). */
-bool span_is(struct span s, const char *text);
+ * tools/call). An escape is longer than what it stands for. */
+static inline bool span_is(struct span s, const char *text)
+{
+    size_t n = strlen(text);
+
+    return s.n == n ? !n || !memcmp(s.p, text, n)
+                    : s.n > n && span_is_escaped(s, (struct span){text, n});
+}
 /* The value of the first member with this key in an object that was scanned already; absent when
  * there is none or `object` is no object. */
 struct span span_member(struct span object, const char *key);

@@ -17,18 +17,14 @@ bool span_equal(struct span a, struct span b)
     return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n));
 }
 
-bool span_is(struct span s, const char *text)
+bool span_is_escaped(struct span s, struct span text)
 {
-    size_t n = strlen(text);
-
-    if (!s.n || !memchr(s.p, '\\', s.n))
-        return s.n == n && (!n || !memcmp(s.p, text, n));
-    if (s.n > 6 * n)
+    if (s.n > 6 * text.n || !memchr(s.p, '\\', s.n))
         return false;
     AUTO_BUF struct buf plain = BUF_INIT;
     /* The quotes stand around it in the message. */
-    return !jscan_decode(s.p - 1, s.n + 2, &plain) && plain.len == n &&
-           !memcmp(buf_str(&plain), text, n);
+    return !jscan_decode(s.p - 1, s.n + 2, &plain) && plain.len == text.n &&
+           !memcmp(buf_str(&plain), text.p, text.n);
 }
 
 struct span span_member(struct span object, const char *key)
