@@ -650,7 +650,7 @@ static void test_oversize(void)
 
 static void test_call_timeout(void)
 {
-    struct session_config cfg = {.call_timeout_ms = 300};
+    struct session_config cfg = {.call_timeout_ms = 1000};
     struct reply p = {0}, q = {0};
     AUTO_BUF struct buf got = BUF_INIT;
     struct rig r;
@@ -672,7 +672,7 @@ static void test_call_timeout(void)
         c, &q,
         "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"_meta\":{\"progressToken\":7}}}");
     AUTO_FREE char *token = xstrdup(next_id(&r));
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 25; i++) {
         run_for(r.loop, 0.05);
         says(
             &r,
