@@ -248,9 +248,10 @@ static int start_parts(struct serve *sv, struct fault *f)
 {
     AUTO_FREE char *record_dir = xasprintf("%s/recorded", sv->paths.data_dir);
     AUTO_FREE char *state_dir = xasprintf("%s/tools", sv->paths.data_dir);
+    AUTO_FREE char *undo_file = xasprintf("%s/undo.json", sv->paths.data_dir);
     struct fleet_options options = { .config = sv->config, .log_dir = sv->log_dir,
                                      .record_dir = record_dir, .state_dir = state_dir,
-                                     .instance = sv->instance.id };
+                                     .undo_file = undo_file, .instance = sv->instance.id };
     struct api_config api = { .socket = sv->paths.socket, .data_dir = sv->paths.data_dir,
                               .listen = sv->listen,
                               .api_key = sv->instance.api_key, .turn = &sv->turn,

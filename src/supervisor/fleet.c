@@ -8,6 +8,7 @@
  *   tick         once a second: figures of all
  *   stop_next    while stopping: ends the next container
  *   stop_limit   bounds the orderly end */
+#include "supervisor/fleet_edit.h"
 #include "supervisor/fleet_private.h"
 #include "supervisor/server_private.h"
 
@@ -528,6 +529,7 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     fl->record_dir = options->record_dir ? xstrdup(options->record_dir) : NULL;
     fl->instance = xstrdup(options->instance);
     fl->state_dir = options->state_dir ? xstrdup(options->state_dir) : NULL;
+    fl->undo_path = options->undo_file ? xstrdup(options->undo_file) : NULL;
     fl->backend = options->backend ? options->backend : backend_new;
     fl->random = (uint64_t)clock_mono_ns() ^ (uint64_t)clock_wall_ms() << 20;
     fl->traffic = traffic_new(fleet_random(fl));
@@ -541,6 +543,7 @@ struct fleet *fleet_new(struct ev_loop *loop, const struct fleet_options *option
     fl->containers = containers_new(loop, fl->instance, &events, fl);
     fl->images = images_new(loop, containers_get_engine(fl->containers), fl->instance,
                             on_pull_changed, fl);
+    undo_store_restore(fl);
     fleet_config_start(fl);
     ev_timer_start(loop, &fl->tick);
     return fl;
@@ -579,5 +582,6 @@ void fleet_free(struct fleet *fl)
     free(fl->record_dir);
     free(fl->instance);
     free(fl->state_dir);
+    free(fl->undo_path);
     free(fl);
 }

@@ -18,6 +18,7 @@ struct fleet_options {
     const char *config, *log_dir;   /* copied */
     const char *record_dir;         /* copied: of recorded calls; NULL = none are */
     const char *state_dir;          /* copied: what is kept of servers' tools; NULL = nothing is */
+    const char *undo_file;          /* copied: what undo needs over a restart; NULL = nothing is kept */
     const char *instance;           /* copied: the id our containers carry */
     backend_new_fn backend;         /* NULL = backend_new; tests put a scripted one here */
 };

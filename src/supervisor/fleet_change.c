@@ -131,8 +131,8 @@ int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_ch
     struct change_list l = { 0 };
     struct undo *u = fleet_undo_find(fl, s->name);
     if (!u)
-        return fault_set(f, FAULT_CONFLICT, "nothing to undo: mcptop has changed nothing of %s "
-                         "since the supervisor started", s->name);
+        return fault_set(f, FAULT_CONFLICT, "nothing to undo: there is no change of %s by mcptop "
+                         "that was not taken back", s->name);
     fleet_reload(fl);
     read_text(fl, &from);
     struct plan *p = NULL;

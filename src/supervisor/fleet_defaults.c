@@ -237,8 +237,8 @@ int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *r
     struct change_list l = { 0 };
     struct undo *u = fleet_undo_find(fl, "");
     if (!u)
-        return fault_set(f, FAULT_CONFLICT, "nothing to undo: mcptop has changed nothing of "
-                         "docker_isolation since the supervisor started");
+        return fault_set(f, FAULT_CONFLICT, "nothing to undo: there is no change of "
+                         "docker_isolation by mcptop that was not taken back");
     fleet_reload(fl);
     buf_add(&from, fl->text, fl->text_len);
     int rc = fleet_undo_try(u, &from, &l, &to, f);

@@ -45,6 +45,7 @@ int fleet_edit_write(struct fleet *fl, const char *server, const struct change_l
 /* Appended; secrets are hidden in it (config/conceal.h). */
 void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *ret);
 
+enum { UNDO_MAX = 64 };
 struct undo {
     char *server;                /* "" = docker_isolation */
     char *text, *back_text;      /* "memory_limit 512m → 1g", "memory_limit 1g → 512m" */
@@ -56,12 +57,17 @@ struct undo {
 /* before: the values that were in force where a key was absent. */
 void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,
                          bool was_docker, const struct change_list *l, const struct buf *from);
+void undo_free(struct undo *u);
 struct undo *fleet_undo_find(const struct fleet *fl, const char *server);
 void fleet_undo_drop(struct fleet *fl, struct undo *gone);
 /* The keys back to what they were, on the text as it is now; the isolation object too if the
  * change had made it and it is empty then. l gets what was done. */
 int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,
                    struct buf *out, struct fault *f);
+
+/* undo_store.c: all of them, in the file that is kept over a restart. */
+void undo_store_save(const struct fleet *fl);
+void undo_store_restore(struct fleet *fl);
 
 /* fleet_change.c */
 enum change_applied fleet_change_follows(const struct server *s, const struct plan *p,

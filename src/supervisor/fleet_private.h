@@ -23,6 +23,7 @@ struct fleet {
     char *config_path, *log_dir, *instance;
     char *record_dir;                  /* NULL = nothing is recorded */
     struct traffic *traffic;
+    char *undo_path;                   /* undo_store.c; NULL = nothing is kept */
     char *state_dir;                   /* tool_store.c; NULL = nothing is kept */
     backend_new_fn backend;
 

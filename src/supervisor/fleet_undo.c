@@ -7,14 +7,12 @@
 #include "base/mem.h"
 #include "config/edit.h"
 
-enum { UNDO_MAX = 64 };
-
 static const char *object_of(const char *server)
 {
     return server ? "isolation" : "docker_isolation";
 }
 
-static void undo_free(struct undo *u)
+void undo_free(struct undo *u)
 {
     change_list_fini(&u->back);
     free(u->server);
@@ -46,6 +44,7 @@ void fleet_undo_drop(struct fleet *fl, struct undo *gone)
         if (*p == gone) {
             *p = gone->next;
             undo_free(gone);
+            undo_store_save(fl);
             return;
         }
 }
@@ -151,11 +150,12 @@ void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan
     u->next = fl->undos;
     fl->undos = u;
     size_t n = 0;
-    for (struct undo *p = fl->undos; p; p = p->next)
+    for (struct undo **p = &fl->undos; *p; p = &(*p)->next)
         if (++n > UNDO_MAX) {
-            fleet_undo_drop(fl, p);
+            undo_free(TAKE(*p));     /* the oldest: there is never one behind it */
             break;
         }
+    undo_store_save(fl);
 }
 
 const char *fleet_undo_text(const struct fleet *fl, const struct server *s)

@@ -196,6 +196,37 @@ def test_set_and_undo(t):
     t.ok('"enabled": false' not in m.read_config(), "and it is written")
 
 
+def test_undo_after_a_restart(t):
+    m = t.mcptop({"mcpServers": {"echo": echo(), "other": echo()}})
+    m.wait_server("echo")
+    before = m.read_config()
+    m.cli("set", "echo", "memory=1g", check=0)
+    m.cli("set", "echo", "cpus=2", check=0)
+    m.cli("set", "other", "enabled=false", check=0)
+    store = os.path.join(m.data_dir, "undo.json")
+    t.eq(os.stat(store).st_mode & 0o777, 0o600, "what undo needs is its user's alone")
+    m.restart()
+    m.wait_server("echo")
+    t.has(m.cli("undo", "echo", check=0).stdout, "cpu_limit", "the last change is taken back by the next supervisor")
+    m.process.kill()
+    os.kill(m.supervisor_pid(), signal.SIGKILL)
+    m.process.wait()
+    m.start()
+    m.wait_server("echo")
+    m.cli("undo", "echo", check=0)
+    m.cli("undo", "other", check=0)
+    t.eq(m.read_config(), before, "and all of them by the one after that, byte for byte")
+    t.eq(m.cli("undo", "echo").returncode, REFUSED, "what is taken back is not there any more")
+    m.cli("set", "echo", "memory=1g", check=0)
+    m.stop()
+    with open(store, "w") as file:
+        file.write('{"config": 7')
+    m.start()
+    m.wait_server("echo")
+    t.has(m.log(), "undo.json is broken: what was changed before this start cannot be taken back", "a broken one is said")
+    t.has(m.cli("undo", "echo").stderr, "no change of echo by mcptop", "and nothing is made of it")
+
+
 @limit(90)
 def test_logs(t):
     m = t.mcptop({"mcpServers": {"good": fixture("good"), "noise": fixture("noise")}})
