@@ -332,7 +332,6 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
     if (fn) {
         s->ledger->stats.calls++;
         s->ledger->stats.errors += is_error;
-        s->ledger->stats.tool_errors += k->failed_tool;
         seen_ended(s, k, iov, count, is_error, k->id ? measure(s, k) : -1);
     }
     if (k->subscription && is_error)

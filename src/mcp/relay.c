@@ -61,7 +61,8 @@ void relay_answer(struct session *s, struct call *k, const struct envelope *e,
                   const struct iovec *iov, int count)
 {
     s->result = e->result;
-    k->failed_tool = e->result_is_error && seen_is_tool_call(k);
+    k->failed_tool = k->task ? tasks_failed(s, k, e)
+                             : e->result_is_error && seen_is_tool_call(k);
     call_answer(s, k, iov, count, e->kind == ENVELOPE_ERROR);
     s->result = (struct span){0};
 }

@@ -374,6 +374,25 @@ static struct call *forward(struct client *c, const struct envelope *e, call_rep
     return NULL;
 }
 
+/* What is no answer of ours. task: see struct call. */
+static struct call *go_on(struct client *c, const struct envelope *e, uint64_t task,
+                          call_reply_fn fn, void *ctx)
+{
+    uint32_t subscription = 0;
+
+    if (span_is(e->method, "resources/subscribe") &&
+        subscriptions_take(c, e, fn, ctx, &subscription))
+        return NULL;
+    struct call *k = forward(c, e, fn, ctx);
+    if (k) {
+        k->subscription = subscription;
+        k->task = task;
+    } else if (subscription) {
+        subscriptions_failed(c->session, subscription);
+    }
+    return k;
+}
+
 static struct call *take_request(struct client *c, const struct envelope *e, call_reply_fn fn,
                                  void *ctx)
 {
@@ -403,7 +422,9 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
         return handshake_discover(c, e, fn, ctx);
     if (c->modern && span_is(e->method, "subscriptions/listen"))
         return listen_take(c, e, fn, ctx);
-    if (quarantine_answers(c, e, fn, ctx) || tools_refuse(c, e, fn, ctx) || tasks_refuse(c, e, fn, ctx) || (s->nap && asleep_answers(c, e, fn, ctx)))
+    uint64_t task = 0;
+    if (quarantine_answers(c, e, fn, ctx) || tools_refuse(c, e, fn, ctx) ||
+        tasks_refuse(c, e, fn, ctx, &task) || (s->nap && asleep_answers(c, e, fn, ctx)))
         return NULL;
     if (span_is(e->method, "logging/setLevel") && logging_take(c, e, fn, ctx))
         return NULL;
@@ -413,16 +434,7 @@ static struct call *take_request(struct client *c, const struct envelope *e, cal
         if (resumed || refused)
             return resumed;
     }
-    uint32_t subscription = 0;
-    if (span_is(e->method, "resources/subscribe") &&
-        subscriptions_take(c, e, fn, ctx, &subscription))
-        return NULL;
-    struct call *k = forward(c, e, fn, ctx);
-    if (k)
-        k->subscription = subscription;
-    else if (subscription)
-        subscriptions_failed(s, subscription);
-    return k;
+    return go_on(c, e, task, fn, ctx);
 }
 
 /* ---- notifications ---- */

@@ -101,7 +101,6 @@ static void count_tool(struct session *s, const struct call_ended *c)
 
     t->calls++;
     t->errors += c->is_error;
-    t->tool_errors += c->tool_error;
     t->bytes_in += c->bytes_in;
     t->bytes_out += c->bytes_out;
     if (c->answered_us < 0)
@@ -110,6 +109,14 @@ static void count_tool(struct session *s, const struct call_ended *c)
     t->timed_us += (uint64_t)c->answered_us;
     t->us[t->count++ % TOOL_SAMPLES] =
         c->answered_us < UINT32_MAX ? (uint32_t)c->answered_us : UINT32_MAX;
+}
+
+void seen_tool_failed(struct session *s, struct client *c, struct span tool)
+{
+    s->ledger->stats.tool_errors++;
+    row_of(s, tool)->tool_errors++;
+    if (c)
+        c->failed_tools++;
 }
 
 void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int count,
@@ -130,9 +137,11 @@ void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int 
         c.request = (struct span){k->copy, k->copy_n};
     k->client->ended++;
     k->client->failed += is_error;
-    k->client->failed_tools += k->failed_tool;
-    if (seen_is_tool_call(k))
+    if (seen_is_tool_call(k)) {
         count_tool(s, &c);
+        if (k->failed_tool)
+            seen_tool_failed(s, k->client, k->name);
+    }
     if (s->events.ended)
         s->events.ended(s->ctx, &c);
 }

@@ -109,7 +109,8 @@ struct call {
     size_t late_n;
     char *adopted;                       /* token and progress of the request that resumed it */
     struct listener *listener;           /* a subscriptions/listen: what it is told of */
-    bool failed_tool;                    /* its result says isError */
+    bool failed_tool;                    /* its result says isError, of a tool */
+    uint64_t task;                       /* it asks about the task that this call made; 0 = none */
     bool may_ask;                        /* the server may ask its client before it answers */
     uint32_t subscription;               /* the one that a resources/subscribe began; 0 = none */
     /* the message on one line: while it waits, and for a second try; or NULL */
@@ -487,8 +488,13 @@ void listen_tell_task(struct session *s, const struct envelope *e, const char *n
 
 /* ---- tasks (tasks.c) ---- */
 void tasks_made(struct session *s, const struct call *k, const struct envelope *e);
-/* Whether it was about a task that is not this client's, and was refused. */
-bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
+/* Whether it was about a task that is not this client's, and was refused. Else *ret_task is what
+ * the request's call is to have in `task`. */
+bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
+                  uint64_t *ret_task);
+/* Whether the answer to k says that the tool failed whose task it asks about; counted for that
+ * tool, the first time. */
+bool tasks_failed(struct session *s, const struct call *k, const struct envelope *e);
 /* Whether this client may use the task of this name. */
 bool tasks_is_for(struct session *s, const struct client *c, const char *name);
 /* The reply to tasks/list without those of others: e itself where it is none, else *own over
@@ -507,6 +513,8 @@ void tasks_fini(struct session *s);
 bool seen_is_tool_call(const struct call *k);
 void seen_ended(struct session *s, struct call *k, const struct iovec *iov, int count,
                 bool is_error, int64_t answered_us);
+/* A call of this tool was answered by isError: of this client, NULL where it has gone. */
+void seen_tool_failed(struct session *s, struct client *c, struct span tool);
 void seen_fini(struct session *s);
 /* 50, 95, 99 of the n (1 … SESSION_SAMPLES) samples */
 void seen_percentiles(const uint32_t *us, uint32_t n, int64_t ret_p[3]);

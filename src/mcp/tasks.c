@@ -24,6 +24,8 @@ struct task {
     uint32_t owner;                  /* the client's number */
     uint64_t call;                   /* its id towards the server, for progress, … */
     struct span progress;            /* … and the client's own token; behind this struct */
+    struct span tool;                /* that was called; none (n 0), or behind this struct */
+    bool failed;                     /* it is counted among the tool's errors */
 };
 
 /* "" where it is none that can be a name. Caller frees. */
@@ -135,9 +137,17 @@ static struct client *client_of(const struct session *s, uint32_t number)
 
 /* ---- made ---- */
 
+static struct span keep(char *at, struct span text)
+{
+    if (text.n)
+        memcpy(at, text.p, text.n);
+    return (struct span){at, text.n};
+}
+
 static void remember(struct session *s, const struct call *k, char *name)
 {
-    struct task *t = xcalloc(1, sizeof(*t) + k->progress.n);
+    struct span tool = seen_is_tool_call(k) ? k->name : (struct span){0};
+    struct task *t = xcalloc(1, sizeof(*t) + k->progress.n + tool.n);
     struct task **at = find(s, name);
 
     if (*at)
@@ -146,9 +156,8 @@ static void remember(struct session *s, const struct call *k, char *name)
     t->modern = k->client && k->client->modern;
     t->owner = k->owner;
     t->call = k->id;
-    t->progress = (struct span){(char *)(t + 1), k->progress.n};
-    if (k->progress.n)
-        memcpy(t + 1, k->progress.p, k->progress.n);
+    t->progress = keep((char *)(t + 1), k->progress);
+    t->tool = keep((char *)(t + 1) + k->progress.n, tool);
     t->next = s->tasks;
     s->tasks = t;
     if (++s->task_count <= MAX_TASKS)
@@ -172,22 +181,29 @@ void tasks_made(struct session *s, const struct call *k, const struct envelope *
 
 /* ---- asked for ---- */
 
-bool tasks_is_for(struct session *s, const struct client *c, const char *name)
+static bool may_use(const struct client *c, const struct task *t)
 {
-    const struct task *t = *find(s, name);
-
     return c->modern ? !t || t->modern : t && t->owner == c->number;
 }
 
-bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
+bool tasks_is_for(struct session *s, const struct client *c, const char *name)
+{
+    return may_use(c, *find(s, name));
+}
+
+bool tasks_refuse(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
+                  uint64_t *ret_task)
 {
     struct session *s = c->session;
 
     if (task_use_of(e->method) == TASK_MADE)
         return false;
     AUTO_FREE char *name = name_of(e->params);
-    if (tasks_is_for(s, c, name))
+    const struct task *t = *find(s, name);
+    if (may_use(c, t)) {
+        *ret_task = t ? t->call : 0;
         return false;
+    }
     /* The same words for what is another's and for what does not exist. */
     router_refuse(s, e->id, SESSION_BAD_PARAMS, fn, ctx, TASKS_NONE);
     return true;
@@ -235,6 +251,44 @@ const struct envelope *tasks_cut(struct session *s, const struct call *k, const 
     return envelope_scan(buf_str(text), text->len, own, NULL) ? e : own;
 }
 
+/* ---- how it ended ---- */
+
+static struct task *made_by(const struct session *s, uint64_t call)
+{
+    struct task *t = s->tasks;
+
+    while (t && t->call != call)
+        t = t->next;
+    return t;
+}
+
+/* The modern era has the result in what is told of the task. */
+static bool says_failed(struct span task)
+{
+    return span_equal(span_member(span_member(task, "result"), "isError"), span_of("true"));
+}
+
+static void count_failed(struct session *s, struct task *t)
+{
+    if (t->failed || !t->tool.n)
+        return;
+    t->failed = true;
+    seen_tool_failed(s, client_of(s, t->owner), t->tool);
+}
+
+bool tasks_failed(struct session *s, const struct call *k, const struct envelope *e)
+{
+    struct task *t = made_by(s, k->task);
+
+    if (!k->client || e->kind != ENVELOPE_RESULT || !t || !t->tool.n)
+        return false;
+    bool failed = task_use_of(k->method) == TASK_RESULT ? e->result_is_error
+                                                        : says_failed(e->result);
+    if (failed)
+        count_failed(s, t);
+    return failed;
+}
+
 /* ---- told ---- */
 
 bool tasks_related(struct session *s, const struct envelope *e, struct client **ret)
@@ -255,11 +309,13 @@ bool tasks_tell_status(struct session *s, const struct envelope *e)
     if (!is_status(e))
         return false;
     AUTO_FREE char *name = name_of(e->params);
+    struct task *t = *find(s, name);
     if (span_is(e->method, "notifications/tasks")) {
+        if (t && says_failed(e->params))
+            count_failed(s, t);
         listen_tell_task(s, e, name);
         return true;
     }
-    const struct task *t = *find(s, name);
     struct client *c = t && !t->modern ? client_of(s, t->owner) : NULL;
     if (c)
         relay_tell(c, call_of(c), e, (struct span){0});
@@ -270,10 +326,7 @@ bool tasks_tell_status(struct session *s, const struct envelope *e)
 
 bool tasks_tell_progress(struct session *s, uint64_t call, const struct envelope *e)
 {
-    const struct task *t = s->tasks;
-
-    while (t && t->call != call)
-        t = t->next;
+    const struct task *t = made_by(s, call);
     struct client *c = t && !t->modern && t->progress.n ? client_of(s, t->owner) : NULL;
     if (c)
         relay_tell(c, call_of(c), e, t->progress);

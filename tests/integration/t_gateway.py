@@ -206,6 +206,13 @@ def test_tasks_are_their_clients(t):
          "the status is told to its client only")
     slow = clients[0].request("tools/call", {"name": "echo", "arguments": {"ms": 60000}, "task": {}})["task"]["taskId"]
     t.eq(clients[0].request("tasks/cancel", {"taskId": slow})["status"], "cancelled", "the own one can be cancelled")
+    t.eq(m.server("full")["calls"]["tool_errors"], 0, "no tool has failed so far")
+    failing = clients[2].request("tools/call", {"name": "echo", "arguments": {"fails": True}, "task": {}})["task"]["taskId"]
+    for _ in range(2):
+        t.eq(clients[2].request("tasks/result", {"taskId": failing})["isError"], True, "a tool that failed as a task says so in its result")
+    calls = m.api.get("/servers/full")["calls"]
+    t.eq([(tool["name"], tool["tool_errors"]) for tool in calls["by_tool"]], [("echo", 1)], "which is counted once, for that tool")
+    t.eq(calls["tool_errors"], 1, "and for the server")
 
 
 def test_questions_without_a_client(t):

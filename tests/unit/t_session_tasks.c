@@ -166,11 +166,105 @@ static void test_eras_and_bounds(void)
     close_two(&w);
 }
 
+struct failures { uint64_t server, tool, client; };
+
+static void add_tool(void *ctx, const struct tool_stats *t)
+{
+    struct failures *f = ctx;
+
+    if (span_is(t->name, "t"))
+        f->tool += t->tool_errors;
+}
+
+static void add_client(void *ctx, const struct client_info *info)
+{
+    ((struct failures *)ctx)->client += info->tool_errors;
+}
+
+static bool failed_are(struct two *w, uint64_t n)
+{
+    struct failures f = {0};
+    struct session_stats st;
+
+    session_get_stats(w->r.s, &st);
+    f.server = st.tool_errors;
+    session_each_tool(w->r.s, add_tool, &f);
+    session_each_client(w->r.s, add_client, &f);
+    if (f.server == n && f.tool == n && f.client == n)
+        return true;
+    printf("# of the server %d, the tool %d, the clients %d\n", (int)f.server, (int)f.tool,
+           (int)f.client);
+    return false;
+}
+
+static void asks(struct two *w, int i, const char *request, const char *result)
+{
+    sends(w->c[i], &w->p[i], request);
+    says_result(&w->r, next_id(&w->r), result);
+}
+
+static void test_failures(void)
+{
+    static const char *const get = REQUEST("4", "tasks/get", "{\"taskId\":\"a\"}");
+    static const char *const result = REQUEST("5", "tasks/result", "{\"taskId\":\"a\"}");
+    static const char *const failed = "{\"content\":[],\"isError\":true," RELATED("a") "}";
+    struct two w;
+
+    open_two(&w);
+    free(make(&w, 0, MADE("a")));
+    free(make(&w, 0, MADE("b")));
+    asks(&w, 0, get, "{\"taskId\":\"a\",\"status\":\"failed\",\"isError\":true}");
+    ok(failed_are(&w, 0), "how a task stands is no result of its tool");
+    asks(&w, 0, result, failed);
+    ok(failed_are(&w, 1), "that its tool failed is counted when its result says so");
+    asks(&w, 0, result, failed);
+    ok(failed_are(&w, 1), "once, however often the result is asked for");
+    asks(&w, 0, REQUEST("6", "tasks/result", "{\"taskId\":\"b\"}"), "{\"content\":[]}");
+    ok(failed_are(&w, 1), "a tool that did not fail is not");
+    sends(w.c[0], &w.p[0], REQUEST("7", "prompts/get", "{\"name\":\"t\",\"task\":{}}"));
+    says_result(&w.r, next_id(&w.r), MADE("p"));
+    asks(&w, 0, REQUEST("8", "tasks/result", "{\"taskId\":\"p\"}"), "{\"isError\":true}");
+    ok(failed_are(&w, 1), "and what is no tool cannot");
+    session_drain(w.r.s);
+    sends(w.c[0], &w.p[0], REQUEST("9", "tasks/result", "{\"taskId\":\"b\"}"));
+    session_down(w.r.s, "test");
+    start(&w.r);
+    says_result(&w.r, next_id(&w.r), "{\"isError\":true}");
+    ok(failed_are(&w, 2), "a request that had to wait still knows its tool");
+    close_two(&w);
+}
+
+static void test_modern_failures(void)
+{
+    static const char *const get = REQUEST("4", "tasks/get", "{\"taskId\":\"m\"," MODERN "}");
+    struct two w;
+
+    open_two(&w);
+    for (int i = 0; i < 2; i++) {
+        AUTO_FREE char *made = xasprintf("{\"resultType\":\"task\",\"taskId\":\"%s\"}",
+                                         i ? "n" : "m");
+        asks(&w, 0, REQUEST("3", "tools/call", "{\"name\":\"t\"," MODERN "}"), made);
+    }
+    asks(&w, 1, get, "{\"taskId\":\"m\",\"status\":\"working\"}");
+    ok(failed_are(&w, 0), "a modern task that works has not failed");
+    asks(&w, 1, get, "{\"taskId\":\"m\",\"result\":{\"content\":[{\"x\":1}],\"isError\":true}}");
+    ok(failed_are(&w, 1), "one whose result says so has, whoever asks");
+    says(&w.r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{"
+               "\"taskId\":\"m\",\"result\":{\"isError\":true}}}");
+    ok(failed_are(&w, 1), "once");
+    says(&w.r, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{"
+               "\"taskId\":\"n\",\"result\":{\"isError\":true}}}");
+    ok(failed_are(&w, 2), "or is told to who listens");
+    close_two(&w);
+}
+
 int main(void)
 {
     test_a_task_is_its_clients();
     test_lists();
     test_what_is_told();
     test_eras_and_bounds();
+    test_failures();
+    test_modern_failures();
     return done_testing();
 }
