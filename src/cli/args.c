@@ -95,6 +95,16 @@ static int unknown_option(const char *arg, struct fault *f)
     return fault_set(f, FAULT_INVALID, "unknown option %s", arg);
 }
 
+static int take_value(struct args *a, enum option_id id, const char *value, struct fault *f)
+{
+    const struct option_row *row = &args_options[id];
+    if (!*value)
+        return fault_set(f, FAULT_INVALID, "the value of --%s is empty " ARGS_WHY_EMPTY
+                         ": --%s %s", row->name, row->name, row->value);
+    a->value[id] = value;
+    return 0;
+}
+
 /* *i stands on a --long option; moves it over a value that is a word of its own. */
 static int take_long(struct args *a, char **argv, int argc, int *i, struct fault *f)
 {
@@ -111,13 +121,11 @@ static int take_long(struct args *a, char **argv, int argc, int *i, struct fault
         return 0;
     }
     if (equals)
-        a->value[id] = equals + 1;
-    else if (*i + 1 < argc)
-        a->value[id] = argv[++*i];
-    else
-        return fault_set(f, FAULT_INVALID, "--%s needs a value: --%s %s", row->name, row->name,
-                         row->value);
-    return 0;
+        return take_value(a, id, equals + 1, f);
+    if (*i + 1 < argc)
+        return take_value(a, id, argv[++*i], f);
+    return fault_set(f, FAULT_INVALID, "--%s needs a value: --%s %s", row->name, row->name,
+                     row->value);
 }
 
 static int take_letters(struct args *a, char **argv, int argc, int *i, struct fault *f)
@@ -132,12 +140,10 @@ static int take_letters(struct args *a, char **argv, int argc, int *i, struct fa
             continue;
         }
         if (p[1])
-            a->value[id] = p + 1;
-        else if (*i + 1 < argc)
-            a->value[id] = argv[++*i];
-        else
-            return fault_set(f, FAULT_INVALID, "-%c needs a value: -%c %s", *p, *p, row->value);
-        return 0;
+            return take_value(a, id, p + 1, f);
+        if (*i + 1 < argc)
+            return take_value(a, id, argv[++*i], f);
+        return fault_set(f, FAULT_INVALID, "-%c needs a value: -%c %s", *p, *p, row->value);
     }
     return 0;
 }

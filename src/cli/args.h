@@ -44,10 +44,13 @@ struct args {
     struct strvec words;        /* everything else; words.v[0] is the verb */
 };
 
+/* Behind what is said to be empty: where that mostly comes from. */
+#define ARGS_WHY_EMPTY "(from a variable of the shell that is not set?)"
+
 /* The index of the first word in argv (the verb), or 0: there is none. */
 int args_find_verb(int argc, char **argv);
-/* -1 with a sentence for the user: unknown option (with the nearest one), missing or unwanted
- * value. */
+/* -1 with a sentence for the user: unknown option (with the nearest one), missing, empty
+ * or unwanted value. */
 int args_parse(struct args *a, int argc, char **argv, struct fault *f);
 void args_fini(struct args *a);
 /* The options that say where things are. Not resolved yet. */

@@ -345,6 +345,16 @@ static int run_view(struct cli *c)
     return c->roles->view(&c->paths, (int)argv.n, argv.v);
 }
 
+/* No name, file or call is empty, and as the last part of a route it would be another route. */
+static int check_words(struct cli *c)
+{
+    for (size_t i = 0; i < c->word_count; i++)
+        if (!*c->words[i])
+            return cli_usage(c, "argument %zu is empty " ARGS_WHY_EMPTY ": it takes %s", i + 1,
+                             c->verb->words);
+    return EXIT_OK;
+}
+
 static int check_use(struct cli *c)
 {
     static const enum option_id numbers[] = { OPT_LINES, OPT_SINCE, OPT_TIMEOUT };
@@ -363,7 +373,7 @@ static int check_use(struct cli *c)
         return cli_usage(c, c->word_count ? "--all or names, not both" : "needs NAME… or --all");
     if (c->word_count > v->max_words)
         return cli_usage(c, "does not know what to do with \"%s\"", c->words[v->max_words]);
-    return EXIT_OK;
+    return check_words(c);
 }
 
 static int run_verb(struct cli *c)

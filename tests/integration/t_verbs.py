@@ -39,6 +39,15 @@ def test_usage(t):
         done = m.cli(*words)
         t.eq(done.returncode, USAGE, f"mcptop {' '.join(words)}: exit status")
         t.has(done.stderr, re.escape(says), f"mcptop {' '.join(words)}: says what is wrong")
+    for words, says in ((["replay", ""], "takes CALL"), (["tools", ""], "argument 1 is empty"), (["tools", "a", ""], "argument 2 is empty"),
+                        (["call", "", "x"], "takes NAME TOOL"), (["logs", ""], "takes NAME"), (["restart", "", "x"], "takes NAME…"),
+                        (["set", "", "memory=1g"], "argument 1 is empty"), (["stdio", ""], "takes [NAME]"), (["import", ""], "takes FILE|CLIENT"),
+                        (["help", ""], "takes [VERB]"), (["ls", "--socket", ""], "--socket PATH"), (["ls", "--data-dir="], "--data-dir DIR"),
+                        (["logs", "-n", "", "x"], "--lines N")):
+        done = m.cli(*words)
+        t.eq(done.returncode, USAGE, f"mcptop {words}: exit status")
+        t.has(done.stderr, "is empty .+ variable of the shell", f"mcptop {words}: says what is wrong, and why that may be")
+        t.has(done.stderr, re.escape(says), f"mcptop {words}: and what it takes")
     overview = m.cli("help", check=0).stdout
     verbs = re.findall(r"^  ([a-z]+) ", overview.split("verbs:")[1].split("options")[0], re.M)
     t.ok(len(verbs) > 20, "help lists the verbs", verbs)
