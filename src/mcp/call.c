@@ -225,6 +225,17 @@ void call_forget_copy(struct session *s, struct call *k)
     free(TAKE(k->copy));
 }
 
+/* A message of the largest size can wait, and small ones, and copies of calls in flight, beside
+ * it. */
+size_t calls_max_copied(const struct session *s)
+{
+    size_t n = s->cfg.max_message_bytes;
+
+    if (n < SESSION_MAX_HELD_BYTES)
+        n = SESSION_MAX_HELD_BYTES;
+    return n + SESSION_MAX_RECORDED_BYTES;
+}
+
 void call_hold(struct session *s, struct call *k, const struct envelope *e)
 {
     copy_message(s, k, e);
@@ -246,8 +257,10 @@ void call_keep(struct session *s, struct call *k, const struct envelope *e)
     bool had = k->copy;
     /* A modern server may ask, and then the call is made again. */
     bool may_ask = s->modern && !k->client->modern;
-    size_t one = may_ask ? SIZE_MAX : s->cfg.record ? SESSION_MAX_RECORDED_CALL : SESSION_MAX_KEPT_CALL;
-    size_t all = may_ask         ? SESSION_MAX_HELD_BYTES
+    size_t one = may_ask         ? SIZE_MAX
+                 : s->cfg.record ? SESSION_MAX_RECORDED_CALL
+                                 : SESSION_MAX_KEPT_CALL;
+    size_t all = may_ask         ? calls_max_copied(s)
                  : s->cfg.record ? SESSION_MAX_RECORDED_BYTES
                                  : SESSION_MAX_KEPT_BYTES;
 

@@ -309,7 +309,7 @@ void router_next_turn(struct session *s)
 static bool has_room(const struct session *s, size_t n)
 {
     return s->held.n + s->queued.n < SESSION_MAX_HELD_CALLS &&
-           s->copied_bytes + n <= SESSION_MAX_HELD_BYTES;
+           s->copied_bytes + n <= calls_max_copied(s);
 }
 
 struct call *router_hold(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)

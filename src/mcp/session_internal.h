@@ -54,7 +54,7 @@ enum {
     SESSION_GATHER_MS = 20,              /* how long the first question waits for others beside it */
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
-    SESSION_MAX_HELD_BYTES = 64 << 20,
+    SESSION_MAX_HELD_BYTES = 64 << 20,   /* or more: calls_max_copied */
     /* a written call is kept for the case that it is never read, if it is no longer … */
     SESSION_MAX_KEPT_CALL = 64 << 10,
     SESSION_MAX_KEPT_BYTES = 1 << 20,    /* … and all copies together are no more */
@@ -126,6 +126,8 @@ struct call_table { struct call **slots; size_t cap, n; };
 struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 void call_hold(struct session *s, struct call *k, const struct envelope *e);
 void call_forget_copy(struct session *s, struct call *k);
+/* Of all copies together. */
+size_t calls_max_copied(const struct session *s);
 /* a written one: a copy, within bounds */
 void call_keep(struct session *s, struct call *k, const struct envelope *e);
 /* to its tail; NULL = out of every list */

@@ -200,6 +200,17 @@ def test_the_limit_is_configured(t):
 
 
 @limit(120)
+def test_a_large_call_waits(t):
+    """What one message may be may also wait for its server."""
+    m = t.mcptop({"mcpServers": {"a": echo(start="lazy"), "b": echo(start="lazy")}, "max_message_size": "100m"})
+    http, stdio = opened(t, m, "a", "b")
+    t.eq(http.post(padded(100 << 20, "7", False)).json()["result"]["content"][0]["text"], "slept 0 ms", "100 MiB over HTTP wake a server")
+    stdio.write(padded(100 << 20, "7", True).encode() + b"\n")
+    t.eq(text(stdio.wait_reply(7, 60)["result"]), "slept 0 ms", "and over stdio, the id behind them")
+    given_back(m)
+
+
+@limit(120)
 def test_answers_that_nobody_reads(t):
     m = t.mcptop({"mcpServers": {"echo": echo()}})
     http, = opened(t, m, "echo")

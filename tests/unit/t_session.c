@@ -488,6 +488,19 @@ static void test_hold_caps(void)
     for (int i = 0; i < 3; i++)
         sends(c, &p, buf_str(&big));
     is_int(p.errors, 1, "nor more than 64 MiB of them");
+    static const size_t sizes[] = {100 << 20, 1 << 20};
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct session_config cfg = {.server = "x", .max_message_bytes = sizes[i]};
+        session_configure(r.s, &cfg);
+        sends(c, &p, buf_str(&big));
+        is_int(p.errors, 1 + (int)i, "%s", i ? "a smaller limit counts at once, for those that come"
+                                             : "but for a message that may be larger there is room");
+    }
+    client_close(c);
+    c = client_open(r.s, "", NULL, NULL);
+    sends(c, &p, buf_str(&big));
+    sends(c, &p, buf_str(&big));
+    is_int(p.errors, 2, "where one may be but small they are 64 MiB all the same");
     client_close(c);
     buf_fini(&p.text);
     rig_close(&r);

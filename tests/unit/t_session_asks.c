@@ -220,12 +220,12 @@ static void test_a_cancelled_call_is_not_waited_for(void)
 static void test_the_queue_has_an_end(void)
 {
     enum { MOST = 1024 };
-    AUTO_FREE char *big = xmalloc((32 << 20) + 1);
+    AUTO_FREE char *big = xmalloc((40 << 20) + 1);
     struct session_stats stats;
     struct many m;
 
-    memset(big, 'x', 32 << 20);
-    big[32 << 20] = '\0';
+    memset(big, 'x', 40 << 20);
+    big[40 << 20] = '\0';
     AUTO_FREE char *big_call = xasprintf(REQUEST("8", "tools/call", "{\"name\":\"%s\"}"), big);
     open_many(&m);
     sends(m.c[1], &m.p[1], CALL("1", "t"));
