@@ -131,9 +131,10 @@ static void print_hunk(const struct ops *ops, size_t from, size_t to, size_t a_l
     }
 }
 
-static void print_hunks(const struct ops *ops, size_t context, struct buf *out)
+static void print_hunks(const struct ops *ops, size_t lines_before, size_t context,
+                        struct buf *out)
 {
-    size_t a_line = 0, b_line = 0, counted = 0;
+    size_t a_line = lines_before, b_line = lines_before, counted = 0;
     for (size_t i = 0; i < ops->n;) {
         if (ops->v[i].kind == ' ') {
             i++;
@@ -158,13 +159,19 @@ static void print_hunks(const struct ops *ops, size_t context, struct buf *out)
     }
 }
 
-void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context,
-               struct buf *out)
+void diff_part(const char *a, size_t a_len, const char *b, size_t b_len, size_t lines_before,
+               int context, struct buf *out)
 {
     struct lines_of x = split(a, a_len), y = split(b, b_len);
     struct ops ops = all_ops(&x, &y);
-    print_hunks(&ops, context > 0 ? (size_t)context : 0, out);
+    print_hunks(&ops, lines_before, context > 0 ? (size_t)context : 0, out);
     free(ops.v);
     free(x.v);
     free(y.v);
+}
+
+void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context,
+               struct buf *out)
+{
+    diff_part(a, a_len, b, b_len, 0, context, out);
 }

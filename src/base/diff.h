@@ -10,5 +10,8 @@
  * when equal. */
 void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int context,
                struct buf *out);
+/* The same of parts of two texts that have so many lines alike before them. */
+void diff_part(const char *a, size_t a_len, const char *b, size_t b_len, size_t lines_before,
+               int context, struct buf *out);
 
 #endif

@@ -435,6 +435,8 @@ bool jscan_key_is(const struct jscan_doc *doc, int32_t node, const char *key)
         return false;
     const char *raw = doc->text + n->key_start;
     size_t raw_len = n->key_end - n->key_start, len = strlen(key);
+    if (raw_len - 2 < len)
+        return false;                /* an escape is longer than what it means */
     if (!memchr(raw, '\\', raw_len))
         return raw_len - 2 == len && memcmp(raw + 1, key, len) == 0;
     AUTO_BUF struct buf b = BUF_INIT;

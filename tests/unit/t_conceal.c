@@ -94,6 +94,50 @@ static const struct scenario scenarios[] = {
       .want = "@@ -1 +1 @@\n-n = 1 # " LONG("") "\n+n = 2 # " LONG("") "\n" },
 };
 
+enum { SERVERS = 4000 };
+
+/* Each has a secret, and the last but one in its words that of the first. */
+static void add_servers(struct buf *text, const char *memory)
+{
+    buf_add_str(text, "{\"mcpServers\": {\n");
+    for (int i = 0; i < SERVERS; i++) {
+        bool one = i == SERVERS - 2;
+        buf_printf(text, "\"s%04d\": {\n\"env\": {\"X_KEY\": \"hunter-%04d\", \"A\": \"%d\"},\n", i, i, i);
+        buf_printf(text, "\"args\": [\"x%s\"],\n\"m\": \"%s\"\n}%s\n", one ? "hunter-0000" : "",
+                   one ? memory : "1g", i + 1 < SERVERS ? "," : "");
+    }
+    buf_add_str(text, "}}\n");
+}
+
+/* The deadline is the check that the work grows with the file and no faster. */
+static void a_long_file(void)
+{
+    AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT, out = BUF_INIT;
+    add_servers(&from, "1g");
+    add_servers(&to, "2g");
+    conceal_diff(&from, &to, 3, &out);
+    is_str(buf_str(&out), "@@ -19992,7 +19992,7 @@\n \"s3998\": {\n \"env\": {\"X_KEY\": \"***\", \"A\": \"***\"},\n"
+           " \"args\": [\"x***\"],\n-\"m\": \"1g\"\n+\"m\": \"2g\"\n },\n \"s3999\": {\n"
+           " \"env\": {\"X_KEY\": \"***\", \"A\": \"***\"},\n", "one line of a long file");
+    buf_clear(&from);
+    buf_clear(&out);
+    buf_add_str(&from, "{}\n");
+    conceal_diff(&from, &to, 3, &out);
+    ok(!strstr(buf_str(&out), "hunter"), "all of it is new");
+}
+
+/* A list where a word should stand is hidden whole, on however many lines. */
+static void a_cut_value(void)
+{
+    static const char lines[] = "{\"env\": {\"X_KEY\": [\n\"hunter1\",\n\"hunter2\",\n\"hunter3\"\n]},\n\"m\": ";
+    AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT, out = BUF_INIT;
+    buf_printf(&from, "%s1}\n", lines);
+    buf_printf(&to, "%s2}\n", lines);
+    conceal_diff(&from, &to, 2, &out);
+    is_str(buf_str(&out), "@@ -1,2 +1,2 @@\n {\"env\": {\"X_KEY\": \"***\"},\n-\"m\": 1}\n+\"m\": 2}\n",
+           "a hidden value that begins above what is shown");
+}
+
 int main(void)
 {
     enum { CONTEXT = 9 };
@@ -106,5 +150,7 @@ int main(void)
         conceal_diff(&from, &to, CONTEXT, &out);
         is_str(buf_str(&out), c->want, "%s", c->name);
     }
+    a_long_file();
+    a_cut_value();
     return done_testing();
 }
