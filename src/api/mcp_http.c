@@ -55,33 +55,6 @@ static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
     request_reply(w->request, 200, "application/json", session_header(w, headers), iov, count);
 }
 
-static void answer_enveloped_error(struct waiting *w, const struct iovec *iov, int count)
-{
-    AUTO_BUF struct buf b = BUF_INIT;
-
-    for (int i = 0; i < count; i++)
-        buf_add(&b, iov[i].iov_base, iov[i].iov_len);
-    struct span error = span_member((struct span){b.data, b.len}, "error");
-    AUTO_FREE char *why = span_decode(span_member(error, "message"), 900);
-    reply_error(w->request, 502, "%s", *why ? why : "the server answered with an error");
-}
-
-/* The result's bytes go out as the server wrote them: they may be many. */
-static void answer_enveloped(struct waiting *w, const struct iovec *iov, int count, bool is_error)
-{
-    static const char head[] = "{\"success\":true,\"data\":";
-    struct span result = is_error ? (struct span){0} : session_get_result(w->of);
-
-    if (!result.n) {
-        answer_enveloped_error(w, iov, count);
-        return;
-    }
-    const struct iovec body[] = {{(void *)(uintptr_t)head, sizeof head - 1},
-                                 {(void *)(uintptr_t)result.p, result.n},
-                                 {(char[]){"}\n"}, 2}};
-    request_reply(w->request, 200, "application/json", NULL, body, ARRAY_LEN(body));
-}
-
 /* ---- requests that wait ---- */
 
 static void keepalive_start(struct mcp_http *m)
@@ -120,7 +93,7 @@ static void waiting_free(struct waiting *w)
         *w->list = w->next;
     client_close(w->own_client);
     aggregate_close(w->own_aggregate);
-    if (w->modern)
+    if (!w->session)
         mcp_stream_free(w->stream);
     free(w);
 }
@@ -152,11 +125,11 @@ static void on_reply(void *ctx, const struct iovec *iov, int count, bool is_erro
 
     if (w->initialize && !is_error)
         http_session_name(w->session);
-    if (w->stream) {
+    if (w->of) {
+        mcp_api_answer(w, iov, count, is_error);
+    } else if (w->stream) {
         mcp_stream_send(w->stream, iov, count);
         mcp_stream_end(w->stream);
-    } else if (w->of) {
-        answer_enveloped(w, iov, count, is_error);
     } else if (w->modern) {
         mcp_modern_answer(w, iov, count, is_error);
     } else {
@@ -175,14 +148,14 @@ void waiting_drop_call(struct waiting *w)
 
     if (all)
         aggregate_forget(all, w, w->modern);
-    else if (w->modern)
+    else if (w->modern || w->of)
         call_cancel(w->call);
     else
         call_abandon(w->call);
 }
 
 /* Before anything was said to it: an answer could not be asked for again, so nobody waits for it
- * any more. In the legacy era the server goes on, in the modern one this cancels. */
+ * any more. In the legacy era the server goes on; in the modern one and of the API this cancels. */
 static void on_request_gone(void *ctx, struct request *r)
 {
     struct waiting *w = ctx;
@@ -250,9 +223,9 @@ static void keep_alive(struct http_session *hs, int64_t now, bool *ret_any)
     http_session_sweep(hs, now);
 }
 
-static void keep_modern_alive(struct mcp_http *m, int64_t now)
+static void keep_alone_alive(struct mcp_http *m, int64_t now)
 {
-    for (struct waiting *w = m->modern; w; w = w->next) {
+    for (struct waiting *w = m->alone; w; w = w->next) {
         if (!w->stream && now - w->begun_ms > 1000 * (int64_t)KEEPALIVE_S)
             mcp_modern_open_stream(w);
         if (w->stream)
@@ -272,8 +245,8 @@ static void on_keepalive(struct ev_loop *loop, ev_timer *timer, int revents)
     m->keepalive_slice = (m->keepalive_slice + 1) % KEEPALIVE_SLICES;
     if (m->keepalive_slice)
         return;
-    keep_modern_alive(m, now);
-    if (!m->keepalive_any && !m->modern)
+    keep_alone_alive(m, now);
+    if (!m->keepalive_any && !m->alone)
         ev_timer_stop(loop, timer);
     m->keepalive_any = false;
 }
@@ -442,31 +415,6 @@ void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server)
         http_session_delete(m, r);
     else
         request_reply(r, 405, NULL, allow, NULL, 0);
-}
-
-void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool,
-                        json_t *arguments)
-{
-    struct server *s = fleet_find(m->api->fleet, server);
-    struct envelope e;
-
-    if (!s) {
-        reply_no_server(r, m->api->fleet, server);
-        return;
-    }
-    json_t *doc = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method",
-                            "tools/call", "params", "name", tool, "arguments",
-                            arguments ? json_incref(arguments) : json_object());
-    AUTO_FREE char *msg = json_dumps(doc, JSON_COMPACT);
-    json_decref(doc);
-    if (!msg || envelope_scan(msg, strlen(msg), &e, NULL) < 0) {
-        reply_error(r, 400, "the tool's name or arguments cannot be sent");
-        return;
-    }
-    struct waiting *w = waiting_new(r, &e);
-    w->of = s->session;
-    w->own_client = client_open(s->session, "api", NULL, NULL);
-    waiting_begin(w, w->own_client, NULL, &e);
 }
 
 size_t mcp_http_get_sessions(const struct mcp_http *m)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What mcp_http.c (requests) and mcp_sessions.c (who may go on with which session) share. */
+/* What mcp_http.c (requests), mcp_sessions.c (who may go on with which session), mcp_modern.c and
+ * mcp_api_call.c (requests of no session) share. */
 #ifndef MCPTOP_API_MCP_HTTP_INTERNAL_H
 #define MCPTOP_API_MCP_HTTP_INTERNAL_H
 
@@ -37,7 +38,7 @@ struct mcp_http {
     struct api_server *api;
     uint8_t key[16];
     uint32_t life;
-    struct waiting *modern;         /* requests of the modern era, each a client of its own */
+    struct waiting *alone;          /* requests of no session, each a client of its own */
     struct http_session *bucket[SESSION_BUCKETS];
     size_t count;
     char ended[REMEMBERED_ENDS][ID_LEN + 1];
@@ -90,6 +91,9 @@ void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
 /* Answers with the HTTP status that goes with the JSON-RPC error. */
 void mcp_modern_answer(struct waiting *w, const struct iovec *iov, int count, bool is_error);
 bool mcp_modern_open_stream(struct waiting *w);
+
+/* mcp_api_call.c */
+void mcp_api_answer(struct waiting *w, const struct iovec *iov, int count, bool is_error);
 
 /* mcp_http.c */
 struct waiting *waiting_new(struct request *r, const struct envelope *e);

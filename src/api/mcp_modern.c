@@ -156,6 +156,6 @@ void mcp_modern_post(struct mcp_http *m, struct request *r, struct server *s,
     } else {
         w->own_aggregate = aggregate_open(m->api->names, SEAT_NO_SESSION, &events, w);
     }
-    waiting_join(m, w, &m->modern);
+    waiting_join(m, w, &m->alone);
     waiting_begin(w, w->own_client, w->own_aggregate, e);
 }

@@ -29,6 +29,7 @@ enum fault_code {
     FAULT_TOO_BIG,
     FAULT_DENIED,
     FAULT_UNSUPPORTED,
+    FAULT_CANCELLED,       /* the user wants it no more */
 };
 
 #define FAULT_NONE ((struct fault){0})

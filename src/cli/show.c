@@ -13,11 +13,16 @@
 #include "base/text.h"
 #include "cli/doc.h"
 
-int show_columns(void)
+int show_columns_of(int fd)
 {
     struct winsize size;
-    bool known = isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    bool known = isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0;
     return known ? size.ws_col : 0;
+}
+
+int show_columns(void)
+{
+    return show_columns_of(STDOUT_FILENO);
 }
 
 void show_bytes(FILE *out, const char *p, size_t n)

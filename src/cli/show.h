@@ -17,8 +17,9 @@ void show_json_as(json_t *data, size_t flags);
 /* "mcptop: SENTENCE" on stderr, made harmless. */
 void show_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Columns of the terminal that stdout is; 0 = it is none, or does not say. */
+/* Columns of the terminal that stdout, or fd, is; 0 = it is none, or does not say. */
 int show_columns(void);
+int show_columns_of(int fd);
 
 /* Figures as the view writes them; "-" when not known (negative). out n >= 24. */
 char *show_size(int64_t bytes, char *out, size_t n);

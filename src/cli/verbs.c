@@ -83,7 +83,9 @@ static const struct verb verbs[] = {
       "  All that differ, or those named. They are what is known from now on; with"
       "\n  `on_tool_change: hold` clients get them now." },
     { "call", "NAME TOOL [JSON]", "call a tool; JSON are its arguments, `-` reads them from stdin",
-      2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call, NULL },
+      2, 3, JSON | OPT_BIT(OPT_TIMEOUT), STARTS, verb_call,
+      "  On a terminal a line on stderr tells after a second for how long it waits, and what the\n"
+      "  server says of its progress. Ctrl-C cancels the call." },
     { "calls", "[NAME|CALL]", "calls in flight and the last ones; one with its texts", 0, 1,
       JSON | OPT_BIT(OPT_LINES), ASKS, verb_calls,
       "  Of all servers the last 256; of one also what is recorded (`record: true`), marked *." },

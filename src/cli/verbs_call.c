@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/buf.h"
 #include "base/mem.h"
+#include "cli/call_wait.h"
 #include "cli/doc.h"
 #include "cli/refusal.h"
 #include "cli/show.h"
@@ -84,7 +85,9 @@ static bool say_unknown(struct cli *c)
 
 static int say_why(struct cli *c, const struct fault *f)
 {
-    return say_unknown(c) ? EXIT_REFUSED : cli_fail_work(f);
+    if (f->code != FAULT_CANCELLED && say_unknown(c))
+        return EXIT_REFUSED;
+    return cli_fail_work(f);
 }
 
 int verb_call(struct cli *c)
@@ -103,8 +106,7 @@ int verb_call(struct cli *c)
         return cli_usage(c, "the names are no valid UTF-8");
     }
     json_t *result = NULL, *item;
-    if (api_ask_within(c->paths.socket, "POST", "/api/v1/tools/call", body, seconds * 1000, &result,
-                       NULL, &f))
+    if (call_wait(c->paths.socket, body, seconds * 1000, &result, &f))
         return say_why(c, &f);
     size_t i;
     bool failed = doc_true(result, "isError");

@@ -10,7 +10,7 @@
 #include "client/sse.h"
 
 /* The API sends a comment every 15 s: three of them missing is a supervisor that stands. */
-enum { STREAM_IDLE_MS = 45 * 1000 };
+enum { STREAM_IDLE_MS = 45 * 1000, REPLY_MAX_BYTES = 128 * 1024 * 1024 };
 
 struct api {
     struct http_client *http;
@@ -25,6 +25,9 @@ struct api_call {
     struct api_call *next, **link;
     struct http_request *request;
     api_reply_fn fn;
+    api_progress_fn said;           /* NULL: the reply is no stream */
+    struct sse sse;                 /* of one that is */
+    json_t *last;                   /* its envelope, once it came */
     void *ctx;
 };
 
@@ -71,6 +74,9 @@ struct http_client *api_get_http(struct api *a)
 static void call_free(struct api_call *c)
 {
     LIST_REMOVE(c);
+    if (c->said)
+        sse_fini(&c->sse);
+    json_decref(c->last);
     free(c);
 }
 
@@ -148,8 +154,15 @@ static void on_done(void *ctx, const struct http_reply *r, const struct fault *w
     struct fault f = FAULT_NONE;
     json_t *envelope = NULL, *data = NULL;
     long status = r ? r->status : 0;
-    if (why) {
+    if (c->said && c->sse.too_big) {
+        fault_set(&f, FAULT_TOO_BIG, "the answer is too big");
+    } else if (c->last) {           /* all that was to come came, however the stream ended */
+        envelope = TAKE(c->last);
+        open_envelope(status, envelope, &data, &f);
+    } else if (why) {
         f = *why;
+    } else if (c->said && status / 100 == 2) {
+        fault_set(&f, ECONNRESET, "the supervisor ended before it answered");
     } else {
         envelope =
             json_loadb(r->body ? r->body : "", r->body_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -161,15 +174,32 @@ static void on_done(void *ctx, const struct http_reply *r, const struct fault *w
     call_free(c);
 }
 
-struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body,
-                          api_reply_fn fn, void *ctx)
+static void on_call_event(void *ctx, const char *name, const char *data, size_t n)
 {
-    static const char *const headers[] = { "Content-Type: application/json", NULL };
-    static const struct http_events events = { .done = on_done };
-    struct api_call *c = xcalloc(1, sizeof *c);
+    struct api_call *c = ctx;
+    (void)name;
+    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL), *params = json_object_get(doc, "params");
+    if (params) {
+        c->said(c->ctx, params);
+        json_decref(doc);
+        return;
+    }
+    json_decref(c->last);
+    c->last = doc;
+}
+
+static void on_call_data(void *ctx, const char *p, size_t n)
+{
+    struct api_call *c = ctx;
+    if (!c->sse.too_big)
+        sse_feed(&c->sse, p, n);
+}
+
+static struct api_call *begin_call(struct api *a, const char *method, const char *path,
+                                   json_t *body, const char *const *headers,
+                                   const struct http_events *events, struct api_call *c)
+{
     c->api = a;
-    c->fn = fn;
-    c->ctx = ctx;
     LIST_ADD(a->calls, c);
     AUTO_FREE char *text = body ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     json_decref(body);
@@ -179,10 +209,36 @@ struct api_call *api_send(struct api *a, const char *method, const char *path, j
         .headers = text ? headers : NULL,
         .body = text, .body_len = text ? strlen(text) : 0,
         .total_timeout_ms = a->timeout_ms,
-        .max_body = 128 * 1024 * 1024,
+        .max_body = REPLY_MAX_BYTES,
+        .stream = c->said,
     };
-    c->request = http_send(a->http, &spec, &events, c);
+    c->request = http_send(a->http, &spec, events, c);
     return c;
+}
+
+struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body,
+                          api_reply_fn fn, void *ctx)
+{
+    static const char *const headers[] = { "Content-Type: application/json", NULL };
+    static const struct http_events events = { .done = on_done };
+    struct api_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->ctx = ctx;
+    return begin_call(a, method, path, body, headers, &events, c);
+}
+
+struct api_call *api_send_watched(struct api *a, const char *path, json_t *body,
+                                  api_progress_fn said, api_reply_fn fn, void *ctx)
+{
+    static const char *const headers[] = { "Content-Type: application/json",
+                                           "Accept: text/event-stream", NULL };
+    static const struct http_events events = { .data = on_call_data, .done = on_done };
+    struct api_call *c = xcalloc(1, sizeof *c);
+    c->fn = fn;
+    c->said = said;
+    c->ctx = ctx;
+    sse_init(&c->sse, REPLY_MAX_BYTES, on_call_event, c);
+    return begin_call(a, "POST", path, body, headers, &events, c);
 }
 
 void api_cancel(struct api_call *c)
@@ -253,7 +309,7 @@ struct api_stream *api_follow(struct api *a, const char *path,
     s->api = a;
     s->events = *events;
     s->ctx = ctx;
-    sse_init(&s->sse, on_event, s);
+    sse_init(&s->sse, 0, on_event, s);
     LIST_ADD(a->streams, s);
     struct http_spec spec = {
         .peer = { .unix_socket = a->socket, .host = "localhost" },

@@ -50,6 +50,11 @@ typedef void (*api_reply_fn)(void *ctx, long status, json_t *data, const struct 
  * calls back before it returned. */
 struct api_call *api_send(struct api *a, const char *method, const char *path, json_t *body,
                           api_reply_fn fn, void *ctx);
+/* The same by POST, where the route tells of its progress: `said` gets the params of each
+ * notification before the reply. */
+typedef void (*api_progress_fn)(void *ctx, json_t *params);
+struct api_call *api_send_watched(struct api *a, const char *path, json_t *body,
+                                  api_progress_fn said, api_reply_fn fn, void *ctx);
 void api_cancel(struct api_call *c);                 /* NULL is fine; not from its own callback */
 /* "/api/v1/servers/%s/logs?tail=5" with name percent-encoded in the place of the (one) %s; caller
  * frees. */

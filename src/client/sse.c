@@ -6,10 +6,10 @@
 
 enum { MAX_EVENT_BYTES = 32 * 1024 * 1024 };
 
-void sse_init(struct sse *s, sse_fn fn, void *ctx)
+void sse_init(struct sse *s, size_t max_bytes, sse_fn fn, void *ctx)
 {
-    *s = (struct sse){ .fn = fn, .ctx = ctx };
-    lines_init(&s->lines, MAX_EVENT_BYTES, LINES_DISCARD);
+    *s = (struct sse){ .max_bytes = max_bytes ? max_bytes : MAX_EVENT_BYTES, .fn = fn, .ctx = ctx };
+    lines_init(&s->lines, s->max_bytes, LINES_DISCARD);
 }
 
 void sse_fini(struct sse *s)
@@ -35,7 +35,7 @@ static void take_field(struct sse *s, const char *field, size_t field_n, const c
         buf_clear(&s->name);
         buf_add(&s->name, value, n);
     } else if (field_n == 4 && !memcmp(field, "data", 4)) {
-        if (s->data.len + n > MAX_EVENT_BYTES) {
+        if (s->data.len + n > s->max_bytes) {
             s->too_big = true;
             return;
         }

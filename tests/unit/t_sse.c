@@ -17,7 +17,7 @@ static void is_stream(const char *stream, const char *want, const char *what)
     size_t n = strlen(stream);
     for (size_t step = 1; step <= n; step = step < 4 ? step + 1 : n + 1) {
         struct sse s;
-        sse_init(&s, on_event, NULL);
+        sse_init(&s, 0, on_event, NULL);
         buf_clear(&got);
         for (size_t i = 0; i < n; i += step)
             sse_feed(&s, stream + i, i + step < n ? step : n - i);
@@ -31,7 +31,7 @@ static void t_too_big(void)
     static char chunk[1 << 20];
     struct sse s;
     memset(chunk, 'x', sizeof chunk);
-    sse_init(&s, on_event, NULL);
+    sse_init(&s, 0, on_event, NULL);
     sse_feed(&s, "data: ", 6);
     for (int i = 0; i < 40; i++)
         sse_feed(&s, chunk, sizeof chunk);
