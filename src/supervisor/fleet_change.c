@@ -47,15 +47,15 @@ static void say_when(const struct server *s, const struct plan *p, enum change_a
     if (change == PLAN_SAME || p->mode == PLAN_UNSUPPORTED)
         return;                      /* that it will not be started is told already */
     if (applied == CHANGE_RESTART && server_is_waiting(s))
-        strvec_addf(out, "Nothing of it runs now: it is started so %s.",
-                    engine_down ? "once the engine answers" : "at once");
+        strvec_addf(out, "It is not running; it will be started this way %s.",
+                    engine_down ? "once the engine answers" : "now");
     else if (applied == CHANGE_RESTART && p->hash == s->plan->hash)
         strvec_add(out, "The server restarts: the engine takes no limit away from a running "
                         "container.");
     else if (applied == CHANGE_RESTART)
         strvec_add(out, "The server restarts.");
     else if (applied == CHANGE_LIVE && s->state == SERVER_PULLING)
-        strvec_add(out, "Its container is made so once the image is here.");
+        strvec_add(out, "Its container is made this way once the image is here.");
     else if (applied == CHANGE_LIVE)
         strvec_add(out, "The running container is changed without a restart.");
     else if (server_is_asleep(s))

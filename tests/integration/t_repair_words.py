@@ -24,7 +24,7 @@ def test_when_it_counts(t):
                  docker_host=engine)
     found(t, m, "dead", "MCPX_DOCKER_OOM_KILLED")
     dry = m.api.post("/servers/dead/fix", {"dry_run": True})
-    t.has(sentences(dry), "Nothing of it runs now: it is started so at once", "one that failed is started")
+    t.has(sentences(dry), "It is not running; it will be started this way now", "one that failed is started")
     t.ok("running container" not in sentences(dry), "and no container is changed", dry["changes"])
     t.eq(dry["applied"], "restart", "as the answer says")
     repaired(t, m, "dead")
