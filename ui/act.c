@@ -462,25 +462,12 @@ static void on_other_way(struct view *v, const struct view_call *call, json_t *d
     s->other_way = buf_take(&clean);
 }
 
-/* ", no effect while it runs on the host" of the sentences of an answer; the reason in full is what
- * the dialog and `mcptop set` show. */
-static void add_no_effect(struct buf *out, json_t *changes)
-{
-    static const char start[] = "No effect";
-
-    for (size_t i = 0; i < json_array_size(changes); i++) {
-        const char *text = json_string_value(json_array_get(changes, i));
-        if (text && !strncmp(text, start, sizeof(start) - 1))
-            buf_printf(out, ", n%.*s", (int)strcspn(text + 1, ":."), text + 1);
-    }
-}
-
 static void on_change(struct view *v, const struct view_call *call, json_t *data)
 {
-    AUTO_BUF struct buf no_effect = BUF_INIT;
     json_t *server = json_object_get(data, "server");
     const char *undo = json_string_value(json_object_get(data, "undo"));
     const char *applied = json_string_value(json_object_get(data, "applied"));
+    const char *no_effect = json_string_value(json_object_get(data, "no_effect"));
     bool undone = call->what && !strcmp(call->what, "undo");
     const struct feed_server *s;
 
@@ -488,15 +475,15 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     s = feed_find(&v->feed, call->name);
     if (v->ask.kind == ASK_LIMITS && v->ask.serial == call->serial)
         ask_close(v);
-    add_no_effect(&no_effect, json_object_get(data, "changes"));
-    view_toast_of(v, s, false, "%s: %s%s%s%s", s ? s->label : *call->name ? call->name : "all isolated",
+    view_toast_of(v, s, false, "%s: %s%s%s%s%s",
+               s ? s->label : *call->name ? call->name : "all isolated",
                undone           ? "taken back"
                : undo && *undo ? undo
                                : "changed",
                applied && !strcmp(applied, "live")      ? ", in force now"
                : applied && !strcmp(applied, "restart") ? ", it restarts"
                                                         : "",
-               buf_str(&no_effect),
+               no_effect && *no_effect ? ", " : "", no_effect ? no_effect : "",
                undone || !undo || !*undo ? ""
                : *call->name             ? " (u undoes)"
                                          : " (:undo * undoes)");

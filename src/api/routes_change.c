@@ -40,10 +40,11 @@ static json_t *change_json(const struct change *c, const char *undo)
 {
     const struct fleet_change_result *res = &c->result;
 
-    return json_pack("{s:s, s:o, s:o, s:o, s:o}", "applied", applied_names[res->applied], "diff",
-                     json_foreign(buf_str(&res->diff), res->diff.len), "file",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "applied", applied_names[res->applied],
+                     "diff", json_foreign(buf_str(&res->diff), res->diff.len), "file",
                      json_text(fleet_get_config_path(c->fleet)), "changes",
-                     json_strings(&res->sentences), "undo", json_text(undo));
+                     json_strings(&res->sentences), "no_effect", json_text(res->no_effect), "undo",
+                     json_text(undo));
 }
 
 static void answer(struct change *c)

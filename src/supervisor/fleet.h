@@ -142,6 +142,7 @@ struct fleet_change_result {
     enum change_applied applied;
     struct buf diff;          /* of the file */
     struct strvec sentences;  /* what changes for the server */
+    char *no_effect;          /* "no effect while it runs on the host", or alike; NULL = it has */
     struct strvec live, restarts;   /* the servers that are changed while they run, or restart */
     struct plan *plan;        /* the plan after the change; owned; NULL = of all */
 };

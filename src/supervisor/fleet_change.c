@@ -31,6 +31,7 @@ void fleet_change_result_fini(struct fleet_change_result *r)
 {
     buf_fini(&r->diff);
     strvec_fini(&r->sentences);
+    free(r->no_effect);
     strvec_fini(&r->live);
     strvec_fini(&r->restarts);
     plan_free(r->plan);
@@ -75,6 +76,20 @@ static void say_missing(const struct server *s, const struct plan *p, struct str
         strvec_addf(out, "Careful: it would not start on the host: %s.", f.text);
 }
 
+/* Where nothing else can be said of a change: why not. */
+static void say_no_effect(const struct plan *p, struct fleet_change_result *ret)
+{
+    if (p->client) {
+        ret->no_effect = xasprintf("no effect, as it runs %s itself", p->client);
+        strvec_addf(&ret->sentences, "No effect, as it runs %s itself: limits and network of its "
+                    "container are the flags of that command.", p->client);
+    } else if (p->mode == PLAN_HOST) {
+        ret->no_effect = xstrdup("no effect while it runs on the host");
+        strvec_add(&ret->sentences, "No effect while it runs on the host: "
+                                    "limits and network are a container's.");
+    }
+}
+
 /* of_plan: it was to change limits or the place where it runs. */
 static void fill_result(const struct server *s, struct plan *p, bool enabled_changes, bool of_plan,
                         const struct buf *from, const struct buf *to,
@@ -92,12 +107,8 @@ static void fill_result(const struct server *s, struct plan *p, bool enabled_cha
         containers_get_state(s->fleet->containers) == CONTAINERS_DOWN)
         strvec_addf(&ret->sentences, "It would wait for an engine, because none answers now: %s.",
                     containers_get_error(s->fleet->containers));
-    if (!ret->sentences.n && of_plan && !enabled_changes && p->client)
-        strvec_addf(&ret->sentences, "No effect, as it runs %s itself: limits and network of its "
-                    "container are the flags of that command.", p->client);
-    else if (!ret->sentences.n && of_plan && !enabled_changes && p->mode == PLAN_HOST)
-        strvec_add(&ret->sentences, "No effect while it runs on the host: "
-                                    "limits and network are a container's.");
+    if (!ret->sentences.n && of_plan && !enabled_changes)
+        say_no_effect(p, ret);
     fleet_budget_warn(s->fleet, s, p, &ret->sentences);
     ret->plan = p;
 }

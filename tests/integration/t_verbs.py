@@ -193,6 +193,8 @@ def test_set_and_undo(t):
     t.eq(m.cli("set", "echo", "memory=lots").returncode, REFUSED, "a value that is none")
     t.eq(m.cli("set", "echo", "memroy=1g").returncode, USAGE, "a key that is none")
     t.has(m.cli("set", "echo", "cpus=2", check=0).stdout, "No effect while it runs on the host", "which does not limit it here")
+    told = [m.api.patch("/servers/echo", {**change, "dry_run": True})["no_effect"] for change in ({"cpus": "3"}, {"enabled": False})]
+    t.eq(told, ["no effect while it runs on the host", ""], "the API has a field for it")
     m.cli("undo", "echo", check=0)
     m.cli("undo", "echo", check=0)
     t.eq(m.read_config(), before, "undo takes it back, byte for byte")
