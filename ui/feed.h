@@ -153,7 +153,8 @@ struct feed_isolation {
 
 struct feed_status {
     bool known, kept;               /* kept: the file cannot be used, an earlier one holds */
-    bool missing;                   /* there is no file, and was none */
+    bool missing;                   /* there is no file … */
+    bool loaded;                    /* … or is none any more: some configuration is in force */
     char *version, *host, *engine_state, *engine_context, *engine_version, *engine_error,
         *engine_endpoint;
     char *listen, *listen_error, *config_path, *problem, *data_dir;

@@ -91,6 +91,7 @@ void feed_parse_status(struct feed_status *st, json_t *o)
     st->engine_since_ms = member_int(engine, "since_wall_ms", 0);
     st->kept = json_is_true(json_object_get(config, "kept"));
     st->missing = json_is_true(json_object_get(config, "missing"));
+    st->loaded = member_int(config, "loaded_wall_ms", 0) > 0;
     st->errors = member_int32(config, "errors", 0);
     st->warnings = member_int32(config, "warnings", 0);
     st->cpus = member_int32(host, "cpus", 1);

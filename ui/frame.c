@@ -187,7 +187,8 @@ static bool alert_text(struct view *v, struct buf *out, struct buf *hint, enum s
         buf_printf(out, "! engine down since %s: %s",
                    pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->missing) {
-        buf_add_str(out, "no configuration yet: `mcptop import CLIENT` makes one");
+        buf_add_str(out, s->loaded ? "! the configuration was removed: its servers run until mcptop ends"
+                                   : "no configuration yet: `mcptop import CLIENT` makes one");
         *st = ST_WARN;
     } else if (s->errors > 0) {
         problem_text(v, out, hint);

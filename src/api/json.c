@@ -45,16 +45,19 @@ json_t *json_strings(const struct strvec *s)
     return a;
 }
 
+json_t *json_problem(const struct problem *p)
+{
+    return json_pack("{s:s, s:i, s:o, s:o}", "severity",
+                     p->severity == PROBLEM_ERROR ? "error" : "warning", "line", p->line, "key",
+                     json_text(p->key), "text", json_text(p->text));
+}
+
 json_t *json_problems(const struct problems *p)
 {
     json_t *a = json_array();
 
     for (size_t i = 0; p && i < p->n; i++)
-        json_array_append_new(a, json_pack("{s:s, s:i, s:o, s:o}",
-            "severity", p->v[i].severity == PROBLEM_ERROR ? "error" : "warning",
-            "line", p->v[i].line,
-            "key", json_text(p->v[i].key),
-            "text", json_text(p->v[i].text)));
+        json_array_append_new(a, json_problem(&p->v[i]));
     return a;
 }
 

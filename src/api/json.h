@@ -23,6 +23,7 @@ json_t *json_isolation(const struct fleet *fl);
 json_t *json_containers(const struct fleet *fl);             /* the array */
 json_t *json_event(const struct fleet_event *e);
 json_t *json_events(const struct fleet *fl, size_t limit);   /* the array, the last ones */
+json_t *json_problem(const struct problem *p);
 json_t *json_problems(const struct problems *p);             /* the array */
 /* {"total","ready","starting","failed","stopped"} */
 json_t *json_counts(const struct fleet *fl);

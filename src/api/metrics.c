@@ -97,6 +97,11 @@ static double config_warnings(const struct api_server *a)
     return p ? (double)(p->n - p->errors) : 0;
 }
 
+static double config_missing(const struct api_server *a)
+{
+    return fleet_config_is_missing(a->fleet);
+}
+
 static double config_loaded(const struct api_server *a)
 {
     int64_t at = fleet_get_loaded_wall_ms(a->fleet);
@@ -142,6 +147,7 @@ static const struct {
     {"log_lines_lost_total", "counter", "Lines that main.log did not take.", log_lost},
     {"config_errors", "gauge", "Errors in the configuration's file.", config_errors},
     {"config_warnings", "gauge", "Warnings about the configuration's file.", config_warnings},
+    {"config_missing", "gauge", "Whether the configuration's file does not exist.", config_missing},
     {"config_loaded_timestamp_seconds", "gauge",
      "When the configuration in force was read, in seconds since 1970.", config_loaded},
 };

@@ -98,7 +98,7 @@ void reply_no_server(struct request *r, const struct fleet *fl, const char *name
                     errors == 1 ? "an error" : "errors");
     else if (meant)
         reply_error(r, 404, "no server \"%s\": did you mean \"%s\"?", name, meant);
-    else if (fleet_config_is_missing(fl))
+    else if (fleet_config_is_missing(fl) && !fleet_get_config(fl))
         reply_error(r, 404, "no server \"%s\": no configuration yet, %s does not exist", name,
                     path);
     else if (errors)

@@ -71,6 +71,18 @@ static json_t *unwell_part(struct fleet *fl)
     return unwell;
 }
 
+/* Of the file; a warning that a finding of its server tells is not told twice. */
+static json_t *problems_part(const struct fleet *fl)
+{
+    const struct problems *p = fleet_get_problems(fl);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < p->n; i++)
+        if (!doctor_tells_warning(fl, &p->v[i]))
+            json_array_append_new(list, json_problem(&p->v[i]));
+    return list;
+}
+
 void get_diagnostics(struct api_server *a, struct request *r, const char *name)
 {
     const struct doctor_place place = {a->cfg.data_dir, a->listen_error};
@@ -86,7 +98,7 @@ void get_diagnostics(struct api_server *a, struct request *r, const char *name)
         json_findings(found, doctor_findings(fleet_at(a->fleet, i)), FINDINGS_OWN);
     reply_data(r, json_pack("{s:o, s:I, s:o, s:o}", "findings", found, "of_supervisor",
                             (json_int_t)of_supervisor, "problems",
-                            json_problems(fleet_get_problems(a->fleet)), "servers",
+                            problems_part(a->fleet), "servers",
                             unwell_part(a->fleet)));
 }
 

@@ -158,7 +158,6 @@ static int print_no_servers(const struct cli *c)
         printf("no servers, for there is no configuration yet: ");
         show_text(stdout, doc_str(status, "config.path"));
         puts(" does not exist; write it, or `mcptop import CLIENT` makes it");
-        errors = 0;
     } else if (errors) {
         printf("no servers: ");
         show_text(stdout, doc_str(status, "config.path"));
@@ -291,6 +290,12 @@ static void print_isolation(json_t *d)
 
 static void print_config(json_t *d)
 {
+    if (doc_true(d, "config.missing")) {
+        linef("config", "%s does not exist%s", doc_str(d, "config.path"),
+              doc_int(d, "config.loaded_wall_ms", 0) ? "; the running configuration stays"
+              : ": write it, or `mcptop import CLIENT` makes it from the servers of a client");
+        return;
+    }
     int errors = (int)doc_int(d, "config.errors", 0), warnings = (int)doc_int(d, "config.warnings", 0);
     linef("config", "%s: %d error%s, %d warning%s%s", doc_str(d, "config.path"), errors,
           errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s",
@@ -391,9 +396,9 @@ int verb_reload(struct cli *c)
         return rc;
     if (api_ask(c->paths.socket, "GET", "/api/v1/status", NULL, &status, NULL, &f))
         return cli_fail(&f);
-    int errors = (int)doc_int(status, "config.errors", 0);
+    bool read = !doc_true(status, "config.missing") && !doc_int(status, "config.errors", 0);
     print_config(status);
     print_problems(doc_get(status, "config.problems"), doc_str(status, "config.path"));
     json_decref(status);
-    return errors ? EXIT_REFUSED : EXIT_OK;
+    return read ? EXIT_OK : EXIT_REFUSED;
 }

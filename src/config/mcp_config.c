@@ -68,8 +68,8 @@ const char *pull_policy_name(enum pull_policy p)
 /* ---- problems ---- */
 
 /* Kept in order of line, and in order of arrival within a line. */
-void problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
-                  const char *fmt, ...)
+struct problem *problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
+                             const char *fmt, ...)
 {
     va_list ap;
     AUTO_BUF struct buf text = BUF_INIT;
@@ -90,6 +90,7 @@ void problems_add(struct problems *p, enum problem_severity s, int line, const c
     p->n++;
     if (s == PROBLEM_ERROR)
         p->errors++;
+    return &p->v[at];
 }
 
 void problems_fini(struct problems *p)
@@ -133,7 +134,9 @@ static void server_fini(struct config_server *s)
     free(s->working_dir);
     kvvec_fini(&s->env);
     free(s->url);
-    free(s->missing_env);
+    for (size_t i = 0; i < s->missing_env.n; i++)
+        free(s->missing_env.v[i].name);
+    free(s->missing_env.v);
     iso_settings_fini(&s->isolation);
     strvec_fini(&s->enabled_tools);
     strvec_fini(&s->disabled_tools);
@@ -206,6 +209,18 @@ const struct config_server *config_find(const struct config *c, const char *name
     return at ? &c->servers[at - 1] : NULL;
 }
 
+char *missing_env_words(const struct missing_env *m, size_t from, size_t n)
+{
+    struct buf out = BUF_INIT;
+    buf_printf(&out, "the environment variable%s ", n == 1 ? "" : "s");
+    for (size_t i = from; i < from + n; i++)
+        buf_printf(&out, "%s%s (line %d)", i == from ? "" : i + 1 == from + n ? " and " : ", ",
+                   m->v[i].name, m->v[i].line);
+    buf_printf(&out, " %s not set: set %s where mcptop starts, then restart mcptop",
+               n == 1 ? "is" : "are", n == 1 ? "it" : "them");
+    return buf_take(&out);
+}
+
 /* ---- the file ---- */
 
 struct config *config_load(const char *path, bool good_ones, struct problems *problems,
@@ -218,10 +233,8 @@ struct config *config_load(const char *path, bool good_ones, struct problems *pr
         *ret_len = 0;
     }
     if (file_read(path, &text, NULL, &f) < 0) {
-        bool missing = f.code == ENOENT;
-        problems_add(problems, PROBLEM_ERROR, 0, "", "%s%s", missing ? path : f.text, missing
-                     ? " does not exist: write it, or `mcptop import CLIENT` makes it from the "
-                       "servers of a client" : "");
+        if (f.code != ENOENT)
+            problems_add(problems, PROBLEM_ERROR, 0, "", "%s", f.text);
         return NULL;
     }
     struct config *c = (good_ones ? config_parse_good : config_parse)(

@@ -76,6 +76,15 @@ enum sharing { SHARING_SHARED, SHARING_PER_SESSION };
 /* What becomes of a tool that is not as it was first seen. */
 enum tool_change_policy { TOOL_CHANGE_UNSET, TOOL_CHANGE_WARN, TOOL_CHANGE_HOLD };
 
+/* The variables of ${env:X} that are not set, each once, with the line that named it first. */
+struct missing_env {
+    struct missing_variable { char *name; int line; } *v;     /* owned */
+    size_t n;
+};
+/* "the environment variable X (line 3) is not set: …", of all that are missing from the one at
+ * `from` on, `n` of them. Caller frees. */
+char *missing_env_words(const struct missing_env *m, size_t from, size_t n);
+
 struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
@@ -86,8 +95,7 @@ struct config_server {
     struct strvec args;
     char *working_dir;
     struct kvvec env;            /* ${env:X} expanded */
-    /* a sentence: some ${env:X} of this server is not set, so it cannot be started; or NULL */
-    char *missing_env;
+    struct missing_env missing_env;   /* any: it cannot be started */
     char *url;                   /* set: a remote server, not ours yet */
     enum tri enabled;            /* TRI_UNSET means true */
     bool quarantined;
@@ -155,6 +163,7 @@ struct config {
 enum problem_severity { PROBLEM_WARNING, PROBLEM_ERROR };
 struct problem {
     enum problem_severity severity;
+    bool of_missing_env;         /* a warning: its server has a missing_env for it */
     int line;                    /* 1-based; 0 = the file as a whole */
     char *key;                   /* "mcpServers[2].isolation.memory_limit"; "" = the file */
     char *text;                  /* what is wrong and what to do; no file name in it */
@@ -164,8 +173,9 @@ struct problems {
     size_t n, cap;
     size_t errors;               /* how many are PROBLEM_ERROR */
 };
-void problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
-                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* What was added, until the next is. */
+struct problem *problems_add(struct problems *p, enum problem_severity s, int line, const char *key,
+                             const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void problems_fini(struct problems *p);
 
 /* Reads the text of a configuration. Returns a config the caller frees, or NULL when the text has
@@ -181,8 +191,9 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
  * reason to start none. */
 struct config *config_parse_good(const char *path, const char *text, size_t len,
                                  config_getenv_fn env, void *env_ctx, struct problems *problems);
-/* Reads the file too, as config_parse_good where good_ones. A file that is missing, unreadable or
- * over 16 MiB is a problem like any other. ret_text (may be NULL) gets the bytes read, the caller's. */
+/* Reads the file too, as config_parse_good where good_ones. One that cannot be read or is over 16 MiB
+ * is a problem like any other; nothing is wrong in one that does not exist: NULL without an error.
+ * ret_text (may be NULL) gets the bytes read, the caller's. */
 struct config *config_load(const char *path, bool good_ones, struct problems *problems,
                            char **ret_text, size_t *ret_len);
 void config_free(struct config *c);

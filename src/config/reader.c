@@ -42,7 +42,8 @@ char *reader_path(const struct reader *r, int32_t node)
     return buf_take(&out);
 }
 
-void reader_problem(struct reader *r, enum problem_severity s, int32_t node, const char *fmt, ...)
+struct problem *reader_problem(struct reader *r, enum problem_severity s, int32_t node,
+                               const char *fmt, ...)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     va_list ap;
@@ -50,7 +51,7 @@ void reader_problem(struct reader *r, enum problem_severity s, int32_t node, con
     buf_vprintf(&text, fmt, ap);
     va_end(ap);
     AUTO_FREE char *path = reader_path(r, node);
-    problems_add(r->problems, s, (int)r->doc->nodes[node].line, path, "%s", buf_str(&text));
+    return problems_add(r->problems, s, (int)r->doc->nodes[node].line, path, "%s", buf_str(&text));
 }
 
 const char *reader_type_name(const struct reader *r, int32_t node)
@@ -166,14 +167,15 @@ static bool note_missing_env(struct reader *r, int32_t node, const char *name)
                        "the environment variable %s is not set: set it where mcptop starts", name);
         return false;
     }
+    struct missing_env *m = r->ret_missing_env;
+    for (size_t i = 0; i < m->n; i++)
+        if (strcmp(m->v[i].name, name) == 0)
+            return true;
+    m->v = xrealloc(m->v, (m->n + 1) * sizeof *m->v);
+    m->v[m->n++] = (struct missing_variable){ xstrdup(name), (int)r->doc->nodes[node].line };
     reader_problem(r, PROBLEM_WARNING, node,
                    "the environment variable %s is not set: this server is not started; set it "
-                   "where mcptop starts",
-                   name);
-    if (!*r->ret_missing_env)
-        *r->ret_missing_env = xasprintf("the environment variable %s (line %u) is not set: set it "
-                                        "where mcptop starts, then restart mcptop",
-                                        name, r->doc->nodes[node].line);
+                   "where mcptop starts", name)->of_missing_env = true;
     return true;
 }
 

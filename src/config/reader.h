@@ -19,9 +19,9 @@ struct reader {
     config_getenv_fn env;
     void *env_ctx;
     /* Set while one server is read: an unset ${env:X} then concerns that server alone. It becomes a
-     * warning, and the sentence is kept here (owned by whoever set the pointer). NULL: it is an
-     * error of the file. */
-    char **ret_missing_env;
+     * warning, once, and is noted here (owned by whoever set the pointer). NULL: it is an error of
+     * the file. */
+    struct missing_env *ret_missing_env;
 };
 
 enum field_kind {
@@ -52,7 +52,8 @@ const struct field *config_fields(enum config_place place, size_t *ret_n);
 void reader_object(struct reader *r, int32_t node, const struct field *fields, size_t n,
                    void *object);
 
-void reader_problem(struct reader *r, enum problem_severity s, int32_t node, const char *fmt, ...)
+struct problem *reader_problem(struct reader *r, enum problem_severity s, int32_t node,
+                               const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* "mcpServers[2].isolation.memory_limit"; caller frees. */
 char *reader_path(const struct reader *r, int32_t node);

@@ -18,6 +18,9 @@ void doctor_free(struct doctor *d);
 /* Borrowed, until the loop goes on; never NULL. The worst first. */
 const struct findings *doctor_findings(const struct server *s);
 
+/* Whether a warning of the file is a finding of its server, too. */
+bool doctor_tells_warning(const struct fleet *fl, const struct problem *p);
+
 /* What no state of a server tells: the file, the listener, the engine, leftovers, servers that
  * others run too. Looked at now. out is filled anew. */
 struct doctor_place { const char *data_dir, *listen_error; };

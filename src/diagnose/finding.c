@@ -217,9 +217,9 @@ static const struct finding_type types[FIND_KINDS] = {
         "The configuration has an error; what was read before stays in force.",
         "The line and the key are named; correct them, it is read again at once." },
     [FIND_CONFIG_MISSING] = { "MCPX_CONFIG_MISSING", W,
-        "There is no configuration yet.",
+        "There is no configuration yet, or it was removed while its servers run.",
         "`mcptop import CLIENT` makes it from the servers of a client, or write the file that is "
-        "named; it is read at once." },
+        "named, or put it back; it is read at once." },
     [FIND_DUPLICATE_NAME] = { "MCPX_CONFIG_DUPLICATE_NAME", E,
         "Two servers have the same name.",
         "Rename one." },

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/mem.h"
 #include "base/text.h"
 
 enum { THROTTLED_FOR_S = 15, NOISE_LINES = 1 };
@@ -19,19 +20,32 @@ const struct plan_note *standing_warning(const struct plan *p, const char *what)
     return NULL;
 }
 
+/* Each is one thing to set. */
+static void missing_env(const struct symptoms *s, struct findings *fs)
+{
+    const struct missing_env *m = &s->config->missing_env;
+    for (size_t i = 0; i < m->n; i++) {
+        AUTO_FREE char *words = missing_env_words(m, i, 1);
+        struct finding *f = findings_add(fs, FIND_ENV_UNSET, s->name, "%s", words);
+        finding_evidence(f, "config", 0, "line %d", m->v[i].line);
+        finding_step(f, "set the variable where the supervisor is started, then restart the "
+                        "supervisor; or write the value into env");
+    }
+}
+
 static void not_started(const struct symptoms *s, struct findings *fs)
 {
     const struct plan *p = s->plan;
     const char *mode = p->note_count ? p->notes[p->note_count - 1].value : "";
     bool other = strcmp(mode, "remote") == 0 || strcmp(mode, "sandbox") == 0;
-    enum finding_kind kind = s->config->missing_env ? FIND_ENV_UNSET
-        : other ? FIND_UNSUPPORTED : FIND_CONFIG_REFUSED;
+    enum finding_kind kind = other ? FIND_UNSUPPORTED : FIND_CONFIG_REFUSED;
+    if (s->config->missing_env.n && strcmp(mode, "remote") != 0) {
+        missing_env(s, fs);
+        return;
+    }
     struct finding *f = findings_add(fs, kind, s->name, "%s", p->unsupported);
     finding_evidence(f, "config", 0, "line %d", s->config->line);
-    if (kind == FIND_ENV_UNSET)
-        finding_step(f, "set the variable where the supervisor is started, then restart the "
-                        "supervisor; or write the value into env");
-    else if (kind == FIND_CONFIG_REFUSED)
+    if (kind == FIND_CONFIG_REFUSED)
         finding_step(f, "correct that key; the file is read again at once");
     else if (strcmp(mode, "sandbox") == 0)
         fix_isolate(f, s);

@@ -30,13 +30,32 @@ static bool is_told_by_server(const struct fleet *fl, const struct problem *p)
     return false;
 }
 
+bool doctor_tells_warning(const struct fleet *fl, const struct problem *p)
+{
+    if (!p->of_missing_env || fleet_config_is_broken(fl))
+        return false;
+    for (size_t i = 0; i < fleet_count(fl); i++) {
+        const struct server *s = fleet_at(fl, i);
+        size_t n = strlen(s->config->key);
+        if (strncmp(p->key, s->config->key, n) == 0 && p->key[n] == '.')
+            return doctor_findings(s)->n && doctor_findings(s)->v[0].kind == FIND_ENV_UNSET;
+    }
+    return false;
+}
+
 static void of_no_file(const struct fleet *fl, struct findings *out)
 {
     const char *path = fleet_get_config_path(fl);
-    struct finding *f = findings_add(out, FIND_CONFIG_MISSING, "",
-                                     "no configuration yet: %s does not exist", path);
+    bool removed = fleet_get_config(fl);
+    struct finding *f = findings_add(out, FIND_CONFIG_MISSING, "", removed
+                                     ? "the configuration %s does not exist any more: its servers "
+                                       "run until mcptop ends" : "no configuration yet: %s does not "
+                                     "exist", path);
     finding_evidence(f, "config", 0, "%s", path);
-    finding_step(f, "mcptop import CLIENT makes it from the servers of a client, or write it; it "
+    if (removed)
+        finding_step(f, "put it back; it is read at once");
+    else
+        finding_step(f, "mcptop import CLIENT makes it from the servers of a client, or write it; it "
                  "is read at once");
 }
 

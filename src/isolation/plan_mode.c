@@ -180,9 +180,9 @@ void plan_decide_mode(struct maker *m)
                         "remote servers (url) are not supported by this version");
         return;
     }
-    if (s->missing_env) {
-        set_unsupported(m->p, "none", s->line, "a variable that it needs is not set",
-                        s->missing_env);
+    if (s->missing_env.n) {
+        AUTO_FREE char *words = missing_env_words(&s->missing_env, 0, s->missing_env.n);
+        set_unsupported(m->p, "none", s->line, "a variable that it needs is not set", words);
         return;
     }
     if (!s->command) {

@@ -256,7 +256,7 @@ bool fleet_config_is_broken(const struct fleet *fl)
 
 bool fleet_config_is_missing(const struct fleet *fl)
 {
-    return fl->broken && !fl->config && !fl->seen.there;
+    return fl->broken && !fl->problems.errors;
 }
 
 const char *fleet_get_config_path(const struct fleet *fl)

@@ -76,7 +76,8 @@ int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
 /* The file as it is now cannot be used at all: what was read before holds, if anything was. Else
  * its problems concern single servers. */
 bool fleet_config_is_broken(const struct fleet *fl);
-/* There is no file, and there was none before: broken too, and the way of every beginner. */
+/* There is no file: broken too, without an error in it. Where there is no configuration either there
+ * was none before: the way of every beginner. */
 bool fleet_config_is_missing(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);

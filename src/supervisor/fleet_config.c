@@ -148,6 +148,23 @@ static bool same_file(const struct file_seen *a, const struct file_seen *b)
         same_time(&a->touched, &b->touched);
 }
 
+/* The file could not be used: what was read before stays, if anything was. */
+static void keep(struct fleet *fl)
+{
+    const char *then = fl->config ? "what was read before stays in force" : NULL;
+    const struct problems *p = &fl->problems;
+    log_problems(fl);
+    if (fleet_config_is_missing(fl))
+        log_warn("config", "%s does not exist: %s", fl->config_path, then ? then
+                 : "no servers until it is written");
+    else
+        log_error("config", "%s has %zu errors: %s", fl->config_path, p->errors, then ? then
+                  : "no servers until they are repaired");
+    fleet_add_event(fl, false, "config", fleet_config_is_missing(fl) ? "missing" : "broken", "",
+                    fl->config_path, p->n ? p->v[0].text : "");
+    fleet_status_changed(fl);
+}
+
 void fleet_reload(struct fleet *fl)
 {
     char *text = NULL;
@@ -166,13 +183,7 @@ void fleet_reload(struct fleet *fl)
     }
     if (!c) {
         free(text);
-        log_problems(fl);
-        log_error("config", "%s has %zu errors: %s", fl->config_path, fl->problems.errors,
-                  fl->config ? "what was read before stays in force"
-                      : "no servers until they are repaired");
-        fleet_add_event(fl, false, "config", "broken", "", fl->config_path, fl->problems.n
-                        ? fl->problems.v[0].text : "");
-        fleet_status_changed(fl);
+        keep(fl);
         return;
     }
     bool same = fl->config && len == fl->text_len && memcmp(text, fl->text, len) == 0;

@@ -131,6 +131,9 @@ static int first_error(const struct fleet *fl, const struct problems *p, struct 
 
 int fleet_edit_check_file(const struct fleet *fl, struct fault *f)
 {
+    if (fleet_config_is_missing(fl))
+        return fault_set(f, FAULT_CONFLICT, "nothing is changed: %s does not exist any more, put it "
+                         "back first", fl->config_path);
     if (!fl->problems.errors)
         return 0;
     first_error(fl, &fl->problems, f);

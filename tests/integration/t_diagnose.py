@@ -249,6 +249,19 @@ def test_supervisor(t):
 
 
 @tap.limit(60)
+def test_each_variable_once(t):
+    m = t.mcptop({"mcpServers": {"a": echo(env={"A": "${env:NOPE_1}", "B": "${env:NOPE_1} ${env:NOPE_2}"}),
+                                 "off": echo(enabled=False, env={"A": "${env:NOPE_3}"})}})
+    wait_for(lambda: m.server("a")["finding_count"] == 2, 20, "two findings")
+    t.has(m.server("a")["reason"], r"variables NOPE_1 \(line \d+\) and NOPE_2 \(line \d+\) are not set", "the reason names both")
+    done = m.cli("doctor")
+    t.eq([done.stdout.count(name) for name in ("NOPE_1", "NOPE_2", "NOPE_3")], [1, 1, 1], "doctor tells each once")
+    t.eq(done.stdout.count(": error MCPX_CONFIG_ENV_UNSET"), 2, "those of a server that is wanted as findings")
+    t.has(done.stdout, "config: warning .*NOPE_3", "that of another as a warning of the file")
+    t.eq(m.api.get("/status")["config"]["warnings"], 3, "the file has a warning for each")
+
+
+@tap.limit(60)
 def test_file_not_applied(t):
     spec = {"mcpServers": {"a": echo(), "b": echo(env={"KEY": "${env:NOPE_KEY}"})}}
     m = t.mcptop(spec)
@@ -286,6 +299,18 @@ def test_no_file(t):
     done = m.cli("ls", check=0)
     t.has(done.stdout, "no configuration yet: .*mcptop import CLIENT", "ls says what to do")
     t.eq(m.cli("doctor").returncode, 1, "a warning")
+    config = m.api.get("/status")["config"]
+    t.eq([config[k] for k in ("missing", "errors", "warnings", "problems")], [True, 0, 0, []], "and no error of the file")
+    done = m.cli("status", check=0)
+    t.has(done.stdout, r"config +\S+ does not exist: write it, or `mcptop import CLIENT`", "status says so")
+    t.ok("stays" not in done.stdout, "nothing was read before", done)
+    metrics = m.api.http.get("/metrics").text
+    t.has(metrics, r"(?m)^mcptop_config_errors 0$", "the metric of errors is for errors")
+    t.has(metrics, r"(?m)^mcptop_config_missing 1$", "this has its own")
+    t.ok(" | ERROR | config " not in m.log(), "nor is it one in main.log", m.log())
+    t.has(m.log(), r"WARN \| config \| \S+ does not exist: no servers until it is written", "which tells it")
+    done = m.cli("reload")
+    t.ok(done.returncode == 1 and "does not exist" in done.stdout, "there is nothing to read again", done)
     m.write_config("{")
     wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_ERROR"], 10, "now it is an error")
     done = m.cli("start", "a")
@@ -298,6 +323,24 @@ def test_no_file(t):
     t.has(done.stderr, r'did you mean "notes"\? Or look at .*, it has an error \(`mcptop doctor`',
           "one that was left out for its error is not only a slip of the pen")
     t.eq(m.cli("start", "notes", check=0).stderr, "", "and the others run by this file")
+
+
+@tap.limit(60)
+def test_file_removed(t):
+    m = t.mcptop({"mcpServers": {"a": echo()}})
+    pid = m.wait_server("a")["pid"]
+    text = m.read_config()
+    os.unlink(m.config)
+    wait_for(lambda: supervisor_codes(m) == ["MCPX_CONFIG_MISSING"], 10, "the removal to be noticed")
+    t.has(m.cli("doctor").stdout, "does not exist any more: its servers run until mcptop ends", "doctor says what that means")
+    t.has(m.cli("status", check=0).stdout, r"config +\S+ does not exist; the running configuration stays", "and status")
+    t.eq(m.api.get("/status")["config"]["errors"], 0, "it is no error of the file")
+    t.has(m.cli("set", "a", "memory=1g").stderr, "does not exist any more, put it back first", "nothing can be changed in it")
+    t.has(m.cli("start", "b").stderr, r'no server "b" in ', "another name is only not there")
+    t.eq(m.server("a")["pid"], pid, "what runs goes on")
+    m.write_config(text)
+    wait_for(lambda: supervisor_codes(m) == [], 10, "it to be read again")
+    t.eq(m.server("a")["pid"], pid, "without a restart")
 
 
 @tap.limit(60)

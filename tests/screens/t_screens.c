@@ -183,6 +183,8 @@ static const struct screen_case cases[] = {
      .script = "<event hello hello-broken.json>"},
     {.name = "config-no-file", .w = 80, .h = 24, .script = "<event hello hello-no-file.json>",
      .styles = true},
+    {.name = "config-file-removed", .w = 80, .h = 24, .script = "<event hello hello-file-removed.json>",
+     .styles = true},
     {.name = "supervisor-gone", .w = 80, .h = 24, .script = "<lost><wait 3000>r", .styles = true},
     {.name = "another-supervisor", .w = 80, .h = 24,
      .script = "<lost><event hello hello-again.json><up><event log log-again.json>"},

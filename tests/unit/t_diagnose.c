@@ -599,6 +599,13 @@ static const struct scenario scenarios[] = {
       .fix = "run it in a container" },
     { .name = "a variable that is not set", .config = HOST, .running = true,
       .server = UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOT_SET}\"}", .want = "MCPX_CONFIG_ENV_UNSET" },
+    { .name = "the same one in two places, and another", .config = HOST, .running = true,
+      .server = UVX ",\"env\":{\"A\":\"${env:MCPTOP_NOT_SET}\",\"B\":\"${env:MCPTOP_NOT_SET}"
+                    "${env:MCPTOP_NOR_THIS}\"}",
+      .want = "MCPX_CONFIG_ENV_UNSET MCPX_CONFIG_ENV_UNSET" },
+    { .name = "a remote server with one that is not set", .config = HOST,
+      .server = "\"url\":\"https://x/${env:MCPTOP_NOT_SET}\"",
+      .running = true, .want = "MCPX_CONFIG_UNSUPPORTED" },
     { .name = "a remote server", .config = HOST, .server = "\"url\":\"https://x/mcp\"",
       .running = true, .want = "MCPX_CONFIG_UNSUPPORTED" },
 };

@@ -245,7 +245,7 @@ static void draw_empty(struct view *v, struct rect r)
                     "no server matches \"%s\"; Esc shows all", v->servers.filter);
         return;
     }
-    bool broken = v->feed.status.errors > 0 && !v->feed.status.missing;
+    bool broken = v->feed.status.errors > 0;
     canvas_put_cut(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
                    broken ? "no servers: this file has an error, and ! shows where:"
                           : "no servers yet; what you add to this file is read at once:");
