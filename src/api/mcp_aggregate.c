@@ -376,7 +376,7 @@ void aggregate_close(struct aggregate *a)
     aggregate_listen_fini(a);
     if (a->closed)
         *a->closed = true;
-    strvec_fini(&a->watched);
+    aggregate_watched_fini(a);
     buf_fini(&a->level);
     free(a->label);
     free(a);

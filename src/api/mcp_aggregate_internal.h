@@ -6,6 +6,7 @@
  *   mcp_aggregate_peers.c    the servers that a client has used
  *   mcp_aggregate_lists.c    lists of all in one
  *   mcp_aggregate_seek.c     what one of them has, and nobody knows which
+ *   mcp_aggregate_watch.c    what the client watches, of whichever
  *   mcp_aggregate_presence.c which servers are there, and who is told that they are others
  *   mcp_aggregate_said.c     what a client says that is no request
  *   mcp_aggregate_tasks.c    SERVER: in front of the names of tasks
@@ -22,7 +23,7 @@ struct peer {                   /* a server that this client has used */
     struct aggregate *a;
     struct client *client;
     char *name;
-    bool watches;               /* it was told of all that the client watches */
+    uint64_t watches;           /* it was told of all that the client watches up to this number */
     struct peer *next, *prev;
     struct peer *same;          /* in one slot */
 };
@@ -66,7 +67,13 @@ struct aggregate {
     bool modern;
     char *label;
     uint64_t seen;              /* of the changes of who is there */
-    struct strvec watched;      /* by resources/subscribe: the tokens */
+    struct watched {            /* by resources/subscribe, or being asked for */
+        char *uri;              /* the token */
+        uint64_t number;
+        struct spread *asks;    /* unanswered yet; or NULL */
+    } *watched;                 /* by number */
+    size_t watched_count;
+    uint64_t watched_last;      /* number, ever */
     struct buf level;           /* of logging/setLevel: the token; empty = none */
     struct listening *listenings;
     bool *closed;               /* told when it is; or NULL */
@@ -134,13 +141,20 @@ void aggregate_join_all(struct aggregate *a);
 /* Whether a request that needs this capability goes to it. */
 bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability);
 
-/* mcp_aggregate_seek.c: one after the other, until one gives no error; all at the same time, it has
- * worked if it has with one. Whether an answer is still to come. */
+/* mcp_aggregate_seek.c: one after the other, until one gives no error. Whether an answer is still to
+ * come. */
 bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *capability,
                     call_reply_fn fn, void *ctx);
+/* Being started again: its session holds what is asked meanwhile. */
+bool aggregate_comes_soon(const struct server *s, const char *capability);
+/* out becomes the answer. */
+void aggregate_keep_pieces(struct buf *out, const struct iovec *iov, int count);
+
+/* mcp_aggregate_watch.c: all at the same time; it has worked if it has with one. */
 bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* A server that came later is told what the client watches. */
 void aggregate_watch(struct peer *m, const struct server *s);
+void aggregate_watched_fini(struct aggregate *a);
 
 /* mcp_aggregate_said.c */
 void aggregate_said(struct aggregate *a, const struct envelope *e);

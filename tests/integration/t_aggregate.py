@@ -3,6 +3,7 @@
 """All servers behind one endpoint: /mcp over HTTP in both eras, and `mcptop stdio` without a name."""
 
 import json
+import os
 import signal
 
 from harness import RpcError, echo, fixture, full, modern_server, proc, tap, wait_for
@@ -330,6 +331,28 @@ def test_comes_back(t):
             told = message(stream)[0]
         t.eq(told["params"], {"uri": "y:///1"}, "a change is told to who watched it")
         t.eq(message(listening)[0]["params"]["uri"], "y:///3", "and to who listens")
+
+
+def test_watched_while_one_comes(t):
+    """A server becomes ready while another has yet to answer the client's resources/subscribe."""
+    m = start(t, {"mcpServers": {"y": full("y")}})
+    one = json.loads(m.read_config())
+    client = m.stdio()
+    client.initialize()
+    slow = m.server("y")["pid"]
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        ident = client.send("resources/subscribe", {"uri": "x:///1"})
+        one["mcpServers"]["x"] = full("x")
+        m.write_config(one)
+        m.wait_server("x")
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    client.wait_reply(ident)
+    wait_for(lambda: state(m, "x")["watched"] == ["x:///1"], 10, "the new one to hear of it", saw=lambda: state(m, "x"))
+    t.ok(True, "it hears of what is watched")
+    client.request("resources/subscribe", {"uri": "x:///2"})
+    t.eq(state(m, "x")["watched"], ["x:///1", "x:///2"], "and each of them once")
 
 
 def test_wishes_survive(t):
