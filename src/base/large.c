@@ -64,6 +64,31 @@ bool large_take(const void *p, struct buf *ret)
     return true;
 }
 
+struct large *large_keep(const void *p, struct buf *ret)
+{
+    if (!large_take(p, ret))
+        return NULL;
+    struct large *l = xcalloc(1, sizeof(*l));
+    l->ahead = current->ahead;
+    return l;
+}
+
+/* Whoever handles the message may still look at it: then it is his again. */
+void large_drop(struct large **l, struct buf *memory)
+{
+    struct large *in = current;
+
+    while (in && !(memory->data && in->ahead.text == memory->data && !in->held->data))
+        in = in->outer;
+    if (in) {
+        *in->held = *memory;
+        *memory = BUF_INIT;
+    }
+    buf_fini(memory);
+    free(*l);
+    *l = NULL;
+}
+
 int large_has_newline(const char *p, size_t n)
 {
     const struct jscan_ahead *a = current ? &current->ahead : NULL;

@@ -32,6 +32,11 @@ void large_leave(struct large **l);
 /* Inside: the buffer that has p in it becomes the caller's, who must not free it before the
  * callback he is in returns. False: p lies in none that can be had. */
 bool large_take(const void *p, struct buf *ret);
+/* The same for a message that waits and is handled again later: *ret is then to be entered with
+ * what this returns, which large_leave frees; NULL: there is none. Until then they belong together,
+ * and large_drop frees both, also inside. */
+struct large *large_keep(const void *p, struct buf *ret);
+void large_drop(struct large **l, struct buf *memory);
 /* Inside: whether a raw CR or LF is in p[0, n), which is of the message; -1 when that is not
  * known. */
 int large_has_newline(const char *p, size_t n);

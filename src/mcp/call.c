@@ -217,12 +217,32 @@ static void copy_message(struct session *s, struct call *k, const struct envelop
     s->copied_bytes += k->copy_n;
 }
 
+/* Copying tens of megabytes would be a long turn. */
+static void keep_message(struct session *s, struct call *k, const struct envelope *e)
+{
+    if (e->body.n >= LARGE_BYTES && !envelope_has_newline(e))
+        k->large = large_keep(e->body.p, &k->memory);
+    k->is_taken = k->large;
+    if (!k->is_taken) {
+        copy_message(s, k, e);
+        return;
+    }
+    k->copy = (char *)(uintptr_t)e->body.p;
+    k->copy_n = e->body.n;
+    s->copied_bytes += k->copy_n;
+}
+
 void call_forget_copy(struct session *s, struct call *k)
 {
     if (!k->copy)
         return;
     s->copied_bytes -= k->copy_n;
-    free(TAKE(k->copy));
+    if (k->is_taken)
+        large_drop(&k->large, &k->memory);
+    else
+        free(k->copy);
+    k->copy = NULL;
+    k->is_taken = false;
 }
 
 /* A message of the largest size can wait, and small ones, and copies of calls in flight, beside
@@ -238,7 +258,7 @@ size_t calls_max_copied(const struct session *s)
 
 void call_hold(struct session *s, struct call *k, const struct envelope *e)
 {
-    copy_message(s, k, e);
+    keep_message(s, k, e);
     k->held_ms = k->begun_ms;
     call_move(k, &s->held);
     calls_arm(s);
@@ -246,25 +266,38 @@ void call_hold(struct session *s, struct call *k, const struct envelope *e)
 
 void call_wait_turn(struct session *s, struct call *k, const struct envelope *e)
 {
-    copy_message(s, k, e);
+    keep_message(s, k, e);
     k->held_ms = k->begun_ms;
     call_move(k, &s->queued);
     calls_arm(s);
 }
 
+/* A modern server may ask, and then the call is made again. */
+static bool may_be_made_again(const struct session *s, const struct call *k)
+{
+    return s->modern && !k->client->modern;
+}
+
+static size_t max_kept(const struct session *s, const struct call *k)
+{
+    return may_be_made_again(s, k) ? SIZE_MAX
+           : s->cfg.record         ? SESSION_MAX_RECORDED_CALL
+                                   : SESSION_MAX_KEPT_CALL;
+}
+
+bool call_is_spent(const struct session *s, const struct call *k)
+{
+    return k->copy_n > max_kept(s, k);
+}
+
 void call_keep(struct session *s, struct call *k, const struct envelope *e)
 {
-    bool had = k->copy;
-    /* A modern server may ask, and then the call is made again. */
-    bool may_ask = s->modern && !k->client->modern;
-    size_t one = may_ask         ? SIZE_MAX
-                 : s->cfg.record ? SESSION_MAX_RECORDED_CALL
-                                 : SESSION_MAX_KEPT_CALL;
+    bool had = k->copy, may_ask = may_be_made_again(s, k);
     size_t all = may_ask         ? calls_max_copied(s)
                  : s->cfg.record ? SESSION_MAX_RECORDED_BYTES
                                  : SESSION_MAX_KEPT_BYTES;
 
-    if (e->body.n > one || s->copied_bytes + (had ? 0 : e->body.n) > all)
+    if (e->body.n > max_kept(s, k) || s->copied_bytes + (had ? 0 : e->body.n) > all)
         call_forget_copy(s, k);
     else if (!had)
         copy_message(s, k, e);

@@ -123,6 +123,7 @@ void listen_begin(struct session *s, struct call *k, const struct envelope *e)
     k->listener->watcher = ++s->next_client;
     call_move(k, &s->listening);
     accept_filter(s, k, span_member(e->params, "notifications"), &accepted);
+    call_forget_copy(s, k);     /* of one that was held: it is not sent */
     acknowledge(k, buf_str(&accepted));
 }
 

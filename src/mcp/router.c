@@ -240,31 +240,61 @@ static void answer_empty(struct session *s, struct call *k)
     call_answer(s, k, iov, ARRAY_LEN(iov), false);
 }
 
+/* Whether it was written, or answered. False: the run is ending, and it waits for the next one. */
+static bool write_waiting(struct session *s, struct call *k)
+{
+    struct fault f = FAULT_NONE;
+    struct envelope e;
+
+    if (envelope_scan(k->copy, k->copy_n, &e, &f)) {
+        call_fail(s, k, SESSION_INVALID, "%s", f.text);
+    } else if (k->client->modern && span_is(e.method, "subscriptions/listen")) {
+        listen_begin(s, k, &e);
+    } else if (is_ours(s, k, &e)) {
+        answer_empty(s, k);
+    } else if (write_call(s, k, &e, &f)) {
+        if (f.code == EPIPE)
+            return false;
+        fail_unwritten(s, k, &f);
+    }
+    return true;
+}
+
+/* The same of a large one, whose memory goes out as it is. */
+static bool write_waiting_large(struct session *s, struct call *k)
+{
+    struct buf memory = k->memory;
+    struct large *l = TAKE(k->large);
+
+    k->memory = BUF_INIT;
+    large_enter(l, &memory);
+    bool done = write_waiting(s, k);
+    if (!done) {
+        k->large = large_keep(memory.data, &k->memory);
+        assert(k->large);       /* what was not written is nobody else's */
+    }
+    large_leave(&l);
+    buf_fini(&memory);
+    return done;
+}
+
+static bool go_out(struct session *s, struct call *k)
+{
+    return k->large && call_is_spent(s, k) ? write_waiting_large(s, k) : write_waiting(s, k);
+}
+
 void router_flush(struct session *s)
 {
     unsigned epoch = s->epoch;
 
     while (s->held.head && s->open && s->epoch == epoch) {
         struct call *k = s->held.head;
-        struct fault f = FAULT_NONE;
-        struct envelope e;
         if (s->one_at_a_time && asks_must_wait(k->client, k->may_ask)) {
             call_move(k, &s->queued);
             calls_arm(s);
-            continue;
+        } else if (!go_out(s, k)) {
+            return;
         }
-        if (envelope_scan(k->copy, k->copy_n, &e, &f))
-            call_fail(s, k, SESSION_INVALID, "%s", f.text);
-        else if (k->client->modern && span_is(e.method, "subscriptions/listen"))
-            listen_begin(s, k, &e);
-        else if (is_ours(s, k, &e))
-            answer_empty(s, k);
-        else if (!write_call(s, k, &e, &f))
-            continue;
-        else if (f.code == EPIPE)
-            return;     /* the run is ending; they wait for the next one */
-        else
-            fail_unwritten(s, k, &f);
     }
 }
 
@@ -284,22 +314,10 @@ void router_again(struct session *s, struct call *k, const struct envelope *e)
 /* Those at the head go first, so that nobody waits for ever. */
 void router_next_turn(struct session *s)
 {
-    struct fault f = FAULT_NONE;
-    struct envelope e;
-
     while (s->queued.head && s->open) {
         struct call *k = s->queued.head;
-        if (asks_must_wait(k->client, k->may_ask))
+        if (asks_must_wait(k->client, k->may_ask) || !go_out(s, k))
             return;
-        if (envelope_scan(k->copy, k->copy_n, &e, &f)) {
-            call_fail(s, k, SESSION_INVALID, "%s", f.text);
-            continue;
-        }
-        if (write_call(s, k, &e, &f)) {
-            if (f.code == EPIPE)
-                return;
-            fail_unwritten(s, k, &f);
-        }
     }
 }
 

@@ -228,11 +228,12 @@ typedef void (*call_reply_fn)(void *ctx, const struct iovec *iov, int count, boo
 struct span session_get_result(const struct session *s);
 
 /* Hands a message of the client on: e is its scanned envelope, whose bytes need to live during the
- * call only (held calls are copied). Requests: initialize is answered from the server's own cached
- * result with the version negotiated for this client (held until the server is ready for the first
- * time), ping locally, everything else by the server. Returns the call, or NULL when it was
- * answered or refused already (or was no request). Notifications: initialized is swallowed,
- * cancelled goes on only for a call of this client. Responses to server requests: as recorded. */
+ * call only (those of held calls are copied, or taken over by large_keep). Requests: initialize is
+ * answered from the server's own cached result with the version negotiated for this client (held
+ * until the server is ready for the first time), ping locally, everything else by the server.
+ * Returns the call, or NULL when it was answered or refused already (or was no request).
+ * Notifications: initialized is swallowed, cancelled goes on only for a call of this client.
+ * Responses to server requests: as recorded. */
 struct call *client_send(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
 /* nobody waits for the reply any more; the server is not told */
 void call_abandon(struct call *k);

@@ -116,6 +116,9 @@ struct call {
     /* the message on one line: while it waits, and for a second try; or NULL */
     char *copy;
     size_t copy_n;
+    bool is_taken;                       /* copy lies in memory that was taken over: … */
+    struct buf memory;                   /* … this; empty while the call is being written */
+    struct large *large;                 /* what is known of it */
 };
 
 struct call_list { struct call *head, *tail; uint32_t n; };
@@ -130,6 +133,8 @@ void call_forget_copy(struct session *s, struct call *k);
 size_t calls_max_copied(const struct session *s);
 /* a written one: a copy, within bounds */
 void call_keep(struct session *s, struct call *k, const struct envelope *e);
+/* Whether call_keep will keep none of one that waits, so that who writes it may have its memory. */
+bool call_is_spent(const struct session *s, const struct call *k);
 /* to its tail; NULL = out of every list */
 void call_move(struct call *k, struct call_list *to);
 /* its client is not to be called any more */

@@ -182,7 +182,7 @@ def echoed(unit):
 @limit(480)
 def test_large_messages(t):
     """In both directions, and whatever they are made of."""
-    m = t.mcptop({"mcpServers": {"echo": echo()}})
+    m = t.mcptop({"mcpServers": {"echo": echo(), "own": echo(sharing="per-session")}})
     m.wait_server("echo")
     undisturbed(m)
     one, every, modern, stdio = m.mcp("echo"), m.mcp(), m.mcp("echo"), m.stdio("echo")
@@ -196,6 +196,12 @@ def test_large_messages(t):
         check_large(stdio.seen[-1].rstrip(b"\n"), b"x")
         stdio.seen.clear()
 
+    def before_it_runs():
+        client = m.mcp("own")
+        client.initialize()
+        poster(client, echoed(b"x"), b"x")()
+        client.http.request("DELETE", client.path, headers=client.headers)
+
     for name, work in (
             ("over HTTP", poster(one, big, b"x")),
             ("at the endpoint of all", poster(every, dict(big, name="echo__big"), b"x")),
@@ -203,6 +209,7 @@ def test_large_messages(t):
                 "MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "big"},
                                            HEAD.replace(b"{\"content", b"{\"resultType\":\"complete\",\"content"))),
             ("through mcptop stdio", through_bridge),
+            ("to a server that is yet to start", before_it_runs),
             ("there and back, plain", poster(one, echoed(b"x"), b"x")),
             ("there and back, of escapes", poster(one, echoed(b"\\n"), b"\\n")),
             ("there and back, not ASCII", poster(one, echoed("中文ü".encode()), "中文ü".encode()))):

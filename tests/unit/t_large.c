@@ -80,6 +80,45 @@ static void inside(void)
     large_leave(&outer);
 }
 
+static void kept(void)
+{
+    AUTO_BUF struct buf b = BUF_INIT, memory = BUF_INIT;
+    fill(&b, 2 * LARGE_BYTES);
+    const char *was = b.data;
+    size_t n = b.len;
+    struct large *l = looked(&b), *later;
+    ok(!large_keep(b.data, &memory), "what is not handled cannot be kept");
+    large_enter(l, &b);
+    later = large_keep(b.data + 1, &memory);
+    large_leave(&l);
+    ok(later && memory.data == was && !b.data, "a message that waits keeps its memory");
+    l = later;
+    large_enter(l, &memory);
+    memory.data[n / 2] = '\n';
+    ok(jscan_value(was, was + n, NULL) == was + n, "and what is known of it");
+    is_int(large_has_newline(was, n), 0, "all of that");
+    later = large_keep(was, &b);
+    ok(later && !memory.data, "it may be kept once more");
+    large_drop(&later, &b);
+    ok(!later && !b.data && memory.data == was,
+       "dropped while it is handled it is its handler's again");
+    large_leave(&l);
+}
+
+static void kept_and_dropped(void)
+{
+    AUTO_BUF struct buf b = BUF_INIT, memory = BUF_INIT;
+    fill(&b, 2 * LARGE_BYTES);
+    struct large *l = looked(&b), *later;
+    large_enter(l, &b);
+    later = large_keep(b.data, &memory);
+    large_leave(&l);
+    large_drop(&later, &memory);
+    ok(!later && !memory.data, "dropped later it is freed");
+    large_drop(&later, &memory);
+    ok(true, "twice is harmless");
+}
+
 static void is_out(struct outbuf *o, const char *want, size_t n)
 {
     AUTO_BUF struct buf got = BUF_INIT;
@@ -133,6 +172,8 @@ int main(void)
     known();
     newlines();
     inside();
+    kept();
+    kept_and_dropped();
     order();
     return done_testing();
 }
