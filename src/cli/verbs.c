@@ -238,9 +238,38 @@ static void print_verb_help(const struct verb *v)
     args_help(stdout, OPTS_GLOBAL);
 }
 
+/* What other programs call it, which no spelling leads to. */
+static const struct { const char *word, *use; } meant[] = {
+    { "add", "`mcptop import FILE|CLIENT` takes servers over, or write it into the configuration, "
+             "which is read at once" },
+    { "attach", "`mcptop logs -f NAME` shows its stderr, `mcptop stdio NAME` speaks with it" },
+    { "clients", "`mcptop connect` lists AI clients" },
+    { "config", "`mcptop status` names the configuration: edit it, it is read at once" },
+    { "delete", "take it out of the configuration, which `mcptop status` names" },
+    { "diagnose", "`mcptop doctor`" },
+    { "down", "`mcptop stop NAME` or `mcptop shutdown`" },
+    { "edit", "`mcptop status` names the configuration: edit it, it is read at once" },
+    { "fix", "`mcptop doctor --fix NAME`" },
+    { "inspect", "`mcptop why NAME`" },
+    { "isolate", "`mcptop set NAME isolation=docker`" },
+    { "limit", "`mcptop set NAME memory=1g cpus=2`" },
+    { "limits", "`mcptop set NAME memory=1g cpus=2`" },
+    { "list", "`mcptop ls`" },
+    { "remove", "take it out of the configuration, which `mcptop status` names" },
+    { "run", "`mcptop start NAME`" },
+    { "tail", "`mcptop logs -f NAME`" },
+    { "top", "`mcptop` alone is the view" },
+    { "up", "`mcptop start NAME`" },
+};
+
 static int unknown_verb(const char *word)
 {
     struct near near;
+    for (size_t i = 0; i < ARRAY_LEN(meant); i++)
+        if (!strcmp(meant[i].word, word)) {
+            show_error("no verb \"%s\": %s", word, meant[i].use);
+            return EXIT_USAGE;
+        }
     near_init(&near, word);
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         near_try(&near, verbs[i].name);

@@ -45,7 +45,7 @@ static json_t *arguments(struct cli *c, struct fault *f)
     json_t *object = json_loadb(buf_str(&text), text.len, JSON_ALLOW_NUL, &error);
     if (!object || !json_is_object(object)) {
         fault_set(f, FAULT_INVALID,
-                  "the arguments are no JSON object%s%s, as in '{\"path\":\"/tmp\"}'",
+                  "the arguments are not a JSON object%s%s; one is '{\"path\":\"/tmp\"}'",
                   object ? "" : ": ", object ? "" : error.text);
         json_decref(object);
         return NULL;

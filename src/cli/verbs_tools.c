@@ -164,8 +164,8 @@ static int ask_all(struct listing *l)
         if (doc_int(s, "tool_count", -1) >= 0)
             code = ask_tools(l, doc_str(s, "name"));
         else if (!strcmp(doc_str(s, "wanted"), "up"))
-            show_error("the tools of \"%s\" are not known: it is %s", doc_str(s, "name"),
-                       doc_str(s, "state"));
+            show_error("the tools of \"%s\" are not known: it %s %s", doc_str(s, "name"),
+                       !strcmp(doc_str(s, "state"), "failed") ? "has" : "is", doc_str(s, "state"));
         rc = rc ? rc : code;
     }
     json_decref(data);

@@ -77,6 +77,12 @@ def test_look(t):
     t.has(m.cli(check=0).stdout, r"^NAME +STATE .*\necho +\* ready ", "mcptop alone is the table, once, off a terminal")
     t.eq([s["name"] for s in json.loads(m.cli("ls", "--json").stdout)["servers"]], ["echo", "dies", "off"], "ls --json")
     t.eq([s["name"] for s in json.loads(m.cli("ls", "--json", "off").stdout)["servers"]], ["off"], "ls --json NAME")
+    t.has(m.cli("tools").stderr, r'"dies" are not known: it (has failed|is backing-off)', "of a failed one no tools")
+    for word, use in [("list", "`mcptop ls`"), ("tail", "`mcptop logs -f NAME`"), ("remove", "take it out of the config"),
+                      ("staus", 'did you mean "status"')]:
+        wrong = m.cli(word)
+        t.eq(wrong.returncode, USAGE, f"{word} is no verb")
+        t.has(wrong.stderr, f'no verb "{word}": {use}', "but there is another word for it")
     wrong = m.cli("ls", "ecko")
     t.eq(wrong.returncode, NO_SERVER, "ls of no server")
     t.has(wrong.stderr, 'did you mean "echo"', "says what was meant")
@@ -116,6 +122,7 @@ def test_tools_and_calls(t):
     t.has(every.stdout, r"^SERVER +TOOL +CALLS +ERR +P95 +DESCRIPTION\n(?:good .*\n)*good +add +\S", "tools of all")
     t.has(every.stdout, r"\necho +echo +\S", "of the second one too")
     t.has(every.stderr, r'"mute" are not known: it is initializing', "and which are not known")
+    t.has(m.cli("call", "good", "echo", "{text:1}").stderr, "are not a JSON object: .+; one is '", "what no JSON is")
     t.ok("\noff " not in every.stdout and '"off"' not in every.stderr, "one that is not wanted is not missed", every)
     listed = json.loads(m.cli("tools", "--json", check=0).stdout)["servers"]
     t.eq([(s["name"], "echo" in [x["name"] for x in s["tools"]]) for s in listed], [("good", True), ("echo", True)],
