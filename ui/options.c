@@ -18,6 +18,12 @@ static int usage(void)
     return 2;
 }
 
+static int wrong_color(const char *word)
+{
+    fprintf(stderr, "mcptop: --color is \"auto\" or \"never\", and not \"%s\"\n", word);
+    return 2;
+}
+
 int view_main(const struct paths *p, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -39,6 +45,8 @@ int view_main(const struct paths *p, int argc, char **argv)
             o.color = o.color && !strcmp(optarg, "auto");
         else if (option == 't')
             o.theme = optarg;
+        else if (option == 'c')
+            return wrong_color(optarg);
         else
             return usage();
     }

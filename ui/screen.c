@@ -133,12 +133,23 @@ int screen_open(bool color, const struct theme *theme, struct fault *f)
     return 0;
 }
 
+/* Where there is no alternate screen the last frame stays, and the shell's prompt would be written
+ * into its last row. */
+static void leave_curses(void)
+{
+    endwin();
+    if (!exit_ca_mode && clr_eol) {
+        putp(clr_eol);
+        fflush(stdout);
+    }
+    restore_disarm();
+}
+
 void screen_close(void)
 {
     if (!scr.curses)
         return;
-    endwin();
-    restore_disarm();
+    leave_curses();
     delscreen(scr.curses);
     scr.curses = NULL;
     canvas_fini(&scr.shown);
@@ -148,8 +159,7 @@ void screen_close(void)
 
 void screen_suspend(void)
 {
-    endwin();
-    restore_disarm();
+    leave_curses();
 }
 
 void screen_resume(void)

@@ -547,19 +547,51 @@ static void test_stall(void)
     stop_double(helper);
 }
 
-static void test_unknown_terminal(const char *socket)
+static void run_in_shell(struct terminal *t, const char *before, const char *socket, const char *words)
 {
     const char *program = getenv("MCPTOP");
-    AUTO_FREE char *command = xasprintf("TERM=no-such exec %s --socket %s",
-                                        program ? program : "./mcptop", socket);
+    AUTO_FREE char *command = xasprintf("%s exec %s --socket %s %s", before,
+                                        program ? program : "./mcptop", socket, words);
     const char *argv[] = {"/bin/sh", "-c", command, NULL};
+
+    open_terminal(t, 80, 24, argv);
+}
+
+static void test_unknown_terminal(const char *socket)
+{
     struct terminal t;
     int status;
 
-    open_terminal(&t, 80, 24, argv);
+    run_in_shell(&t, "TERM=no-such", socket, "");
     status = wait_end(&t);
     ok(WIFEXITED(status) && WEXITSTATUS(status) == 1 && shows(&t, "no-such"),
        "an unknown TERM is one line that names it");
+    close_terminal(&t);
+}
+
+static void test_wrong_color(const char *socket)
+{
+    struct terminal t;
+    int status;
+
+    run_in_shell(&t, "", socket, "--color sometimes");
+    status = wait_end(&t);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 2 &&
+           shows(&t, "--color is \"auto\" or \"never\", and not \"sometimes\""),
+       "a colour that is none is named");
+    close_terminal(&t);
+}
+
+/* The frame stays there when the view ends; the shell's prompt comes into its last row. */
+static void test_no_alternate_screen(const char *socket)
+{
+    struct terminal t;
+
+    run_in_shell(&t, "TERM=vt100", socket, "");
+    ok(wait_for(&t, "GitHub MCP Server") && shows(&t, "q leave"), "it is up on a vt100");
+    type(&t, "q");
+    ok(WEXITSTATUS(wait_end(&t)) == 0 && shows(&t, "GitHub MCP Server"), "its last frame stays");
+    ok(!shows(&t, "q leave"), "but not the key bar, where the prompt comes");
     close_terminal(&t);
 }
 
@@ -582,6 +614,8 @@ int main(void)
     test_resize(socket);
     test_quiet(socket);
     test_unknown_terminal(socket);
+    test_wrong_color(socket);
+    test_no_alternate_screen(socket);
     test_nonblocking(socket);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         test_end(socket, signals[i]);
