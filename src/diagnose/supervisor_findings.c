@@ -59,16 +59,16 @@ static void of_no_file(const struct fleet *fl, struct findings *out)
                  "is read at once");
 }
 
-/* One without a line is of the file as a whole, and its text names it. */
-static struct finding *add_error(const struct fleet *fl, const struct problem *p,
-                                 struct findings *out)
+/* One without a line is of the file as a whole, and its text names it. Elsewhere the path would
+ * leave no room for the mistake in a row of a list: it is in the evidence. */
+static struct finding *add_error(const struct problem *p, struct findings *out)
 {
     bool twice = strstr(p->text, "names must be unique") != NULL;
     enum finding_kind kind = twice ? FIND_DUPLICATE_NAME : FIND_CONFIG_ERROR;
     if (!p->line && !*p->key)
         return findings_add(out, kind, "", "%s", p->text);
-    return findings_add(out, kind, "", "%s:%d: %s%s%s", fleet_get_config_path(fl), p->line, p->key,
-                        *p->key ? ": " : "", p->text);
+    return findings_add(out, kind, "", "line %d: %s%s%s", p->line, p->key, *p->key ? ": " : "",
+                        p->text);
 }
 
 static void of_the_file(const struct fleet *fl, struct findings *out)
@@ -83,9 +83,12 @@ static void of_the_file(const struct fleet *fl, struct findings *out)
         const struct problem *one = &p->v[i];
         if (one->severity != PROBLEM_ERROR || is_told_by_server(fl, one))
             continue;
-        struct finding *f = add_error(fl, one, out);
+        struct finding *f = add_error(one, out);
         AUTO_FREE char *at = one->line ? xasprintf("line %d", one->line) : xstrdup("the file");
-        finding_evidence(f, "config", 0, "%s", at);
+        if (one->line)
+            finding_evidence(f, "config", 0, "%s:%d", fleet_get_config_path(fl), one->line);
+        else
+            finding_evidence(f, "config", 0, "%s", fleet_get_config_path(fl));
         finding_step(f, "correct %s; the file is read again at once%s", at,
                      stays ? ", and until then the running configuration stays as it was" : "");
     }
