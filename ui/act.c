@@ -469,6 +469,7 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
     const char *applied = json_string_value(json_object_get(data, "applied"));
     const char *no_effect = json_string_value(json_object_get(data, "no_effect"));
     bool undone = call->what && !strcmp(call->what, "undo");
+    bool again = !undone && (!undo || !*undo) && applied && !strcmp(applied, "restart");
     const struct feed_server *s;
 
     view_take_server(v, server);
@@ -479,8 +480,10 @@ static void on_change(struct view *v, const struct view_call *call, json_t *data
                s ? s->label : *call->name ? call->name : "all isolated",
                undone           ? "taken back"
                : undo && *undo ? undo
+               : again          ? "tried again"
                                : "changed",
-               applied && !strcmp(applied, "live")      ? ", in force now"
+               again                                    ? ""
+               : applied && !strcmp(applied, "live")    ? ", in force now"
                : applied && !strcmp(applied, "restart") ? ", it restarts"
                                                         : "",
                no_effect && *no_effect ? ", " : "", no_effect ? no_effect : "",

@@ -189,6 +189,10 @@ void found_enter(struct view *v)
 
     if (s)
         want(&v->found, s->name, strlen(s->name));
+    if (!s || !s->finding.known) {      /* the worst one, and not the row of the last look */
+        free(TAKE(v->finding_list.key));
+        v->finding_list.at = 0;
+    }
     v->found.chosen = false;
 }
 

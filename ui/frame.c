@@ -121,7 +121,9 @@ static void put_host(struct view *v, int y, int from)
     snprintf(text, sizeof(text), room ? "mem %s/%s  up %s " : "mem %s/%s", used, total, up);
     snprintf(left, sizeof(left), "cpu %s", cpu);
     width = (int)strlen(text) + (int)strlen(left);
-    /* a figure has become one wider: a word goes, rather than a figure */
+    /* a figure has become one wider: a gap goes, then a word, rather than a figure */
+    if (from + width > c->w)
+        from--;
     if (from + width > c->w) {
         snprintf(text, sizeof(text), "%s/%s", used, total);
         width = (int)strlen(text) + (int)strlen(left);
@@ -358,8 +360,8 @@ void frame_keybar(struct view *v, int y)
     else if (v->toast.text)
         canvas_put_cut(&v->canvas, 1, y, v->canvas.w - 2, v->toast.bad ? ST_BAD : ST_ACCENT,
                        v->toast.text);
-    else
-        put_keys(v, y);
+    else if (v->ask.kind != ASK_CONFIRM && v->ask.kind != ASK_LIMITS)
+        put_keys(v, y);                /* a dialog names its own: no other acts before it ends */
 }
 
 void frame_say_elsewhere(struct view *v, int key)

@@ -200,8 +200,10 @@ void limits_open(struct view *v, struct feed_server *s)
     fill_fields(v, s);
     if (*s->where_client)
         say_own_client(v, s);
-    else if (strcmp(s->where, "docker") != 0)
+    else if (!strcmp(s->where, "host"))
         say_error(v, "it runs on the host, where no limit applies: x isolates it");
+    else if (strcmp(s->where, "docker") != 0)
+        say_error(v, s->reason);
 }
 
 static void go_to(struct ask *a, int row)
@@ -422,7 +424,10 @@ static void row_words(const struct view *v, const struct feed_server *s, int row
         if (s->exit_oom && u->ooms <= 0)
             buf_add_str(b, ", was OOM-killed");
     } else if (row == 1 && u && u->known) {
-        buf_printf(b, "%s%% of a core now", pane_cpu(u->cpu, text, sizeof(text)));
+        if (u->cpu >= 0)
+            buf_printf(b, "%s%% of a core now", pane_cpu(u->cpu, text, sizeof(text)));
+        else
+            buf_add_str(b, "measured from the next second on");
         if (u->throttled >= 0)
             buf_printf(b, ", throttled %.0f%%", u->throttled);
     } else if (row == 2 && u && u->known && u->pids >= 0) {

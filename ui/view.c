@@ -76,6 +76,8 @@ struct feed_server *view_server(const struct view *v)
         return f ? feed_find(&v->feed, f->server) : NULL;
     if (v->top == TOP_DETAIL && v->back == TOP_FINDINGS)
         return feed_find(&v->feed, v->found.opened);
+    if ((v->top >= TOP_DETAIL ? v->back : v->top) == TOP_CALLS && calls_selected(v))
+        return feed_find(&v->feed, calls_selected(v)->server);
     if (v->top == TOP_CONTAINERS || (v->top == TOP_DETAIL && v->back == TOP_CONTAINERS))
         return c && !strcmp(c->owner, "ours") ? feed_find(&v->feed, c->server) : NULL;
     return v->servers.at < v->order_count ? v->order[v->servers.at] : NULL;

@@ -293,12 +293,15 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
 }
 
 /* What is wrong, how it is known, and what helps. */
-static void put_finding(struct page *p, const struct feed_finding *f, bool brief)
+static void put_finding(struct page *p, const struct feed_finding *f, const char *reason, bool brief)
 {
+    bool told = !strcmp(f->message ? f->message : "", reason);     /* by the row above it */
+
     if (!f->known)
         return;
-    page_fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s: %s", f->code,
-                f->guess ? " (a guess)" : f->expected ? " (by its plan)" : "", f->message);
+    page_fieldf(p, "finding", f->error ? ST_BAD : ST_WARN, "%s%s%s%s", f->code,
+                f->guess ? " (a guess)" : f->expected ? " (by its plan)" : "", told ? "" : ": ",
+                told ? "" : f->message);
     page_finding(p, f, brief);
 }
 
@@ -340,7 +343,7 @@ static void put_all(struct page *p, const struct view *v, const struct feed_serv
     put_head(p, s);
     put_pull(p, s);
     put_end(p, s, brief);
-    put_finding(p, &s->finding, brief);
+    put_finding(p, &s->finding, s->reason, brief);
     put_runs(p, s, brief);
     put_limits(p, s);
     put_calls(p, s);

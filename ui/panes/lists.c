@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "panes/pane.h"
 #include "table.h"
 
@@ -65,13 +66,43 @@ static void container_row(struct view *v, const struct table *t, const struct fe
     table_put(&v->canvas, t, K_ID, y, ST_DIM, text);
 }
 
+static int longest(int so_far, const char *text)
+{
+    int n = text_width(text, strlen(text));
+
+    return n > so_far ? n : so_far;
+}
+
+/* What the names leave free of their column the images get that need it. */
+static void share_columns(const struct view *v, struct column *columns)
+{
+    int both = columns[K_NAME].min + columns[K_IMAGE].min;
+    int name = 0, image = columns[K_IMAGE].min;
+
+    for (int i = 0; i < v->shown_count; i++) {
+        name = longest(name, v->shown[i]->name);
+        image = longest(image, v->shown[i]->image);
+    }
+    if (name > columns[K_NAME].min)
+        name = columns[K_NAME].min;
+    if (image > both - name)
+        image = both - name;
+    if (image > 20)
+        image = 20;
+    columns[K_IMAGE].min = image;
+    columns[K_NAME].min = both - image;
+}
+
 static void containers_draw(struct view *v, struct rect r)
 {
     int want[K_COUNT] = {[K_NAME] = 40, [K_IMAGE] = 24, [K_SERVER] = 18};
+    struct column columns[K_COUNT];
     struct table t;
     int top = pane_window(&v->containers, r.h - 1);
 
-    table_layout(&t, container_columns, K_COUNT, want, r.x + 2, r.w - 3);
+    memcpy(columns, container_columns, sizeof(columns));
+    share_columns(v, columns);
+    table_layout(&t, columns, K_COUNT, want, r.x + 2, r.w - 3);
     table_head(&v->canvas, &t, r.y, 0, false);
     table_filter(&v->canvas, &t, r.y, v->containers.filter);
     if (!v->feed.container_count)
