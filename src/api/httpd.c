@@ -47,6 +47,13 @@ static const double PATIENCE_S = 0.01;
 /* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes
  * through one run. */
 
+static void listener_wake_in(struct listener *l, double seconds)
+{
+    ev_timer_stop(l->h->loop, &l->timeout);
+    ev_timer_set(&l->timeout, seconds, 0.);
+    ev_timer_start(l->h->loop, &l->timeout);
+}
+
 static void listener_run(struct listener *l)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
@@ -67,14 +74,11 @@ static void listener_run(struct listener *l)
             break;
     }
     ev_timer_stop(l->h->loop, &l->timeout);
-    if (l->unsuspended > 0) {
-        if (!ev_is_active(&l->patience)) {
-            ev_timer_set(&l->patience, PATIENCE_S, 0.);
-            ev_timer_start(l->h->loop, &l->patience);
-        }
-    } else if (again) {
-        ev_timer_set(&l->timeout, (double)ms / 1000.0, 0.);
-        ev_timer_start(l->h->loop, &l->timeout);
+    if (l->unsuspended > 0 && !ev_is_active(&l->patience)) {
+        ev_timer_set(&l->patience, PATIENCE_S, 0.);
+        ev_timer_start(l->h->loop, &l->patience);
+    } else if (l->unsuspended == 0 && again) {
+        listener_wake_in(l, (double)ms / 1000.0);
     }
 }
 
@@ -106,12 +110,16 @@ static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
     struct httpd *h = w->data;
+    struct listener *const all[] = {&h->unix_listener, &h->tcp_listener};
 
     (void)loop, (void)revents;
-    if (h->unix_listener.dirty)
-        listener_run(&h->unix_listener);
-    if (h->tcp_listener.dirty)
-        listener_run(&h->tcp_listener);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (all[i]->dirty)
+            listener_run(all[i]);
+    /* It has had its runs, or the other's gave it work: the loop must not sleep on that. */
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (all[i]->dirty)
+            listener_wake_in(all[i], 0.);
 }
 
 /* ---- suspended requests ---- */
@@ -272,6 +280,8 @@ static void request_free(struct request *r)
         MHD_destroy_response(r->response);
     if (r->stream)
         r->stream->r = NULL;
+    if (r->listener->queueing == r)
+        r->listener->queueing = NULL;
     if (r->upgraded) {
         r->upgraded->open(r->upgraded->ctx, NULL, -1, NULL, 0);
         free(r->upgraded);
@@ -308,7 +318,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     request_free(r);
 }
 
-enum MHD_Result request_queue(struct request *r)
+static enum MHD_Result request_queue(struct request *r)
 {
     struct MHD_Response *response = TAKE(r->response);
 
@@ -317,6 +327,25 @@ enum MHD_Result request_queue(struct request *r)
     enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return ok;
+}
+
+/* libmicrohttpd notes the activity of a connection that it has just ended because the answer's head
+ * does not fit into its pool: unless there is no timeout, its list of timeouts holds a freed
+ * connection then. Inside of its callbacks it does not come to that. */
+void request_queue_outside(struct request *r)
+{
+    struct listener *l = r->listener;
+    struct MHD_Connection *conn = r->conn;
+
+    l->queueing = r;
+    MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
+    enum MHD_Result ok = request_queue(r);
+    if (!l->queueing)
+        return;
+    l->queueing = NULL;
+    MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_SECONDS);
+    if (ok != MHD_YES)
+        r->phase = ABORTED;
 }
 
 static struct MHD_Response *plain_text(const char *text)
@@ -375,7 +404,8 @@ static void request_body(struct request *r, const char *p, size_t n)
         h->body_bytes += n;
         large_look(&r->large, r->body.data, r->body.len);
     }
-    if (n >= POOL_BYTES / 8)
+    r->came_bytes += n;
+    if (r->came_bytes >= POOL_BYTES / 8)
         /* It may have filled the buffer, and then no event tells of the rest. */
         r->listener->dirty = true;
 }

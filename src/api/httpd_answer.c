@@ -102,7 +102,7 @@ void request_reply(struct request *r, int status, const char *content_type,
     bool waited = r->unsuspended && !r->listener->running;
     request_answer(r, status, response);
     if (waited)
-        request_queue(r);       /* libmicrohttpd need not ask for it */
+        request_queue_outside(r);       /* libmicrohttpd need not ask for it */
 }
 
 static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)

@@ -23,6 +23,7 @@ struct listener {
     size_t unsuspended;            /* requests that wait so */
     bool crowded;                  /* too many do: they are suspended in this run */
     bool running;                  /* inside libmicrohttpd */
+    struct request *queueing;      /* from outside of it; NULL again when that ended the request */
     unsigned runs;                 /* of libmicrohttpd, ever */
     size_t fresh[2];               /* answers queued since this run and since the one before began,
                                     * that are not through */
@@ -52,6 +53,7 @@ struct request {
     const char *path, *method;     /* libmicrohttpd's, as long as the request */
     struct buf body;
     struct large *large;           /* what is known of it */
+    size_t came_bytes;             /* of its body, kept or not */
     bool too_big, no_room;
     enum request_phase phase;
     bool suspended, was_suspended;
@@ -83,15 +85,15 @@ struct upgraded {
     void *ctx;
 };
 
-/* Takes the connection out of libmicrohttpd's hands until it is resumed; both are idempotent where
- * the connection is in that state already. */
+/* Takes the connection out of libmicrohttpd's hands until it is resumed. Not twice. */
 void request_suspend(struct request *r);
+/* Nothing happens to one that is not suspended. */
 void request_resume(struct request *r);
 /* Its answer, n bytes, waits for its reader. */
 void request_owe(struct request *r, size_t n);
 /* It waits no longer: the listener's count of those that wait unsuspended. */
 void request_end_wait(struct request *r);
-/* Hands r->response to libmicrohttpd. Outside of its callbacks this can be the end of r. */
-enum MHD_Result request_queue(struct request *r);
+/* Outside of libmicrohttpd's callbacks: hands r->response to it. This can be the end of r. */
+void request_queue_outside(struct request *r);
 
 #endif

@@ -2,6 +2,8 @@
 /* The HTTP server by raw sockets: answers at once and later, streams, upgrades, clients that leave, bodies over the limit. */
 #include <ev.h>
 #include <fcntl.h>
+#include <malloc.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -62,7 +64,13 @@ static void on_handle(void *ctx, struct request *r)
     size_t n;
 
     (void)ctx;
-    if (strcmp(path, "/now") == 0) {
+    if (strcmp(path, "/release") == 0) {
+        answer(TAKE(later), 200, "released");
+        answer(r, 200, "it is");
+    } else if (strcmp(path, "/last") == 0) {
+        answer(r, 200, "last");
+        ev_break(loop, EVBREAK_ALL);
+    } else if (strcmp(path, "/now") == 0) {
         answer(r, 200, request_get_query(r, "q") ? request_get_query(r, "q") : "now");
     } else if (strcmp(path, "/later") == 0) {
         later = r;
@@ -87,6 +95,18 @@ static int dial(void)
     strcpy(sa.sun_path, socket_path);
     if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
         perror("connect");
+    return fd;
+}
+
+static int dial_tcp(void)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)httpd_get_tcp_port(httpd)),
+                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+        perror("connect");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
@@ -245,6 +265,132 @@ static void test_beside_a_slow_one(void)
     close(quick);
 }
 
+static struct request *let_wait(int fd)
+{
+    say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    return TAKE(later);
+}
+
+static void on_readable(struct ev_loop *l, ev_io *w, int revents)
+{
+    (void)w, (void)revents;
+    ev_break(l, EVBREAK_ALL);
+}
+
+/* Lets the loop sleep and work until it is broken; how long that took, in seconds. */
+static double turn_until_broken(void)
+{
+    ev_tstamp began = ev_time();
+
+    ev_run(loop, 0);
+    return ev_time() - began;
+}
+
+/* Work that no event tells of is done turn by turn, also while somebody waits: it is not left until the patience is over. */
+static void test_much_beside_a_slow_one(void)
+{
+    enum { REQUESTS = 200, CHUNKS = 500 };
+    static char many[10000], chunked[60000];
+    char *at = many;
+    int slow = dial();
+    double best[2] = {1, 1};
+
+    for (int i = 0; i < REQUESTS; i++)
+        at += sprintf(at, "GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", i < REQUESTS - 1 ? "now" : "last");
+    at = chunked + sprintf(chunked, "POST /last HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < CHUNKS; i++)
+        at += sprintf(at, "40\r\n%064d\r\n", i);
+    strcpy(at, "0\r\n\r\n");
+    for (int round = 0; round < 10; round++) {
+        int busy = dial();
+        struct request *slow_one = let_wait(slow);
+        say(busy, round % 2 ? chunked : many);
+        double took = turn_until_broken();
+        best[round % 2] = took < best[round % 2] ? took : best[round % 2];
+        answer(slow_one, 200, "slow");
+        read_until(slow, "slow");
+        close(busy);
+    }
+    ok(best[0] < 0.008, "many requests at once, beside one that waits: %d us", (int)(best[0] * 1e6));
+    ok(best[1] < 0.008, "a body in small chunks, beside a request that waits: %d us", (int)(best[1] * 1e6));
+    close(slow);
+}
+
+/* Who waits at one listener is answered by what is said at the other. */
+static void test_other_listener(void)
+{
+    int slow = dial(), other = dial_tcp();
+    double best = 1;
+    ev_io io;
+
+    ev_io_init(&io, on_readable, slow, EV_READ);
+    for (int round = 0; round < 10; round++) {
+        later = let_wait(slow);
+        say(other, "GET /release HTTP/1.1\r\nHost: x\r\n\r\n");
+        ev_io_start(loop, &io);
+        double took = turn_until_broken();
+        ev_io_stop(loop, &io);
+        best = took < best ? took : best;
+        read_until(slow, "released");
+        read_until(other, "it is");
+    }
+    ok(best < 0.005, "it does not wait for another event: %d us", (int)(best * 1e6));
+    close(slow);
+    close(other);
+}
+
+/* What libmicrohttpd does not take as an answer ends the connection, and does not leave its client waiting. */
+static void test_no_answer(void)
+{
+    int fd = dial();
+    char c;
+
+    answer(let_wait(fd), 42, "no such status");
+    read_until(fd, NULL);
+    is_int(read(fd, &c, 1), 0, "an answer that cannot be sent ends the connection");
+    close(fd);
+}
+
+/* The longest head there can be leaves no room for an answer's: the connection ends then, and nothing else does.
+ * Its memory is overwritten, so that a turn that looks at it still goes wrong: it takes it for overdue, always. */
+static void test_heads_too_long_to_answer(void)
+{
+    static char head[17000], got[1000];
+    int other = dial(), left = 0, answered = 0, lines = 0;
+
+    mallopt(M_PERTURB, 0x5a);
+    say(other, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    read_until(other, "now");
+    for (size_t n = 15900; n < 16384; n += 4) {
+        int fd = dial(), at = snprintf(head, sizeof head, "GET /later HTTP/1.1\r\nHost: x\r\nX: ");
+        memset(head + at, 'x', n);
+        strcpy(head + at + n, "\r\n\r\n");
+        say(fd, head);
+        ssize_t k = -1;
+        for (int i = 0; i < 100 && k < 0 && !later; i++) {
+            ev_run(loop, EVRUN_NOWAIT);
+            k = read(fd, got, sizeof got);
+            usleep(k < 0 && !later && i > 20 ? 1000 : 0);
+        }
+        if (later) {
+            lines++;
+            answer(TAKE(later), 200, "it fits");
+            const char *text = read_until(fd, "it fits");
+            answered += strstr(text, "it fits") != NULL;
+            left += !*text;
+        }
+        close(fd);
+    }
+    ok(answered && left && answered + left == lines, "of %d requests %d are answered, %d end for want of room", lines, answered, left);
+    ok(turn_for(0.06) <= 6, "which leaves nothing behind");
+    mallopt(M_PERTURB, 0);
+    say(other, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(other, "now"), "200 OK"), "and other connections go on");
+    close(other);
+}
+
 static void test_leaving(void)
 {
     int fd = dial();
@@ -328,9 +474,14 @@ int main(void)
     httpd = httpd_new(loop, 150000, &(struct httpd_events){on_admit, on_handle}, NULL);
     is_int(httpd_listen_unix(httpd, socket_path, &f), 0, "listen");
     ok(stat(socket_path, &st) == 0 && (st.st_mode & 0777) == 0600, "the socket is 0600");
+    is_int(httpd_listen_tcp(httpd, "127.0.0.1:0", &f), 0, "and at a port");
     test_plain();
     test_waiting();
     test_beside_a_slow_one();
+    test_much_beside_a_slow_one();
+    test_other_listener();
+    test_no_answer();
+    test_heads_too_long_to_answer();
     test_leaving();
     test_too_big();
     test_stream();
