@@ -34,6 +34,7 @@ enum {
     CONNECTION_LIMIT = 4096,
     IDLE_SECONDS = 600, /* a kept-alive connection without a request */
     RUNS_PER_TURN = 64, /* then the loop gets its turn */
+    STUCK_RUNS = 128, /* that moved nothing, one after the other; see STUCK_S */
     BODIES_MAX = 256 << 20, /* of all requests together */
     ANSWERS_MAX = 256 << 20, /* the same of what clients have yet to read, streams excepted */
     UNSUSPENDED_MAX = 64, /* each run looks at all of them */
@@ -41,6 +42,11 @@ enum {
 static const double GONE_CHECK_S = 0.25;
 /* Longer than a scheduler's tick: a timer that is the machine's next one is dear to arm. */
 static const double PATIENCE_S = 0.01;
+
+/* libmicrohttpd says that there is something to do for a connection that it cannot go on with: in
+ * 0.9, one whose chunk's size fills the buffer. It ends that after IDLE_SECONDS; meanwhile it is
+ * asked this often. A head of POOL_BYTES needs fewer runs than STUCK_RUNS to be read. */
+static const double STUCK_S = 0.1;
 
 /* ---- running the daemons ---- */
 
@@ -57,7 +63,7 @@ static void listener_wake_in(struct listener *l, double seconds)
 static void listener_run(struct listener *l)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
-    bool again = false;
+    bool again = false, at_once;
 
     for (int i = 0; i < RUNS_PER_TURN; i++) {
         l->dirty = false;
@@ -70,7 +76,9 @@ static void listener_run(struct listener *l)
         l->running = false;
         l->dirty |= l->fresh[0] + l->fresh[1] > 0;
         again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
-        if (!(again && ms == 0 && l->unsuspended == 0) && !l->dirty)
+        l->still_runs = again && ms == 0 ? l->still_runs + 1 : 0;
+        at_once = again && ms == 0 && l->still_runs < STUCK_RUNS;
+        if (!(at_once && l->unsuspended == 0) && !l->dirty)
             break;
     }
     ev_timer_stop(l->h->loop, &l->timeout);
@@ -78,7 +86,7 @@ static void listener_run(struct listener *l)
         ev_timer_set(&l->patience, PATIENCE_S, 0.);
         ev_timer_start(l->h->loop, &l->patience);
     } else if (l->unsuspended == 0 && again) {
-        listener_wake_in(l, (double)ms / 1000.0);
+        listener_wake_in(l, ms > 0 || at_once ? (double)ms / 1000.0 : STUCK_S);
     }
 }
 
@@ -312,6 +320,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     *con_cls = NULL;
     if (!r)
         return;
+    r->listener->still_runs = 0;
     if (r->phase == WAITING && r->gone)
         r->gone(r->gone_ctx, r);
     request_is_through(r);
@@ -460,10 +469,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
                                   size_t *size, void **con_cls)
 {
     struct request *r = *con_cls;
+    struct listener *l = cls;
 
     (void)version;
+    l->still_runs = 0;
     if (!r)
-        return request_begin(cls, conn, url, method, con_cls);
+        return request_begin(l, conn, url, method, con_cls);
     if (*size) {
         request_body(r, data, *size);
         *size = 0;

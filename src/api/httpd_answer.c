@@ -126,6 +126,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
     memcpy(out, p, n);
     outbuf_advance(&s->out, n);
     s->r->listener->dirty = true; /* what was taken is sent in the next run, or there is more */
+    s->r->listener->still_runs = 0;
     return (ssize_t)n;
 }
 

@@ -25,6 +25,7 @@ struct listener {
     bool running;                  /* inside libmicrohttpd */
     struct request *queueing;      /* from outside of it; NULL again when that ended the request */
     unsigned runs;                 /* of libmicrohttpd, ever */
+    unsigned still_runs;           /* those since a request moved or all was done */
     size_t fresh[2];               /* answers queued since this run and since the one before began,
                                     * that are not through */
     bool dirty;                    /* has work that no event of its epoll descriptor tells */

@@ -353,6 +353,24 @@ static void test_no_answer(void)
     close(fd);
 }
 
+/* libmicrohttpd does not go on with a chunk's size that fills its buffer, and says that there is something to do. */
+static void test_chunk_without_end(void)
+{
+    static char text[20000];
+    int fd = dial(), other = dial();
+    int n = sprintf(text, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+
+    memset(text + n, 'x', sizeof text - 1 - (size_t)n);
+    say(fd, text);
+    turn_for(0.03);
+    ok(turn_for(0.06) <= 6, "a chunk that cannot be read does not keep the loop busy");
+    say(other, "GET /now HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(other, "now"), "200 OK"), "and others are served");
+    close(other);
+    close(fd);
+    ok(turn_for(0.03) <= 6, "and it goes with its client");
+}
+
 /* The longest head there can be leaves no room for an answer's: the connection ends then, and nothing else does.
  * Its memory is overwritten, so that a turn that looks at it still goes wrong: it takes it for overdue, always. */
 static void test_heads_too_long_to_answer(void)
@@ -481,6 +499,7 @@ int main(void)
     test_much_beside_a_slow_one();
     test_other_listener();
     test_no_answer();
+    test_chunk_without_end();
     test_heads_too_long_to_answer();
     test_leaving();
     test_too_big();
