@@ -291,7 +291,7 @@ static double turn_until_broken(void)
 /* Work that no event tells of is done turn by turn, also while somebody waits: it is not left until the patience is over. */
 static void test_much_beside_a_slow_one(void)
 {
-    enum { REQUESTS = 200, CHUNKS = 500 };
+    enum { REQUESTS = 80, CHUNKS = 500 };
     static char many[10000], chunked[60000];
     char *at = many;
     int slow = dial();
