@@ -141,7 +141,8 @@ static void start_fix(struct view *v, const struct feed_server *s, const struct 
     v->ask.ways = f->fix_count;
     buf_printf(&v->ask.text, "%s\n%s\n", f->fixes[which].title, f->message);
     view_send(v, REPLY_PLAN, s->name, "fix", "POST", "/api/v1/servers/%s/fix",
-              json_pack("{s:s, s:s, s:b}", "code", f->code, "fix", f->fixes[which].id, "dry_run", 1));
+              json_pack("{s:s, s:s, s:b}", "code", f->code, "fix", f->fixes[which].id,
+                        "dry_run", 1));
 }
 
 void act_other_fix(struct view *v)
@@ -510,7 +511,8 @@ static void on_error(struct view *v, const struct view_call *call, const char *e
     }
     if (same && (call->kind == REPLY_PLAN || call->kind == REPLY_TOOL_CHANGES))
         ask_close(v);
-    view_toast_of(v, feed_find(&v->feed, call->name), true, "%s %s: %s", call->what ? call->what : "",
+    view_toast_of(v, feed_find(&v->feed, call->name), true, "%s %s: %s",
+               call->what ? call->what : "",
                *call->name ? call->name : "all", error);
 }
 

@@ -31,7 +31,8 @@ static void add_change(struct view *v, json_t *change, json_t *approved)
                json_is_true(json_object_get(change, "held")) ? "; clients do not get it" : "");
     act_add_clean_lines(&v->ask.text, diff ? diff : "");
     buf_add_char(&v->ask.text, '\n');
-    json_array_append_new(approved, json_pack("{s:O?, s:O?}", "name", json_object_get(change, "name"),
+    json_array_append_new(approved, json_pack("{s:O?, s:O?}",
+                                              "name", json_object_get(change, "name"),
                                               "hash", json_object_get(change, "current_hash")));
 }
 

@@ -179,10 +179,10 @@ static void take_one(struct view *v, json_t *data)
     char when[16], took[16], sent[16], got[16];
 
     buf_clear(out);
-    buf_printf(out, "%s to %s by %s\nat %s, took %s, %s out, %s in%s\n", r->what, r->server, r->client,
-               pane_clock(r->wall_ms, when, sizeof(when)), pane_us(r->took_us, took, sizeof(took)),
-               pane_size(r->bytes_out, sent, sizeof(sent)), pane_size(r->bytes_in, got, sizeof(got)),
-               r->error ? ", an error"
+    buf_printf(out, "%s to %s by %s\nat %s, took %s, %s out, %s in%s\n", r->what, r->server,
+               r->client, pane_clock(r->wall_ms, when, sizeof(when)),
+               pane_us(r->took_us, took, sizeof(took)), pane_size(r->bytes_out, sent, sizeof(sent)),
+               pane_size(r->bytes_in, got, sizeof(got)), r->error ? ", an error"
                : r->tool_error ? ", the tool says that it failed" : "");
     if (json_object_get(data, "request")) {
         add_message(out, "call", data, "request");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The view's copy of the calls: those in flight, the last ones, and the one that is opened, as text.
- * Asked for while they can be seen; every string is harmless but the ids. */
+/* The view's copy of the calls: those in flight, the last ones, and the one that is opened, as
+ * text. Asked for while they can be seen; every string is harmless but the ids. */
 #ifndef MCPTOP_UI_CALLS_H
 #define MCPTOP_UI_CALLS_H
 

@@ -144,7 +144,8 @@ struct feed_event {
     char *source, *type, *action, *server, *name, *detail;
 };
 
-/* What every isolated server inherits, and the sum of the memory limits of those that are wanted. */
+/* What every isolated server inherits, and the sum of the memory limits of those that are
+ * wanted. */
 struct feed_isolation {
     char *memory, *cpus, *network, *warning, *undo;
     int64_t pids, limits_sum, total_memory;    /* 0 = none */

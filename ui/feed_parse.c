@@ -235,7 +235,8 @@ static void add_member(struct feed_server *s, json_t *o)
     json_t *clients = json_object_get(o, "clients");
     const char *name = json_string_value(json_object_get(o, "name"));
     const char *state = json_string_value(json_object_get(o, "state"));
-    const char *container = json_string_value(json_object_get(json_object_get(o, "container"), "name"));
+    const char *container =
+        json_string_value(json_object_get(json_object_get(o, "container"), "name"));
     int pid = member_int32(o, "pid", 0);
 
     buf_printf(&raw, "%s %s", name ? name : "?", state ? state : "?");
@@ -476,9 +477,10 @@ void feed_parse_server(struct feed_server *s, json_t *o)
 void feed_server_fini(struct feed_server *s)
 {
     char **all[] = {&s->name, &s->label, &s->state_word, &s->reason, &s->last_error, &s->where,
-                    &s->waits, &s->where_weak, &s->where_client, &s->image, &s->command, &s->env, &s->undo,
-                    &s->container_id, &s->container_name, &s->protocol_version, &s->server_info, &s->pull_text,
-                    &s->limit_memory,
+                    &s->waits, &s->where_weak, &s->where_client, &s->image, &s->command, &s->env,
+                    &s->undo,
+                    &s->container_id, &s->container_name, &s->protocol_version, &s->server_info,
+                    &s->pull_text, &s->limit_memory,
                     &s->limit_cpus, &s->limit_network, &s->log_file};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

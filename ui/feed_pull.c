@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The pull of an image as the view shows it: the sum, and each layer. Layers come with the pull's own
- * events only; a server's object in between leaves those that are known. */
+/* The pull of an image as the view shows it: the sum, and each layer. Layers come with the pull's
+ * own events only; a server's object in between leaves those that are known. */
 #include "feed.h"
 
 #include <string.h>

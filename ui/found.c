@@ -94,7 +94,8 @@ static void add_warnings(struct found *f, json_t *problems)
 static void count_own(struct found *f, json_t *list, int64_t n)
 {
     for (size_t i = 0; i < json_array_size(list) && (int64_t)i < n; i++) {
-        const char *severity = json_string_value(json_object_get(json_array_get(list, i), "severity"));
+        json_t *one = json_array_get(list, i);
+        const char *severity = json_string_value(json_object_get(one, "severity"));
         f->own++;
         f->own_errors += severity && !strcmp(severity, "error");
     }

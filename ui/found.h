@@ -29,7 +29,8 @@ struct found {
     bool stale;              /* something happened since it was asked for */
     int64_t asked_ms;
     int over;                /* enum top_pane: where Esc leads */
-    /* raw, the server whose finding is to be selected when there is one, until then; NULL: as it is */
+    /* raw, the server whose finding is to be selected when there is one, until then; NULL: as it
+     * is */
     char *wanted;
     int64_t wanted_until_ms;
     bool chosen;             /* the user moved in it, or acted on one, since it came */

@@ -189,7 +189,8 @@ static bool alert_text(struct view *v, struct buf *out, struct buf *hint, enum s
         buf_printf(out, "! engine down since %s: %s",
                    pane_ago(s->engine_since_ms, when, sizeof(when)), s->engine_error);
     } else if (s->missing) {
-        buf_add_str(out, s->loaded ? "! the configuration was removed: its servers run until mcptop ends"
+        buf_add_str(out, s->loaded ? "! the configuration was removed: its servers run until "
+                                     "mcptop ends"
                                    : "no configuration yet: `mcptop import CLIENT` makes one");
         *st = ST_WARN;
     } else if (s->errors > 0) {
@@ -377,8 +378,8 @@ void frame_say_elsewhere(struct view *v, int key)
         return;
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (b->where & places[i].where) {
-            view_toast(v, false, "%s is for the %s: %s", keys_name(key, name, sizeof(name)), places[i].name,
-                       b->help);
+            view_toast(v, false, "%s is for the %s: %s", keys_name(key, name, sizeof(name)),
+                       places[i].name, b->help);
             return;
         }
 }

@@ -77,8 +77,8 @@ static void suggest_memory(const struct feed_server *s, struct suggestion *ret)
         return;
     }
     if (up_ms < WELL_KNOWN_MS) {     /* its first calls are still to come */
-        snprintf(ret->why_memory, sizeof(ret->why_memory), "its peak of %s is of less than a minute",
-                 size);
+        snprintf(ret->why_memory, sizeof(ret->why_memory),
+                 "its peak of %s is of less than a minute", size);
         return;
     }
     nice_size(high + high / 4, ret->memory, sizeof(ret->memory));
@@ -184,8 +184,8 @@ static void say_own_client(struct view *v, const struct feed_server *s)
 {
     AUTO_FREE char *text =
         xasprintf("it runs %s itself: no limit here reaches that container, and x cannot isolate "
-                  "it. Write --memory and --cpus into that command; its details say why mcptop does "
-                  "not make the container itself", s->where_client);
+                  "it. Write --memory and --cpus into that command; its details say why mcptop "
+                  "does not make the container itself", s->where_client);
 
     say_error(v, text);
 }

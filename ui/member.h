@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Members of the API's JSON objects. Tolerant: what is absent or of another type counts as not known,
- * so that a supervisor of another version never breaks the view; o may be NULL. Texts come cleaned
- * (base/text.h), because all of them end on the screen. */
+/* Members of the API's JSON objects. Tolerant: what is absent or of another type counts as not
+ * known, so that a supervisor of another version never breaks the view; o may be NULL. Texts come
+ * cleaned (base/text.h), because all of them end on the screen. */
 #ifndef MCPTOP_UI_MEMBER_H
 #define MCPTOP_UI_MEMBER_H
 

@@ -62,7 +62,8 @@ static void on_set(struct view *v, const char *verb, char *args)
     }
     if (!name || word || !json_object_size(body)) {
         json_decref(body);
-        view_toast(v, true, "usage: :set NAME memory=1g cpus=2 pids=100 network=none isolation=docker");
+        view_toast(v, true,
+                   "usage: :set NAME memory=1g cpus=2 pids=100 network=none isolation=docker");
         return;
     }
     act_set(v, name, body);
@@ -119,7 +120,8 @@ static void on_log(struct view *v, const char *verb, char *args)
 static void on_pane(struct view *v, const char *verb, char *args)
 {
     static const char *const names[] = {"servers", "containers", "resources", "events",
-                                        "traffic", "calls",      "findings",  "detail", "call",   "help"};
+                                        "traffic", "calls",      "findings",  "detail", "call",
+                                        "help"};
 
     (void)args;
     for (int i = 0; i < TOP_COUNT; i++)

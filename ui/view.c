@@ -18,7 +18,8 @@ static const struct pane *const panes[TOP_COUNT] = {
     [TOP_SERVERS] = &pane_servers, [TOP_CONTAINERS] = &pane_containers,
     [TOP_RESOURCES] = &pane_resources,
     [TOP_EVENTS] = &pane_events, [TOP_TRAFFIC] = &pane_traffic, [TOP_CALLS] = &pane_calls,
-    [TOP_FINDINGS] = &pane_findings, [TOP_DETAIL] = &pane_detail, [TOP_CALL] = &pane_call, [TOP_HELP] = &pane_help,
+    [TOP_FINDINGS] = &pane_findings, [TOP_DETAIL] = &pane_detail, [TOP_CALL] = &pane_call,
+    [TOP_HELP] = &pane_help,
 };
 
 void view_init(struct view *v, const struct view_io *io, void *ctx)
@@ -550,7 +551,8 @@ static void ask_for_detail(struct view *v)
     if (!s || !view_is_live(v) || (v->top != TOP_DETAIL && v->top != TOP_TRAFFIC && !wide))
         return;
     changed = v->top == TOP_DETAIL && s->calls.total + s->calls.clients != v->detail_calls;
-    if ((s->calls.in_flight <= 0 && !changed) || (v->detail_asked_ms && now - v->detail_asked_ms < 1000))
+    if ((s->calls.in_flight <= 0 && !changed) ||
+        (v->detail_asked_ms && now - v->detail_asked_ms < 1000))
         return;
     v->detail_asked_ms = now;
     /* With one in flight there is one more to come. */

@@ -185,8 +185,8 @@ struct feed_server *view_server(const struct view *v);        /* the one keys ac
 struct feed_container *view_container(const struct view *v);
 bool view_is_live(const struct view *v);                      /* figures are current */
 bool view_shows_servers(const struct view *v);                /* their table is on the screen */
-/* An answer that is one server. Of one that left the configuration meanwhile it is dropped, and where
- * an event has told newer. */
+/* An answer that is one server. Of one that left the configuration meanwhile it is dropped, and
+ * where an event has told newer. */
 void view_take_server(struct view *v, json_t *server);
 void view_send(struct view *v, enum reply_kind kind, const char *name, const char *what,
                const char *method,

@@ -63,16 +63,20 @@ json_t *json_problems(const struct problems *p)
 
 json_t *json_engine(const struct fleet *fl)
 {
-    static const char *const names[] = {[ENGINE_UNKNOWN] = "unknown", [ENGINE_UP] = "up", [ENGINE_DOWN] = "down"};
+    static const char *const names[] = {[ENGINE_UNKNOWN] = "unknown", [ENGINE_UP] = "up",
+                                        [ENGINE_DOWN] = "down"};
     const struct engine *e = fleet_get_engine(fl);
 
     if (!e)
-        return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "state", "down", "context", "", "endpoint", "",
-                         "version", "", "error", json_text(fleet_get_engine_error(fl)), "since_wall_ms", (json_int_t)0);
+        return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I}", "state", "down", "context", "",
+                         "endpoint", "", "version", "",
+                         "error", json_text(fleet_get_engine_error(fl)),
+                         "since_wall_ms", (json_int_t)0);
     const struct docker_context *c = engine_get_context(e);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "state", names[engine_get_state(e)],
                      "context", json_text(c->name), "endpoint", json_text(c->host),
-                     "version", json_text(engine_get_version(e)), "error", json_text(engine_get_error(e)),
+                     "version", json_text(engine_get_version(e)),
+                     "error", json_text(engine_get_error(e)),
                      "since_wall_ms", (json_int_t)engine_get_state_since_ms(e));
 }
 
@@ -102,7 +106,8 @@ static json_t *config_part(const struct fleet *fl)
                      "loaded_wall_ms", (json_int_t)fleet_get_loaded_wall_ms(fl),
                      "kept", (int)fleet_config_is_broken(fl),
                      "missing", (int)fleet_config_is_missing(fl),
-                     "errors", (int)errors, "warnings", (int)(all - errors), "problems", json_problems(p));
+                     "errors", (int)errors, "warnings", (int)(all - errors),
+                     "problems", json_problems(p));
 }
 
 json_t *json_counts(const struct fleet *fl)
@@ -116,7 +121,8 @@ json_t *json_counts(const struct fleet *fl)
         stopped += state == SERVER_STOPPED;
     }
     return json_pack("{s:i, s:i, s:i, s:i, s:i}", "total", n, "ready", ready,
-                     "starting", n - ready - failed - stopped, "failed", failed, "stopped", stopped);
+                     "starting", n - ready - failed - stopped, "failed", failed,
+                     "stopped", stopped);
 }
 
 json_t *json_status(const struct api_server *a)
@@ -129,7 +135,8 @@ json_t *json_status(const struct api_server *a)
 
     gethostname(name, sizeof name - 1);
     json_t *doc = json_pack("{s:s, s:i, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}",
-        "version", PACKAGE_VERSION, "pid", (int)getpid(), "started_wall_ms", (json_int_t)a->started_wall_ms,
+        "version", PACKAGE_VERSION, "pid", (int)getpid(),
+        "started_wall_ms", (json_int_t)a->started_wall_ms,
         "uptime_ms", (json_int_t)(clock_mono_ms() - a->started_mono_ms),
         "instance", fleet_get_instance(fl), "socket", json_text(a->cfg.socket),
         "listen", json_text(a->cfg.listen), "listen_error", json_text(a->listen_error),
@@ -172,7 +179,8 @@ json_t *json_container(const struct fleet_container *c)
         "state", json_text(c->state), "status", json_text(c->status),
         "server", json_text(c->server), "instance", json_text(c->instance),
         "owner", c->ours ? "ours" : c->foreign ? "foreign" : "other", "in_use", c->in_use,
-        "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code, "oom", c->oom);
+        "created_wall_ms", (json_int_t)c->created_wall_ms, "exit_code", c->exit_code,
+        "oom", c->oom);
 
     json_object_set_new(doc, "kept", json_boolean(c->kept));
     json_object_set_new(doc, "orphan", json_boolean(c->orphan));

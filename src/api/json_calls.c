@@ -32,8 +32,8 @@ static void add_tool(void *ctx, const struct tool_stats *t)
 {
     json_array_append_new(ctx, json_pack(
         "{s:o, s:b, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "name",
-        json_foreign(t->name.p, t->name.n), "other", t->other, "calls", (json_int_t)t->calls, "errors",
-        (json_int_t)t->errors, "tool_errors", (json_int_t)t->tool_errors, "in_flight",
+        json_foreign(t->name.p, t->name.n), "other", t->other, "calls", (json_int_t)t->calls,
+        "errors", (json_int_t)t->errors, "tool_errors", (json_int_t)t->tool_errors, "in_flight",
         (int)t->in_flight, "p50_us", (json_int_t)t->p50_us,
         "p95_us", (json_int_t)t->p95_us, "p99_us", (json_int_t)t->p99_us, "bytes_in",
         (json_int_t)t->bytes_in, "bytes_out", (json_int_t)t->bytes_out));
@@ -49,7 +49,8 @@ json_t *json_tool_figures(const struct server *s)
 
 static void add_client(void *ctx, const struct client_info *c)
 {
-    json_array_append_new(ctx, json_pack("{s:o, s:o, s:I, s:I, s:I, s:i}", "name", json_text(c->label),
+    json_array_append_new(ctx, json_pack("{s:o, s:o, s:I, s:I, s:I, s:i}",
+                                         "name", json_text(c->label),
                                          "protocol_version", json_text(c->protocol), "calls",
                                          (json_int_t)c->calls, "errors", (json_int_t)c->errors,
                                          "tool_errors", (json_int_t)c->tool_errors, "in_flight",
@@ -86,6 +87,6 @@ json_t *json_call(const struct call_note *n)
                      "server", json_text(n->server), "client", json_text(n->client), "method",
                      json_text(n->method), "tool", json_text(n->tool), "took_us",
                      (json_int_t)n->took_us, "bytes_out", (json_int_t)n->bytes_out, "bytes_in",
-                     (json_int_t)n->bytes_in, "error", n->error, "tool_error", n->tool_error, "recorded",
-                     n->recorded == RECORD_KEPT);
+                     (json_int_t)n->bytes_in, "error", n->error, "tool_error", n->tool_error,
+                     "recorded", n->recorded == RECORD_KEPT);
 }

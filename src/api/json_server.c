@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Renders one server and its plan. The order of keys is part of the contract: `name`, then what the state is, so that the
- * guide's `grep -A 10 '"name": …'` shows it. */
+/* Renders one server and its plan. The order of keys is part of the contract: `name`, then what the
+ * state is, so that the guide's `grep -A 10 '"name": …'` shows it. */
 #include <string.h>
 
 #include "api/json.h"
@@ -57,7 +57,8 @@ static json_t *plan_notes(const struct plan *p)
     for (size_t i = 0; i < p->note_count; i++) {
         const struct plan_note *n = &p->notes[i];
         json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:i, s:b}", "what", json_text(n->what),
-            "value", json_text(n->value), "why", json_text(n->why), "line", n->line, "warning", n->warning));
+            "value", json_text(n->value), "why", json_text(n->why), "line", n->line,
+            "warning", n->warning));
     }
     return a;
 }
@@ -68,7 +69,8 @@ json_t *json_plan(const struct plan *p)
 
     if (p->mode == PLAN_DOCKER)
         plan_run_args(p, NULL, true, &run_args);
-    return json_pack("{s:s, s:b, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:b, s:o, s:s, s:I, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:s, s:o, "
+                     "s:o, s:o, s:o}",
         "mode", plan_mode_name(p->mode), "adopted", p->adopted, "image", json_text(p->image),
         "pull_policy", pull_policy_name(p->pull_policy), "memory", (json_int_t)p->memory_bytes,
         "memory_text", json_text(p->memory_text), "cpus", json_text(p->cpu_text),
@@ -85,7 +87,8 @@ static json_t *exit_part(const struct run_end *x)
     if (x->at_wall_ms == 0)
         return json_null();
     return json_pack("{s:i, s:i, s:i, s:b, s:b, s:o, s:I}", "code", x->code, "signal", x->signal,
-                     "engine_signal", x->engine_signal, "oom", x->oom, "never_started", x->never_started,
+                     "engine_signal", x->engine_signal, "oom", x->oom,
+                     "never_started", x->never_started,
                      "why", json_text(x->why.code ? x->why.text : ""),
                      "at_wall_ms", (json_int_t)x->at_wall_ms);
 }
@@ -94,7 +97,8 @@ static json_t *usage_part(const struct usage *u)
 {
     if (!u->known)
         return json_null();
-    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I, s:I, s:I, s:{s:f, s:f, s:f}}",
+    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:i, s:I, s:I, s:f, s:I, s:I, s:I, s:{s:f, s:f, "
+                     "s:f}}",
         "cpu", u->cpu_percent,
         "memory", (json_int_t)u->memory_bytes, "memory_peak", (json_int_t)u->memory_peak_bytes,
         "memory_high", (json_int_t)u->memory_high_bytes,
@@ -114,14 +118,16 @@ static json_t *calls_part(const struct server *s, bool with_open)
         "total", (json_int_t)st.calls, "errors", (json_int_t)st.errors, "tool_errors",
         (json_int_t)st.tool_errors, "in_flight", (int)st.in_flight,
         "held", (int)st.held, "clients", (int)st.clients, "p50_us", (json_int_t)st.p50_us,
-        "p95_us", (json_int_t)st.p95_us, "p99_us", (json_int_t)st.p99_us, "ping_us", (json_int_t)st.last_ping_us,
+        "p95_us", (json_int_t)st.p95_us, "p99_us", (json_int_t)st.p99_us,
+        "ping_us", (json_int_t)st.last_ping_us,
         "stray_lines", (json_int_t)st.stray_lines, "oversize", (json_int_t)st.oversize);
     if (with_open) {
         json_object_set_new(o, "open", json_open_calls(s, false));
         json_object_set_new(o, "by_tool", json_tool_figures(s));
         json_object_set_new(o, "by_client", json_clients(s));
         json_object_set_new(o, "recorded", json_boolean(s->recorder));
-        json_object_set_new(o, "unrecorded", json_integer((json_int_t)recorder_get_lost(s->recorder)));
+        json_object_set_new(o, "unrecorded",
+                            json_integer((json_int_t)recorder_get_lost(s->recorder)));
     }
     return o;
 }
@@ -144,8 +150,10 @@ static json_t *isolation_part(const struct iso_settings *iso, bool present)
     if (iso->enabled != TRI_UNSET)
         json_object_set_new(o, "enabled", json_boolean(iso->enabled == TRI_YES));
     const struct { enum iso_key key; const char *value; } texts[] = {
-        {ISO_IMAGE, iso->image}, {ISO_MEMORY_LIMIT, iso->memory_limit}, {ISO_CPU_LIMIT, iso->cpu_limit},
-        {ISO_NETWORK_MODE, iso->network_mode}, {ISO_WORKING_DIR, iso->working_dir}, {ISO_LOG_DRIVER, iso->log_driver},
+        {ISO_IMAGE, iso->image}, {ISO_MEMORY_LIMIT, iso->memory_limit},
+        {ISO_CPU_LIMIT, iso->cpu_limit},
+        {ISO_NETWORK_MODE, iso->network_mode}, {ISO_WORKING_DIR, iso->working_dir},
+        {ISO_LOG_DRIVER, iso->log_driver},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].value)
@@ -170,8 +178,10 @@ static json_t *health_part(const struct server *s)
         [SERVER_FAILED] = {"unhealthy", "view_logs"},
     };
 
-    return json_pack("{s:s, s:s, s:o, s:s}", "level", of[s->state].level, "summary", server_state_name(s->state),
-                     "detail", json_text(s->state == SERVER_READY ? "" : s->reason), "action", of[s->state].action);
+    return json_pack("{s:s, s:s, s:o, s:s}", "level", of[s->state].level,
+                     "summary", server_state_name(s->state),
+                     "detail", json_text(s->state == SERVER_READY ? "" : s->reason),
+                     "action", of[s->state].action);
 }
 
 static json_t *pull_parts(const struct pull_progress *p)
@@ -189,7 +199,8 @@ json_t *json_pull(const struct image_pull_status *p, bool with_parts)
     if (!p)
         return json_null();
     json_t *o = json_pack("{s:o, s:s, s:i, s:i, s:I, s:I, s:I, s:I}", "image", json_text(p->image),
-        "text", p->text, "layer", p->complete, "layers", p->layers, "done", (json_int_t)p->done_bytes,
+        "text", p->text, "layer", p->complete, "layers", p->layers,
+        "done", (json_int_t)p->done_bytes,
         "total", (json_int_t)p->total_bytes, "rate", (json_int_t)p->rate_bytes,
         "since_wall_ms", (json_int_t)p->since_wall_ms);
     if (with_parts)
@@ -209,7 +220,8 @@ static void add_state(json_t *o, const struct server *row, const struct server *
 {
     const char *state = server_state_name(s->state);
     bool ready = s->state == SERVER_READY || s->state == SERVER_SILENT;
-    bool coming = s->state == SERVER_PULLING || s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
+    bool coming = s->state == SERVER_PULLING || s->state == SERVER_STARTING ||
+        s->state == SERVER_INITIALIZING;
     int64_t retry = s->retry_at_ms ? s->retry_at_ms - clock_mono_ms() : 0;
 
     json_object_set_new(o, "name", json_text(row->name));
@@ -239,7 +251,8 @@ static json_t *member_json(const struct server *s)
     return json_pack("{s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "name", json_text(s->name),
                      "session", s->row != NULL, "state", server_state_name(s->state), "reason",
                      json_text(s->reason), "pid", pid > 0 ? json_integer(pid) : json_null(),
-                     "container", container_part(s), "usage", usage_part(&s->usage), "since_wall_ms",
+                     "container", container_part(s), "usage", usage_part(&s->usage),
+                     "since_wall_ms",
                      (json_int_t)s->state_since_wall_ms, "clients", json_clients_of(s));
 }
 
@@ -295,7 +308,8 @@ static void add_protocol(json_t *o, const struct server *s, bool with_open_calls
         "name", json_text(session_get_server_name(s->session)),
         "version", json_text(session_get_server_version(s->session))));
     json_object_set_new(o, "calls", calls_part(s, with_open_calls));
-    json_object_set_new(o, "log", json_pack("{s:I, s:I, s:I, s:o}", "first_seq", (json_int_t)ring_first_seq(ring),
+    json_object_set_new(o, "log", json_pack("{s:I, s:I, s:I, s:o}",
+        "first_seq", (json_int_t)ring_first_seq(ring),
         "next_seq", (json_int_t)ring_next_seq(ring), "lost", (json_int_t)logstore_get_lost(s->log),
         "file", json_text(logstore_get_path(s->log))));
 }
@@ -348,7 +362,8 @@ json_t *json_server(const struct server *s, bool with_open_calls)
     add_protocol(o, s, with_open_calls);
     json_object_set_new(o, "health", health_part(shown));
     add_findings(o, s, with_open_calls);
-    json_object_set_new(o, "protocol", json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
+    json_object_set_new(o, "protocol",
+                        json_text(c->protocol ? c->protocol : c->url ? "http" : "stdio"));
     json_object_set_new(o, "command", json_text(c->command));
     json_object_set_new(o, "args", masked_args(c));
     json_object_set_new(o, "env", masked_env(&c->env));

@@ -15,8 +15,9 @@ struct listing;
 /* The array's text, valid during the call; the listing is gone after it. */
 typedef void (*listing_done_fn)(void *ctx, const struct buf *array);
 
-/* depth: how many containers stand around the array in a text that is indented by two; -1 = compact.
- * What fits in a turn is written at once: then done comes from inside and NULL is returned. */
+/* depth: how many containers stand around the array in a text that is indented by two; -1 =
+ * compact. What fits in a turn is written at once: then done comes from inside and NULL is
+ * returned. */
 struct listing *listing_begin(struct api_server *a, int depth, listing_done_fn done, void *ctx);
 /* Before it is done; NULL is fine. */
 void listing_free(struct listing *l);

@@ -58,7 +58,8 @@ void aggregate_refuse(struct span id, int code, const char *why, call_reply_fn f
 #define CAPABILITIES "\"capabilities\":{\"tools\":{\"listChanged\":true},\"prompts\":{" \
     "\"listChanged\":true},\"resources\":{\"listChanged\":true,\"subscribe\":true}," \
     "\"completions\":{},\"logging\":{}"
-#define LEGACY_TASKS ",\"tasks\":{\"list\":{},\"cancel\":{},\"requests\":{\"tools\":{\"call\":{}}}}}"
+#define LEGACY_TASKS \
+    ",\"tasks\":{\"list\":{},\"cancel\":{},\"requests\":{\"tools\":{\"call\":{}}}}}"
 #define MODERN_TASKS ",\"extensions\":{\"" TASKS_EXTENSION "\":{}}}"
 #define SERVER_INFO "{\"name\":\"mcptop\",\"version\":\"" PACKAGE_VERSION "\"}"
 #define INSTRUCTIONS "\"instructions\":\"All servers of this mcptop: tools and prompts are named " \

@@ -24,8 +24,8 @@ struct server *aggregate_route(struct aggregate_names *names, struct span text, 
 /* How many names and clients were compared so far, in tables: for tests. */
 uint64_t aggregate_names_get_looks(const struct aggregate_names *names);
 
-/* events as of client_open; `gone` never comes: servers may, the whole stays. seat: what it is for a
- * server with a process for every session. */
+/* events as of client_open; `gone` never comes: servers may, the whole stays. seat: what it is for
+ * a server with a process for every session. */
 struct aggregate *aggregate_open(struct aggregate_names *names, enum server_seat seat,
                                  const struct client_events *events, void *ctx);
 void aggregate_close(struct aggregate *a);       /* NULL is fine; its calls are abandoned */

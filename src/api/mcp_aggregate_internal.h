@@ -129,7 +129,8 @@ bool aggregate_list(struct aggregate *a, const struct envelope *e, call_reply_fn
 
 /* mcp_aggregate_presence.c: who has come or gone is told to every client that was added and has
  * said its first word */
-struct presence *presence_new(struct ev_loop *loop, struct fleet *fl, struct aggregate_names *names);
+struct presence *presence_new(struct ev_loop *loop, struct fleet *fl,
+                              struct aggregate_names *names);
 void presence_free(struct presence *p);
 void presence_add(struct presence *p, struct aggregate *a);
 void presence_remove(struct presence *p, struct aggregate *a);

@@ -134,7 +134,8 @@ bool aggregate_listen(struct aggregate *a, const struct envelope *e, call_reply_
     if (listen_refuse_tasks(e, fn, ctx))
         return false;
     if (!a->events.message) {
-        aggregate_refuse(e->id, SERVER_ERROR, "there is no way to tell this client of changes", fn, ctx);
+        aggregate_refuse(e->id, SERVER_ERROR, "there is no way to tell this client of changes", fn,
+                         ctx);
         return false;
     }
     struct listening *l = xcalloc(1, sizeof *l);

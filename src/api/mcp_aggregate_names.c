@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* SERVER__ in front of what a server has, on the endpoint of all: one table for all clients of it,
- * made anew when the list of servers changes, so that a call finds its server by a hash, however many
- * there are. Characters that no tool's name may have are '_' in it, and it is cut, because clients
- * take so long names only (Claude Code 128 with "mcp__mcptop__" before them); where that makes two
- * servers the same, or the same as a third one is called, the later one gets a number. */
+ * made anew when the list of servers changes, so that a call finds its server by a hash, however
+ * many there are. Characters that no tool's name may have are '_' in it, and it is cut, because
+ * clients take so long names only (Claude Code 128 with "mcp__mcptop__" before them); where that
+ * makes two servers the same, or the same as a third one is called, the later one gets a number. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -117,7 +117,8 @@ static int check_standard(const struct envelope *e, header_fn get, const void *c
         return -1;
     /* Clients of the tasks extension may be older than what it says of headers. */
     if (of_task ? !get(ctx, "Mcp-Name")
-                : !by_uri && !span_is(e->method, "tools/call") && !span_is(e->method, "prompts/get"))
+                : !by_uri && !span_is(e->method, "tools/call") &&
+                    !span_is(e->method, "prompts/get"))
         return 0;
     struct span token = of_task ? span_member(e->params, "taskId")
                         : by_uri ? span_member(e->params, "uri") : e->name;

@@ -13,8 +13,8 @@
 typedef const char *(*header_fn)(const void *ctx, const char *name);
 
 /* 0, or -1 with the sentence of a HeaderMismatch (-32020). tools: the JSON array of the server's
- * tools, whose x-mcp-header annotations name Mcp-Param-* headers; n == 0 = unknown. prefix: bytes of
- * the request's name that are not in theirs. */
+ * tools, whose x-mcp-header annotations name Mcp-Param-* headers; n == 0 = unknown. prefix: bytes
+ * of the request's name that are not in theirs. */
 int mcp_headers_check(const struct envelope *e, struct span tools, size_t prefix, header_fn get,
                       const void *ctx, struct fault *f);
 

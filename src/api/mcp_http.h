@@ -26,8 +26,8 @@ void mcp_http_free(struct mcp_http *m);
 void mcp_http_handle(struct mcp_http *m, struct request *r, const char *server);
 size_t mcp_http_get_sessions(const struct mcp_http *m);
 
-/* For the route tools/call (mcp_api_call.c): one request on a client of the API's own; the result is
- * answered in the API's envelope, where events are accepted as the last of them. */
+/* For the route tools/call (mcp_api_call.c): one request on a client of the API's own; the result
+ * is answered in the API's envelope, where events are accepted as the last of them. */
 void mcp_http_call_tool(struct mcp_http *m, struct request *r, const char *server, const char *tool,
                         json_t *arguments);
 

@@ -64,8 +64,10 @@ static const struct {
     double (*get)(const struct tool_stats *t);
 } tool_metrics[] = {
     {"tool_calls_total", "counter",
-     "Calls of the tool that were answered; without a name: of all tools after the first 64.", calls},
-    {"tool_call_errors_total", "counter", "Calls of the tool that were answered by an error.", errors},
+     "Calls of the tool that were answered; without a name: of all tools after the first 64.",
+     calls},
+    {"tool_call_errors_total", "counter", "Calls of the tool that were answered by an error.",
+     errors},
     {"tool_errors_total", "counter",
      "Calls of the tool whose result says that it failed (isError).", tool_errors},
     {"tool_calls_in_flight", "gauge", "Calls of the tool that are not answered yet.", in_flight},

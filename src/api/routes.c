@@ -357,8 +357,9 @@ int routes_admit(const struct api_server *a, const struct request *r, char *scra
                       request_get_header(r, "Authorization"), in_query ? query_key : NULL))
         return refuse(
             scratch, n, ret_text, 401,
-            "no or wrong API key: send it as X-API-Key or Authorization: Bearer (GET also ?apikey=); "
-            "it is in the file mcptop.key of the data directory, or api_key of the configuration");
+            "no or wrong API key: send it as X-API-Key or Authorization: Bearer (GET also "
+            "?apikey=); it is in the file mcptop.key of the data directory, or api_key of the "
+            "configuration");
     if (route && (route->flags & SOCKET_ONLY))
         return refuse(scratch, n, ret_text, 403, "this is served on the unix socket only");
     return 0;

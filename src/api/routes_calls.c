@@ -133,8 +133,9 @@ int call_read(struct api_server *a, const char *id, struct record *ret, struct f
         return fault_set(f, FAULT_CONFLICT, "the texts of call %s are not kept: %s", id,
                          record_state_why(n->recorded));
     if (!colon || !fleet_get_record_dir(a->fleet))
-        return fault_set(f, FAULT_NOT_FOUND, "there is no call %s: `mcptop calls` lists those there "
-                         "are, as SERVER:RUN-NUMBER", id);
+        return fault_set(f, FAULT_NOT_FOUND,
+                         "there is no call %s: `mcptop calls` lists those there are, as "
+                         "SERVER:RUN-NUMBER", id);
     AUTO_FREE char *server = xstrndup(id, (size_t)(colon - id));
     flush(a->fleet, server);
     return record_find(fleet_get_record_dir(a->fleet), server, id, ret, f);

@@ -36,7 +36,8 @@ static json_t *said_part(const struct server *s)
     struct ring_line line;
 
     config_server_secrets(s->config, &secrets);
-    for (int i = 0; i < LOOK_BACK && said.n < LINES && seq-- > first && !ring_get(ring, seq, &line); i++) {
+    for (int i = 0; i < LOOK_BACK && said.n < LINES && seq-- > first &&
+         !ring_get(ring, seq, &line); i++) {
         struct buf text = BUF_INIT;
         text_clean_plain(&text, line.text, line.len < 500 ? line.len : 500);
         char *shown = buf_take(&text);
@@ -130,7 +131,8 @@ void server_post_fix(struct api_server *a, struct request *r, struct server *s)
     int dry_run = 0;
     json_t *doc = n ? json_loadb(body, n, JSON_REJECT_DUPLICATES, NULL) : json_object();
 
-    if (json_unpack(doc, "{s?:s, s?:s, s?:b !}", "code", &code, "fix", &id, "dry_run", &dry_run) < 0) {
+    if (json_unpack(doc, "{s?:s, s?:s, s?:b !}", "code", &code, "fix", &id,
+                    "dry_run", &dry_run) < 0) {
         reply_error(r, 400, "the body may be {\"code\":\"MCPX_…\",\"fix\":\"…\","
                             "\"dry_run\":true}, each optional");
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* POST /calls/ID/replay: a recorded call is sent again, to the server as it runs or to a start apart
- * from it, and the answer goes out beside the one that is recorded. Both as text: who shows them
- * lays them out and compares them. */
+/* POST /calls/ID/replay: a recorded call is sent again, to the server as it runs or to a start
+ * apart from it, and the answer goes out beside the one that is recorded. Both as text: who shows
+ * them lays them out and compares them. */
 #include "api/routes_calls.h"
 
 #include <jansson.h>
@@ -111,7 +111,8 @@ static void on_trial_done(void *ctx, const struct trial_result *res)
         answer(w, res->answer.data, res->answer.len, res->answer_is_error,
                res->steps[TRIAL_CALL].us);
     else
-        reply_error(w->r, 502, "the test start gave no answer: %s: %s (`mcptop test` shows each step)",
+        reply_error(w->r, 502,
+                    "the test start gave no answer: %s: %s (`mcptop test` shows each step)",
                     step, failed && failed->text ? failed->text : "it ended");
     replay_free(w);
 }

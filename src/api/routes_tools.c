@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The tools of one server: as it listed them, what of them is not as it was first seen, and the word
- * that it may be so. */
+/* The tools of one server: as it listed them, what of them is not as it was first seen, and the
+ * word that it may be so. */
 #include "api/routes_server.h"
 
 #include <string.h>
@@ -31,7 +31,8 @@ static void add_hidden(const struct server *s, struct span tools, struct buf *ou
     }
 }
 
-/* The list goes out as the server sent it, and beside it what clients do not get of it, and figures. */
+/* The list goes out as the server sent it, and beside it what clients do not get of it, and
+ * figures. */
 void server_get_tools(struct api_server *a, struct request *r, struct server *s)
 {
     size_t n = 0;
@@ -108,7 +109,8 @@ static int read_approval(json_t *doc, struct tool_approval *v, size_t max)
     json_array_foreach(tools, i, one) {
         json_t *name = json_is_string(one) ? one : json_object_get(one, "name");
         v[i] = (struct tool_approval){
-            .name = json_string_value(name), .hash = json_string_value(json_object_get(one, "hash")),
+            .name = json_string_value(name),
+            .hash = json_string_value(json_object_get(one, "hash")),
         };
         if (!v[i].name)
             return -1;
@@ -127,7 +129,8 @@ void server_post_approve(struct api_server *a, struct request *r, struct server 
 
     (void)a;
     if (count < 0)
-        reply_error(r, 400, "the body must be {\"tools\":[\"NAME\"…]}, with {\"name\":…,\"hash\":…} for "
+        reply_error(r, 400, "the body must be {\"tools\":[\"NAME\"…]}, with "
+                            "{\"name\":…,\"hash\":…} for "
                             "one that was looked at, or {\"approve_all\":true}");
     else if (tool_watch_approve(s, v, (size_t)count, &f) < 0)
         reply_fault(r, &f);

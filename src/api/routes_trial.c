@@ -47,7 +47,8 @@ static void on_done(void *ctx, const struct trial_result *res)
 {
     struct waiting *w = ctx;
 
-    reply_data(w->r, json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "server", json_text(res->server),
+    reply_data(w->r, json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o}",
+                               "server", json_text(res->server),
                                "where", plan_mode_name(res->mode), "ok", res->ok, "steps",
                                steps_part(res), "finding", finding_part(w->a, res), "stderr",
                                json_strings(&res->said), "stdout", json_strings(&res->strays)));

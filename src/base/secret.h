@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What looks like a secret in the words of a command, shown as ***: in logs, in the API, on screens. A
- * guess by names ("--api-key", "Authorization:", "GITHUB_TOKEN=", "?token=") and by the beginnings
- * of well-known tokens ("ghp_", "sk-"): it hides what people write in practice, and is no promise.
- * Where the values of secrets are known, they are hidden wherever they stand. */
+/* What looks like a secret in the words of a command, shown as ***: in logs, in the API, on
+ * screens. A guess by names ("--api-key", "Authorization:", "GITHUB_TOKEN=", "?token=") and by the
+ * beginnings of well-known tokens ("ghp_", "sk-"): it hides what people write in practice, and is
+ * no promise. Where the values of secrets are known, they are hidden wherever they stand. */
 #ifndef MCPTOP_BASE_SECRET_H
 #define MCPTOP_BASE_SECRET_H
 

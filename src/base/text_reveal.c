@@ -50,7 +50,8 @@ void text_reveal(struct buf *out, const char *p, size_t n)
 
     for (size_t i = 0; i < n;) {
         size_t len = text_decode(p + i, n - i, &cp);
-        bool hidden = text_is_deceptive(cp) || (cp < 0x20 && cp != '\n') || (cp >= 0x7F && cp < 0xA0);
+        bool hidden = text_is_deceptive(cp) || (cp < 0x20 && cp != '\n') ||
+            (cp >= 0x7F && cp < 0xA0);
         if (cp == '\\' && is_escape(p + i, n - i, &escaped)) {
             hidden = true;
             cp = escaped;

@@ -40,9 +40,11 @@ void again_initialized(struct again *a);
 bool again_reply(struct again *a, const struct rpc_head *head);
 /* The link broke: what was not answered is not known. */
 void again_lost(struct again *a);
-/* Appends the lines that begin a new link: none where the client had no answer to its initialize. */
+/* Appends the lines that begin a new link: none where the client had no answer to its
+ * initialize. */
 void again_say(struct again *a, struct buf *out);
-/* Other resources are there: what was refused may be among them. Appends the lines that ask again. */
+/* Other resources are there: what was refused may be among them. Appends the lines that ask
+ * again. */
 void again_changed(struct again *a, struct buf *out);
 struct rpc_span again_initialize_id(const struct again *a);
 

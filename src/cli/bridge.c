@@ -11,8 +11,8 @@
  * The link has three states. OPEN: bytes flow. LOST: there was one and it broke; requests in flight
  * are answered with an error, what the client says meanwhile waits in `pending` (and the client is
  * not read any further), a new connection is tried, and it begins with what a new supervisor has to
- * know of the client (again.h). REFUSED: there will be none; the client is told in the answer to its
- * first request.
+ * know of the client (again.h). REFUSED: there will be none; the client is told in the answer to
+ * its first request.
  *
  * A supervisor that was shut down on purpose is started again only when the client asks for
  * something. Nothing but protocol ever goes to stdout. Must not know what any method means, but

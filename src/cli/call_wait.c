@@ -54,7 +54,8 @@ static void draw(struct call_wait *w)
     else
         buf_add_str(&line, " (Ctrl-C cancels it)");
     text_clean_plain(&clean, buf_str(&line), line.len);
-    size_t n = text_fit(buf_str(&clean), clean.len, (columns ? columns : DEFAULT_COLUMNS) - 1, NULL);
+    size_t n = text_fit(buf_str(&clean), clean.len, (columns ? columns : DEFAULT_COLUMNS) - 1,
+                        NULL);
     fprintf(stderr, "\r%.*s\033[K", (int)n, buf_str(&clean));
     fflush(stderr);
     w->drawn = true;

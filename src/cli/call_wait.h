@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Waiting for one tool call. Where stderr is a terminal, a line there tells after a second for whom,
- * for how long, and what the server says of its progress; it is rewritten, and gone at the end.
- * SIGINT and SIGTERM cancel the call. */
+/* Waiting for one tool call. Where stderr is a terminal, a line there tells after a second for
+ * whom, for how long, and what the server says of its progress; it is rewritten, and gone at the
+ * end. SIGINT and SIGTERM cancel the call. */
 #ifndef MCPTOP_CLI_CALL_WAIT_H
 #define MCPTOP_CLI_CALL_WAIT_H
 

@@ -26,7 +26,8 @@ struct grid {
     size_t count, cap;
     int width[MAX_COLUMNS];
     bool dropped[MAX_COLUMNS];
-    int room;                      /* for the last column, where it is cut; 0 = as much as it needs */
+    /* for the last column, where it is cut; 0 = as much as it needs */
+    int room;
 };
 
 struct grid *grid_new(const struct grid_column *columns, size_t count)
@@ -155,8 +156,8 @@ static void print_cells(const struct grid *g, const struct row *r)
         bool cut;
         int n = shown(g, i, text, &cut);
         printf("%*s%s%.*s%s%s%*s%s", g->columns[i].right ? pad : 0, "", sgr ? sgr : "", n, text,
-               cut ? "…" : "", sgr ? show_colour_off() : "", g->columns[i].right || i == last ? 0 : pad, "",
-               i == last ? "\n" : "  ");
+               cut ? "…" : "", sgr ? show_colour_off() : "",
+               g->columns[i].right || i == last ? 0 : pad, "", i == last ? "\n" : "  ");
     }
 }
 

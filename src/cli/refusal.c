@@ -66,7 +66,8 @@ char *refusal_status(const char *server, long status, const char *body)
     json_t *envelope = json_loads(body, 0, NULL);
     const char *error = doc_str(envelope, "error");
     char *text = *error ? xasprintf("mcptop refused server %s: %s", server, error)
-                        : xasprintf("mcptop refused server %s with HTTP status %ld", server, status);
+                        : xasprintf("mcptop refused server %s with HTTP status %ld", server,
+                                    status);
     json_decref(envelope);
     return text;
 }

@@ -26,10 +26,13 @@ static int verb_help(struct cli *c);
 
 static const struct verb verbs[] = {
     { "serve", "", "supervise the servers, in the foreground", 0, ANY_WORDS, 0, ALONE, verb_serve,
-      "  `mcptop` and `mcptop stdio` start it in the background when none runs. `--no-warden` leaves"
-      "\n  out the guardian process, which starts a killed supervisor again and ends what it left." },
+      "  `mcptop` and `mcptop stdio` start it in the background when none runs. `--no-warden` "
+      "leaves"
+      "\n  out the guardian process, which starts a killed supervisor again and ends what it "
+      "left." },
     { "stdio", "[NAME]", "connect a client's stdin and stdout to a server, or to all", 0, 1, 0,
-      ALONE, verb_stdio, "  When the supervisor dies, calls in flight are answered with an error, and the"
+      ALONE, verb_stdio,
+      "  When the supervisor dies, calls in flight are answered with an error, and the"
       "\n  session goes on with the next one. What an MCP client runs:"
       "\n  claude mcp add NAME -- mcptop stdio NAME" },
     { "ls", "[NAME…]", "servers: state, place, use, calls", 0, ANY_WORDS, JSON, ASKS, verb_ls,
@@ -66,7 +69,8 @@ static const struct verb verbs[] = {
     { "undo", "NAME", "take back the last change of a server, or of what --all inherit", 0, 1,
       CHANGE | OPT_BIT(OPT_ALL) | OPT_BIT(OPT_DRY_RUN), ASKS, verb_undo, NULL },
     { "release", "NAME", "out of quarantine: clients get its tools from now on", 1, 1, CHANGE, ASKS,
-      verb_release, "  Writes `quarantined: false` into the configuration; `mcptop tools NAME` shows"
+      verb_release,
+      "  Writes `quarantined: false` into the configuration; `mcptop tools NAME` shows"
       "\n  first what clients would get." },
     { "command", "NAME", "the command line that equals what runs, to paste", 1, 1,
       JSON | OPT_BIT(OPT_SECRETS), ASKS, verb_command,
@@ -75,7 +79,8 @@ static const struct verb verbs[] = {
       JSON, ASKS, verb_why, NULL },
     { "test", "NAME", "start a server apart from the running one, and time each step", 1, 1,
       JSON | OPT_BIT(OPT_TIMEOUT), ASKS, verb_test,
-      "  Image, start, initialize, tools, stop; the first that fails says why. Clients notice nothing." },
+      "  Image, start, initialize, tools, stop; the first that fails says why. Clients notice "
+      "nothing." },
     { "tools", "[NAME…]|NAME TOOL", "the tools of servers; one with all that it says", 0, ANY_WORDS,
       JSON | OPT_BIT(OPT_CHANGES), ASKS, verb_tools, NULL },
     { "approve", "NAME [TOOL…]", "accept changed and new tools; shows them and asks", 1, ANY_WORDS,
@@ -92,14 +97,16 @@ static const struct verb verbs[] = {
     { "replay", "CALL", "send a recorded call again, and compare the answers", 1, 1,
       JSON | OPT_BIT(OPT_TEST) | OPT_BIT(OPT_TIMEOUT), ASKS, verb_replay,
       "  It does what it did before, once more. Exit status 1 when the answers differ." },
-    { "connect", "[CLIENT]", "write mcptop into an AI client's configuration; shows it and asks", 0, 1,
+    { "connect", "[CLIENT]", "write mcptop into an AI client's configuration; shows it and asks",
+      0, 1,
       JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_EACH) | OPT_BIT(OPT_UNDO) |
           OPT_BIT(OPT_PROJECT),
       ALONE, verb_connect,
       "  Clients: claude-code, claude-desktop, cursor, vscode, gemini, codex. Without one it lists"
       "\n  which are here and connected. A copy of the file is kept as FILE.mcptop-backup." },
-    { "import", "FILE|CLIENT [NAME…]", "take servers over from an AI client; shows them and asks", 1,
-      ANY_WORDS, JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_AS), STARTS, verb_import,
+    { "import", "FILE|CLIENT [NAME…]", "take servers over from an AI client; shows them and asks",
+      1, ANY_WORDS, JSON | OPT_BIT(OPT_DRY_RUN) | OPT_BIT(OPT_YES) | OPT_BIT(OPT_AS), STARTS,
+      verb_import,
       "  All of the file's, or those named. --as gives one that is named another name here." },
     { "ps", "", "containers: ours, other instances', and what `docker run -i` made; whose, and why",
       0, 0, JSON | OPT_BIT(OPT_ORPHANS), ASKS, verb_ps,
@@ -110,8 +117,8 @@ static const struct verb verbs[] = {
     { "pull", "NAME…", "pull the images of servers now; what runs goes on with the one it has", 0,
       ANY_WORDS, JSON | OPT_BIT(OPT_ALL), STARTS, verb_pull,
       "  Ctrl-C cancels the pulls that no server waits for." },
-    { "context", "", "Docker contexts: the engine that is used, and why that one", 0, 0, JSON, ALONE,
-      verb_context, NULL },
+    { "context", "", "Docker contexts: the engine that is used, and why that one", 0, 0, JSON,
+      ALONE, verb_context, NULL },
     { "events", "", "what the engine and the supervisor saw", 0, 0,
       JSON | OPT_BIT(OPT_FOLLOW) | OPT_BIT(OPT_LINES), ASKS, verb_events, NULL },
     { "doctor", "[NAME]", "what is wrong, how it is known, and what repairs it", 0, 1,
@@ -400,7 +407,8 @@ static int check_use(struct cli *c)
             return cli_usage(c, "%s", f.text);
     if (c->word_count < v->min_words)
         return cli_usage(c, "needs %s", v->words);
-    if ((v->options & OPT_BIT(OPT_ALL)) && !v->min_words && !c->word_count == !c->args.value[OPT_ALL])
+    if ((v->options & OPT_BIT(OPT_ALL)) && !v->min_words &&
+        !c->word_count == !c->args.value[OPT_ALL])
         return cli_usage(c, c->word_count ? "--all or names, not both" : "needs NAME… or --all");
     if (c->word_count > v->max_words)
         return cli_usage(c, "does not know what to do with \"%s\"", c->words[v->max_words]);

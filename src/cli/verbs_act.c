@@ -112,7 +112,8 @@ static void print_way_out(json_t *server, const char *name)
     char span[24];
     buf_add_shell(&word, name);
     AUTO_FREE char *where = fix
-        ? xasprintf("`mcptop doctor --fix %s` repairs it: %s", buf_str(&word), doc_str(fix, "title"))
+        ? xasprintf("`mcptop doctor --fix %s` repairs it: %s", buf_str(&word),
+                    doc_str(fix, "title"))
         : xasprintf("`mcptop doctor %s` tells what is wrong, `mcptop logs %s` what it said",
                     buf_str(&word), buf_str(&word));
     fputs("  ", stdout);

@@ -88,7 +88,8 @@ static json_t *meant(struct cli *c, json_t *changes)
         json_array_foreach(changes, i, one)
             found |= !strcmp(doc_str(one, "name"), c->words[k]);
         if (!found) {
-            show_error("\"%s\" has no tool \"%s\" that has changed or is new", c->words[0], c->words[k]);
+            show_error("\"%s\" has no tool \"%s\" that has changed or is new", c->words[0],
+                       c->words[k]);
             json_decref(some);
             return NULL;
         }

@@ -296,7 +296,8 @@ static void print_config(json_t *d)
               : ": write it, or `mcptop import CLIENT` makes it from the servers of a client");
         return;
     }
-    int errors = (int)doc_int(d, "config.errors", 0), warnings = (int)doc_int(d, "config.warnings", 0);
+    int errors = (int)doc_int(d, "config.errors", 0);
+    int warnings = (int)doc_int(d, "config.warnings", 0);
     linef("config", "%s: %d error%s, %d warning%s%s", doc_str(d, "config.path"), errors,
           errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s",
           errors ? "; the running configuration stays" : "");

@@ -110,7 +110,8 @@ int verb_call(struct cli *c)
         return say_why(c, &f);
     size_t i;
     bool failed = doc_true(result, "isError");
-    json_t *content = doc_get(result, "content"), *structured = doc_get(result, "structuredContent");
+    json_t *content = doc_get(result, "content");
+    json_t *structured = doc_get(result, "structuredContent");
     if (cli_has(c, OPT_JSON) || !json_is_array(content))
         show_json(result);
     else if (!json_array_size(content) && structured)

@@ -91,10 +91,11 @@ static void print_call(json_t *call)
     char when[48], took[24], out[24], in[24];
     clock_iso(doc_int(call, "wall_ms", 0), when, sizeof when);
     AUTO_FREE char *head = xasprintf("%s  %.19s  %s %s by %s: %s, %s out, %s in%s",
-        doc_str(call, "id"), when, doc_str(call, "method"), doc_str(call, "tool"), doc_str(call, "client"),
-        show_latency(doc_int(call, "took_us", -1), took, sizeof took),
+        doc_str(call, "id"), when, doc_str(call, "method"), doc_str(call, "tool"),
+        doc_str(call, "client"), show_latency(doc_int(call, "took_us", -1), took, sizeof took),
         show_size(doc_int(call, "bytes_out", -1), out, sizeof out),
-        show_size(doc_int(call, "bytes_in", -1), in, sizeof in), doc_true(call, "error") ? ", an error"
+        show_size(doc_int(call, "bytes_in", -1), in, sizeof in),
+        doc_true(call, "error") ? ", an error"
         : doc_true(call, "tool_error") ? ", the tool says that it failed" : "");
     show_text(stdout, head);
     putchar('\n');

@@ -63,8 +63,8 @@ static void print_findings(json_t *s)
     size_t i, k;
     json_t *f, *step;
     json_array_foreach(doc_get(s, "findings"), i, f) {
-        row("finding", "%s%s: %s", doc_str(f, "code"), doc_true(f, "expected") ? " (by its plan)" : "",
-            doc_str(f, "user_message"));
+        row("finding", "%s%s: %s", doc_str(f, "code"),
+            doc_true(f, "expected") ? " (by its plan)" : "", doc_str(f, "user_message"));
         json_array_foreach(doc_get(f, "fix_steps"), k, step)
             row("", "%s: %s", k < json_array_size(doc_get(f, "fixes")) ? "fix" : "do",
                 json_is_string(step) ? json_string_value(step) : "");

@@ -178,7 +178,8 @@ static void on_call_event(void *ctx, const char *name, const char *data, size_t 
 {
     struct api_call *c = ctx;
     (void)name;
-    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL), *params = json_object_get(doc, "params");
+    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL);
+    json_t *params = json_object_get(doc, "params");
     if (params) {
         c->said(c->ctx, params);
         json_decref(doc);

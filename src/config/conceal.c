@@ -121,7 +121,8 @@ static void hide_variable(struct hidden *h, int32_t node, bool shown, struct hid
     bool secret = secret_is_named(key, strlen(key), value);
     bool same = shown && has_pair(other, key, value);
     if (shown && (secret || same))
-        hide(h, n, xstrdup(h->is_new && !same ? "\"" SECRET_MASK " (new)\"" : "\"" SECRET_MASK "\""));
+        hide(h, n,
+             xstrdup(h->is_new && !same ? "\"" SECRET_MASK " (new)\"" : "\"" SECRET_MASK "\""));
     if (secret && secret_is_telling(value))
         strvec_give(&h->values, xstrndup(h->doc.text + n->start + quote,
                                          n->end - n->start - 2 * quote));
@@ -230,8 +231,8 @@ static bool is_cut(const struct hidden *h)
 
 #define WORD "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 
-/* NAME = "value", "NAME": "value" and NAME = 12 at s: where the value is, without its quotes; 0 = it
- * is something else. */
+/* NAME = "value", "NAME": "value" and NAME = 12 at s: where the value is, without its quotes; 0 =
+ * it is something else. */
 static size_t assigned(const char *s, size_t name, size_t *ret_len)
 {
     size_t at = name + (s[name] == '"');

@@ -22,8 +22,8 @@ typedef int (*file_edit_fn)(void *ctx, const struct buf *old, struct buf *new, s
  * after. */
 int file_edit(const char *file, mode_t create, file_edit_fn fn, void *ctx, struct buf *old_text,
               struct buf *new_text, struct fault *f);
-/* The whole file (absolute path, its user's alone) with this text, without waiting for the disk: for
- * what can be made again. After a power cut it may be empty. */
+/* The whole file (absolute path, its user's alone) with this text, without waiting for the disk:
+ * for what can be made again. After a power cut it may be empty. */
 int file_put(const char *path, const struct buf *text, struct fault *f);
 /* A new file (absolute path) with this mode; EEXIST where there is one. */
 int file_create(const char *path, mode_t mode, const struct buf *text, struct fault *f);

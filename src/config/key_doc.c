@@ -54,11 +54,12 @@ static const struct key_doc table[] = {
     {SERVER, "enabled", "boolean", "true", NULL, "false",
      "whether it is started. `disabled` says the opposite"},
     {SERVER, "quarantined", "boolean", "false", NULL, "true",
-     "it runs and is shown, but no client gets its tools, prompts and resources until `mcptop release NAME`"},
+     "it runs and is shown, but no client gets its tools, prompts and resources until `mcptop "
+     "release NAME`"},
     {SERVER, "record", "boolean", "false", NULL, "true",
      "its calls and their answers are kept as they were, secrets in them too, in "
-     "`DATA_DIR/recorded/server-NAME.log` (0600) and one older file of 4 MiB each at most; a call or "
-     "an answer over 1 MiB is not kept. `mcptop replay` sends one again"},
+     "`DATA_DIR/recorded/server-NAME.log` (0600) and one older file of 4 MiB each at most; a call "
+     "or an answer over 1 MiB is not kept. `mcptop replay` sends one again"},
     {SERVER, "isolation", "object", NULL, "as `docker_isolation` says", "{\"enabled\": false}",
      "isolation of this server, see below"},
     {SERVER, "mcp_protocol", "`\"auto\"`, `\"legacy\"` or `\"modern\"`", "\"auto\"",
@@ -67,9 +68,9 @@ static const struct key_doc table[] = {
      "2026-07-28; auto begins with the first and takes the second where that is refused; clients "
      "of both are served either way"},
     {SERVER, "init_timeout", "duration", "\"30s\"", NULL, "\"1m\"",
-     "from its start to its answer to `initialize`; where neither this nor `isolation.timeout` is set, "
-     "`npx`, `uvx` and others that fetch a package first have 2 minutes until they have been ready "
-     "once"},
+     "from its start to its answer to `initialize`; where neither this nor `isolation.timeout` is "
+     "set, `npx`, `uvx` and others that fetch a package first have 2 minutes until they have been "
+     "ready once"},
     {SERVER, "health_check_interval", "duration", "\"30s\"", NULL, "\"1m\"", "between pings"},
     {SERVER, "call_tool_timeout", "duration", "\"2m\"", NULL, "\"10m\"", "for one call"},
     {SERVER, "start", "`\"eager\"` or `\"lazy\"`", "\"eager\"", NULL, "\"lazy\"",
@@ -79,18 +80,21 @@ static const struct key_doc table[] = {
      "stopped when no call came for so long; a call starts it again and waits for it"},
     {SERVER, "sharing", "`\"shared\"` or `\"per-session\"`", "\"shared\"", NULL, "\"per-session\"",
      "per-session: every session of a client (over HTTP, or one `mcptop stdio`) has a process or "
-     "container of its own, started by its first call and ended with it, or after `idle_stop` (half an "
-     "hour where that is not set; a stdio session that is open does not count as idle then)"},
+     "container of its own, started by its first call and ended with it, or after `idle_stop` "
+     "(half an hour where that is not set; a stdio session that is open does not count as idle "
+     "then)"},
     {SERVER, "max_sessions", "number", "16", NULL, "4",
-     "of `sharing: per-session`: how many sessions may have a process at once; a call of one more gets an "
-     "error. What comes without a session shares one process beside these"},
+     "of `sharing: per-session`: how many sessions may have a process at once; a call of one more "
+     "gets an error. What comes without a session shares one process beside these"},
     {SERVER, "enabled_tools", "array of strings", NULL, "all tools", "[\"git_log\"]",
-     "the only tools that clients see and can call; empty: all. A change counts at once, without a restart"},
+     "the only tools that clients see and can call; empty: all. A change counts at once, without "
+     "a restart"},
     {SERVER, "disabled_tools", "array of strings", "[]", NULL, "[\"git_reset\"]",
      "tools that clients do not see and cannot call, above `enabled_tools`"},
     {SERVER, "on_tool_change", "`\"warn\"` or `\"hold\"`", "\"warn\"", NULL, "\"hold\"",
-     "what becomes of a tool whose definition is not the one that was first seen, or that came later: "
-     "warn says so and shows what changed, hold also keeps it from clients until `mcptop approve`"},
+     "what becomes of a tool whose definition is not the one that was first seen, or that came "
+     "later: warn says so and shows what changed, hold also keeps it from clients until `mcptop "
+     "approve`"},
     {SERVER, "protocol", "string", "\"stdio\"", NULL, "\"stdio\"",
      "`http`, `sse` and `streamable-http` are remote servers: shown, not started by this version"},
     {SERVER, "url", "string", NULL, "none", "\"http://127.0.0.1:3000/mcp\"",
@@ -114,8 +118,9 @@ static const struct key_doc table[] = {
     {BOTH, "pids_limit", "number", "512", "no limit where `hardening` is `off`", "100",
      "processes and threads; `0`: no limit. Changed on a running container"},
     {BOTH, "hardening", "`\"standard\"`, `\"strict\"` or `\"off\"`", "\"standard\"", NULL,
-     "\"strict\"", "new privileges, capabilities and swap are taken away; strict: root, writing and the "
-     "network too"},
+     "\"strict\"",
+     "new privileges, capabilities and swap are taken away; strict: root, writing and the network "
+     "too"},
     {BOTH, "network_mode", "string", "\"bridge\"", NULL, "\"none\"",
      "`bridge`, `none`, `host` (isolates little) or a network's name"},
     {ONE, "volumes", "array of `\"/host:/container[:ro]\"`", "[]", NULL, "[\"/srv/docs:/docs:ro\"]",

@@ -316,7 +316,8 @@ static void read_log_level(struct reader *r, int32_t node, void *object)
         c->log_level = TAKE(s);
     else
         reader_problem(r, PROBLEM_WARNING, node,
-                       "\"%.40s\" is no level and has no effect: write debug, info, warn or error", s);
+                       "\"%.40s\" is no level and has no effect: write debug, info, warn or error",
+                       s);
 }
 
 static const struct field logging_fields[] = {

@@ -191,9 +191,9 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
  * reason to start none. */
 struct config *config_parse_good(const char *path, const char *text, size_t len,
                                  config_getenv_fn env, void *env_ctx, struct problems *problems);
-/* Reads the file too, as config_parse_good where good_ones. One that cannot be read or is over 16 MiB
- * is a problem like any other; nothing is wrong in one that does not exist: NULL without an error.
- * ret_text (may be NULL) gets the bytes read, the caller's. */
+/* Reads the file too, as config_parse_good where good_ones. One that cannot be read or is over 16
+ * MiB is a problem like any other; nothing is wrong in one that does not exist: NULL without an
+ * error. ret_text (may be NULL) gets the bytes read, the caller's. */
 struct config *config_load(const char *path, bool good_ones, struct problems *problems,
                            char **ret_text, size_t *ret_len);
 void config_free(struct config *c);

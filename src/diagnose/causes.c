@@ -215,8 +215,8 @@ static bool on_held_back(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
-/* A runner that received next to nothing, of a package index or of anybody: npm tries for minutes and
- * says nothing. */
+/* A runner that received next to nothing, of a package index or of anybody: npm tries for minutes
+ * and says nothing. */
 static bool on_nothing_received(const struct symptoms *s, struct findings *fs)
 {
     enum { NEXT_TO_NOTHING = 8 * 1024 };     /* a handshake of TLS is more */

@@ -165,8 +165,8 @@ static bool cause_of_pull(const struct symptoms *s, struct findings *fs)
     return true;
 }
 
-/* What could not be started in the container, as the engine says it (exec: "x": …), else by the plan.
- * The caller's. */
+/* What could not be started in the container, as the engine says it (exec: "x": …), else by the
+ * plan. The caller's. */
 static char *contained_program(const struct symptoms *s)
 {
     static const char exec[] = "exec: \"";
@@ -233,7 +233,8 @@ static char *unseen_source(const char *text)
 struct finding *tell_no_volume(const struct symptoms *s, struct findings *fs, const char *path)
 {
     struct finding *f = findings_add(fs, FIND_OCI_RUNTIME, s->name,
-                                     "the server's mount of %s: there is no such file or directory", path);
+                                     "the server's mount of %s: there is no such file or "
+                                     "directory", path);
     finding_evidence(f, "host", 0, "no %s on this machine", path);
     meant_path_step(s, f, path);
     finding_step(f, "make that directory, or correct the path in isolation.volumes (or in -v, "

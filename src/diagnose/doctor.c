@@ -13,7 +13,8 @@
 #include "diagnose/symptoms.h"
 #include "isolation/runtime.h"
 
-enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, OOM_LIMITS_MAX = 4, THROTTLED_PERCENT = 50, THROTTLED_S = 15 };
+enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, OOM_LIMITS_MAX = 4, THROTTLED_PERCENT = 50,
+       THROTTLED_S = 15 };
 
 /* What a judgement depends on. Compared as bytes: zeroed before it is filled. */
 struct signature {
@@ -162,13 +163,14 @@ static bool end_counts(const struct server *s)
 static bool is_fetching(const struct server *s)
 {
     const struct plan *p = s->plan;
-    bool cut_off = p->mode == PLAN_DOCKER && p->network_mode && strcmp(p->network_mode, "none") == 0;
+    bool cut_off = p->mode == PLAN_DOCKER && p->network_mode &&
+        strcmp(p->network_mode, "none") == 0;
     return s->config->command && runtime_detect(s->config->command)->cache_volume && !cut_off &&
         !s->past.ever_ready;
 }
 
-/* Most servers are ready long before. One that fetches takes up to 16 s, and many that do so at once
- * on a busy machine minutes: what still receives or works is no worry. */
+/* Most servers are ready long before. One that fetches takes up to 16 s, and many that do so at
+ * once on a busy machine minutes: what still receives or works is no worry. */
 static bool is_slow(const struct server *s, const struct diagnosis *d)
 {
     enum { SLOW_MS = 30 * 1000, FETCHED_MS = 90 * 1000, STANDS_STILL_MS = 15 * 1000 };
@@ -337,7 +339,8 @@ static bool judge(const struct server *s, struct diagnosis *d)
     struct signature sig;
     struct symptoms y;
     if (s->state == SERVER_STOPPING && s->wanted == WANTED_UP)
-        return false;                /* on its way to another run: what was found stands till then */
+        /* on its way to another run: what was found stands till then */
+        return false;
     note_reason(s, d);
     note_start(s, d);
     if (s->plan->live_hash != d->sig.live_hash)

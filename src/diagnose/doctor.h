@@ -32,8 +32,8 @@ void doctor_of_supervisor(struct fleet *fl, const struct doctor_place *place,
 void doctor_of_trial(const struct fleet *fl, const struct server *s, const struct trial_result *r,
                      struct findings *out);
 
-/* A fix of one of the server's findings: by the finding's code (NULL = any, the worst first) and its
- * id (NULL = the first). */
+/* A fix of one of the server's findings: by the finding's code (NULL = any, the worst first) and
+ * its id (NULL = the first). */
 const struct fix *doctor_find_fix(const struct server *s, const char *code, const char *id);
 /* Makes it (or, with dry_run, only says what it would do). ret as of fleet_change; where nothing in
  * the file changes its diff is empty. */

@@ -21,9 +21,9 @@ static bool tries(const struct server *s)
     return s->state == SERVER_STARTING || s->state == SERVER_INITIALIZING;
 }
 
-/* A server that waits for its next try has not to wait once it is repaired; one that is trying by what
- * was wrong, where no change of its plan has restarted it, begins anew: what hangs is not helped by a
- * limit that is raised, and this try's end is not held against what is right now. */
+/* A server that waits for its next try has not to wait once it is repaired; one that is trying by
+ * what was wrong, where no change of its plan has restarted it, begins anew: what hangs is not
+ * helped by a limit that is raised, and this try's end is not held against what is right now. */
 static void try_again(struct fleet *fl, const char *name, const char *why, bool restarted)
 {
     struct server *s = fleet_find(fl, name);

@@ -315,8 +315,8 @@ void standing_of_paths(const struct symptoms *s, struct findings *fs)
     if (!path)
         return;
     struct finding *f = findings_add(fs, FIND_PATH_OWN, s->name,
-                                     "%s is not the host's: it is not mounted, so the server has its "
-                                     "own, which is lost when the container ends", path);
+                                     "%s is not the host's: it is not mounted, so the server has "
+                                     "its own, which is lost when the container ends", path);
     finding_evidence(f, "host", 0, "%s exists on the host and is not mounted", path);
     fix_mount(f, s, path, true);
     fix_mount(f, s, path, false);
@@ -366,7 +366,8 @@ static bool kept_as_written(const struct symptoms *s, struct findings *fs, size_
 {
     const char *word = s->config->args.v[i];
     struct shell_part part = shell_part(word);
-    AUTO_FREE char *path = path_at_home(s, word), *needle = xstrndup(part.p, part.n + (*part.p == '~'));
+    AUTO_FREE char *path = path_at_home(s, word);
+    AUTO_FREE char *needle = xstrndup(part.p, part.n + (*part.p == '~'));
     AUTO_BUF struct buf line = BUF_INIT;
     bool tilde = *part.p == '~';
     if (!part.n || (tilde && (!exact || !path || !s->exists(path))) ||
@@ -376,8 +377,8 @@ static bool kept_as_written(const struct symptoms *s, struct findings *fs, size_
     if (!seq)
         return false;
     struct finding *f = findings_add(fs, FIND_FILE_MISSING, s->name,
-                                     "%s in its arguments stays as it is: no shell expands %.*s there",
-                                     word, (int)part.n, part.p);
+                                     "%s in its arguments stays as it is: no shell expands %.*s "
+                                     "there", word, (int)part.n, part.p);
     f->guess = !exact;
     finding_evidence(f, "stderr", seq, "%s", buf_str(&line));
     finding_evidence(f, "config", 0, "args[%zu] is %s", i, word);
@@ -390,7 +391,8 @@ static bool kept_as_written(const struct symptoms *s, struct findings *fs, size_
         fix_args(f, s, &to, title);
     else
         finding_step(f, "write it out in args, or as ${env:%.*s}, which mcptop replaces",
-                     (int)strcspn(part.p + strspn(part.p, "${"), "}/"), part.p + strspn(part.p, "${"));
+                     (int)strcspn(part.p + strspn(part.p, "${"), "}/"),
+                     part.p + strspn(part.p, "${"));
     return true;
 }
 

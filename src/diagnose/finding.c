@@ -97,8 +97,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "Free some: `docker system df` shows what images and volumes take." },
     [FIND_DAEMON_DOWN] = { "MCPX_DOCKER_DAEMON_DOWN", E,
         "No container engine answers, and the server is isolated.",
-        "Start Docker (or Colima, Podman …); isolated servers come back by themselves. Or run a server "
-        "on the host meanwhile, which weakens its isolation." },
+        "Start Docker (or Colima, Podman …); isolated servers come back by themselves. Or run a "
+        "server on the host meanwhile, which weakens its isolation." },
     [FIND_NO_PERMISSION] = { "MCPX_DOCKER_NO_PERMISSION", E,
         "The engine's socket does not admit this user.",
         "`sudo usermod -aG docker \"$USER\"`, then log in again." },
@@ -153,8 +153,8 @@ static const struct finding_type types[FIND_KINDS] = {
         "An argument is a file or directory of the host that the container does not have.",
         "Mount it, read-only first (`isolation.volumes`), or run the server on the host." },
     [FIND_PATH_OWN] = { "MCPX_DOCKER_PATH_OWN", W,
-        "An argument is a file or directory of the host that is not mounted, and the server runs: with one "
-        "of its own, which is lost when the container ends.",
+        "An argument is a file or directory of the host that is not mounted, and the server runs: "
+        "with one of its own, which is lost when the container ends.",
         "Mount it, read-only first (`isolation.volumes`), or run the server on the host." },
     [FIND_PATH_READ_ONLY] = { "MCPX_DOCKER_PATH_READ_ONLY", E,
         "The server writes to a path that is mounted read-only.",
@@ -162,8 +162,8 @@ static const struct finding_type types[FIND_KINDS] = {
     [FIND_ROOT_READ_ONLY] = { "MCPX_DOCKER_ROOT_READ_ONLY", E,
         "The server writes into its image, whose root is read-only: `hardening` is `strict`, or "
         "`--read-only` is set.",
-        "A directory in memory (`--tmpfs`) or a volume for what it writes; or `isolation.hardening: "
-        "standard`." },
+        "A directory in memory (`--tmpfs`) or a volume for what it writes; or "
+        "`isolation.hardening: standard`." },
     [FIND_USER_DENIED] = { "MCPX_DOCKER_USER_DENIED", E,
         "The server's user in the container (`hardening: strict` takes one without rights) may not "
         "use a directory that is mounted for it.",
@@ -181,10 +181,11 @@ static const struct finding_type types[FIND_KINDS] = {
         "Mount the host's CA bundle and set the variables that point to it." },
     [FIND_OOM_KILLED] = { "MCPX_DOCKER_OOM_KILLED", E,
         "The server wanted more memory than its limit and was killed for it.",
-        "Raise `memory_limit`: a server that runs is changed, one that failed is started with it." },
+        "Raise `memory_limit`: a server that runs is changed, one that failed is started with "
+        "it." },
     [FIND_MEMORY_TIGHT] = { "MCPX_DOCKER_MEMORY_TIGHT", W,
-        "The server has used nine tenths of its memory limit or more, or a process in it was killed "
-        "for memory.",
+        "The server has used nine tenths of its memory limit or more, or a process in it was "
+        "killed for memory.",
         "Raise `memory_limit` before it is killed." },
     [FIND_CPU_THROTTLED] = { "MCPX_DOCKER_CPU_THROTTLED", W,
         "The CPU limit slows the server down most of the time.",

@@ -88,7 +88,8 @@ void standing_of_tools(const struct symptoms *s, struct findings *fs)
 
     if (s->tools_unwatched) {
         struct finding *f = findings_add(
-            fs, FIND_TOOL_CHANGED, s->name, "its list of tools is too long to be watched for changes%s",
+            fs, FIND_TOOL_CHANGED, s->name,
+            "its list of tools is too long to be watched for changes%s",
             s->tools_held ? "; clients get none of them (on_tool_change: hold)" : "");
         finding_evidence(f, "tools", 0, "more than %d tools, or %d bytes", TOOL_LIST_MAX,
                          TOOL_LIST_MAX_BYTES);
@@ -100,8 +101,8 @@ void standing_of_tools(const struct symptoms *s, struct findings *fs)
                                          "its tools are not what was first seen: %s%s",
                                          buf_str(&words), held);
         finding_evidence(f, "tools", 0, "%s", buf_str(&words));
-        finding_step(f, "`mcptop tools --changes %s` shows what changed, `mcptop approve %s` accepts "
-                        "it", buf_str(&name), buf_str(&name));
+        finding_step(f, "`mcptop tools --changes %s` shows what changed, `mcptop approve %s` "
+                        "accepts it", buf_str(&name), buf_str(&name));
     }
 }
 

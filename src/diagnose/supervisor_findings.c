@@ -49,14 +49,14 @@ static void of_no_file(const struct fleet *fl, struct findings *out)
     bool removed = fleet_get_config(fl);
     struct finding *f = findings_add(out, FIND_CONFIG_MISSING, "", removed
                                      ? "the configuration %s does not exist any more: its servers "
-                                       "run until mcptop ends" : "no configuration yet: %s does not "
-                                     "exist", path);
+                                       "run until mcptop ends"
+                                     : "no configuration yet: %s does not exist", path);
     finding_evidence(f, "config", 0, "%s", path);
     if (removed)
         finding_step(f, "put it back; it is read at once");
     else
-        finding_step(f, "mcptop import CLIENT makes it from the servers of a client, or write it; it "
-                 "is read at once");
+        finding_step(f, "mcptop import CLIENT makes it from the servers of a client, or write "
+                        "it; it is read at once");
 }
 
 /* One without a line is of the file as a whole, and its text names it. Elsewhere the path would
@@ -248,7 +248,8 @@ static void of_leftovers(const struct fleet *fl, struct findings *out)
     struct finding *f = findings_add(out, FIND_ORPHANS, "",
                                      "%zu running container%s that nobody uses any more: %s", n,
                                      n == 1 ? "" : "s", first->name);
-    for (const char *p = first->evidence; p && *p; p += strcspn(p, "\n") + (strchr(p, '\n') != NULL))
+    for (const char *p = first->evidence; p && *p;
+         p += strcspn(p, "\n") + (strchr(p, '\n') != NULL))
         finding_evidence(f, "container", 0, "%.*s", (int)strcspn(p, "\n"), p);
     if (!f->evidence_count)
         finding_evidence(f, "container", 0, "%s has our labels, and no server uses it",

@@ -50,7 +50,8 @@ struct symptoms {
     bool start_throttled;
     int64_t start_rx_bytes;                /* what it received from its network; -1 = not known */
 
-    const struct tool_changes *tool_changes;   /* what is not as it was first seen; NULL = nothing */
+    /* what is not as it was first seen; NULL = nothing */
+    const struct tool_changes *tool_changes;
     bool tools_held;                       /* clients do not get these */
     bool tools_unwatched;                  /* the list is too long to be judged */
 

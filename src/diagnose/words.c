@@ -228,8 +228,9 @@ bool words_docker_in_docker(const struct match *m)
                                           "eacces", "refused", NULL };
     if (strcasestr(m->line, "docker.sock") && !words_have(m->line, missed))
         return false;
-    struct finding *f = words_told(m, FIND_DOCKER_IN_DOCKER, true, "it starts containers itself, and in "
-                                   "its container there is no engine for that");
+    struct finding *f = words_told(m, FIND_DOCKER_IN_DOCKER, true,
+                                   "it starts containers itself, and in its container there is no "
+                                   "engine for that");
     finding_evidence(f, "plan", 0, "it runs in a container of %s", m->s->plan->image);
     fix_to_host(f, m->s);
     return true;
@@ -326,9 +327,10 @@ static bool on_foreign_program(const struct match *m)
     char scratch[64];
     const char *program = s->plan->argv.n
         ? runtime_base_name(s->plan->argv.v[0], scratch, sizeof scratch) : "";
-    struct finding *f = words_told(m, boxed ? FIND_IMAGE_ARCHITECTURE : FIND_SPAWN_EXEC_FORMAT, false,
-                                   "what it runs is a program for another processor than this machine "
-                                   "has");
+    struct finding *f = words_told(m, boxed ? FIND_IMAGE_ARCHITECTURE : FIND_SPAWN_EXEC_FORMAT,
+                                   false,
+                                   "what it runs is a program for another processor than this "
+                                   "machine has");
     const char *standard = runtime_detect(s->config->command)->default_image;
     if (boxed && *program && strstr(m->line, program) && strcmp(s->plan->image, standard) != 0)
         fix_image(f, s, standard);
@@ -471,8 +473,8 @@ static const struct rule rules[] = {
     { ANYWHERE, true, on_port, { "address already in use", "eaddrinuse" } },
     { IN_CONTAINER, true, on_pids,
       { "can't start new thread", "resource temporarily unavailable", "pthread_create failed",
-        "cannot fork", "can't fork", "uv_thread_create", " eagain", "unable to create native thread",
-        "failed to create new os thread" } },
+        "cannot fork", "can't fork", "uv_thread_create", " eagain",
+        "unable to create native thread", "failed to create new os thread" } },
     { ANYWHERE, false, missing_library,
       { "cannot open shared object file", "error loading shared library", "version `glibc" } },
     { ANYWHERE, false, missing_half,

@@ -96,7 +96,8 @@ bool missing_package(const struct match *m)
         return network_failed(m);
     const char *package = fetches(m->s) ? package_of(m->s) : NULL;
     struct finding *f = package && strstr(m->line, package)
-        ? words_told(m, FIND_PACKAGE_NOT_FOUND, false, "the package index has no package %s", package)
+        ? words_told(m, FIND_PACKAGE_NOT_FOUND, false,
+               "the package index has no package %s", package)
         : words_told(m, FIND_PACKAGE_NOT_FOUND, false,
                "the package index has no package of this name");
     if (package)
@@ -121,7 +122,8 @@ bool missing_version(const struct match *m)
 
 bool missing_python(const struct match *m)
 {
-    struct finding *f = words_told(m, FIND_TOOL_MISSING, true, "it wants another Python than it gets: %s",
+    struct finding *f = words_told(m, FIND_TOOL_MISSING, true,
+                             "it wants another Python than it gets: %s",
                              m->line + strspn(m->line, " "));
     if (uses_uv(m->s))
         finding_step(f, "name one that it takes before the package in args: \"--python\", "
@@ -146,8 +148,8 @@ bool missing_script(const struct match *m)
     if (files_in_working_dir(m->s, m->fs, file, m->seq, m->line))
         return true;
     const char *dir = m->s->config->working_dir;
-    struct finding *f = words_told(m, FIND_FILE_MISSING, false, "there is no file %s to run%s", file,
-                             words_boxed(m) ? " in its container" : "");
+    struct finding *f = words_told(m, FIND_FILE_MISSING, false, "there is no file %s to run%s",
+                             file, words_boxed(m) ? " in its container" : "");
     finding_step(f, "correct the path in args; a relative one begins at working_dir (%s)",
                  dir ? dir : "not set: where the supervisor was started");
     return true;
@@ -166,7 +168,8 @@ bool missing_project(const struct match *m)
         return false;
     if (files_in_working_dir(m->s, m->fs, NULL, m->seq, m->line))
         return true;
-    struct finding *f = words_told(m, FIND_FILE_MISSING, true, "there is no %s where it is started%s",
+    struct finding *f = words_told(m, FIND_FILE_MISSING, true,
+                                   "there is no %s where it is started%s",
                                    file, words_boxed(m) ? ", in its container" : "");
     finding_evidence(f, "config", 0, "working_dir is %s", dir ? dir : "not set");
     finding_step(f, "set working_dir to the directory of the project");
@@ -179,7 +182,8 @@ bool missing_project(const struct match *m)
  * find or load main class x". */
 static char *module_in(const char *line)
 {
-    static const char *const before[] = { "no module named ", "can't locate ", "cannot load such file -- ",
+    static const char *const before[] = { "no module named ", "can't locate ",
+                                          "cannot load such file -- ",
                                           "could not find or load main class " };
     char *module = NULL;
     for (size_t i = 0; i < ARRAY_LEN(before) && !module; i++)
@@ -233,9 +237,11 @@ bool missing_library(const struct match *m)
         : words_told(m, FIND_LIBRARY_MISSING, false,
                "it is built for a newer system than it runs on (%.*s)",
                version ? (int)strcspn(version, "'\" )") : 0, version ? version : "");
-    finding_step(f, words_boxed(m) ? "choose an image of a newer system, or one that has the library: "
-                 "isolation.image" : "install the library, or the build for this system; or isolate "
-                 "it in an image that has it");
+    finding_step(f, "%s", words_boxed(m)
+                 ? "choose an image of a newer system, or one that has the library: "
+                   "isolation.image"
+                 : "install the library, or the build for this system; or isolate it in an image "
+                   "that has it");
     return true;
 }
 
@@ -272,8 +278,8 @@ bool missing_half(const struct match *m)
     if (!fetches(m->s))
         return false;
     struct finding *f = words_told(m, FIND_DEPENDENCY_BROKEN, true,
-                                   "what is kept of its package is not whole: a fetch of it was cut "
-                                   "off");
+                                   "what is kept of its package is not whole: a fetch of it was "
+                                   "cut off");
     step_to_fetch_anew(m, f);
     return true;
 }

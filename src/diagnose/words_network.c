@@ -116,8 +116,8 @@ bool network_certificate(const struct match *m)
     struct finding *f = words_told(m, FIND_CUSTOM_CA, true, words_boxed(m)
                                    ? "certificates are not accepted in the container: something on "
                                      "the way uses a CA of its own"
-                                   : "certificates are not accepted: something on the way uses a CA "
-                                     "of its own");
+                                   : "certificates are not accepted: something on the way uses a "
+                                     "CA of its own");
     if (words_boxed(m) && m->s->ca_bundle)
         fix_ca(f, m->s);
     else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which engine the environment and the docker CLI's files name. It only reads words: whether
- * anybody answers there is engine.c's to find out. The CLI finds a context's directory by the SHA-256
- * of its name; here all directories are read and the name inside counts, which is the same. */
+ * anybody answers there is engine.c's to find out. The CLI finds a context's directory by the
+ * SHA-256 of its name; here all directories are read and the name inside counts, which is the
+ * same. */
 #include "docker/context.h"
 
 #include <dirent.h>

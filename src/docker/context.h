@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which engine: the one that the docker CLI would use. In its order: DOCKER_HOST; DOCKER_CONTEXT;
  * currentContext of config.json in DOCKER_CONFIG (~/.docker); else "default", the socket at
- * /var/run. Contexts other than "default" stand in contexts/meta/<some directory>/meta.json of the same
- * place (docker/cli 20.10 and later: {"Name","Metadata":{"Description"},"Endpoints":{"docker":
- * {"Host"}}}). Engines on unix sockets can be used by this version: Docker, rootless Docker, Colima,
- * Podman. */
+ * /var/run. Contexts other than "default" stand in contexts/meta/<some directory>/meta.json of the
+ * same place (docker/cli 20.10 and later: {"Name","Metadata":{"Description"},"Endpoints":{"docker":
+ * {"Host"}}}). Engines on unix sockets can be used by this version: Docker, rootless Docker,
+ * Colima, Podman. */
 #ifndef MCPTOP_DOCKER_CONTEXT_H
 #define MCPTOP_DOCKER_CONTEXT_H
 
@@ -17,7 +17,8 @@ struct docker_context {
     char *name;        /* "default", "colima" */
     char *host;        /* "unix:///var/run/docker.sock" */
     char *socket;      /* "/var/run/docker.sock" */
-    char *why;         /* "DOCKER_HOST is set" / "currentContext of /home/u/.docker/config.json" … */
+    /* "DOCKER_HOST is set" / "currentContext of /home/u/.docker/config.json" … */
+    char *why;
 };
 /* From the environment and the files. FAULT_UNSUPPORTED for an engine by TCP or ssh,
  * FAULT_NOT_FOUND for a context that does not exist (names those that do), FAULT_INVALID … for

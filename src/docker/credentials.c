@@ -153,8 +153,9 @@ static int read_entry(const json_t *entry, const char *server, char **ret_auth, 
             *colon = '\0';
             *ret_auth = encode_pair(buf_str(&pair), colon + 1, server, f);
         } else {
-            rc = fault_set(f, FAULT_INVALID, "docker's config.json: \"auth\" of %s is not the base64 "
-                           "of USER:PASSWORD: run `docker login %s` again", server, server);
+            rc = fault_set(f, FAULT_INVALID,
+                           "docker's config.json: \"auth\" of %s is not the base64 of "
+                           "USER:PASSWORD: run `docker login %s` again", server, server);
         }
     } else if (*json_text_at(entry, "username")) {
         *ret_auth = encode_pair(json_text_at(entry, "username"),
@@ -193,8 +194,9 @@ int credentials_read(const json_t *config, const char *registry, char **ret_auth
     /* It becomes part of a program's name. */
     if (*helper && strspn(helper, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                           "._-") != strlen(helper))
-        rc = fault_set(f, FAULT_INVALID, "docker's config.json: \"%.60s\" is no name of a credential "
-                       "helper", helper);
+        rc = fault_set(f, FAULT_INVALID,
+                       "docker's config.json: \"%.60s\" is no name of a credential helper",
+                       helper);
     else if (*helper)
         *ret_helper = xstrdup(helper);
     else

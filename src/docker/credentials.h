@@ -18,9 +18,9 @@ char *credentials_registry(const char *image);
 size_t credentials_registry_len(const char *image);
 
 struct credentials;
-/* auth: the value of X-Registry-Auth (Engine API 1.41: base64url of JSON), valid during the call; ""
- * when there are none for this registry. f (may come with ""): they could not be read, and why: a
- * broken file, a helper that failed. */
+/* auth: the value of X-Registry-Auth (Engine API 1.41: base64url of JSON), valid during the call;
+ * "" when there are none for this registry. f (may come with ""): they could not be read, and why:
+ * a broken file, a helper that failed. */
 typedef void (*credentials_fn)(void *ctx, const char *auth, const struct fault *f);
 /* fn comes exactly once, never before this returned. run_id marks the helper's process (io/child.h)
  * and is nobody else's, because the helper's end sweeps it; a helper has 30 s and 64 KiB. */

@@ -52,7 +52,8 @@ struct engine {
     struct http_request *stream;
     struct events_reader reader;
     int64_t began_ns;               /* our clock: events from here on are wanted */
-    int64_t skew_ns;                /* the engine's clock less ours, where it matters and is known */
+    /* the engine's clock less ours, where it matters and is known */
+    int64_t skew_ns;
     int64_t stream_opened_ms;       /* monotonic */
     struct watch *door;             /* its socket's file; NULL = cannot be watched */
     ev_timer retry;

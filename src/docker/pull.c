@@ -13,7 +13,8 @@
 #include "base/mem.h"
 #include "docker/engine_internal.h"
 
-enum { SILENCE_MS = 10 * 60 * 1000 };   /* a layer that another pull fetches gives no sign of life */
+/* a layer that another pull fetches gives no sign of life */
+enum { SILENCE_MS = 10 * 60 * 1000 };
 
 struct pull_reading {
     struct pull_progress progress;
@@ -123,8 +124,8 @@ char *pull_progress_text(const struct pull_progress *p, char *out, size_t n, int
 
 int pull_classify(const char *words)
 {
-    /* In this order. Docker Hub answers "denied" for what does not exist, and says so; that sentence
-     * is about existence first. */
+    /* In this order. Docker Hub answers "denied" for what does not exist, and says so; that
+     * sentence is about existence first. */
     static const struct {
         const char *words;
         int code;

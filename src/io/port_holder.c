@@ -20,7 +20,8 @@ static unsigned long listening_inode(const char *table, int port)
     while (f && !found && fgets(line, sizeof line, f)) {
         unsigned local, state;
         unsigned long inode;
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
+        if (sscanf(line,
+                   " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu",
                    &local, &state, &inode) == 3 &&
             local == (unsigned)port && state == STATE_LISTEN)
             found = inode;

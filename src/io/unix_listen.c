@@ -20,7 +20,8 @@ static int unix_socket(void)
 static bool somebody_listens(const struct sockaddr_un *sa)
 {
     AUTO_CLOSE int fd = unix_socket();
-    return fd >= 0 && (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 || errno == EAGAIN);
+    return fd >= 0 && (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 ||
+                       errno == EAGAIN);
 }
 
 /* What a process that was killed left there goes. */

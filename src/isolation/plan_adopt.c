@@ -4,7 +4,8 @@
  *
  *   docker_isolation's limits and hardening      only where the server's own isolation asks
  *   the flags of docker run                      as their author wrote them
- *   the server's own isolation keys, extra_args  the user's last word: the limits dialog writes here
+ *   the server's own isolation keys, extra_args  the user's last word: where the limits dialog
+ *                                                writes
  *
  * What cannot be taken over runs as written, on the host: a flag outside the mapping, a wrapper
  * before docker, an option of docker's own, an environment that leads docker to another engine. */
@@ -209,7 +210,8 @@ static void note_env(struct maker *m)
                       p->env_unset.v[i]);
     for (size_t i = 0; i < env->n; i++)
         if (!kvvec_get(&p->container_env, env->v[i].key) &&
-            !kvvec_get(&p->client_env, env->v[i].key) && !host_env_passes(env->v[i].key, strlen(env->v[i].key)))
+            !kvvec_get(&p->client_env, env->v[i].key) &&
+            !host_env_passes(env->v[i].key, strlen(env->v[i].key)))
             plan_note_add(p, "env", env->v[i].key, m->server->line, true,
                           "env sets %s, but no -e of docker run hands it to the container: add "
                           "\"-e\", \"%s\" before the image",

@@ -86,8 +86,8 @@ static char *volume_source(const char *word, const char *source, bool *ret_is_vo
     }
     if (source[0] == '$') {
         fault_set(f, FAULT_INVALID,
-                  "\"%.200s\": no shell reads this, so $NAME stands for itself: write the path out, "
-                  "begin it with ~, or use ${env:NAME}", word);
+                  "\"%.200s\": no shell reads this, so $NAME stands for itself: write the path "
+                  "out, begin it with ~, or use ${env:NAME}", word);
         return NULL;
     }
     fault_set(f, FAULT_INVALID,

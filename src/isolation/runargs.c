@@ -125,7 +125,8 @@ static int check_blank(const struct runargs *r, const char *word, const char *jo
         return 0;
     if (!r->adopted)
         return fault_set(f, FAULT_INVALID, "\"%s …\" has %s", letter, text);
-    plan_note_add(r->plan, "flag", letter, r->line, true, "%s of %s has %s", letter, r->where, text);
+    plan_note_add(r->plan, "flag", letter, r->line, true, "%s of %s has %s", letter, r->where,
+                  text);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `docker run` words, as found in extra_args and behind `docker run`: parsed into the plan's fields,
- * and from the plan into the Engine's JSON (API 1.41). Long, short, bundled, joined and = forms, as
- * the docker client's own parser has them. Which flags there are: run_flag.c. */
+/* `docker run` words, as found in extra_args and behind `docker run`: parsed into the plan's
+ * fields, and from the plan into the Engine's JSON (API 1.41). Long, short, bundled, joined and =
+ * forms, as the docker client's own parser has them. Which flags there are: run_flag.c. */
 #ifndef MCPTOP_ISOLATION_RUNARGS_H
 #define MCPTOP_ISOLATION_RUNARGS_H
 

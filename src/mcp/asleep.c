@@ -26,7 +26,8 @@ void asleep_look(struct session *s)
 
 bool asleep_answers(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx)
 {
-    static const char modern[] = "\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",";
+    static const char modern[] =
+        "\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",";
     struct session *s = c->session;
     AUTO_BUF struct buf out = BUF_INIT;
 

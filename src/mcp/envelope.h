@@ -63,8 +63,8 @@ enum { ENVELOPE_IOV = 8 };
 int envelope_rewrite(const struct envelope *e, struct span new_id, struct span new_token,
                      bool newline, struct iovec iov[ENVELOPE_IOV]);
 
-/* Splits the piece that holds `at`, an address inside the message, and puts text there. iov has room
- * for two more; returns the new count. */
+/* Splits the piece that holds `at`, an address inside the message, and puts text there. iov has
+ * room for two more; returns the new count. */
 int envelope_insert(struct iovec *iov, int count, const char *at, struct span text);
 
 /* Whether the message has a raw CR or LF (legal between tokens), which would break a framing by

@@ -280,7 +280,8 @@ void modern_compose_lacking(const struct session *s, const struct call *k, const
                             struct buf *out)
 {
     static const struct { unsigned feature; const char *name; } names[] = {
-        {CLIENT_SAMPLING, "sampling"}, {CLIENT_ELICITATION, "elicitation"}, {CLIENT_ROOTS, "roots"}};
+        {CLIENT_SAMPLING, "sampling"}, {CLIENT_ELICITATION, "elicitation"},
+        {CLIENT_ROOTS, "roots"}};
     struct span said = e->kind == ENVELOPE_ERROR ? e->error : e->result;
     AUTO_BUF struct buf why = BUF_INIT, needed = BUF_INIT;
 
@@ -290,8 +291,8 @@ void modern_compose_lacking(const struct session *s, const struct call *k, const
         buf_printf(&why, "%s%s", why.len ? ", " : "", names[i].name);
         buf_printf(&needed, "%s\"%s\":{}", needed.len ? "," : "", names[i].name);
     }
-    AUTO_FREE char *text = xasprintf("server \"%s\" asked its client for %s and gave up without it: "
-                                     "the client did not declare that it can be asked",
+    AUTO_FREE char *text = xasprintf("server \"%s\" asked its client for %s and gave up without "
+                                     "it: the client did not declare that it can be asked",
                                      s->cfg.server, buf_str(&why));
     envelope_error(out, k->token, SESSION_NO_CAPABILITY, text);
     out->len -= 2;

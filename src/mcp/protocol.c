@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One list of revisions, in order of time: a place in it is kept in session ids (mcp_sessions.c), so
- * new ones come at its end. */
+/* One list of revisions, in order of time: a place in it is kept in session ids (mcp_sessions.c),
+ * so new ones come at its end. */
 #include "mcp/protocol.h"
 
 #include <string.h>

@@ -13,7 +13,8 @@ extern const char modern_version[], protocol_latest[];   /* their static texts *
 
 /* The static text of a legacy revision, or NULL. version: a string token. */
 const char *protocol_known(struct span version);
-const char *protocol_at(unsigned index);         /* in order of time; the latest when there is none */
+/* in order of time; the latest when there is none */
+const char *protocol_at(unsigned index);
 unsigned protocol_index(const char *version);    /* of a static text; of another the latest's */
 /* The text of a header: either era. */
 bool protocol_is_known(const char *version);

@@ -254,7 +254,8 @@ void asks_take(struct session *s, const struct envelope *e)
         s->one_at_a_time = true;
     const char *why = c         ? unable(c, e, kinds[i].feature)
                       : of_task ? "the client of this task has gone"
-                                : "which client is asked cannot be told: none or several have calls open";
+                                : "which client is asked cannot be told: none or several have "
+                                  "calls open";
     if (why && c) {
         refuse_unable(s, k, e, kinds[i].feature, why);
         return;

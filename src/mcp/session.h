@@ -164,7 +164,8 @@ enum tool_hidden session_hides(const struct session *s, struct span entry);
 
 struct session_stats {
     uint64_t calls, errors;          /* requests of clients that were answered; … with an error */
-    uint64_t tool_errors;            /* … of a tool, with a result that says isError: none of errors */
+    /* … of a tool, with a result that says isError: none of errors */
+    uint64_t tool_errors;
     uint32_t in_flight, held;        /* written and waiting; waiting for the server */
     uint32_t clients;
     int64_t p50_us, p95_us, p99_us;  /* over the last 512 answered calls; -1 = none */
@@ -214,7 +215,8 @@ void client_set_modern(struct client *c);
 /* How much of the server's log it wants: a token of which logging_is_level() holds. */
 void client_set_log_level(struct client *c, struct span level);
 bool logging_is_level(struct span token);
-#define LOGGING_LEVELS "level must be one of debug, info, notice, warning, error, critical, alert, " \
+#define LOGGING_LEVELS \
+    "level must be one of debug, info, notice, warning, error, critical, alert, " \
     "emergency"
 /* The place of its version among those known. */
 unsigned client_get_version(const struct client *c);

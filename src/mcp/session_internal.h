@@ -51,7 +51,8 @@ enum {
     SESSION_MAX_ASKED = 1 << 20,         /* bytes of one that is kept for a modern client … */
     SESSION_MAX_ASKED_BYTES = 8 << 20,   /* … and of all these */
     SESSION_MAX_SUBSCRIPTIONS = 1024,    /* resources that are watched, of all clients */
-    SESSION_GATHER_MS = 20,              /* how long the first question waits for others beside it */
+    /* how long the first question waits for others beside it */
+    SESSION_GATHER_MS = 20,
     SESSION_CANCELLED_MS = 5000,         /* how long a cancelled call may still speak */
     SESSION_MAX_HELD_CALLS = 1024,
     SESSION_MAX_HELD_BYTES = 64 << 20,   /* or more: calls_max_copied */
@@ -196,7 +197,8 @@ struct client {
     unsigned features;                   /* CLIENT_* */
     int log_level;                       /* its own wish: 1 = debug … 8 = emergency; 0 = none yet */
     bool modern;                         /* speaks the modern era */
-    char *info;                          /* its clientInfo, on one line; NULL = unknown, or too long */
+    /* its clientInfo, on one line; NULL = unknown, or too long */
+    char *info;
     uint64_t ended, failed;              /* its calls that were answered; … with an error */
     uint64_t failed_tools;               /* … with a result that says isError */
 };

@@ -5,9 +5,9 @@
  * about it goes there. The modern era has no sessions, and who has the name may use it, so there
  * only the two eras are kept apart.
  *
- * What is remembered is bounded: the oldest task is forgotten, and then nobody's. It is not bound to
- * a process of the server, which may keep its tasks; a new one that gives a name again says whose
- * it is now. */
+ * What is remembered is bounded: the oldest task is forgotten, and then nobody's. It is not bound
+ * to a process of the server, which may keep its tasks; a new one that gives a name again says
+ * whose it is now. */
 #include <string.h>
 #include "base/jscan.h"
 #include "base/mem.h"

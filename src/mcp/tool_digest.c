@@ -63,7 +63,8 @@ static bool take_member(struct walk *w, struct parts *parts)
 
     if (*w->p != '"' || !take_string(w))
         return false;
-    part.key_n = w->out->len - part.at - 1;        /* without its last quote: a prefix comes first */
+    /* without its last quote: a prefix comes first */
+    part.key_n = w->out->len - part.at - 1;
     w->p = jscan_space(w->p, w->end);
     if (w->p == w->end || *w->p != ':')
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which tools of a server its clients get, by the user's rules. The list of the server is cut, never
- * written anew: the entries that stay pass as they came. A server may be hostile: of what a client
- * could read in two ways (a name twice, "Tools" beside "tools") nothing passes while there is any
- * rule. */
+/* Which tools of a server its clients get, by the user's rules. The list of the server is cut,
+ * never written anew: the entries that stay pass as they came. A server may be hostile: of what a
+ * client could read in two ways (a name twice, "Tools" beside "tools") nothing passes while there
+ * is any rule. */
 #ifndef MCPTOP_MCP_TOOL_FILTER_H
 #define MCPTOP_MCP_TOOL_FILTER_H
 
@@ -26,7 +26,8 @@ struct tool_filter {
     struct strvec held;                  /* sorted */
 };
 
-void tool_filter_copy(struct tool_filter *to, const struct tool_filter *from);   /* to is replaced */
+/* to is replaced */
+void tool_filter_copy(struct tool_filter *to, const struct tool_filter *from);
 bool tool_filter_equal(const struct tool_filter *a, const struct tool_filter *b);
 void tool_filter_fini(struct tool_filter *t);
 /* Whether anything could be hidden. */
@@ -39,8 +40,8 @@ enum tool_hidden tool_filter_entry(const struct tool_filter *t, struct span entr
 /* The key that hides it, in words: "disabled_tools"; "" for TOOL_SHOWN. */
 const char *tool_hidden_by(enum tool_hidden why);
 
-/* Appends the array without the entries that are hidden. Whether one was held back that is not among
- * those known to wait: the list has changed. */
+/* Appends the array without the entries that are hidden. Whether one was held back that is not
+ * among those known to wait: the list has changed. */
 bool tool_filter_array(const struct tool_filter *t, struct span array, struct buf *out);
 /* Appends the message whose result is that of tools/list, cut; returns the same. */
 bool tool_filter_message(const struct tool_filter *t, const struct envelope *e, struct buf *out);

@@ -60,8 +60,8 @@ static void say_hidden(const struct session *s, struct span name, enum tool_hidd
                         "`mcptop release %s` (or \"quarantined\": false in its configuration)",
                    s->cfg.server, s->cfg.server);
     else if (why == TOOL_DISABLED)
-        buf_printf(out, "tool \"%s\" of server \"%s\" is hidden from clients: disabled_tools in its "
-                        "configuration names it", tool, s->cfg.server);
+        buf_printf(out, "tool \"%s\" of server \"%s\" is hidden from clients: disabled_tools in "
+                        "its configuration names it", tool, s->cfg.server);
     else if (why == TOOL_NOT_ENABLED)
         buf_printf(out, "tool \"%s\" of server \"%s\" is hidden from clients: enabled_tools in its "
                         "configuration does not name it", tool, s->cfg.server);

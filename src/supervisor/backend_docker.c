@@ -8,7 +8,8 @@
  *   request   the one engine request whose reply the next step waits for
  *   update    a change of limits beside it
  *   timer     before it runs: how long the engine may take for the start, all steps together; it
- *             stands still during a pull and while other starts come first. stop: 2 s after stdin was closed → engine's stop; then
+ *             stands still during a pull and while other starts come first. stop: 2 s after stdin
+ *             was closed → engine's stop; then
  *             the limit of each wait for the end
  *
  * An engine that never answers a create may still carry it out later: its container is known by the
@@ -75,9 +76,9 @@ static void too_slow(struct backend_docker *d)
     bool down = engine_get_state(e) == ENGINE_DOWN;
     /* The cause comes first: a row of 80 columns shows no more of it. */
     fault_set(&f, down ? FAULT_ENGINE_DOWN : FAULT_TIMEOUT,
-              "%s not answer: %s, and the start took over %s (the Docker engine at %s). See whether "
-              "`docker ps` answers, restart the engine, or give it more time (isolation.timeout)",
-              down ? "engine down: it does" : "engine does", asked[d->step],
+              "%s not answer: %s, and the start took over %s (the Docker engine at %s). See "
+              "whether `docker ps` answers, restart the engine, or give it more time "
+              "(isolation.timeout)", down ? "engine down: it does" : "engine does", asked[d->step],
               clock_span(d->plan->start_timeout_ms, span, sizeof span),
               engine_get_context(e)->host);
     d->end.engine_silent = true;

@@ -10,7 +10,8 @@
 static bool is_property(const char *line)
 {
     static const char *const names[] = { "errno", "code", "syscall", "path", "spawnargs", "address",
-                                         "port", "hostname", "dest", "requireStack", "cmd", "status",
+                                         "port", "hostname", "dest", "requireStack",
+                                         "cmd", "status",
                                          "signal", "output", "pid", "stdout", "stderr", "errors" };
     size_t n = strcspn(line, ":");
     for (size_t i = 0; i < ARRAY_LEN(names); i++)

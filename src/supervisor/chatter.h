@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lines on stderr that tell nothing of an end: progress of installers, where a log lies, frames of a
- * stack. Pure. */
+/* Lines on stderr that tell nothing of an end: progress of installers, where a log lies, frames of
+ * a stack. Pure. */
 #ifndef MCPTOP_SUPERVISOR_CHATTER_H
 #define MCPTOP_SUPERVISOR_CHATTER_H
 

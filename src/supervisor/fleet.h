@@ -18,7 +18,8 @@ struct fleet_options {
     const char *config, *log_dir;   /* copied */
     const char *record_dir;         /* copied: of recorded calls; NULL = none are */
     const char *state_dir;          /* copied: what is kept of servers' tools; NULL = nothing is */
-    const char *undo_file;          /* copied: what undo needs over a restart; NULL = nothing is kept */
+    /* copied: what undo needs over a restart; NULL = nothing is kept */
+    const char *undo_file;
     const char *instance;           /* copied: the id our containers carry */
     backend_new_fn backend;         /* NULL = backend_new; tests put a scripted one here */
 };
@@ -76,8 +77,8 @@ int64_t fleet_get_loaded_wall_ms(const struct fleet *fl);
 /* The file as it is now cannot be used at all: what was read before holds, if anything was. Else
  * its problems concern single servers. */
 bool fleet_config_is_broken(const struct fleet *fl);
-/* There is no file: broken too, without an error in it. Where there is no configuration either there
- * was none before: the way of every beginner. */
+/* There is no file: broken too, without an error in it. Where there is no configuration either
+ * there was none before: the way of every beginner. */
 bool fleet_config_is_missing(const struct fleet *fl);
 const char *fleet_get_config_path(const struct fleet *fl);
 const char *fleet_get_log_dir(const struct fleet *fl);
@@ -154,9 +155,10 @@ int fleet_change(struct fleet *fl, struct server *s, const struct fleet_change *
 int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_change_result *ret,
                struct fault *f);
 /* The same of docker_isolation; isolation and enabled cannot be changed so. */
-int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct fleet_change_result *ret,
-                     struct fault *f);
-int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *ret, struct fault *f);
+int fleet_change_all(struct fleet *fl, const struct fleet_change *c,
+                     struct fleet_change_result *ret, struct fault *f);
+int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *ret,
+                   struct fault *f);
 
 /* After a change: false when nothing is under way for that server. Else fn comes once, from the
  * loop, when the engine has answered: CHANGE_LIVE; or CHANGE_RESTART where that was asked for; or

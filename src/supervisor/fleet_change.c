@@ -308,8 +308,9 @@ static void put_back(struct fleet *fl, struct server *s, struct fault *why)
         fleet_edit_write(fl, s->name, &l, &from, &to, &f) == 0;
     change_list_fini(&l);
     if (!back) {
-        fault_set(why, FAULT_HTTP, "the engine refuses it while %s runs: %s. It runs by its old limits "
-                  "until it restarts, but %s has the new ones and could not be put back: %s",
+        fault_set(why, FAULT_HTTP,
+                  "the engine refuses it while %s runs: %s. It runs by its old limits until it "
+                  "restarts, but %s has the new ones and could not be put back: %s",
                   s->name, refusal, fl->config_path, *f.text ? f.text : "it was changed meanwhile");
         return;
     }

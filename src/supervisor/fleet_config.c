@@ -69,7 +69,8 @@ static void warn_of_fixed(struct fleet *fl, const struct config *c)
             fl->at_start[i] = fixed[i].value ? xstrdup(fixed[i].value) : NULL;
         else if (c && !same_text(fl->at_start[i], fixed[i].value))
             problems_add(&fl->problems, PROBLEM_WARNING, 0, fixed[i].key, "%s",
-                         "was changed and counts from the next start: mcptop shutdown, then mcptop");
+                         "was changed and counts from the next start: mcptop shutdown, then "
+                         "mcptop");
     }
     fl->started = true;
 }

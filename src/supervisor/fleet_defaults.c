@@ -201,8 +201,8 @@ static int try_all(struct fleet *fl, const struct change_list *l, const struct b
     return rc;
 }
 
-int fleet_change_all(struct fleet *fl, const struct fleet_change *c, struct fleet_change_result *ret,
-                     struct fault *f)
+int fleet_change_all(struct fleet *fl, const struct fleet_change *c,
+                     struct fleet_change_result *ret, struct fault *f)
 {
     AUTO_BUF struct buf from = BUF_INIT, to = BUF_INIT;
     struct change_list l = { 0 };

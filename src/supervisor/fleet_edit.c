@@ -132,8 +132,9 @@ static int first_error(const struct fleet *fl, const struct problems *p, struct 
 int fleet_edit_check_file(const struct fleet *fl, struct fault *f)
 {
     if (fleet_config_is_missing(fl))
-        return fault_set(f, FAULT_CONFLICT, "nothing is changed: %s does not exist any more, put it "
-                         "back first", fl->config_path);
+        return fault_set(f, FAULT_CONFLICT,
+                         "nothing is changed: %s does not exist any more, put it back first",
+                         fl->config_path);
     if (!fl->problems.errors)
         return 0;
     first_error(fl, &fl->problems, f);
@@ -229,10 +230,12 @@ static int check_memory(const struct server *s, const struct plan *p, struct fau
 static int check_cpus(const struct server *s, const struct plan *p, struct fault *f)
 {
     int cpus = containers_get_cpus(s->fleet->containers);
-    if (p->mode != PLAN_DOCKER || cpus == 0 || p->nano_cpus == s->plan->nano_cpus || p->nano_cpus <= cpus * INT64_C(1000000000))
+    if (p->mode != PLAN_DOCKER || cpus == 0 || p->nano_cpus == s->plan->nano_cpus ||
+        p->nano_cpus <= cpus * INT64_C(1000000000))
         return 0;
-    return fault_set(f, FAULT_INVALID, "cpus %s is more than the engine's machine has (%d): choose at most "
-                     "that", p->cpu_text, cpus);
+    return fault_set(f, FAULT_INVALID,
+                     "cpus %s is more than the engine's machine has (%d): choose at most that",
+                     p->cpu_text, cpus);
 }
 
 /* Between these two of its flags a memory limit has to be: as with cpus, no container would be

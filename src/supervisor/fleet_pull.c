@@ -48,7 +48,8 @@ struct image_want *fleet_pull(struct fleet *fl, const struct server *s,
         fault_set(f, FAULT_ENGINE_DOWN, "engine down: %s", fleet_get_engine_error(fl));
         return NULL;
     }
-    struct image_spec spec = { .image = s->plan->image, .platform = plan_option(s->plan, "platform"),
+    struct image_spec spec = { .image = s->plan->image,
+                               .platform = plan_option(s->plan, "platform"),
                                .policy = PULL_ALWAYS };
     return images_want(fl->images, &spec, events, ctx);
 }

@@ -135,8 +135,8 @@ void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan
         const char *path = l->v[i].path;
         bool had = edit_get(buf_str(from), from->len, server, path, &old, NULL) == 1;
         change_list_add(&u->back, path, had ? buf_str(&old) : NULL);
-        const char *was = value_before(before, was_docker, path, had ? buf_str(&old) : NULL, scratch,
-                                       sizeof scratch);
+        const char *was = value_before(before, was_docker, path, had ? buf_str(&old) : NULL,
+                                       scratch, sizeof scratch);
         const char *is = value_after(path, l->v[i].json);
         add_step(&text, path, was, is);
         add_step(&back, path, is, was);

@@ -35,7 +35,8 @@ struct pull {
     bool untold;                            /* there is news since it was told last */
     bool ending;                            /* whoever waits is told its end; pull_over frees it */
     struct fault no_credentials;            /* why none could be read; code 0 = fine */
-    int64_t counted_ms, counted_bytes;      /* when the rate was last taken, and what was here then */
+    /* when the rate was last taken, and what was here then */
+    int64_t counted_ms, counted_bytes;
 };
 
 struct image_want {
@@ -133,8 +134,8 @@ static void on_image(void *ctx, json_t *reply, const struct fault *f)
         want_done(w, NULL, f);
     } else if (w->policy == PULL_NEVER) {
         fault_set(&why, FAULT_CONFIG,
-                  "image %s%s%s is not here, and %s forbids to pull it: run `docker pull %s`, or set "
-                  "pull_policy to \"missing\"",
+                  "image %s%s%s is not here, and %s forbids to pull it: run `docker pull %s`, or "
+                  "set pull_policy to \"missing\"",
                   w->image, w->platform ? " for " : "", w->platform ? w->platform : "",
                   w->policy_key ? w->policy_key : "pull_policy \"never\"", w->image);
         want_done(w, NULL, &why);

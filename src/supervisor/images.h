@@ -46,10 +46,10 @@ struct image_want_events {
     /* The wait for a pull begins, and ended well. */
     void (*pulling)(void *ctx, bool under_way);
     void (*note)(void *ctx, const char *text);              /* a line for a log */
-    /* Once, the last: the image as the engine inspects it (borrowed), or why there is none: the cause
-     * in plain words, the image, the engine's words, what to do: FAULT_NOT_FOUND, FAULT_DENIED, FAULT_CONFIG (policy
-     * never), FAULT_CONFLICT (cancelled), FAULT_ENGINE_DOWN, ENOSPC, ENETUNREACH, EBUSY (rate
-     * limit), FAULT_HTTP. */
+    /* Once, the last: the image as the engine inspects it (borrowed), or why there is none: the
+     * cause in plain words, the image, the engine's words, what to do: FAULT_NOT_FOUND,
+     * FAULT_DENIED, FAULT_CONFIG (policy never), FAULT_CONFLICT (cancelled), FAULT_ENGINE_DOWN,
+     * ENOSPC, ENETUNREACH, EBUSY (rate limit), FAULT_HTTP. */
     void (*done)(void *ctx, json_t *image, const struct fault *f);
 };
 /* spec is copied. */

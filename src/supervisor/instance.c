@@ -152,8 +152,8 @@ static int read_word(const char *path, char *word, size_t size, struct fault *f)
         return 0;
     if (!is_word(text, size))
         return fault_set(f, FAULT_INVALID,
-                         "%s does not hold %zu letters, digits or '-': correct it, or remove it and "
-                         "a new one is made", path, size - 1);
+                         "%s does not hold %zu letters, digits or '-': correct it, or remove it "
+                         "and a new one is made", path, size - 1);
     memcpy(word, text, size);
     return 1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A list of files and at most one child that deletes them. A child that cannot be started, or did
- * not do its work, is no reason to keep the files: then they are deleted here, and the loop waits. */
+ * not do its work, is no reason to keep the files: then they are deleted here, and the loop
+ * waits. */
 #include "supervisor/log_remover.h"
 
 #include <dirent.h>

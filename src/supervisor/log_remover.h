@@ -2,8 +2,8 @@
 /* Deletes the log files that rotation let go of, outside the loop: a file of 10 MB takes some file
  * systems milliseconds, and a loop that waits for a disk lets every call wait.
  *
- * One short-lived child (rm) at a time takes all that has gathered. What is left when the supervisor
- * is killed is found by its name (log_file_is_gone_name) at the next start. */
+ * One short-lived child (rm) at a time takes all that has gathered. What is left when the
+ * supervisor is killed is found by its name (log_file_is_gone_name) at the next start. */
 #ifndef MCPTOP_SUPERVISOR_LOG_REMOVER_H
 #define MCPTOP_SUPERVISOR_LOG_REMOVER_H
 

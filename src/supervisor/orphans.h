@@ -44,7 +44,8 @@ void orphans_judge(struct orphan_subject *s, const struct unix_clients *clients,
                    const struct orphan_others *others, const char *doubt);
 
 /* Whether others than this machine's programs can reach the engine; the text (a clause) says by
- * what door. info: its GET /info; NULL = not known. clients: with its own process, if that shows. */
+ * what door. info: its GET /info; NULL = not known. clients: with its own process, if that
+ * shows. */
 bool orphans_other_door(const json_t *info, const struct unix_clients *clients, char *ret_text,
                         size_t n);
 

@@ -139,8 +139,8 @@ enum relation {
     REL_HOLDER,
 };
 
-/* Does what the kernel shows of its connections fit the container's input? What is not connected may
- * be so in ways that do not show. */
+/* Does what the kernel shows of its connections fit the container's input? What is not connected
+ * may be so in ways that do not show. */
 static bool fits_input(const struct unix_client *c, const struct orphan_subject *s)
 {
     return s->input != INPUT_ENDED || !c->connected || c->ended > 0;

@@ -366,7 +366,8 @@ static size_t each_in(const char *path, const char *server, size_t limit, record
     pl.at = xcalloc(limit, sizeof *pl.at);
     each_line(fd, MARK, take_place, &pl);
     for (size_t i = pl.n; i && pl.n - i < limit; i--)
-        if (read_note(fd, pl.at[(i - 1) % limit], &note, &head) && strcmp(note.server, server) == 0) {
+        if (read_note(fd, pl.at[(i - 1) % limit], &note, &head) &&
+            strcmp(note.server, server) == 0) {
             fn(ctx, &note);
             told++;
         }

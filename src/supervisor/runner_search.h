@@ -10,8 +10,8 @@
 
 struct runner_search;
 /* Once, the last: the search is gone by then. An engine that cannot look into containers counts as
- * present, so that nothing is installed that nobody needs. f: it could not be found out, because the
- * engine is down; else NULL. */
+ * present, so that nothing is installed that nobody needs. f: it could not be found out, because
+ * the engine is down; else NULL. */
 typedef void (*runner_found_fn)(void *ctx, bool present, const struct fault *f);
 
 /* Strings and dirs are copied; dirs is not empty. fn never comes from inside. The caller owns the

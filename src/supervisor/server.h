@@ -88,7 +88,8 @@ struct server {
     struct usage usage;
     struct server_private *p;              /* of server.c and server_run.c */
 
-    /* Whoever judges servers (diagnose/doctor.c) keeps what he found here; freed with the server. */
+    /* Whoever judges servers (diagnose/doctor.c) keeps what he found here; freed with the
+     * server. */
     struct diagnosis *diagnosis;
     void (*diagnosis_free)(struct diagnosis *d);
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A stop or restart that somebody asked for lets calls in flight end first, for ten seconds at most.
- * Meanwhile the server is STOPPING, its run goes on, and new calls wait (before a restart) or are
- * refused (before a stop).
+/* A stop or restart that somebody asked for lets calls in flight end first, for ten seconds at
+ * most. Meanwhile the server is STOPPING, its run goes on, and new calls wait (before a restart) or
+ * are refused (before a stop).
  *
  *   drain     armed while it waits: what has not ended then fails with the cause */
 #include "supervisor/server_private.h"

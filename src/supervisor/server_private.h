@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What server.c (the state machine), server_plan.c (configuration) and server_run.c (one run: backend
- * and session) share. For these and server_usage.c only. */
+/* What server.c (the state machine), server_plan.c (configuration) and server_run.c (one run:
+ * backend and session) share. For these and server_usage.c only. */
 #ifndef MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 #define MCPTOP_SUPERVISOR_SERVER_PRIVATE_H
 

@@ -53,9 +53,9 @@ static bool fetches_first(const struct server *s)
 }
 
 /* The user's word for this server counts. Where he says nothing, a start that has to fetch first is
- * given more, whatever is said of containers as such (the guide says 30 s to everybody): one that is
- * cut off leaves half a package in the cache. What we install ourselves does not count against the
- * server, as a pull does not. */
+ * given more, whatever is said of containers as such (the guide says 30 s to everybody): one that
+ * is cut off leaves half a package in the cache. What we install ourselves does not count against
+ * the server, as a pull does not. */
 int64_t server_init_timeout_ms(const struct server *s)
 {
     int64_t own = s->config && s->config->init_timeout_ms > 0 ? s->config->init_timeout_ms : 0;
@@ -184,7 +184,8 @@ static void session_begin(struct server *s)
     static const struct session_events events = {
         .write = on_session_write, .phase = on_session_phase,
         .handshake_failed = on_handshake_failed,
-        .stray = on_stray, .note = on_session_note, .catalogue = on_catalogue, .ended = on_call_ended,
+        .stray = on_stray, .note = on_session_note, .catalogue = on_catalogue,
+        .ended = on_call_ended,
         .drained = on_drained, .wanted = on_wanted, .left = on_left,
     };
     static uint64_t sessions;

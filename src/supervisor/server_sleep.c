@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Servers that run when they are needed: `start: lazy` is started by its first call, `idle_stop` ends
- * a run that nobody uses. Then it is STOPPED though it is wanted, and `asleep`; its session says when
- * a client has to wait for it.
+/* Servers that run when they are needed: `start: lazy` is started by its first call, `idle_stop`
+ * ends a run that nobody uses. Then it is STOPPED though it is wanted, and `asleep`; its session
+ * says when a client has to wait for it.
  *
  *   idle     armed in READY where idle_stop is set */
 #include "supervisor/server_private.h"

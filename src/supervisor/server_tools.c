@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which of its tools the clients of a server get, by its configuration and by what is known of them.
- * A change of that restarts nothing. */
+/* Which of its tools the clients of a server get, by its configuration and by what is known of
+ * them. A change of that restarts nothing. */
 #include "supervisor/server_private.h"
 #include "supervisor/tool_watch.h"
 

@@ -60,7 +60,8 @@ void start_queue_free(struct start_queue *q)
     free(q);
 }
 
-void start_queue_enter(struct start_queue *q, struct start_place *t, void (*fn)(void *ctx), void *ctx)
+void start_queue_enter(struct start_queue *q, struct start_place *t, void (*fn)(void *ctx),
+                       void *ctx)
 {
     assert(!t->of);
     *t = (struct start_place){ .of = q, .prev = q->last, .fn = fn, .ctx = ctx };

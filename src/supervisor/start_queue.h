@@ -25,7 +25,8 @@ struct start_queue *start_queue_new(struct ev_loop *loop, size_t most);
 void start_queue_free(struct start_queue *q);
 
 /* fn comes once: before this returns where there is room, else from the loop. */
-void start_queue_enter(struct start_queue *q, struct start_place *t, void (*fn)(void *ctx), void *ctx);
+void start_queue_enter(struct start_queue *q, struct start_place *t, void (*fn)(void *ctx),
+                       void *ctx);
 /* Done with it, or tired of waiting. Nothing where it neither waits nor has its turn. */
 void start_queue_leave(struct start_place *t);
 

@@ -149,8 +149,8 @@ struct tool_indexed {
 
 static int compare_indexed(const void *a, const void *b)
 {
-    return memcmp(((const struct tool_indexed *)a)->digest, ((const struct tool_indexed *)b)->digest,
-                  SHA256_BYTES);
+    return memcmp(((const struct tool_indexed *)a)->digest,
+                  ((const struct tool_indexed *)b)->digest, SHA256_BYTES);
 }
 
 void tool_index_make(struct tool_index *x, struct span list)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What is known of a server's tools: the definition of each as it was first seen, or approved later.
- * As values and as the text of a file:
+/* What is known of a server's tools: the definition of each as it was first seen, or approved
+ * later. As values and as the text of a file:
  *
  *   {"tools_of":"SERVER","canonical":1}
  *   {"name":"echo","sha256":"…","definition":{…}}       one a line, in the order of name and hash
  *
- * A definition stands there in canonical order (mcp/tool_digest.h). A tool is known when its hash is;
- * a server may list two of one name. */
+ * A definition stands there in canonical order (mcp/tool_digest.h). A tool is known when its hash
+ * is; a server may list two of one name. */
 #ifndef MCPTOP_SUPERVISOR_TOOL_BOOK_H
 #define MCPTOP_SUPERVISOR_TOOL_BOOK_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a server said of itself in its last run, on disk for the time when it is asleep: one file of
- * three lines in STATE_DIR (0700), 0600: whose it is, the result of initialize, the tools. It counts
- * only for the command that said it. */
+ * three lines in STATE_DIR (0700), 0600: whose it is, the result of initialize, the tools. It
+ * counts only for the command that said it. */
 #ifndef MCPTOP_SUPERVISOR_TOOL_STORE_H
 #define MCPTOP_SUPERVISOR_TOOL_STORE_H
 

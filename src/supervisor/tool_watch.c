@@ -154,8 +154,9 @@ static void first_sight(struct server *s, struct span list)
     tool_book_take(&b, list, NULL);
     /* Of many servers at once perhaps: the loop does not wait for the disk. */
     if (prepare_book(s, &b, &text, &f) < 0 || file_put(path, &text, &f) < 0)
-        log_warn("server", "%s: changes of its tools will show until mcptop ends only, what it has now "
-                 "is not kept: %s", s->name, f.text);
+        log_warn("server",
+                 "%s: changes of its tools will show until mcptop ends only, what it has now is "
+                 "not kept: %s", s->name, f.text);
     adopt(s->tools, &b);
 }
 
@@ -203,11 +204,13 @@ static bool is_news(const struct tool_changes *now, const struct tool_changes *b
 static void tell(struct server *s)
 {
     AUTO_BUF struct buf words = BUF_INIT;
-    const char *held = tool_watch_holds(s) ? "; clients do not get them until they are approved" : "";
+    const char *held =
+        tool_watch_holds(s) ? "; clients do not get them until they are approved" : "";
 
     tool_changes_words(&s->tools->changes, &words);
     logstore_say(s->log, "tools are not what was first seen: %s%s", buf_str(&words), held);
-    log_warn("server", "%s: tools are not what was first seen: %s%s", s->name, buf_str(&words), held);
+    log_warn("server", "%s: tools are not what was first seen: %s%s", s->name, buf_str(&words),
+             held);
     fleet_add_event(s->fleet, false, "tools", "changed", s->name, "", buf_str(&words));
 }
 
@@ -427,11 +430,13 @@ static int find_change(const struct server *s, const struct tool_approval *a,
         found = true;
     }
     if (!by_name)
-        return fault_set(f, FAULT_CONFLICT, "\"%s\" has no tool \"%.80s\" that has changed or is new: "
+        return fault_set(f, FAULT_CONFLICT,
+                         "\"%s\" has no tool \"%.80s\" that has changed or is new: "
                          "`mcptop tools --changes` lists those", s->name, a->name);
     if (!found)
-        return fault_set(f, FAULT_CONFLICT, "tool \"%.80s\" of \"%s\" has changed once more since it "
-                         "was shown: look at it again (`mcptop tools --changes`)", a->name, s->name);
+        return fault_set(f, FAULT_CONFLICT,
+                         "tool \"%.80s\" of \"%s\" has changed once more since it was shown: "
+                         "look at it again (`mcptop tools --changes`)", a->name, s->name);
     return 0;
 }
 
@@ -441,8 +446,9 @@ static int find_changes(const struct server *s, const struct tool_approval *v, s
     const struct tool_changes *c = &s->tools->changes;
 
     if (!c->n)
-        return fault_set(f, FAULT_CONFLICT, "the tools of \"%s\" are what is known of them: there is "
-                         "nothing to approve", s->name);
+        return fault_set(f, FAULT_CONFLICT,
+                         "the tools of \"%s\" are what is known of them: there is nothing to "
+                         "approve", s->name);
     for (size_t i = 0; !n && i < c->n; i++)
         tool_digests_add(which, c->v[i].digest);
     for (size_t i = 0; i < n; i++)

@@ -3,8 +3,8 @@
  * lies in STATE_DIR (NAME-HASH.known, 0600; tool_book.h) and outlives the server's configuration: a
  * server that comes back under its name, with another command too, is the one that is known.
  *
- * First sight is the first list of a server that is not in quarantine; a file that cannot be read is
- * no first sight: then nothing is known. */
+ * First sight is the first list of a server that is not in quarantine; a file that cannot be read
+ * is no first sight: then nothing is known. */
 #ifndef MCPTOP_SUPERVISOR_TOOL_WATCH_H
 #define MCPTOP_SUPERVISOR_TOOL_WATCH_H
 
@@ -34,8 +34,8 @@ uint64_t tool_watch_serial(const struct server *s);
 /* "changed: a, b; new: c", names made harmless and cut. Appended. */
 void tool_changes_words(const struct tool_changes *c, struct buf *out);
 
-/* A unified diff of the definitions laid out for reading, nothing hidden in it; of a new one all lines
- * are added. *ret_was: the hash that was known, or zeros. */
+/* A unified diff of the definitions laid out for reading, nothing hidden in it; of a new one all
+ * lines are added. *ret_was: the hash that was known, or zeros. */
 struct tool_diff { struct buf text; uint8_t was[SHA256_BYTES]; };
 /* One for each of the changes, in their order; caller frees by tool_diffs_free. */
 struct tool_diff *tool_watch_diffs(const struct server *s);
@@ -43,8 +43,8 @@ void tool_diffs_free(struct tool_diff *d, size_t n);
 
 /* hash: hexadecimal, of the definition that was looked at; NULL = as it is now. */
 struct tool_approval { const char *name, *hash; };
-/* They are what is known from now on; n 0: all that differ. FAULT_CONFLICT where nothing differs, or
- * not in this way; or why it could not be kept. */
+/* They are what is known from now on; n 0: all that differ. FAULT_CONFLICT where nothing differs,
+ * or not in this way; or why it could not be kept. */
 int tool_watch_approve(struct server *s, const struct tool_approval *v, size_t n, struct fault *f);
 
 #endif

@@ -98,7 +98,8 @@ static void fail(struct trial *t, const char *why)
     stop(t);
 }
 
-/* ---- the session ------------------------------------------------------------------------------ */
+/* ---- the session
+ * ------------------------------------------------------------------------------ */
 
 static int on_write(void *ctx, const struct iovec *iov, int count, struct fault *f)
 {
@@ -187,7 +188,8 @@ static void on_catalogue(void *ctx)
     (void)ctx;
 }
 
-/* ---- the run ----------------------------------------------------------------------------------- */
+/* ---- the run
+ * ----------------------------------------------------------------------------------- */
 
 static const struct plan *on_runner(void *ctx, bool present)
 {
@@ -274,7 +276,8 @@ static void on_over(void *ctx, const struct run_end *end)
     ev_timer_start(t->fleet->loop, &t->over);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------- */
 
 static void trial_free(struct trial *t)
 {

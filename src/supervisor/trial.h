@@ -15,7 +15,8 @@ enum trial_step_id { TRIAL_IMAGE, TRIAL_START, TRIAL_INITIALIZE, TRIAL_TOOLS, TR
 struct trial_step {
     bool reached, ok;
     int64_t us;
-    char *text;                  /* what came of it: "pid 4711", "6 tools", the cause of a failure */
+    /* what came of it: "pid 4711", "6 tools", the cause of a failure */
+    char *text;
 };
 struct trial_result {
     const char *server;

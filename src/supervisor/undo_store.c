@@ -98,7 +98,8 @@ void undo_store_restore(struct fleet *fl)
         return;
     if (file_read(fl->undo_path, &text, NULL, &f) < 0) {
         if (f.code != ENOENT && f.code != FAULT_NOT_FOUND)
-            log_warn("config", "what was changed before this start cannot be taken back: %s", f.text);
+            log_warn("config", "what was changed before this start cannot be taken back: %s",
+                     f.text);
         return;
     }
     json_t *all = text.len <= FILE_MAX_BYTES ? json_loadb(text.data, text.len, 0, NULL) : NULL;

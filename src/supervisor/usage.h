@@ -25,7 +25,8 @@ struct usage {
     int64_t ooms;             /* OOM kills inside, since start; -1 = unknown */
     /* of disks, since start; never fall; -1 = unknown */
     int64_t io_read_bytes, io_write_bytes;
-    /* of a cgroup of its own, so not of a process tree on the host: share of the last 10 s in which something inside waited for it (PSI, some); -1 = unknown */
+    /* of a cgroup of its own, so not of a process tree on the host: share of the last 10 s in which
+     * something inside waited for it (PSI, some); -1 = unknown */
     double pressure_cpu, pressure_memory, pressure_io;
 };
 #define USAGE_UNKNOWN                                                                    \

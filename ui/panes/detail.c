@@ -127,12 +127,13 @@ static void put_limits(struct page *p, const struct feed_server *s)
         page_fieldf(p, "network", ST_NORMAL, "%s, received %s, sent %s", s->limit_network,
                pane_size(u->net_rx, a, sizeof(a)), pane_size(u->net_tx, b, sizeof(b)));
     if (u->io_read > 0 || u->io_write > 0)
-        page_fieldf(p, "disk", ST_NORMAL, "read %s, written %s", pane_size(u->io_read, a, sizeof(a)),
-               pane_size(u->io_write, b, sizeof(b)));
+        page_fieldf(p, "disk", ST_NORMAL, "read %s, written %s",
+               pane_size(u->io_read, a, sizeof(a)), pane_size(u->io_write, b, sizeof(b)));
     if (!strcmp(s->where, "host"))
         page_field(p, "waits", ST_DIM, "- (counted for containers only)");
     else if (u->wait_cpu >= 1 || u->wait_memory >= 1 || u->wait_disk >= 1)
-        page_fieldf(p, "waits", ST_NORMAL, "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
+        page_fieldf(p, "waits", ST_NORMAL,
+               "for cpu %.0f%%, memory %.0f%%, disk %.0f%% of the last 10 s",
                u->wait_cpu, u->wait_memory, u->wait_disk);
 }
 
@@ -215,15 +216,18 @@ static void put_shares(struct page *p, const struct feed_calls *k)
         const struct feed_share *s = &k->by_tool.v[i];
         AUTO_BUF struct buf b = BUF_INIT;
         add_share(&b, s);
-        buf_printf(&b, "; p50 %s, p95 %s, p99 %s; %s out, %s in", pane_us(s->p50_us, p50, sizeof(p50)),
+        buf_printf(&b, "; p50 %s, p95 %s, p99 %s; %s out, %s in",
+                   pane_us(s->p50_us, p50, sizeof(p50)),
                    pane_us(s->p95_us, p95, sizeof(p95)), pane_us(s->p99_us, p99, sizeof(p99)),
-                   pane_size(s->bytes_out, out, sizeof(out)), pane_size(s->bytes_in, in, sizeof(in)));
+                   pane_size(s->bytes_out, out, sizeof(out)),
+                   pane_size(s->bytes_in, in, sizeof(in)));
         page_field(p, i ? "" : "by tool", ST_NORMAL, buf_str(&b));
     }
     if (k->by_tool.n > SHOWN)
         page_fieldf(p, "", ST_DIM, "and %zu more", k->by_tool.n - SHOWN);
     if (k->recorded && k->unrecorded > 0)
-        page_fieldf(p, "recorded", ST_WARN, "calls and their answers, but %lld: too long, or too many at once",
+        page_fieldf(p, "recorded", ST_WARN,
+               "calls and their answers, but %lld: too long, or too many at once",
                (long long)k->unrecorded);
     else if (k->recorded)
         page_field(p, "recorded", ST_NORMAL, "calls and their answers");
@@ -239,8 +243,8 @@ static void put_tool_changes(struct page *p, const struct feed_server *s)
     if (s->tools_new)
         buf_printf(&b, "%s%d new", b.len ? ", " : "", s->tools_new);
     if (b.len)
-        page_fieldf(p, "tools", ST_WARN, "%s since they were first seen%s (A shows and asks)", buf_str(&b),
-                    s->tools_held ? "; hidden from clients until approved" : "");
+        page_fieldf(p, "tools", ST_WARN, "%s since they were first seen%s (A shows and asks)",
+                    buf_str(&b), s->tools_held ? "; hidden from clients until approved" : "");
 }
 
 static void put_calls(struct page *p, const struct feed_server *s)
@@ -253,8 +257,8 @@ static void put_calls(struct page *p, const struct feed_server *s)
         snprintf(failed, sizeof(failed), ", %lld failed in the tool", (long long)k->tool_errors);
     if (k->total >= 0)
         page_fieldf(p, "calls", ST_NORMAL,
-               "%lld, %lld error%s%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping %s",
-               (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s",
+               "%lld, %lld error%s%s, %lld in flight, %lld client%s; p50 %s, p95 %s, p99 %s, ping "
+               "%s", (long long)k->total, (long long)k->errors, k->errors == 1 ? "" : "s",
                failed, (long long)k->in_flight, (long long)k->clients, k->clients == 1 ? "" : "s",
                pane_us(k->total ? k->p50_us : -1, a, sizeof(a)),
                pane_us(k->total ? k->p95_us : -1, b, sizeof(b)),

@@ -19,7 +19,9 @@ static void put_one(struct page *p, const struct feed_finding *f)
         x += 2;
         x += canvas_put_cut(p->c, x, y, p->r.w / 2, ST_BOLD, *f->label ? f->label : "mcptop") + 2;
         canvas_putf(p->c, x, y, end - x, ST_DIM, "%s %s%s", f->error ? "error" : "warning", f->code,
-                    f->guess ? " (a guess, by what it wrote)" : f->expected ? " (by its plan)" : "");
+                    f->guess      ? " (a guess, by what it wrote)"
+                    : f->expected ? " (by its plan)"
+                                  : "");
     }
     p->row++;
     page_field(p, "", f->error ? ST_BAD : ST_WARN, f->message);
@@ -108,7 +110,9 @@ static void say(struct view *v, struct rect r)
     const struct found *f = &v->found;
 
     canvas_put(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
-               !f->known ? "asking …" : f->n ? "no finding matches; Esc shows all" : "nothing is wrong");
+               !f->known ? "asking …"
+               : f->n    ? "no finding matches; Esc shows all"
+                         : "nothing is wrong");
 }
 
 static void draw_head(struct view *v, struct rect r)

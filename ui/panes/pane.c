@@ -166,7 +166,8 @@ void pane_hint(const struct view *v, const struct feed_server *s, struct buf *ou
         return;      /* it starts by itself once the engine is back; F is the second best */
     if (f->fix_count)
         put_fix(f->fixes[0].title, out);
-    else if (!strcmp(f->code ? f->code : "", "MCPX_TOOL_CHANGED") && s->tools_changed + s->tools_new)
+    else if (!strcmp(f->code ? f->code : "", "MCPX_TOOL_CHANGED") &&
+             s->tools_changed + s->tools_new)
         buf_add_str(out, "A: see and approve");
     else if (!feed_is_bad(s))
         buf_add_str(out, "Enter: what to do");
