@@ -72,7 +72,7 @@ static int parse_options(struct serve *sv, int argc, char **argv)
                        ['l'] = &sv->paths.log_dir,
                        ['s'] = &sv->paths.socket, ['p'] = &sv->paths.listen };
     optind = 1;
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    for (int o, at = 0; (o = getopt_long(argc, argv, "", options, &at)) != -1;) {
         if (o == 'h')
             return usage(stdout) + 1;
         if (o == '?')
@@ -81,6 +81,10 @@ static int parse_options(struct serve *sv, int argc, char **argv)
             sv->no_warden = true;
         } else if (o == 'r') {
             sv->ready_fd = atoi(optarg);
+        } else if (!*optarg) {
+            fprintf(stderr, "mcptop serve: the value of --%s is empty (from a variable of the "
+                            "shell that is not set?)\n", options[at].name);
+            return usage(stderr) + 1;
         } else {
             free(*texts[o]);
             *texts[o] = xstrdup(optarg);

@@ -43,7 +43,8 @@ def test_usage(t):
                         (["call", "", "x"], "takes NAME TOOL"), (["logs", ""], "takes NAME"), (["restart", "", "x"], "takes NAME…"),
                         (["set", "", "memory=1g"], "argument 1 is empty"), (["stdio", ""], "takes [NAME]"), (["import", ""], "takes FILE|CLIENT"),
                         (["help", ""], "takes [VERB]"), (["ls", "--socket", ""], "--socket PATH"), (["ls", "--data-dir="], "--data-dir DIR"),
-                        (["logs", "-n", "", "x"], "--lines N")):
+                        (["logs", "-n", "", "x"], "--lines N"),
+                        (["serve", "--data-dir", ""], "--data-dir DIR"), (["serve", "--config="], "--config FILE")):
         done = m.cli(*words)
         t.eq(done.returncode, USAGE, f"mcptop {words}: exit status")
         t.has(done.stderr, "is empty .+ variable of the shell", f"mcptop {words}: says what is wrong, and why that may be")
