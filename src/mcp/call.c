@@ -381,7 +381,7 @@ void call_answer(struct session *s, struct call *k, const struct iovec *iov, int
         seen_ended(s, k, iov, count, is_error, k->id ? measure(s, k) : -1);
     }
     if (k->subscription && is_error)
-        subscriptions_failed(s, k->subscription);
+        subscriptions_failed(s, k->subscription, k->owner);
     /* The pieces may point into the call (its token), so it goes last; but nothing may find it
      * while its owner is told. */
     if (k->list == &s->flight && !k->client)

@@ -406,7 +406,7 @@ static struct call *go_on(struct client *c, const struct envelope *e, uint64_t t
         k->subscription = subscription;
         k->task = task;
     } else if (subscription) {
-        subscriptions_failed(c->session, subscription);
+        subscriptions_failed(c->session, subscription, c->number);
     }
     return k;
 }

@@ -454,7 +454,8 @@ void subscriptions_list(const struct session *s, enum watched kind, struct buf *
 bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx,
                         uint32_t *ret);
 bool subscriptions_leave(struct client *c, const struct envelope *e, call_reply_fn fn, void *ctx);
-void subscriptions_failed(struct session *s, uint32_t number);
+/* The request that began it, of this client. */
+void subscriptions_failed(struct session *s, uint32_t number, uint32_t watcher);
 void subscriptions_tell(struct session *s, const struct envelope *e);
 void subscriptions_again(struct session *s);                 /* to a server that was started anew */
 void subscriptions_fini(struct session *s);

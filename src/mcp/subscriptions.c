@@ -155,13 +155,20 @@ bool subscriptions_take(struct client *c, const struct envelope *e, call_reply_f
     return false;
 }
 
-void subscriptions_failed(struct session *s, uint32_t number)
+/* Others were told that it is watched already, so it is asked for again in their name: now, or when
+ * the server is up again. */
+void subscriptions_failed(struct session *s, uint32_t number, uint32_t watcher)
 {
     struct subscription **at = &s->subscriptions;
 
     while (*at && (*at)->number != number)
         at = &(*at)->next;
-    if (*at)
+    if (!*at)
+        return;
+    leave(*at, watcher);
+    if ((*at)->count)
+        ask(s, "resources/subscribe", *at);
+    else
         drop(s, at);
 }
 

@@ -358,6 +358,35 @@ static void test_subscriptions(void)
     close_many(&m);
 }
 
+/* Who was told that it is watched already still watches it when the one that asked for it fails. */
+static void test_failed_subscription(void)
+{
+    struct many m;
+
+    open_many(&m);
+    sends(m.c[0], &m.p[0], REQUEST("1", "resources/subscribe", "{\"uri\":\"file://a\"}"));
+    next_line(&m.r);
+    sends(m.c[1], &m.p[1], REQUEST("1", "resources/subscribe", "{\"uri\":\"file://a\"}"));
+    ok(has(&m.p[1].text, "\"result\":{}"), "known already");
+    session_down(m.r.s, "exited 3");
+    ok(has(&m.p[0].text, "before it answered"), "the first one fails: %s", buf_str(&m.p[0].text));
+    start_logging(&m.r);
+    const char *line = next_line(&m.r);
+    ok(line && strstr(line, "\"resources/subscribe\",\"params\":{\"uri\":\"file://a\"}"),
+       "the new server is asked for the other: %s", line);
+    says(&m.r, UPDATED("file://a"));
+    ok(!m.got[0].len && has(&m.got[1], "updated"), "who is told, and nobody else");
+
+    sends(m.c[0], &m.p[0], REQUEST("2", "resources/subscribe", "{\"uri\":\"file://b\"}"));
+    AUTO_FREE char *id = xstrdup(next_id(&m.r));
+    sends(m.c[2], &m.p[2], REQUEST("1", "resources/subscribe", "{\"uri\":\"file://b\"}"));
+    says(&m.r, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32002,\"message\":\"no\"}}", id);
+    line = next_line(&m.r);
+    ok(line && strstr(line, "\"resources/subscribe\",\"params\":{\"uri\":\"file://b\"}"),
+       "a server that goes on is asked again for the other: %s", line);
+    close_many(&m);
+}
+
 /* A client that was there before the server asks for what it watches at once. */
 static void test_held_subscription(void)
 {
@@ -418,6 +447,7 @@ int main(void)
     test_one_at_a_time_after_a_restart();
     test_log_levels();
     test_subscriptions();
+    test_failed_subscription();
     test_held_subscription();
     test_roots_changed();
     test_restored_client();
