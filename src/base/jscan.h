@@ -87,8 +87,8 @@ struct jscan_node {
     enum jscan_type type;
     uint32_t line;              /* 1-based, of the value's first byte */
     uint32_t key_line;
-    size_t start, end;          /* the value's bytes: text[start, end) */
-    size_t key_start, key_end;  /* with quotes; equal when it has no key */
+    uint32_t start, end;        /* the value's bytes: text[start, end) */
+    uint32_t key_start, key_end;/* with quotes; equal when it has no key */
     int32_t parent, first_child, last_child, next;   /* node indices; -1 = none */
     uint32_t children;
 };
@@ -97,7 +97,7 @@ struct jscan_doc {
     const char *text;           /* borrowed */
     size_t len;
     struct jscan_node *nodes;   /* owned; [0] is the root */
-    size_t count;
+    size_t count, cap;
 };
 
 /* The whole text must be one value. On failure f says "line L, column C: expected …, found …"

@@ -17,7 +17,6 @@ struct parser {
     const char *text, *p, *end;
     uint32_t line;            /* of p */
     bool lenient;
-    size_t cap;
     int32_t open;             /* the innermost open container, or -1 */
     int depth;
     const char *key, *key_end;/* of the value that comes next; equal when none */
@@ -215,16 +214,16 @@ static int skip_space(struct parser *ps)
 static int32_t add_node(struct parser *ps, enum jscan_type type)
 {
     struct jscan_doc *doc = ps->doc;
-    if (doc->count == ps->cap) {
-        ps->cap = ps->cap ? ps->cap * 2 : 64;
-        doc->nodes = xrealloc(doc->nodes, ps->cap * sizeof *doc->nodes);
+    if (doc->count == doc->cap) {
+        doc->cap = doc->cap ? doc->cap * 2 : 64;
+        doc->nodes = xrealloc(doc->nodes, doc->cap * sizeof *doc->nodes);
     }
     int32_t index = (int32_t)doc->count++;
-    size_t start = (size_t)(ps->p - ps->text);
+    uint32_t start = (uint32_t)(ps->p - ps->text);
     doc->nodes[index] = (struct jscan_node){
         .type = type, .line = ps->line,
         .key_line = ps->key == ps->key_end ? ps->line : ps->key_line, .start = start, .end = start,
-        .key_start = (size_t)(ps->key - ps->text), .key_end = (size_t)(ps->key_end - ps->text),
+        .key_start = (uint32_t)(ps->key - ps->text), .key_end = (uint32_t)(ps->key_end - ps->text),
         .parent = ps->open, .first_child = -1, .last_child = -1, .next = -1,
     };
     if (ps->open >= 0) {
@@ -298,7 +297,7 @@ static int parse_scalar(struct parser *ps)
     }
     int32_t node = add_node(ps, scalar_type(*ps->p));
     ps->p = after;
-    ps->doc->nodes[node].end = (size_t)(after - ps->text);
+    ps->doc->nodes[node].end = (uint32_t)(after - ps->text);
     return 0;
 }
 
@@ -320,7 +319,7 @@ static void close_container(struct parser *ps)
     struct jscan_node *c = &ps->doc->nodes[ps->open];
     ps->p++;
     ps->depth--;
-    c->end = (size_t)(ps->p - ps->text);
+    c->end = (uint32_t)(ps->p - ps->text);
     ps->open = c->parent;
 }
 
@@ -388,6 +387,26 @@ static int parse_values(struct parser *ps)
     return 0;
 }
 
+/* The table of one text is kept for the next: a change of a large configuration reads it some times
+ * in a row, and to get the memory from the kernel each time takes as long as to read it. */
+static struct jscan_doc spare;
+
+static void take_spare(struct jscan_doc *doc)
+{
+    doc->nodes = TAKE(spare.nodes);
+    doc->cap = spare.cap;
+    spare.cap = 0;
+}
+
+static void give_spare(struct jscan_doc *doc)
+{
+    enum { KEPT_BYTES = 4 << 20 };
+    bool better = doc->cap > spare.cap && doc->cap * sizeof *doc->nodes <= KEPT_BYTES;
+    free(better ? spare.nodes : doc->nodes);
+    if (better)
+        spare = *doc;
+}
+
 int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_flags flags,
                 int *ret_line, struct fault *f)
 {
@@ -395,9 +414,11 @@ int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_
     struct parser ps = { .doc = doc, .text = text, .p = text, .end = text + len, .line = 1,
                          .lenient = flags & JSCAN_LENIENT, .open = -1, .key = text, .key_end = text,
                          .ret_line = ret_line, .f = f };
+    take_spare(doc);
     if (len > MAX_TEXT) {
         if (ret_line)
             *ret_line = 1;
+        jscan_fini(doc);
         return fault_set(f, FAULT_TOO_BIG, "the text has %zu MiB, more than the %zu that are read",
                          len >> 20, MAX_TEXT >> 20);
     }
@@ -417,7 +438,7 @@ int jscan_parse(struct jscan_doc *doc, const char *text, size_t len, enum jscan_
 
 void jscan_fini(struct jscan_doc *doc)
 {
-    free(doc->nodes);
+    give_spare(doc);
     *doc = (struct jscan_doc){0};
 }
 
