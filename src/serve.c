@@ -141,7 +141,7 @@ static void read_settings(struct serve *sv)
 {
     struct problems ignored = { 0 };
     sv->config = config_find_path(sv->paths.config, sv->paths.data_dir);
-    struct config *c = config_load(sv->config, true, &ignored, NULL, NULL);
+    struct config *c = config_load(sv->config, true, NULL, &ignored, NULL, NULL);
     const char *listen = sv->paths.listen ? sv->paths.listen : c && c->listen ? c->listen
         : DEFAULT_LISTEN;
     sv->listen = *listen && strcmp(listen, "none") != 0 ? xstrdup(listen) : NULL;

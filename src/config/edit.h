@@ -47,6 +47,11 @@ int edit_get(const char *text, size_t len, const char *server, const char *path,
 struct edit_change { const char *path; const char *json_value; };
 int edit_file(const char *file, const char *server, const struct edit_change *changes,
               size_t n_changes, struct buf *old_text, struct buf *new_text, struct fault *f);
+/* The same where it was tried before: from and to are a text that loads, and what edit_text makes
+ * of it by these changes, which loads too. A file that still is `from` becomes `to` without another
+ * look; any other is edited as above. Both are then the file before and after. */
+int edit_file_tried(const char *file, const char *server, const struct edit_change *changes,
+                    size_t n_changes, struct buf *from, struct buf *to, struct fault *f);
 /* Adds every server of `servers` ({name: spec}) as edit_add_server does, to the file, as edit_file
  * does; one that is missing is made, 0600. */
 int edit_file_add(const char *file, json_t *servers, struct buf *old_text, struct buf *new_text,

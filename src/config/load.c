@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "config/load_again.h"
 #include "config/load_isolation.h"
 #include "config/reader.h"
 
@@ -262,6 +263,8 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
     config_name_last(c);
     s->key = reader_path(r, node);
     s->line = (int)r->doc->nodes[node].line;
+    s->from = r->doc->nodes[node].start;
+    s->to = r->doc->nodes[node].end;
     s->enabled = TRI_UNSET;
     load_isolation_init(&s->isolation);
     r->ret_missing_env = &s->missing_env;
@@ -273,12 +276,19 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
 /* Notes whether anything is wrong with it. */
 static void read_one(struct reader *r, int32_t node, struct config *c)
 {
-    size_t errors = r->problems->errors, count = c->server_count;
-    read_server(r, node, c);
+    size_t errors = r->problems->errors, told = r->problems->n, count = c->server_count;
+    if (load_again_take(c, r->doc, node)) {
+        check_unique(r, node, c, c->servers[count].name);
+        config_name_last(c);
+    } else {
+        read_server(r, node, c);
+    }
     errors = r->problems->errors - errors;
     c->server_errors += errors;
-    if (c->server_count > count)
-        c->servers[count].broken = errors > 0;
+    if (c->server_count == count)
+        return;
+    c->servers[count].broken = errors > 0;
+    c->servers[count].has_problems = r->problems->n > told;
 }
 
 static void read_servers(struct reader *r, int32_t node, void *object)
@@ -292,6 +302,9 @@ static void read_servers(struct reader *r, int32_t node, void *object)
         return;
     }
     config_reserve(c, n->children);
+    c->servers_start = n->start;
+    c->servers_end = n->end;
+    load_again_begin(c, r->doc->len);
     for (int32_t at = n->first_child; at >= 0; at = r->doc->nodes[at].next)
         read_one(r, at, c);
 }
@@ -470,19 +483,24 @@ static void inherit(struct config *c)
     }
 }
 
+static struct config *without_errors(struct config *c)
+{
+    if (!c || !c->server_errors)
+        return c;
+    config_free(c);
+    return NULL;
+}
+
 struct config *config_parse(const char *path, const char *text, size_t len, config_getenv_fn env,
                             void *env_ctx, struct problems *problems)
 {
-    struct config *c = config_parse_good(path, text, len, env, env_ctx, problems);
-    if (c && c->server_errors) {
-        config_free(c);
-        return NULL;
-    }
-    return c;
+    return without_errors(config_parse_good(path, text, len, env, env_ctx, problems));
 }
 
-struct config *config_parse_good(const char *path, const char *text, size_t len,
-                                 config_getenv_fn env, void *env_ctx, struct problems *problems)
+/* again: what was read before; NULL = nothing was. */
+static struct config *read_text(const char *path, const char *text, size_t len,
+                                config_getenv_fn env, void *env_ctx, struct load_again *again,
+                                struct problems *problems)
 {
     struct jscan_doc doc;
     struct fault f = FAULT_NONE;
@@ -498,10 +516,12 @@ struct config *config_parse_good(const char *path, const char *text, size_t len,
     struct reader r = {.doc = &doc, .problems = problems, .env = env, .env_ctx = env_ctx};
     struct config *c = xcalloc(1, sizeof(*c));
     c->path = xstrdup(path);
+    c->again = again;
     load_isolation_init(&c->docker_isolation);
     if (reader_expect(&r, 0, JSCAN_OBJECT, "an object ({ … })"))
         reader_object(&r, 0, root_fields, ARRAY_LEN(root_fields), c);
     jscan_fini(&doc);
+    c->again = NULL;
     inherit(c);
     if (problems->errors - errors_before > c->server_errors) {
         config_free(c);
@@ -510,4 +530,19 @@ struct config *config_parse_good(const char *path, const char *text, size_t len,
     if (c->server_errors)
         config_drop_broken(c);
     return c;
+}
+
+struct config *config_parse_good(const char *path, const char *text, size_t len,
+                                 config_getenv_fn env, void *env_ctx, struct problems *problems)
+{
+    return read_text(path, text, len, env, env_ctx, NULL, problems);
+}
+
+struct config *config_parse_after(const struct config_before *before, const char *path,
+                                  const char *text, size_t len, struct problems *problems)
+{
+    struct load_again again;
+    bool can = before && load_again_look(&again, before, text, len);
+    struct config *c = read_text(path, text, len, NULL, NULL, can ? &again : NULL, problems);
+    return without_errors(c);
 }

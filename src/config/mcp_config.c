@@ -126,6 +126,8 @@ void iso_settings_fini(struct iso_settings *iso)
 
 static void server_fini(struct config_server *s)
 {
+    if (s->same_as)
+        return;                      /* nothing in it is its own */
     free(s->name);
     free(s->key);
     free(s->protocol);
@@ -159,6 +161,16 @@ void config_free(struct config *c)
     free(c->log_level);
     free(c->mcp_auth);
     free(c);
+}
+
+void config_take_over(struct config *c, struct config *before)
+{
+    for (size_t i = 0; i < c->server_count; i++) {
+        struct config_server *s = &c->servers[i];
+        if (s->same_as)
+            before->servers[s->same_as - 1] = (struct config_server){ 0 };
+        s->same_as = 0;
+    }
 }
 
 void config_reserve(struct config *c, size_t servers)
@@ -223,8 +235,20 @@ char *missing_env_words(const struct missing_env *m, size_t from, size_t n)
 
 /* ---- the file ---- */
 
-struct config *config_load(const char *path, bool good_ones, struct problems *problems,
-                           char **ret_text, size_t *ret_len)
+/* A file that reads the same was touched: all of it is to be read again. */
+static struct config *parse(const char *path, bool good_ones, const struct config_before *before,
+                            const struct buf *text, struct problems *problems)
+{
+    if (good_ones)
+        return config_parse_good(path, buf_str(text), text->len, NULL, NULL, problems);
+    if (before && before->len == text->len &&
+        memcmp(before->text, buf_str(text), text->len) == 0)
+        before = NULL;
+    return config_parse_after(before, path, buf_str(text), text->len, problems);
+}
+
+struct config *config_load(const char *path, bool good_ones, const struct config_before *before,
+                           struct problems *problems, char **ret_text, size_t *ret_len)
 {
     AUTO_BUF struct buf text = BUF_INIT;
     struct fault f = FAULT_NONE;
@@ -237,8 +261,7 @@ struct config *config_load(const char *path, bool good_ones, struct problems *pr
             problems_add(problems, PROBLEM_ERROR, 0, "", "%s", f.text);
         return NULL;
     }
-    struct config *c = (good_ones ? config_parse_good : config_parse)(
-        path, buf_str(&text), text.len, NULL, NULL, problems);
+    struct config *c = parse(path, good_ones, before, &text, problems);
     if (ret_text) {
         *ret_len = text.len;
         *ret_text = buf_take(&text);

@@ -89,7 +89,11 @@ struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
     int line;                    /* of its object */
+    size_t from, to;             /* its bytes in the text */
     bool broken;                 /* while it is read: an error stands in it */
+    bool has_problems;           /* of its own: to be told again whenever the file is read */
+    size_t same_as;              /* 1 + its place in the configuration before, which owns what it
+                                  * points to until config_take_over; 0 = it was read */
     char *protocol;              /* NULL = stdio (or remote when url is set) */
     char *command;
     struct strvec args;
@@ -145,6 +149,8 @@ struct config {
     bool has_docker_isolation;
     struct config_server *servers;  /* in file order */
     size_t server_count;
+    size_t servers_start, servers_end;   /* the bytes of mcpServers */
+    struct load_again *again;    /* while it is read */
     size_t server_errors;        /* of those that config_parse_good left out */
     uint32_t *by_name;           /* open addressing: 1 + the server's place, 0 = free */
     size_t slots;                /* a power of two, more than servers */
@@ -191,11 +197,21 @@ struct config *config_parse(const char *path, const char *text, size_t len, conf
  * reason to start none. */
 struct config *config_parse_good(const char *path, const char *text, size_t len,
                                  config_getenv_fn env, void *env_ctx, struct problems *problems);
-/* Reads the file too, as config_parse_good where good_ones. One that cannot be read or is over 16
- * MiB is a problem like any other; nothing is wrong in one that does not exist: NULL without an
- * error. ret_text (may be NULL) gets the bytes read, the caller's. */
-struct config *config_load(const char *path, bool good_ones, struct problems *problems,
-                           char **ret_text, size_t *ret_len);
+/* As config_parse, after `before`, which was read from its text: of a text that differs inside of
+ * mcpServers alone, servers whose bytes are the same are not read again but taken over, with the
+ * lines on which they are now (same_as). They are `before`'s still, which has to outlive the new
+ * one or be handed to config_take_over. before NULL, or without a config: as config_parse. */
+struct config_before { const struct config *config; const char *text; size_t len; };
+struct config *config_parse_after(const struct config_before *before, const char *path,
+                                  const char *text, size_t len, struct problems *problems);
+/* What c has of `before` is its own; of `before` nothing but config_free may be asked then. */
+void config_take_over(struct config *c, struct config *before);
+/* Reads the file too: as config_parse_good where good_ones, else as config_parse_after, unless the
+ * text is `before`'s (may be NULL): it was touched, and all of it is to be read again. One that
+ * cannot be read or is over 16 MiB is a problem like any other; nothing is wrong in one that does
+ * not exist: NULL without an error. ret_text (may be NULL) gets the bytes read, the caller's. */
+struct config *config_load(const char *path, bool good_ones, const struct config_before *before,
+                           struct problems *problems, char **ret_text, size_t *ret_len);
 void config_free(struct config *c);
 /* For who fills one: room for so many servers; then the last of them, whose name is set, is found
  * by it. */

@@ -18,7 +18,7 @@ enum { OOM_REMEMBERED_MS = 60 * 60 * 1000, OOM_LIMITS_MAX = 4, THROTTLED_PERCENT
 
 /* What a judgement depends on. Compared as bytes: zeroed before it is filled. */
 struct signature {
-    const void *config, *plan;
+    const void *plan;                /* another one whenever the configuration is */
     uint64_t hash, live_hash;
     int64_t end_ms;
     int state;
@@ -187,7 +187,6 @@ static void take_signature(const struct server *s, const struct diagnosis *d,
 {
     const struct plan *p = s->plan;
     memset(sig, 0, sizeof *sig);
-    sig->config = s->config;
     sig->plan = p;
     sig->hash = p->hash;
     sig->live_hash = p->live_hash;

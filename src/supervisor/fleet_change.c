@@ -144,7 +144,7 @@ int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_ch
     if (!u)
         return fault_set(f, FAULT_CONFLICT, "nothing to undo: there is no change of %s by mcptop "
                          "that was not taken back", s->name);
-    fleet_reload(fl);
+    fleet_config_catch_up(fl);
     read_text(fl, &from);
     struct plan *p = NULL;
     if (fleet_undo_try(u, &from, &l, &to, f) == 0)
@@ -302,10 +302,13 @@ static void put_back(struct fleet *fl, struct server *s, struct fault *why)
     struct change_list l = { 0 };
     struct undo *u = fleet_undo_find(fl, s->name);
     struct fault f = FAULT_NONE;
-    fleet_reload(fl);
+    fleet_config_catch_up(fl);
     read_text(fl, &from);
+    struct plan *p = NULL;
     bool back = u && fleet_undo_try(u, &from, &l, &to, &f) == 0 &&
+        (p = fleet_edit_plan(fl, s, &to, &f)) &&
         fleet_edit_write(fl, s->name, &l, &from, &to, &f) == 0;
+    plan_free(p);
     change_list_fini(&l);
     if (!back) {
         fault_set(why, FAULT_HTTP,

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "supervisor/server_private.h"
 
 static void log_problems(const struct fleet *fl)
 {
@@ -21,11 +22,18 @@ static void log_problems(const struct fleet *fl)
     }
 }
 
-/* What the plans find wrong (extra_args, volumes) is a problem of the file too. */
-static void add_plan_problems(struct fleet *fl, const struct config *c)
+/* What the plans find wrong (extra_args, volumes) is a problem of the file too. Where they found
+ * nothing before, they find nothing in the same bytes. */
+static void add_plan_problems(struct fleet *fl, struct config *c)
 {
-    for (size_t i = 0; i < c->server_count; i++)
-        plan_free(plan_make(c, &c->servers[i], RUNNER_UNKNOWN, &fl->problems));
+    for (size_t i = 0; i < c->server_count; i++) {
+        struct config_server *s = &c->servers[i];
+        size_t told = fl->problems.n;
+        if (s->same_as)
+            continue;
+        plan_free(plan_make(c, s, RUNNER_UNKNOWN, &fl->problems));
+        s->has_problems = s->has_problems || fl->problems.n > told;
+    }
 }
 
 struct log_name { char *file; const struct config_server *of; };
@@ -95,11 +103,47 @@ static void set_log_level(const struct config *c)
     log_set_level(level);
 }
 
+/* What plans and findings say of lines is said anew, turn by turn: nothing else waits for it. */
+static void on_moved(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    enum { IN_ONE_TURN = 20 };
+    struct fleet *fl = w->data;
+    (void)revents;
+    ev_timer_stop(loop, w);
+    size_t todo = IN_ONE_TURN;
+    for (size_t i = 0; i < fl->count && todo; i++)
+        if (fl->servers[i]->p->moved) {
+            server_reconfigure(fl->servers[i], fl->servers[i]->config, false);
+            todo--;
+        }
+    if (!todo)
+        ev_timer_start(loop, w);
+}
+
+/* Its bytes are what they were, and so are those of what it inherits. */
+static void stay(struct server *s, const struct config_server *config, bool lines_moved)
+{
+    s->p->moved = s->p->moved || lines_moved || s->config->line != config->line;
+    if (s->p->moved && !ev_is_active(&s->fleet->moved))
+        ev_timer_start(s->fleet->loop, &s->fleet->moved);
+    s->config = config;
+    for (size_t i = 0; i < s->member_count; i++)
+        if (s->members[i]->config)
+            s->members[i]->config = config;
+}
+
+static bool same_lines(const struct config *a, const struct config *b)
+{
+    return memcmp(a->docker_isolation.line, b->docker_isolation.line,
+                  sizeof a->docker_isolation.line) == 0;
+}
+
 /* Makes the list of servers that of c, in its order; those that stay keep running unless their
  * plan changed. */
 static void apply(struct fleet *fl, struct config *c)
 {
     struct config *old = fl->config;
+    bool lines_moved = old && !same_lines(old, c);
     retire_missing(fl, c);
     fl->config = c;
     set_log_level(c);
@@ -119,12 +163,16 @@ static void apply(struct fleet *fl, struct config *c)
     /* Only now, with the list whole, may anything be told to anybody. */
     for (size_t i = 0; i < c->server_count; i++) {
         struct server *s = fl->servers[i];
-        if (kept[i])
+        if (kept[i] && c->servers[i].same_as)
+            stay(s, &c->servers[i], lines_moved);
+        else if (kept[i])
             server_reconfigure(s, &c->servers[i], !same_enabled(s->config, &c->servers[i]));
         else
             fleet_server_changed(fl, s);
     }
     free(kept);
+    if (old)
+        config_take_over(c, old);
     config_free(old);
     fleet_begin_soon(fl);
 }
@@ -166,19 +214,28 @@ static void keep(struct fleet *fl)
     fleet_status_changed(fl);
 }
 
+struct config_before fleet_config_before(const struct fleet *fl)
+{
+    /* An error of a key that all inherit is told once, with the first server that has it. */
+    bool usable = !fl->broken && !fl->problems.errors && fl->read_for == fleet_engine_kind(fl);
+    return (struct config_before){ usable ? fl->config : NULL, fl->text, fl->text_len };
+}
+
 void fleet_reload(struct fleet *fl)
 {
     char *text = NULL;
     size_t len = 0;
     if (fl->stopping)
         return;
+    struct config_before before = fleet_config_before(fl);
     problems_fini(&fl->problems);
     fl->seen = look(fl->config_path);     /* before it is read: what comes later is another one */
-    struct config *c = config_load(fl->config_path, !fl->config, &fl->problems, &text, &len);
+    struct config *c = config_load(fl->config_path, !fl->config, &before, &fl->problems, &text,
+                                   &len);
     warn_of_fixed(fl, c);
     fl->broken = !c;
     if (c) {
-        c->engine = fleet_engine_kind(fl);
+        c->engine = fl->read_for = fleet_engine_kind(fl);
         add_plan_problems(fl, c);
         add_shared_logs(fl, c);
     }
@@ -204,17 +261,23 @@ void fleet_reload(struct fleet *fl)
     fleet_status_changed(fl);
 }
 
-/* What was written through the API has been read by then. */
-static void on_file_changed(void *ctx)
+void fleet_config_catch_up(struct fleet *fl)
 {
-    struct fleet *fl = ctx;
     struct file_seen now = look(fl->config_path);
     if (!same_file(&fl->seen, &now))
         fleet_reload(fl);
 }
 
+/* What was written through the API has been read by then. */
+static void on_file_changed(void *ctx)
+{
+    fleet_config_catch_up(ctx);
+}
+
 void fleet_config_start(struct fleet *fl)
 {
+    ev_timer_init(&fl->moved, on_moved, 0., 0.);
+    fl->moved.data = fl;
     struct fault f = FAULT_NONE;
     fl->watch = watch_new(fl->loop, fl->config_path, on_file_changed, fl, &f);
     if (!fl->watch)
@@ -225,6 +288,7 @@ void fleet_config_start(struct fleet *fl)
 
 void fleet_config_stop(struct fleet *fl)
 {
+    ev_timer_stop(fl->loop, &fl->moved);
     watch_free(fl->watch);
     fl->watch = NULL;
     for (size_t i = 0; i < FLEET_FIXED_MAX; i++)

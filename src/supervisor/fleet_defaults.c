@@ -239,7 +239,7 @@ int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *r
     if (!u)
         return fault_set(f, FAULT_CONFLICT, "nothing to undo: there is no change of "
                          "docker_isolation by mcptop that was not taken back");
-    fleet_reload(fl);
+    fleet_config_catch_up(fl);
     buf_add(&from, fl->text, fl->text_len);
     int rc = fleet_undo_try(u, &from, &l, &to, f);
     if (rc == 0)

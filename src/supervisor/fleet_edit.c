@@ -145,8 +145,9 @@ int fleet_edit_check_file(const struct fleet *fl, struct fault *f)
 struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, struct fault *f)
 {
     struct problems problems = { 0 };
-    struct config *c = config_parse(fl->config_path, buf_str(text), text->len, NULL, NULL,
-                                    &problems);
+    const struct config_before before = fleet_config_before(fl);
+    struct config *c = config_parse_after(&before, fl->config_path, buf_str(text), text->len,
+                                          &problems);
     if (!c) {
         first_error(fl, &problems, f);
     } else {
@@ -283,7 +284,7 @@ int fleet_edit_write(struct fleet *fl, const char *server, const struct change_l
     struct edit_change changes[CHANGE_KEYS_MAX];
     for (size_t i = 0; i < l->n; i++)
         changes[i] = (struct edit_change){ l->v[i].path, l->v[i].json };
-    return edit_file(fl->config_path, server, changes, l->n, from, to, f);
+    return edit_file_tried(fl->config_path, server, changes, l->n, from, to, f);
 }
 
 void fleet_edit_diff(const struct buf *from, const struct buf *to, struct buf *ret)

@@ -29,7 +29,7 @@ int fleet_edit_list_keys(const struct fleet *fl, const struct server *s,
                          const struct fleet_change *c, struct change_list *l, struct fault *f);
 int fleet_edit_apply(const char *text, size_t len, const char *server, const struct change_list *l,
                      struct buf *out, struct fault *f);
-/* The configuration that this text is; NULL with its first error. */
+/* The configuration that this text is, valid until the next reload; NULL with its first error. */
 struct config *fleet_edit_parse(const struct fleet *fl, const struct buf *text, struct fault *f);
 /* The plan that the server would have by this text. NULL with *f set. */
 struct plan *fleet_edit_plan(const struct fleet *fl, const struct server *s, const struct buf *text,
@@ -40,6 +40,8 @@ int fleet_edit_check_effect(const struct fleet_change *c, const struct plan *p, 
 /* What the engine or the kernel would refuse, or kill for. */
 int fleet_edit_check_limits(const struct server *s, const struct plan *p, struct fault *f);
 bool fleet_edit_is_running(const struct server *s);
+/* from and to: the text that is in force and the one that fleet_edit_parse or fleet_edit_plan has
+ * read; then what the file was and is. */
 int fleet_edit_write(struct fleet *fl, const char *server, const struct change_list *l,
                      struct buf *from, struct buf *to, struct fault *f);
 /* Appended; secrets are hidden in it (config/conceal.h). */

@@ -33,6 +33,8 @@ struct fleet {
     size_t text_len;
     struct problems problems;          /* of the last attempt */
     int64_t loaded_wall_ms;
+    enum engine_kind read_for;         /* its problems are those with this engine */
+    ev_timer moved;                    /* servers that are only on other lines: a few a turn */
     bool broken;                       /* the last attempt failed: config is an earlier one */
     struct watch *watch;
     struct file_seen {                 /* what was last read */
@@ -100,6 +102,10 @@ struct server *fleet_server_of_container(struct fleet *fl, const char *id, const
 /* fleet_config.c */
 void fleet_config_start(struct fleet *fl);
 void fleet_config_stop(struct fleet *fl);
+/* Reads the file if it is not the one that was read last. */
+void fleet_config_catch_up(struct fleet *fl);
+/* For who reads another text: what of this one need not be read again. */
+struct config_before fleet_config_before(const struct fleet *fl);
 
 /* fleet_keys.c: path → the JSON it will have, in order, each path once. */
 int fleet_keys_resolve(const char *text, size_t len, const char *server,

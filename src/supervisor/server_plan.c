@@ -109,6 +109,7 @@ void server_reconfigure(struct server *s, const struct config_server *config, bo
     enum pull_policy pull = s->plan->pull_policy;
     bool was_idle = s->state == SERVER_STOPPED;
     s->config = config;
+    s->p->moved = false;
     enum plan_change change = server_replan(s);
     /* The limits that are taken away here are those that the engine did not set. */
     if (change == PLAN_RESTARTS && s->plan->hash == hash && s->p->putting_back)

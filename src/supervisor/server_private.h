@@ -56,6 +56,7 @@ struct server_private {
     bool updating;               /* the engine was asked to change the limits of the run */
     bool refused;                /* … and it did; while the answers of others are awaited */
     bool putting_back;           /* … to what they were before it refused others */
+    bool moved;                  /* its configuration is on other lines than its plan says */
     uint64_t runs;
     uint64_t run_seq;            /* where its log of this run begins */
     enum server_trouble trouble; /* that this run is being ended for */

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 {
     static const struct plan_identity id = {.instance = "i", .container_name = "mcpproxy-s-aaaa"};
     struct problems problems = {0};
-    struct config *c = config_load(argc > 1 ? argv[1] : "", false, &problems, NULL, NULL);
+    struct config *c = config_load(argc > 1 ? argv[1] : "", false, NULL, &problems, NULL, NULL);
     for (size_t i = 0; i < problems.n; i++)
         fprintf(stderr, "%d: %s: %s\n", problems.v[i].line, problems.v[i].key, problems.v[i].text);
     problems_fini(&problems);

@@ -485,22 +485,22 @@ static void test_files(void)
     AUTO_FREE char *path = config_find_path(NULL, dir);
     AUTO_FREE char *want = xasprintf("%s/mcp_config.json", dir);
     is_str(path, want, "without a file the data directory's is meant");
-    ok(!config_load(path, false, &p, &text, &len) && !p.n && !text,
+    ok(!config_load(path, false, NULL, &p, &text, &len) && !p.n && !text,
        "nothing is wrong in a file that does not exist");
     problems_fini(&p);
 
-    bool refused = !config_load(dir, false, &p, NULL, NULL) && p.errors == 1;
+    bool refused = !config_load(dir, false, NULL, &p, NULL, NULL) && p.errors == 1;
     ok(refused, "a directory is no configuration: %s", refused ? p.v[0].text : "it loaded");
     problems_fini(&p);
 
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     ok(write(fd, "{}", 2) == 2, "written");
-    struct config *c = config_load(path, false, &p, &text, &len);
+    struct config *c = config_load(path, false, NULL, &p, &text, &len);
     ok(c && len == 2 && strcmp(text, "{}") == 0, "loaded, with its text");
     is_str(c ? c->path : NULL, path, "and its path");
     config_free(c);
     free(text);
-    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, false, &p, NULL, NULL),
+    ok(ftruncate(fd, (16 << 20) + 1) == 0 && !config_load(path, false, NULL, &p, NULL, NULL),
        "over 16 MiB is refused");
     close(fd);
     problems_fini(&p);
