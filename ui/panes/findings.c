@@ -108,10 +108,12 @@ static void put_all(struct page *p, struct view *v, bool dense, int *ret_from, i
 static void say(struct view *v, struct rect r)
 {
     const struct found *f = &v->found;
+    bool down = !strcmp(v->feed.status.engine_state, "down");
 
     canvas_put(&v->canvas, r.x + 2, r.y + 2, r.w - 3, ST_DIM,
                !f->known ? "asking …"
                : f->n    ? "no finding matches; Esc shows all"
+               : down    ? "nothing is wrong; no engine answers, which only isolated servers need"
                          : "nothing is wrong");
 }
 
