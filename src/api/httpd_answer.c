@@ -57,7 +57,8 @@ static struct MHD_Response *taken_response(const struct buf *memory, const struc
         size_t n = body[i].iov_len;
         const char *p = body[i].iov_base;
         if (!is_in(memory, p)) {
-            memcpy(at, p, n);
+            if (n)       /* an empty piece may be NULL */
+                memcpy(at, p, n);
             p = at;
             at += n;
         }
@@ -71,7 +72,8 @@ static struct MHD_Response *copied_response(size_t n, const struct iovec *body, 
     char *bytes = xmalloc(n + 1), *at = bytes;
 
     for (int i = 0; i < count; at += body[i++].iov_len)
-        memcpy(at, body[i].iov_base, body[i].iov_len);
+        if (body[i].iov_len)
+            memcpy(at, body[i].iov_base, body[i].iov_len);
     return MHD_create_response_from_buffer(n, bytes, MHD_RESPMEM_MUST_FREE);
 }
 

@@ -94,6 +94,20 @@ def test_ctrl_c(t):
     t.eq(m.server("good")["calls"]["in_flight"], 0, "none is left")
 
 
+def test_ctrl_c_before_it_is_ready(t):
+    """A call that waits for its server is dropped, and never comes to it."""
+    m = t.mcptop({"mcpServers": {"good": fixture("slow_start", 4)}})
+    terminal, _ = call(t, m, "stderr", text="it came")
+    wait_for(lambda: m.server("good")["calls"]["held"] == 1, 10, "it to be held")
+    terminal.wait_bytes(b"waiting for stderr of good")
+    terminal.type("\x03")
+    t.eq(end(terminal), REFUSED, "its exit status")
+    wait_for(lambda: m.server("good")["calls"]["held"] == 0, 10, "none to be held")
+    m.wait_server("good")
+    t.eq(m.cli("call", "good", "add", '{"a":1,"b":2}', check=0).stdout, "3\n", "the next one is answered")
+    t.ok("it came" not in m.cli("logs", "good", check=0).stdout, "and the server never saw the first")
+
+
 def test_of_the_api(t):
     m = good(t)
     body = {"server": "good", "tool": "progress", "arguments": {"steps": 2}}

@@ -36,7 +36,9 @@ static int on_admit(void *ctx, const struct request *r, char *scratch, size_t n,
 
 static void answer(struct request *r, int status, const char *text)
 {
-    request_reply(r, status, "text/plain", NULL, &(struct iovec){(void *)(uintptr_t)text, strlen(text)}, 1);
+    const struct iovec body[] = {{NULL, 0}, {(void *)(uintptr_t)text, strlen(text)}};     /* an empty piece, too */
+
+    request_reply(r, status, "text/plain", NULL, body, 2);
 }
 
 static void on_gone(void *ctx, struct request *r)
