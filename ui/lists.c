@@ -60,7 +60,8 @@ bool list_move(struct list *l, enum request req)
 
 static bool passes(const struct feed_server *s, const char *filter)
 {
-    const char *const fields[] = {s->label, s->state_word, s->where, s->image, s->command, s->reason};
+    const char *const fields[] = {s->label, s->state_word, s->where,
+                                  s->image, s->command,    s->reason};
 
     if (!*filter)
         return true;

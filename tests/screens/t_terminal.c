@@ -547,7 +547,8 @@ static void test_stall(void)
     stop_double(helper);
 }
 
-static void run_in_shell(struct terminal *t, const char *before, const char *socket, const char *words)
+static void run_in_shell(struct terminal *t, const char *before, const char *socket,
+                         const char *words)
 {
     const char *program = getenv("MCPTOP");
     AUTO_FREE char *command = xasprintf("%s exec %s --socket %s %s", before,

@@ -297,7 +297,8 @@ static void put_end(struct page *p, const struct feed_server *s, bool brief)
 }
 
 /* What is wrong, how it is known, and what helps. */
-static void put_finding(struct page *p, const struct feed_finding *f, const char *reason, bool brief)
+static void put_finding(struct page *p, const struct feed_finding *f, const char *reason,
+                        bool brief)
 {
     bool told = !strcmp(f->message ? f->message : "", reason);     /* by the row above it */
 
