@@ -175,3 +175,25 @@ void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int con
 {
     diff_part(a, a_len, b, b_len, 0, context, out);
 }
+
+enum { BLOCK = 4096 };               /* memcmp is many times faster than a loop over bytes */
+
+size_t diff_common_head(const char *a, const char *b, size_t n)
+{
+    size_t same = 0;
+    while (n - same >= BLOCK && memcmp(a + same, b + same, BLOCK) == 0)
+        same += BLOCK;
+    while (same < n && a[same] == b[same])
+        same++;
+    return same;
+}
+
+size_t diff_common_tail(const char *a_end, const char *b_end, size_t n)
+{
+    size_t same = 0;
+    while (n - same >= BLOCK && memcmp(a_end - same - BLOCK, b_end - same - BLOCK, BLOCK) == 0)
+        same += BLOCK;
+    while (same < n && a_end[-1 - (ptrdiff_t)same] == b_end[-1 - (ptrdiff_t)same])
+        same++;
+    return same;
+}

@@ -14,4 +14,8 @@ void diff_text(const char *a, size_t a_len, const char *b, size_t b_len, int con
 void diff_part(const char *a, size_t a_len, const char *b, size_t b_len, size_t lines_before,
                int context, struct buf *out);
 
+/* How many of the first, or the last, n bytes are the same; b_end, a_end: behind the last. */
+size_t diff_common_head(const char *a, const char *b, size_t n);
+size_t diff_common_tail(const char *a_end, const char *b_end, size_t n);
+
 #endif

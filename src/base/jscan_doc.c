@@ -193,9 +193,12 @@ static int skip_block_comment(struct parser *ps)
 static int skip_space(struct parser *ps)
 {
     for (;;) {
-        const char *after = jscan_space(ps->p, ps->end);
-        while (ps->p < after)
-            ps->line += *ps->p++ == '\n';
+        const char *p = ps->p, *end = ps->end;
+        uint32_t line = ps->line;
+        for (; p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'); p++)
+            line += *p == '\n';
+        ps->p = p;
+        ps->line = line;
         if (!ps->lenient || ps->end - ps->p < 2 || ps->p[0] != '/')
             return 0;
         if (ps->p[1] == '/') {

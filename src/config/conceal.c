@@ -325,11 +325,9 @@ static void find_windows(const struct buf *from, const struct buf *to, int conte
                          struct window *ret_from, struct window *ret_to)
 {
     const char *a = buf_str(from), *b = buf_str(to);
-    size_t least = from->len < to->len ? from->len : to->len, head = 0, tail = 0;
-    while (head < least && a[head] == b[head])
-        head++;
-    while (tail < least - head && a[from->len - 1 - tail] == b[to->len - 1 - tail])
-        tail++;
+    size_t least = from->len < to->len ? from->len : to->len;
+    size_t head = diff_common_head(a, b, least);
+    size_t tail = diff_common_tail(a + from->len, b + to->len, least - head);
     const char *nl = memchr(a + from->len - tail, '\n', tail);
     tail = nl ? (size_t)(a + from->len - nl) - 1 : 0;
     ret_from->start = ret_to->start = lines_back(a, lines_back(a, head, 0), context);

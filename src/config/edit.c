@@ -215,6 +215,8 @@ static int open_editor(struct editor *e, const char *text, size_t len, struct bu
                        struct fault *f)
 {
     *e = (struct editor){.text = text, .len = len, .out = out};
+    if (out)
+        buf_reserve(out, len + 256);     /* the text, and what a change adds to it */
     if (jscan_parse(&e->doc, text, len, JSCAN_LENIENT, NULL, f) < 0) {
         e->doc = (struct jscan_doc){0};
         return fault_wrap(f, "the configuration cannot be changed");
@@ -226,24 +228,45 @@ static int open_editor(struct editor *e, const char *text, size_t len, struct bu
     return 0;
 }
 
+static int get_one(struct editor *e, int32_t node, const char *path, struct edit_value *ret,
+                   struct fault *f)
+{
+    AUTO_STRVEC struct strvec keys = {0};
+    if (split_path(path, &keys, f) < 0)
+        return -1;
+    for (size_t i = 0; i < keys.n && node >= 0; i++)
+        node = jscan_member(&e->doc, node, keys.v[i]);
+    ret->is_there = node >= 0;
+    if (node >= 0)
+        buf_add(&ret->text, e->text + e->doc.nodes[node].start,
+                e->doc.nodes[node].end - e->doc.nodes[node].start);
+    return 0;
+}
+
+int edit_get_each(const char *text, size_t len, const char *server, const char *const *paths,
+                  size_t n, struct edit_value *ret, struct fault *f)
+{
+    struct editor e = {0};
+    int32_t node = 0;
+    for (size_t i = 0; i < n; i++)
+        ret[i] = (struct edit_value){.text = BUF_INIT};
+    int rc = open_editor(&e, text, len, NULL, f);
+    if (rc == 0 && server)
+        rc = find_server(&e, server, &node, f);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = get_one(&e, node, paths[i], &ret[i], f);
+    editor_fini(&e);
+    return rc;
+}
+
 int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out,
              struct fault *f)
 {
-    AUTO_STRVEC struct strvec keys = {0};
-    struct editor e = {0};
-    int32_t node = 0;
-    buf_clear(out);
-    int rc = split_path(path, &keys, f);
-    if (rc == 0)
-        rc = open_editor(&e, text, len, out, f);
-    if (rc == 0 && server)
-        rc = find_server(&e, server, &node, f);
-    for (size_t i = 0; rc == 0 && i < keys.n && node >= 0; i++)
-        node = jscan_member(&e.doc, node, keys.v[i]);
-    if (rc == 0 && node >= 0)
-        editor_copy(&e, e.doc.nodes[node].start, e.doc.nodes[node].end);
-    editor_fini(&e);
-    return rc < 0 ? -1 : node >= 0;
+    struct edit_value value;
+    int rc = edit_get_each(text, len, server, &path, 1, &value, f);
+    buf_fini(out);
+    *out = value.text;
+    return rc < 0 ? -1 : value.is_there;
 }
 
 /* ---- the whole change ---- */
@@ -266,15 +289,16 @@ static int change_once(const char *text, size_t len, const char *server, const s
     return rc;
 }
 
-/* Whatever this file got wrong must not reach the user's. */
-static int hand_out(const struct buf *text, struct buf *out, struct fault *f)
+/* Whatever this file got wrong must not reach the user's. text is empty then. */
+static int hand_out(struct buf *text, struct buf *out, struct fault *f)
 {
     struct jscan_doc check;
     if (jscan_parse(&check, buf_str(text), text->len, JSCAN_LENIENT, NULL, f) < 0)
         return fault_wrap(f, "the change would break the configuration");
     jscan_fini(&check);
-    buf_clear(out);
-    buf_add(out, text->data, text->len);
+    buf_fini(out);
+    *out = *text;
+    *text = BUF_INIT;
     return 0;
 }
 
@@ -284,14 +308,15 @@ static int change(const char *text, size_t len, const char *server, const struct
 {
     AUTO_BUF struct buf from = BUF_INIT;
     bool again = true;
-    buf_add(&from, text, len);
     while (again) {
         AUTO_BUF struct buf to = BUF_INIT;
-        if (change_once(buf_str(&from), from.len, server, path, value, json_value, &to, &again, f))
+        if (change_once(text, len, server, path, value, json_value, &to, &again, f))
             return -1;
         struct buf swap = from;
         from = to;
         to = swap;
+        text = buf_str(&from);
+        len = from.len;
     }
     return hand_out(&from, out, f);
 }

@@ -5,6 +5,7 @@
 #define MCPTOP_CONFIG_EDIT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/buf.h"
 #include "base/fault.h"
@@ -36,6 +37,12 @@ int edit_add_server(const char *text, size_t len, const char *name, json_t *spec
 /* The value at path as it stands there, replaced in out. 1 = there, 0 = absent, -1 with *f set. */
 int edit_get(const char *text, size_t len, const char *server, const char *path, struct buf *out,
              struct fault *f);
+
+/* The same of several paths in one look at the text; ret[n], whose texts are the caller's to fini,
+ * also after a fault. */
+struct edit_value { bool is_there; struct buf text; };
+int edit_get_each(const char *text, size_t len, const char *server, const char *const *paths,
+                  size_t n, struct edit_value *ret, struct fault *f);
 
 /* edit_text on the file: reads it (again, whatever was known before), edits, checks that the result
  * still parses, writes a temporary file beside it, fsync, keeps mode and owner, renames; a symlink

@@ -3,7 +3,7 @@
  * not read again: a server in it is what it was, on a line as many further down as its object. */
 #include "config/load_again.h"
 
-#include <string.h>
+#include "base/diff.h"
 
 bool load_again_look(struct load_again *a, const struct config_before *before, const char *text,
                      size_t len)
@@ -12,13 +12,12 @@ bool load_again_look(struct load_again *a, const struct config_before *before, c
     size_t least = len < before->len ? len : before->len;
     if (!c || c->server_errors)
         return false;
-    *a = (struct load_again){ .before = c, .before_len = before->len };
-    while (a->head < least && text[a->head] == before->text[a->head])
-        a->head++;
     /* They may overlap: where a server came or went, its neighbours often begin alike. */
-    while (a->tail < least &&
-           text[len - 1 - a->tail] == before->text[before->len - 1 - a->tail])
-        a->tail++;
+    *a = (struct load_again){
+        .before = c, .before_len = before->len,
+        .head = diff_common_head(text, before->text, least),
+        .tail = diff_common_tail(text + len, before->text + before->len, least),
+    };
     return true;
 }
 

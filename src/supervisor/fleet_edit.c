@@ -108,10 +108,12 @@ int fleet_edit_apply(const char *text, size_t len, const char *server,
                       const struct change_list *l, struct buf *out, struct fault *f)
 {
     buf_clear(out);
-    buf_add(out, text, len);
+    if (!l->n)
+        buf_add(out, text, len);
     for (size_t i = 0; i < l->n; i++) {
         AUTO_BUF struct buf next = BUF_INIT;
-        if (edit_text(buf_str(out), out->len, server, l->v[i].path, l->v[i].json, &next, f) < 0)
+        if (edit_text(i ? buf_str(out) : text, i ? out->len : len, server, l->v[i].path,
+                      l->v[i].json, &next, f) < 0)
             return -1;
         struct buf swap = *out;
         *out = next;

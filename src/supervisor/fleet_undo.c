@@ -124,29 +124,40 @@ static void add_step(struct buf *b, const char *path, const char *from, const ch
     add_unquoted(b, to);
 }
 
+/* What the keys of l are in the text, and behind them the object that they stand in. */
+static void look_at(const struct change_list *l, const char *server, const struct buf *text,
+                    struct edit_value *ret)
+{
+    const char *paths[CHANGE_KEYS_MAX + 1];
+    for (size_t i = 0; i < l->n; i++)
+        paths[i] = l->v[i].path;
+    paths[l->n] = object_of(server);
+    edit_get_each(buf_str(text), text->len, server, paths, l->n + 1, ret, NULL);
+}
+
 void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan_defaults *before,
                          bool was_docker, const struct change_list *l, const struct buf *from)
 {
     struct undo *u = xcalloc(1, sizeof *u);
     struct buf text = BUF_INIT, back = BUF_INIT;
-    AUTO_BUF struct buf old = BUF_INIT;
+    struct edit_value old[CHANGE_KEYS_MAX + 1];
     char scratch[24];
+    look_at(l, server, from, old);
     for (size_t i = 0; i < l->n; i++) {
-        const char *path = l->v[i].path;
-        bool had = edit_get(buf_str(from), from->len, server, path, &old, NULL) == 1;
-        change_list_add(&u->back, path, had ? buf_str(&old) : NULL);
-        const char *was = value_before(before, was_docker, path, had ? buf_str(&old) : NULL,
-                                       scratch, sizeof scratch);
+        const char *path = l->v[i].path, *had = old[i].is_there ? buf_str(&old[i].text) : NULL;
+        change_list_add(&u->back, path, had);
+        const char *was = value_before(before, was_docker, path, had, scratch, sizeof scratch);
         const char *is = value_after(path, l->v[i].json);
         add_step(&text, path, was, is);
         add_step(&back, path, is, was);
+        buf_fini(&old[i].text);
     }
     u->back.single_keys = l->single_keys;
     u->server = xstrdup(server ? server : "");
     u->text = buf_take(&text);
     u->back_text = buf_take(&back);
-    u->made_isolation = edit_get(buf_str(from), from->len, server, object_of(server), &old,
-                                 NULL) == 0;
+    u->made_isolation = !old[l->n].is_there;
+    buf_fini(&old[l->n].text);
     u->next = fl->undos;
     fl->undos = u;
     size_t n = 0;

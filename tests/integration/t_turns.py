@@ -89,6 +89,24 @@ def test_a_changed_file(t):
     t.eq(m.log().count("mcp_config.json read:"), reads + changes + 1, "what was written through the API is read once")
 
 
+@limit(240)
+def test_a_change_by_key(t):
+    """Of the other servers nothing is read, planned or told again (t_change counts them)."""
+    m = t.mcptop({"mcpServers": many()})
+    undisturbed(m)
+    m.api.get("/servers", timeout=60)
+
+    def change():
+        change.round += 1
+        m.api.patch("/servers/server-0501", {"memory": f"{600 + change.round}m"})
+    change.round = 0
+    change()        # makes the key, so the servers behind it are on other lines then
+    t.eq(best(m, change)[0], 0, "a limit of one of a thousand servers: no turn over 10 ms")
+    for _ in range(ATTEMPTS):
+        change()
+    t.eq(best(m, lambda: m.api.post("/servers/server-0501/undo"))[0], 0, "and back")
+
+
 def mirror(events, until):
     """Follows the stream until until(state of all servers) is true."""
     seen = {}
