@@ -232,6 +232,8 @@ void act_add_changes(struct view *v, json_t *data, const char *interrupts);
 void act_add_plan(struct view *v, const struct feed_server *s, json_t *data);
 void act_add_clean_lines(struct buf *out, const char *text);
 bool act_describe_targets(struct view *v, struct buf *out);
+/* What it would interrupt: "2 clients, 1 call in flight"; "" when nothing. */
+void act_add_traffic(const struct feed_server *s, struct buf *out);
 void act_reply(struct view *v, struct view_call *call, json_t *data, const char *error);
 /* approve.c: asks what of its tools is not as first seen, shows it, and lets it be approved */
 void approve_start(struct view *v, const struct feed_server *s);

@@ -142,8 +142,8 @@ void aggregate_join_all(struct aggregate *a);
 /* Whether a request that needs this capability goes to it. */
 bool aggregate_asks(const struct aggregate *a, const struct server *s, const char *capability);
 
-/* mcp_aggregate_seek.c: one after the other, until one gives no error. Whether an answer is still to
- * come. */
+/* mcp_aggregate_seek.c: one after the other, until one gives no error. Whether an answer is still
+ * to come. */
 bool aggregate_seek(struct aggregate *a, const struct envelope *e, const char *capability,
                     call_reply_fn fn, void *ctx);
 /* Being started again: its session holds what is asked meanwhile. */

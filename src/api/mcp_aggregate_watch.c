@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a client of all watches (resources/subscribe). A subscription goes to all servers at the same
- * time, because a server may say yes to a resource that it does not have: whose it is has heard of
- * it then, too. One that comes later is told of all that is watched, and of what is still being
- * asked for: then its answer counts with the others'. */
+/* What a client of all watches (resources/subscribe). A subscription goes to all servers at the
+ * same time, because a server may say yes to a resource that it does not have: whose it is has
+ * heard of it then, too. One that comes later is told of all that is watched, and of what is still
+ * being asked for: then its answer counts with the others'. */
 #include <stdlib.h>
 #include <string.h>
 
