@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* libmicrohttpd driven by the loop. Each listener is a daemon of its own whose epoll descriptor
- * sits in an ev_io.
- *
- * A request that is not answered at once waits. Its answer marks the listener dirty, and the
- * prepare watcher runs dirty listeners before the loop sleeps, so an answer leaves in the turn it
- * was made. libmicrohttpd sends an answer in the run after it was queued, is through with it in the
- * next one, and looks at what the client said meanwhile in a third.
+/* The life of a request between libmicrohttpd and the handler: it comes in, is handled, waits, is
+ * answered, or its client leaves. Each listener is a daemon of libmicrohttpd's of its own, which
+ * httpd_run.c runs.
  *
  * Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so only who
- * waits for longer than PATIENCE_S is suspended; until then libmicrohttpd asks to be run again at
- * once, and we do so only for a listener that is dirty. libmicrohttpd does not poll suspended
- * connections: a timer looks for clients that went away (POLLRDHUP), and runs only while something
- * is suspended. Nothing here knows what a request means. */
+ * waits for longer than two ticks of the patience (httpd_run.c) is suspended; until then
+ * libmicrohttpd asks to be run again at once, and that is done only for a listener that is dirty.
+ * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away
+ * (POLLRDHUP), and runs only while something is suspended. Nothing here knows what a request
+ * means. */
 #include "api/httpd_internal.h"
 
 #include <errno.h>
@@ -32,103 +29,11 @@ enum {
     /* Per connection: the head must fit, a body need not; it is cleared after every request. */
     POOL_BYTES = 16 * 1024,
     CONNECTION_LIMIT = 4096,
-    IDLE_SECONDS = 600, /* a kept-alive connection without a request */
-    RUNS_PER_TURN = 64, /* then the loop gets its turn */
-    STUCK_RUNS = 128, /* that moved nothing, one after the other; see STUCK_S */
+    IDLE_SECONDS = 600, /* a connection on which nothing moves */
     BODIES_MAX = 256 << 20, /* of all requests together */
     ANSWERS_MAX = 256 << 20, /* the same of what clients have yet to read, streams excepted */
-    UNSUSPENDED_MAX = 64, /* each run looks at all of them */
 };
 static const double GONE_CHECK_S = 0.25;
-/* Longer than a scheduler's tick: a timer that is the machine's next one is dear to arm. */
-static const double PATIENCE_S = 0.01;
-
-/* libmicrohttpd says that there is something to do for a connection that it cannot go on with: in
- * 0.9, one whose chunk's size fills the buffer. It ends that after IDLE_SECONDS; meanwhile it is
- * asked this often. A head of POOL_BYTES needs fewer runs than STUCK_RUNS to be read. */
-static const double STUCK_S = 0.1;
-
-/* ---- running the daemons ---- */
-
-/* All in on_prepare, at the end of a turn: what was said and what is answered in one turn goes
- * through one run. */
-
-static void listener_wake_in(struct listener *l, double seconds)
-{
-    ev_timer_stop(l->h->loop, &l->timeout);
-    ev_timer_set(&l->timeout, seconds, 0.);
-    ev_timer_start(l->h->loop, &l->timeout);
-}
-
-static void listener_run(struct listener *l)
-{
-    MHD_UNSIGNED_LONG_LONG ms = 0;
-    bool again = false, at_once;
-
-    for (int i = 0; i < RUNS_PER_TURN; i++) {
-        l->dirty = false;
-        l->runs++;
-        l->fresh[1] = l->fresh[0];
-        l->fresh[0] = 0;
-        l->crowded = l->unsuspended > UNSUSPENDED_MAX;
-        l->running = true;
-        MHD_run(l->daemon);
-        l->running = false;
-        l->dirty |= l->fresh[0] + l->fresh[1] > 0;
-        again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
-        l->still_runs = again && ms == 0 ? l->still_runs + 1 : 0;
-        at_once = again && ms == 0 && l->still_runs < STUCK_RUNS;
-        if (!(at_once && l->unsuspended == 0) && !l->dirty)
-            break;
-    }
-    ev_timer_stop(l->h->loop, &l->timeout);
-    if (l->unsuspended > 0 && !ev_is_active(&l->patience)) {
-        ev_timer_set(&l->patience, PATIENCE_S, 0.);
-        ev_timer_start(l->h->loop, &l->patience);
-    } else if (l->unsuspended == 0 && again) {
-        listener_wake_in(l, ms > 0 || at_once ? (double)ms / 1000.0 : STUCK_S);
-    }
-}
-
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
-{
-    struct listener *l = w->data;
-
-    (void)loop, (void)revents;
-    l->dirty = true;
-}
-
-static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
-{
-    struct listener *l = w->data;
-
-    (void)loop, (void)revents;
-    l->dirty = true;
-}
-
-static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
-{
-    struct listener *l = w->data;
-
-    (void)loop, (void)revents;
-    l->ticks++;
-    l->dirty = true;
-}
-
-static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
-{
-    struct httpd *h = w->data;
-    struct listener *const all[] = {&h->unix_listener, &h->tcp_listener};
-
-    (void)loop, (void)revents;
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (all[i]->dirty)
-            listener_run(all[i]);
-    /* It has had its runs, or the other's gave it work: the loop must not sleep on that. */
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (all[i]->dirty)
-            listener_wake_in(all[i], 0.);
-}
 
 /* ---- suspended requests ---- */
 
@@ -257,6 +162,10 @@ static struct request *request_new(struct listener *l, struct MHD_Connection *co
     r->conn = conn;
     r->method = method;
     r->path = url;
+    r->connection =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    r->connection->r = r;
+    connection_moved(r->connection);
     r->next = h->open;
     if (h->open)
         h->open->prev = r;
@@ -296,6 +205,10 @@ static void request_free(struct request *r)
     }
     body_drop(r);
     h->answer_bytes -= r->answer_bytes;
+    if (r->connection) {
+        r->connection->r = NULL;
+        connection_moved(r->connection);
+    }
     free(r);
 }
 
@@ -338,21 +251,18 @@ static enum MHD_Result request_queue(struct request *r)
     return ok;
 }
 
-/* libmicrohttpd notes the activity of a connection that it has just ended because the answer's head
- * does not fit into its pool: unless there is no timeout, its list of timeouts holds a freed
- * connection then. Inside of its callbacks it does not come to that. */
+/* A connection whose pool has no room for the answer's head is ended in there, and with it the
+ * request. (libmicrohttpd notes the activity of such a connection after that: with a timeout of its
+ * own, its list of timeouts would hold a freed connection.) */
 void request_queue_outside(struct request *r)
 {
     struct listener *l = r->listener;
-    struct MHD_Connection *conn = r->conn;
 
     l->queueing = r;
-    MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
     enum MHD_Result ok = request_queue(r);
     if (!l->queueing)
         return;
     l->queueing = NULL;
-    MHD_set_connection_option(conn, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_SECONDS);
     if (ok != MHD_YES)
         r->phase = ABORTED;
 }
@@ -413,6 +323,7 @@ static void request_body(struct request *r, const char *p, size_t n)
         h->body_bytes += n;
         large_look(&r->large, r->body.data, r->body.len);
     }
+    connection_moved(r->connection);
     r->came_bytes += n;
     if (r->came_bytes >= POOL_BYTES / 8)
         /* It may have filled the buffer, and then no event tells of the rest. */
@@ -496,8 +407,6 @@ static size_t keep_as_sent(void *cls, struct MHD_Connection *conn, char *s)
 static int listener_start(struct httpd *h, struct listener *l, enum request_via via, int fd,
                           struct fault *f)
 {
-    const union MHD_DaemonInfo *info;
-
     l->h = h;
     l->via = via;
     l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0,
@@ -507,19 +416,13 @@ static int listener_start(struct httpd *h, struct listener *l, enum request_via 
                                  MHD_OPTION_UNESCAPE_CALLBACK, keep_as_sent, NULL,
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+                                 MHD_OPTION_NOTIFY_CONNECTION, idle_on_connection, l,
                                  MHD_OPTION_END);
     if (!l->daemon) {
         close(fd);
         return fault_set(f, EIO, "start the HTTP server");
     }
-    info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    ev_io_init(&l->readable, on_readable, info->epoll_fd, EV_READ);
-    l->readable.data = l;
-    ev_init(&l->timeout, on_timeout);
-    ev_init(&l->patience, on_patience);
-    l->timeout.data = l->patience.data = l;
-    ev_io_start(h->loop, &l->readable);
+    run_listener(l);
     return 0;
 }
 
@@ -528,9 +431,7 @@ static void listener_stop(struct listener *l)
     unix_listen_remove(&l->at);
     if (!l->daemon)
         return;
-    ev_io_stop(l->h->loop, &l->readable);
-    ev_timer_stop(l->h->loop, &l->timeout);
-    ev_timer_stop(l->h->loop, &l->patience);
+    run_listener_stop(l);
     MHD_stop_daemon(l->daemon);
     l->daemon = NULL;
 }
@@ -566,13 +467,11 @@ struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
     h->events = *events;
     h->ctx = ctx;
     h->max_body = max_body_bytes;
-    ev_prepare_init(&h->prepare, on_prepare);
-    ev_set_priority(&h->prepare, EV_MAXPRI);   /* before whoever measures the turn */
-    h->prepare.data = h;
-    ev_prepare_start(loop, &h->prepare);
+    run_init(h);
     ev_init(&h->gone_check, on_gone_check);
     h->gone_check.repeat = GONE_CHECK_S;
     h->gone_check.data = h;
+    idle_init(h, IDLE_SECONDS);
     return h;
 }
 
@@ -594,5 +493,6 @@ void httpd_free(struct httpd *h)
     listener_stop(&h->unix_listener);
     ev_prepare_stop(h->loop, &h->prepare);
     ev_timer_stop(h->loop, &h->gone_check);
+    ev_timer_stop(h->loop, &h->idle_check);
     free(h);
 }

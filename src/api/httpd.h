@@ -32,6 +32,9 @@ struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
                         const struct httpd_events *events, void *ctx);
 /* From now on; a body that is being read, too. */
 void httpd_set_max_body(struct httpd *h, size_t max_body_bytes);
+/* A connection on which nothing moves for so long is ended, from now on; 600 unless set. Requests
+ * that wait for their answer and streams that have nothing to say may stand. */
+void httpd_set_idle(struct httpd *h, double seconds);
 /* waiting requests and streams get `gone` / `closed` */
 void httpd_free(struct httpd *h);
 /* 0600, replaces an old socket; peers of another uid are refused */

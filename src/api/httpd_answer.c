@@ -127,6 +127,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)
         n = max;
     memcpy(out, p, n);
     outbuf_advance(&s->out, n);
+    connection_moved(s->r->connection);
     s->r->listener->dirty = true; /* what was taken is sent in the next run, or there is more */
     s->r->listener->still_runs = 0;
     return (ssize_t)n;
@@ -206,6 +207,7 @@ static void on_upgrade(void *cls, struct MHD_Connection *conn, void *con_cls, co
     (void)conn, (void)con_cls;
     u->handle = handle;
     u->r->upgraded = NULL;
+    u->r->connection->upgraded = true;
     fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK);
     u->open(u->ctx, u, sock, extra, n);
 }

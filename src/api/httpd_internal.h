@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What httpd.c (listeners, the life of a request) and httpd_answer.c (how one is answered, what it
- * says) share. */
+/* What these share: httpd.c (listeners, the life of a request), httpd_run.c (libmicrohttpd on the
+ * loop), httpd_answer.c (how a request is answered, what it says), httpd_idle.c (connections on
+ * which nothing moves). */
 #ifndef MCPTOP_API_HTTPD_INTERNAL_H
 #define MCPTOP_API_HTTPD_INTERNAL_H
 
@@ -32,6 +33,16 @@ struct listener {
     struct unix_listen at;         /* of the unix socket */
 };
 
+struct http_connection {       /* httpd_idle.c */
+    struct httpd *h;
+    int fd;                        /* libmicrohttpd's */
+    struct request *r;             /* that is under way; or NULL */
+    bool upgraded;
+    double moved;                  /* when something did last; the loop's time */
+    int unread;                    /* of what was sent, at the last look */
+    struct http_connection *next, *prev;
+};
+
 struct httpd {
     struct ev_loop *loop;
     struct httpd_events events;
@@ -41,6 +52,9 @@ struct httpd {
     int tcp_port;
     ev_prepare prepare;
     ev_timer gone_check;
+    struct http_connection *connections;
+    double idle_s;
+    ev_timer idle_check;           /* runs while there are any */
     struct request *open;          /* every request between its head and its end */
     size_t waiting;                /* of them, suspended ones */
     size_t answer_bytes;           /* of their answers; see request_owe */
@@ -51,6 +65,7 @@ enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
 struct request {
     struct listener *listener;
     struct MHD_Connection *conn;
+    struct http_connection *connection;      /* NULL when it is gone before */
     const char *path, *method;     /* libmicrohttpd's, as long as the request */
     struct buf body;
     struct large *large;           /* what is known of it */
@@ -96,5 +111,16 @@ void request_owe(struct request *r, size_t n);
 void request_end_wait(struct request *r);
 /* Outside of libmicrohttpd's callbacks: hands r->response to it. This can be the end of r. */
 void request_queue_outside(struct request *r);
+
+/* httpd_run.c: from now on the loop runs dirty listeners; this one, whose daemon has started. */
+void run_init(struct httpd *h);
+void run_listener(struct listener *l);
+void run_listener_stop(struct listener *l);
+
+/* httpd_idle.c: something moved on it; libmicrohttpd's MHD_OPTION_NOTIFY_CONNECTION. */
+void connection_moved(struct http_connection *c);
+void idle_on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                        enum MHD_ConnectionNotificationCode code);
+void idle_init(struct httpd *h, double seconds);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The HTTP server by raw sockets: answers at once and later, streams, upgrades, clients that leave, bodies over the limit. */
+#include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -479,6 +480,59 @@ static void test_upgrade(void)
     close(fd);
 }
 
+static bool is_ended(int fd)
+{
+    char c;
+
+    for (int i = 0; i < 300; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        ssize_t n = read(fd, &c, 1);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static void test_idle(void)
+{
+    static char big[4 << 20], some[1 << 14];
+    int idle = dial(), half = dial(), waits = dial(), slow = dial(), deaf = dial(), streams = dial();
+
+    httpd_set_idle(httpd, 0.5);
+    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
+    say(streams, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    ok(strstr(read_until(streams, "event-stream"), "200 OK"), "a stream");
+    memset(big, 'x', sizeof big - 1);
+    struct request *r[3] = {let_wait(slow), let_wait(deaf), let_wait(waits)};
+    answer(r[0], 200, big);
+    answer(r[1], 200, big);
+    size_t got = 0;
+    for (int i = 0; i < 150; i++) {         /* for one second and a half, and not to the end */
+        ev_run(loop, EVRUN_NOWAIT);
+        ssize_t n = read(slow, some, sizeof some);
+        got += n > 0 ? (size_t)n : 0;
+        usleep(10000);
+    }
+    ok(got > 1 << 20 && got < sizeof big, "who reads slowly has time: %zu bytes", got);
+    ok(is_ended(idle), "a connection without a request is ended");
+    ok(is_ended(half), "and one whose request does not come to its end");
+    size_t left = 0;
+    for (ssize_t n; (n = read(deaf, big, sizeof big)) > 0;)
+        left += (size_t)n;
+    ok(left < sizeof big - 1 && is_ended(deaf), "and one whose answer is not read");
+    http_stream_write(stream, "here", 4);
+    ok(strstr(read_until(streams, "here"), "here"), "a stream with nothing to say stands");
+    answer(r[2], 200, "finally");
+    ok(strstr(read_until(waits, "finally"), "200 OK"), "so does a request that waits");
+    httpd_set_idle(httpd, 600);
+    int closed = closed_count;
+    int all[] = {idle, half, waits, slow, deaf, streams};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        close(all[i]);
+    turn_until(&closed_count, closed + 1);
+}
+
 int main(void)
 {
     struct fault f = FAULT_NONE;
@@ -507,6 +561,7 @@ int main(void)
     test_too_big();
     test_stream();
     test_upgrade();
+    test_idle();
     int fd = dial();
     say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 1000 && !later; i++)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Ends connections on which nothing moves: kept alive without a request, a request that does not
+ * come to its end, an answer that nobody reads. A request that waits for its answer, a stream that
+ * has nothing to say and a plain socket may stand for as long as they like.
+ *
+ * libmicrohttpd has timeouts of its own, but asks the clock and takes a lock for each step of each
+ * request. Here a request leaves a note when it moves, and all are looked at ten times in the time
+ * that they have. */
+#include "api/httpd_internal.h"
+
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { LOOKS = 10 };
+
+void connection_moved(struct http_connection *c)
+{
+    c->moved = ev_now(c->h->loop);
+}
+
+static bool may_stand(const struct http_connection *c)
+{
+    const struct request *r = c->r;
+
+    return c->upgraded || (r && (r->phase == HANDLING || r->phase == WAITING || r->suspended));
+}
+
+/* What the kernel still holds for the client: an answer that is read is less from look to look. */
+static void look(struct http_connection *c, double now, double idle_s)
+{
+    int unread = 0;
+
+    if (ioctl(c->fd, SIOCOUTQ, &unread) == 0 && unread != c->unread)
+        c->moved = now;
+    c->unread = unread;
+    if (may_stand(c))
+        c->moved = now;
+    else if (now - c->moved > idle_s)
+        shutdown(c->fd, SHUT_RDWR);     /* libmicrohttpd finds it closed */
+}
+
+static void on_idle_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct httpd *h = w->data;
+
+    (void)revents;
+    for (struct http_connection *c = h->connections; c; c = c->next)
+        look(c, ev_now(loop), h->idle_s);
+}
+
+void httpd_set_idle(struct httpd *h, double seconds)
+{
+    h->idle_s = seconds;
+    h->idle_check.repeat = seconds / LOOKS;
+    if (h->connections)
+        ev_timer_again(h->loop, &h->idle_check);
+}
+
+void idle_init(struct httpd *h, double seconds)
+{
+    ev_init(&h->idle_check, on_idle_check);
+    h->idle_check.data = h;
+    httpd_set_idle(h, seconds);
+}
+
+static struct http_connection *connection_new(struct httpd *h, int fd)
+{
+    struct http_connection *c = xcalloc(1, sizeof *c);
+
+    c->h = h;
+    c->fd = fd;
+    connection_moved(c);
+    c->next = h->connections;
+    if (c->next)
+        c->next->prev = c;
+    else
+        ev_timer_again(h->loop, &h->idle_check);
+    h->connections = c;
+    return c;
+}
+
+static void connection_free(struct http_connection *c)
+{
+    struct httpd *h = c->h;
+
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        h->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    if (!h->connections)
+        ev_timer_stop(h->loop, &h->idle_check);
+    if (c->r)
+        c->r->connection = NULL;
+    free(c);
+}
+
+void idle_on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
+                        enum MHD_ConnectionNotificationCode code)
+{
+    struct listener *l = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *socket_context = connection_new(l->h, info ? info->connect_fd : -1);
+    } else if (*socket_context) {
+        connection_free(TAKE(*socket_context));
+    }
+}
