@@ -403,7 +403,7 @@ static void take_spare(struct jscan_doc *doc)
 
 static void give_spare(struct jscan_doc *doc)
 {
-    enum { KEPT_BYTES = 4 << 20 };
+    enum { KEPT_BYTES = 2 << 20 };
     bool better = doc->cap > spare.cap && doc->cap * sizeof *doc->nodes <= KEPT_BYTES;
     free(better ? spare.nodes : doc->nodes);
     if (better)

@@ -7,20 +7,26 @@
 #include "config/file.h"
 #include "config/mcp_config.h"
 
-/* The first error of a text that does not load; 0 when it loads. */
-static int check_loads(const char *file, const struct buf *text, const char *what, struct fault *f)
+static int first_error(const struct problems *problems, const char *what, struct fault *f)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct problem *p = &problems->v[i];
+        if (p->severity == PROBLEM_ERROR)
+            return fault_set(f, FAULT_CONFIG, "%s, line %d%s%s: %s", what, p->line,
+                             *p->key ? ", " : "", p->key, p->text);
+    }
+    return 0;
+}
+
+/* The first error of a text that does not load; 0 when it loads, and then ret is what it is.
+ * before: what was loaded already. */
+static int check_loads(const char *file, const struct buf *text, const struct config_before *before,
+                       const char *what, struct config **ret, struct fault *f)
 {
     struct problems problems = {0};
-    struct config *c = config_parse(file, buf_str(text), text->len, NULL, NULL, &problems);
-    int rc = 0;
-    for (size_t i = 0; i < problems.n && !c && rc == 0; i++) {
-        const struct problem *p = &problems.v[i];
-        if (p->severity == PROBLEM_ERROR)
-            rc = fault_set(f, FAULT_CONFIG, "%s, line %d%s%s: %s", what, p->line,
-                           *p->key ? ", " : "", p->key, p->text);
-    }
+    *ret = config_parse_after(before, file, buf_str(text), text->len, &problems);
+    int rc = *ret ? 0 : first_error(&problems, what, f);
     problems_fini(&problems);
-    config_free(c);
     return rc;
 }
 
@@ -51,12 +57,17 @@ static bool same(const struct buf *a, const struct buf *b)
 static int check_both(const char *file, const struct buf *old, const struct buf *new,
                       struct fault *f)
 {
+    struct config *was = NULL, *is = NULL;
     if (same(old, new))
         return 0;
-    if (old->len &&
-        check_loads(file, old, "the configuration has an error that must be mended first", f) < 0)
-        return -1;
-    return check_loads(file, new, "this would not load", f);
+    int rc = old->len ? check_loads(file, old, NULL, "the configuration has an error that must be "
+                                    "mended first", &was, f) : 0;
+    const struct config_before before = {was, buf_str(old), old->len};
+    if (rc == 0)
+        rc = check_loads(file, new, &before, "this would not load", &is, f);
+    config_free(is);
+    config_free(was);
+    return rc;
 }
 
 struct editing {
