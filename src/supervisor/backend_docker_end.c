@@ -13,6 +13,7 @@
 
 enum { OUTPUT_GRACE_S = 1 };
 #define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
+#define LATE_OOM_S .25   /* on a busy machine an `oom` may come after the `die` that it led to */
 
 /* For a look at how it failed. */
 static bool is_worth_keeping(const struct backend_docker *d)
@@ -92,6 +93,12 @@ void backend_docker_check_over(struct backend_docker *d)
         backend_docker_arm(d, OUTPUT_GRACE_S);
 }
 
+/* Killed by nobody that is known: by its memory limit, perhaps. */
+static bool is_unexplained(const struct backend_docker *d)
+{
+    return d->end.code == 137 && !d->end.oom && !d->end.engine_signal;
+}
+
 static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
 {
     struct backend_docker *d = ctx;
@@ -114,6 +121,9 @@ static void on_post_mortem(void *ctx, json_t *reply, const struct fault *f)
     } else if (!d->died) {
         fault_set(&d->end.why, f->code, "its container is gone: %s", f->text);
     }
+    /* The engine may say so before it knows of an `oom`. */
+    if (d->died && is_unexplained(d) && d->plan->memory_bytes > 0)
+        return;
     d->examined = true;
     backend_docker_check_over(d);
 }
@@ -130,7 +140,9 @@ static double post_mortem_limit_s(const struct backend_docker *d)
 {
     if (!d->died || d->end.code < 0)
         return END_LIMIT_S;
-    return d->end.code == 137 && !d->end.oom && !d->end.engine_signal ? VERDICT_S : 0.;
+    if (!is_unexplained(d))
+        return 0.;
+    return d->plan->memory_bytes > 0 ? LATE_OOM_S : VERDICT_S;
 }
 
 void backend_docker_examine(struct backend_docker *d)
@@ -144,12 +156,24 @@ void backend_docker_examine(struct backend_docker *d)
         backend_docker_arm(d, post_mortem_limit_s(d));
 }
 
+static void late_event(struct backend_docker *d, const struct engine_event *e)
+{
+    if (d->step != STEP_POST_MORTEM || d->examined || strcmp(e->action, "oom") != 0)
+        return;
+    container_end_event(&d->seen, e, d->stopping);
+    container_end_set(&d->seen, d->end.code, false, d->stopping, &d->end);
+    backend_docker_examined(d);
+}
+
 void backend_docker_event(struct backend *b, const struct engine_event *e)
 {
     struct backend_docker *d = (struct backend_docker *)b;
-    if (!d->died)
-        container_end_event(&d->seen, e, d->stopping);
-    if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER || d->died)
+    if (d->died) {
+        late_event(d, e);
+        return;
+    }
+    container_end_event(&d->seen, e, d->stopping);
+    if (strcmp(e->action, "die") != 0 || d->step < STEP_START || d->step >= STEP_OVER)
         return;
     d->died = true;
     container_end_set(&d->seen, e->exit_code, false, d->stopping, &d->end);

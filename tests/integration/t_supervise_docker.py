@@ -8,6 +8,7 @@ import signal
 import time
 
 from harness import echo, fixture, paths, stays, tap, wait_for
+from harness.proxy import Proxy
 
 BUSYBOX = "mcptop-test/busybox:latest"
 
@@ -88,6 +89,24 @@ def test_life(t):
     m.wait_server("box")
     m.stop()
     t.eq(engine.docker.mine(server="box"), [], "nothing is left at the end")
+
+
+@tap.limit(90)
+def test_late_oom(t):
+    """An engine on a busy machine: it tells of the memory limit after the end that this led to, and does not know it when it is asked."""
+    proxy = Proxy(t, t.engine())
+    m = t.mcptop(config(oom=boxed(memory_limit="32m")), docker_host=proxy)
+    m.wait_server("oom")
+    proxy.delay_event(rb'"(?:status|Action)":"oom"', rb'"(?:status|Action)":"die"', 0.1)
+    proxy.change(rb'"OOMKilled":true', b'"OOMKilled":null')
+    client = m.mcp("oom")
+    client.initialize()
+    try:
+        client.tool("alloc", {"mb": 200}, timeout=20)
+    except Exception as error:
+        t.has(str(error), "OOM-killed at 32M", "the open call gets the cause")
+    one = m.wait_server("oom", lambda s: s["exit"])
+    t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill all the same")
 
 
 @tap.limit(90)

@@ -18,6 +18,7 @@ class Proxy:
         self.asked = []
         self.refusals = []
         self.changes = []
+        self.late = None
         self.holds = []
         self.held = []
         self.keeps = []
@@ -65,6 +66,19 @@ class Proxy:
     def change(self, pattern, replacement):
         """Bytes of answers; the length must stay."""
         self.changes.append((re.compile(pattern), replacement))
+
+    def delay_event(self, first, second, gap_s):
+        """An event of the engine that matches `first` waits for one that matches `second`, and for gap_s more."""
+        self.late = (re.compile(rb"[0-9a-f]+\r\n\{[^\n]*" + first + rb"[^\n]*\n\r\n"), re.compile(second), gap_s)
+
+    def events_delayed(self, client, data, waiting):
+        event, after, gap_s = self.late
+        waiting += event.findall(data)
+        data = event.sub(b"", data)
+        if waiting and after.search(data):
+            threading.Timer(gap_s, client.sendall, [b"".join(waiting)]).start()
+            waiting.clear()
+        return data
 
     def count(self, path):
         return sum(1 for _, asked in list(self.asked) if re.search(path, asked))
@@ -126,6 +140,7 @@ class Proxy:
                        % (status, len(text), text))
 
     def answers(self, client, engine, keep):
+        waiting = []
         try:
             while data := engine.recv(65536):
                 if keep.is_set():
@@ -134,6 +149,8 @@ class Proxy:
                     keep.clear()
                 for pattern, replacement in self.changes:
                     data = pattern.sub(replacement, data)
+                if self.late:
+                    data = self.events_delayed(client, data, waiting)
                 client.sendall(data)
             client.shutdown(socket.SHUT_WR)
         except OSError:
