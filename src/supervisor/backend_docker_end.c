@@ -13,7 +13,7 @@
 
 enum { OUTPUT_GRACE_S = 1 };
 #define VERDICT_S .02    /* of an engine that sends no `oom`, whether it was one */
-#define LATE_OOM_S .25   /* on a busy machine an `oom` may come after the `die` that it led to */
+#define LATE_OOM_S .1    /* on a busy machine an `oom` may come after the `die` that it led to */
 
 /* For a look at how it failed. */
 static bool is_worth_keeping(const struct backend_docker *d)

@@ -97,7 +97,7 @@ def test_late_oom(t):
     proxy = Proxy(t, t.engine())
     m = t.mcptop(config(oom=boxed(memory_limit="32m")), docker_host=proxy)
     m.wait_server("oom")
-    proxy.delay_event(rb'"(?:status|Action)":"oom"', rb'"(?:status|Action)":"die"', 0.1)
+    proxy.delay_event(rb'"(?:status|Action)":"oom"', rb'"(?:status|Action)":"die"', 0.03)
     proxy.change(rb'"OOMKilled":true', b'"OOMKilled":null')
     client = m.mcp("oom")
     client.initialize()
