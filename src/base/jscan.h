@@ -92,6 +92,11 @@ struct jscan_node {
     int32_t parent, first_child, last_child, next;   /* node indices; -1 = none */
     uint32_t children;
 };
+/* Its first byte: of its key, where it has one. */
+static inline size_t jscan_from(const struct jscan_node *n)
+{
+    return n->key_start < n->key_end ? n->key_start : n->start;
+}
 
 struct jscan_doc {
     const char *text;           /* borrowed */

@@ -78,16 +78,10 @@ static char *indent_of(const struct editor *e, size_t pos)
     return xstrndup(e->text + start, end - start);
 }
 
-static size_t member_start(const struct editor *e, int32_t node)
-{
-    const struct jscan_node *n = &e->doc.nodes[node];
-    return n->key_end > n->key_start ? n->key_start : n->start;
-}
-
 /* Does this member (or element) begin its line? */
 bool editor_begins_line(const struct editor *e, int32_t node)
 {
-    size_t pos = member_start(e, node);
+    size_t pos = jscan_from(&e->doc.nodes[node]);
     size_t start = editor_line_start(e, pos);
     while (start < pos && editor_is_blank(e->text[start]))
         start++;
@@ -112,7 +106,7 @@ static char *unit_of(const struct editor *e, int32_t node)
     if (n->last_child < 0 || !editor_begins_line(e, n->last_child))
         return NULL;
     AUTO_FREE char *outer = indent_of(e, n->start);
-    AUTO_FREE char *inner = indent_of(e, member_start(e, n->last_child));
+    AUTO_FREE char *inner = indent_of(e, jscan_from(&e->doc.nodes[n->last_child]));
     size_t k = strlen(outer);
     return strncmp(inner, outer, k) == 0 ? xstrdup(inner + k) : NULL;
 }
@@ -173,7 +167,7 @@ void form_find(const struct editor *e, int32_t object, struct form *f)
     f->unit = find_unit(e, object);
     if (n->last_child >= 0) {
         f->own_lines = editor_begins_line(e, n->last_child);
-        f->indent = indent_of(e, member_start(e, n->last_child));
+        f->indent = indent_of(e, jscan_from(&e->doc.nodes[n->last_child]));
     } else {
         AUTO_FREE char *outer = indent_of(e, n->start);
         bool one_line = memchr(e->text + n->start, '\n', n->end - n->start) == NULL;

@@ -263,6 +263,7 @@ static void read_server(struct reader *r, int32_t node, struct config *c)
     config_name_last(c);
     s->key = reader_path(r, node);
     s->line = (int)r->doc->nodes[node].line;
+    s->key_from = jscan_from(&r->doc->nodes[node]);
     s->from = r->doc->nodes[node].start;
     s->to = r->doc->nodes[node].end;
     s->enabled = TRI_UNSET;

@@ -30,20 +30,25 @@ void load_again_begin(struct config *c, size_t len)
         c->again = NULL;
 }
 
-/* The one before with these bytes: servers are asked for in the order in which they stand. */
+/* The one before with these bytes: servers are asked for in the order in which they stand. That its
+ * key stands in what both texts end with does not say that it was one before: it may have been in a
+ * comment, or the end of a longer one. */
 static const struct config_server *find_before(struct load_again *a, const struct jscan_doc *doc,
                                                const struct jscan_node *n)
 {
     const struct config *c = a->before;
-    size_t from = n->key_start < n->key_end ? n->key_start : n->start;
-    if (n->end > a->head && from < doc->len - a->tail)
+    size_t key_from = jscan_from(n);
+    if (n->end > a->head && key_from < doc->len - a->tail)
         return NULL;
     size_t start = n->end <= a->head ? n->start : n->start + a->before_len - doc->len;
     while (a->next < c->server_count && c->servers[a->next].from < start)
         a->next++;
+    if (a->next == c->server_count)
+        return NULL;
     const struct config_server *s = &c->servers[a->next];
-    return a->next < c->server_count && s->from == start && s->to - s->from == n->end - n->start
-        ? s : NULL;
+    bool alike = s->from == start && s->to - s->from == n->end - n->start &&
+                 s->from - s->key_from == n->start - key_from;
+    return alike ? s : NULL;
 }
 
 static void move_lines(struct config_server *s, int lines)
@@ -68,6 +73,7 @@ bool load_again_take(struct config *c, const struct jscan_doc *doc, int32_t node
     struct config_server *s = &c->servers[c->server_count];
     *s = *before;
     s->same_as = at + 1;
+    s->key_from = jscan_from(n);
     s->from = n->start;
     s->to = n->end;
     move_lines(s, (int)n->line - before->line);

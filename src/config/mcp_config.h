@@ -89,7 +89,8 @@ struct config_server {
     char *name;                  /* unique, not empty */
     char *key;                   /* where it stands: "mcpServers[2]" or "mcpServers.github" */
     int line;                    /* of its object */
-    size_t from, to;             /* its bytes in the text */
+    size_t key_from;             /* where its key begins in the text; without one: from */
+    size_t from, to;             /* its bytes */
     bool broken;                 /* while it is read: an error stands in it */
     bool has_problems;           /* of its own: to be told again whenever the file is read */
     size_t same_as;              /* 1 + its place in the configuration before, which owns what it
