@@ -284,12 +284,12 @@ static void conceal(struct hidden *h, const struct buf *text, struct buf *out)
         copy_loosely(text, &h->values, out);
 }
 
-static void mask_values(const struct hidden *h, struct buf *text)
+static void mask_values(const struct strvec *values, struct buf *text)
 {
     AUTO_BUF struct buf shown = BUF_INIT;
-    if (!h->values.n)
+    if (!values->n)
         return;
-    secret_mask_known(buf_str(text), text->len, &h->values, &shown);
+    secret_mask_known(buf_str(text), text->len, values, &shown);
     buf_clear(text);
     buf_add(text, buf_str(&shown), shown.len);
 }
@@ -335,7 +335,8 @@ static void find_windows(const struct buf *from, const struct buf *to, int conte
     ret_to->end = lines_on(to, to->len - tail, context);
 }
 
-/* What is shown of both, without what must not be. */
+/* What is shown of both, without what must not be. The values of both are looked for at once: one
+ * may begin with another, and what is longer must not be cut short. */
 static void conceal_both(struct hidden *a, struct hidden *b, const struct buf *from,
                          const struct buf *to, struct buf *old, struct buf *new)
 {
@@ -343,10 +344,12 @@ static void conceal_both(struct hidden *a, struct hidden *b, const struct buf *f
     buf_clear(new);
     conceal(a, from, old);
     conceal(b, to, new);
-    for (size_t i = 0; i < 2; i++) {
-        mask_values(i ? b : a, old);
-        mask_values(i ? b : a, new);
-    }
+    AUTO_STRVEC struct strvec values = { 0 };
+    strvec_copy(&values, &a->values);
+    for (size_t i = 0; i < b->values.n; i++)
+        strvec_add(&values, b->values.v[i]);
+    mask_values(&values, old);
+    mask_values(&values, new);
 }
 
 static void find_both(struct hidden *a, struct hidden *b)

@@ -30,6 +30,11 @@ static const struct scenario scenarios[] = {
       .to = "{\"env\": {\"X_KEY\": \"hunter3\"}}\n",
       .want = "@@ -1 +1 @@\n-{\"env\": {\"X_KEY\": \"***\"}}\n"
               "+{\"env\": {\"X_KEY\": \"*** (new)\"}}\n" },
+    { .name = "a secret that begins with the one before",
+      .from = "{\"env\": {\"X_KEY\": \"abcd1234\"},\n\"args\": [\"curl -H abcd1234 x\"]}\n",
+      .to = "{\"env\": {\"X_KEY\": \"abcd1234-TAIL\"},\n\"args\": [\"curl -H abcd1234-TAIL x\"]}\n",
+      .want = "@@ -1,2 +1,2 @@\n-{\"env\": {\"X_KEY\": \"***\"},\n+{\"env\": {\"X_KEY\": \"*** (new)\"},\n"
+              " \"args\": [\"curl -H *** x\"]}\n" },
     { .name = "a reference is no secret",
       .from = "{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 1}\n",
       .to = "{\"env\": {\"X_KEY\": \"${env:X}\"}, \"m\": 2}\n",
