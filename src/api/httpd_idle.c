@@ -13,14 +13,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 enum { LOOKS = 10 };
 
 void connection_moved(struct http_connection *c)
 {
-    c->moved = ev_now(c->h->loop);
+    c->moved_ms = clock_coarse_ms();
 }
 
 static bool may_stand(const struct http_connection *c)
@@ -31,26 +31,30 @@ static bool may_stand(const struct http_connection *c)
 }
 
 /* What the kernel still holds for the client: an answer that is read is less from look to look. */
-static void look(struct http_connection *c, double now, double idle_s)
+static void look(struct http_connection *c, int64_t now_ms, int64_t idle_ms)
 {
     int unread = 0;
 
     if (ioctl(c->fd, SIOCOUTQ, &unread) == 0 && unread != c->unread)
-        c->moved = now;
+        c->moved_ms = now_ms;
     c->unread = unread;
-    if (may_stand(c))
-        c->moved = now;
-    else if (now - c->moved > idle_s)
-        shutdown(c->fd, SHUT_RDWR);     /* libmicrohttpd finds it closed */
+    if (may_stand(c)) {
+        c->moved_ms = now_ms;
+    } else if (now_ms - c->moved_ms > idle_ms) {
+        /* libmicrohttpd finds it closed, or, where it does not look at the socket because it has no
+         * room for more, that its time is over. */
+        shutdown(c->fd, SHUT_RDWR);
+        MHD_set_connection_option(c->conn, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+    }
 }
 
 static void on_idle_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct httpd *h = w->data;
 
-    (void)revents;
+    (void)loop, (void)revents;
     for (struct http_connection *c = h->connections; c; c = c->next)
-        look(c, ev_now(loop), h->idle_s);
+        look(c, clock_coarse_ms(), (int64_t)(h->idle_s * 1000.));
 }
 
 void httpd_set_idle(struct httpd *h, double seconds)
@@ -68,11 +72,12 @@ void idle_init(struct httpd *h, double seconds)
     httpd_set_idle(h, seconds);
 }
 
-static struct http_connection *connection_new(struct httpd *h, int fd)
+static struct http_connection *connection_new(struct httpd *h, struct MHD_Connection *conn, int fd)
 {
     struct http_connection *c = xcalloc(1, sizeof *c);
 
     c->h = h;
+    c->conn = conn;
     c->fd = fd;
     connection_moved(c);
     c->next = h->connections;
@@ -109,7 +114,7 @@ void idle_on_connection(void *cls, struct MHD_Connection *conn, void **socket_co
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = connection_new(l->h, info ? info->connect_fd : -1);
+        *socket_context = connection_new(l->h, conn, info ? info->connect_fd : -1);
     } else if (*socket_context) {
         connection_free(TAKE(*socket_context));
     }

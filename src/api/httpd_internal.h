@@ -35,10 +35,11 @@ struct listener {
 
 struct http_connection {       /* httpd_idle.c */
     struct httpd *h;
+    struct MHD_Connection *conn;
     int fd;                        /* libmicrohttpd's */
     struct request *r;             /* that is under way; or NULL */
     bool upgraded;
-    double moved;                  /* when something did last; the loop's time */
+    int64_t moved_ms;              /* when something did last; clock_coarse_ms() */
     int unread;                    /* of what was sent, at the last look */
     struct http_connection *next, *prev;
 };

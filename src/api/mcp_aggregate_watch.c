@@ -204,6 +204,7 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
     sp->id = (struct span){memcpy(sp + 1, e->id.p, e->id.n), e->id.n};
     sp->fn = fn;
     sp->ctx = ctx;
+    sp->pending = 1;            /* ours, until all are asked */
     struct watched *left = leaves ? watched_find(a, uri) : NULL;
     if (left)
         watched_forget(a, left);
@@ -218,10 +219,14 @@ bool aggregate_spread(struct aggregate *a, const struct envelope *e, call_reply_
             continue;
         struct peer *m = aggregate_member(a, s);
         bool has_heard = m->watches >= before;      /* with what was watched before, just now */
-        tell(m, before);
-        m->watches = a->watched_last;
+        /* One that is not up, and refuses it in the end, hears of it when it comes. */
+        if (aggregate_asks(a, s, "resources")) {
+            tell(m, before);
+            m->watches = a->watched_last;
+        }
         if (!has_heard)
             spread_ask(sp, m, e);
     }
+    sp->pending--;
     return !answer_if_known(sp);
 }

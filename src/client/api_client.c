@@ -28,6 +28,7 @@ struct api_call {
     api_progress_fn said;           /* NULL: the reply is no stream */
     struct sse sse;                 /* of one that is */
     json_t *last;                   /* its envelope, once it came */
+    struct fault unread;            /* … and could not be read */
     void *ctx;
 };
 
@@ -159,6 +160,8 @@ static void on_done(void *ctx, const struct http_reply *r, const struct fault *w
     } else if (c->last) {           /* all that was to come came, however the stream ended */
         envelope = TAKE(c->last);
         open_envelope(status, envelope, &data, &f);
+    } else if (c->unread.code) {
+        f = c->unread;
     } else if (why) {
         f = *why;
     } else if (c->said && status / 100 == 2) {
@@ -178,7 +181,10 @@ static void on_call_event(void *ctx, const char *name, const char *data, size_t 
 {
     struct api_call *c = ctx;
     (void)name;
-    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, NULL);
+    json_error_t e;
+    json_t *doc = json_loadb(data, n, JSON_ALLOW_NUL, &e);
+    if (!doc)
+        fault_set(&c->unread, FAULT_INVALID, "the answer cannot be read: %s", e.text);
     json_t *params = json_object_get(doc, "params");
     if (params) {
         c->said(c->ctx, params);

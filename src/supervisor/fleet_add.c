@@ -58,6 +58,6 @@ int fleet_add(struct fleet *fl, json_t *servers, bool dry_run, struct buf *diff,
         log_info("config", "%s added through the API", name);
         fleet_add_event(fl, false, "config", "added", name, fl->config_path, "");
     }
-    fleet_reload(fl);
+    fleet_config_written(fl);
     return 0;
 }

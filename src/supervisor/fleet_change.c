@@ -162,7 +162,7 @@ int fleet_undo(struct fleet *fl, struct server *s, bool dry_run, struct fleet_ch
     log_info("config", "%s: taken back through the API: %s", s->name, u->back_text);
     fleet_add_event(fl, false, "config", "taken back", s->name, fl->config_path, u->back_text);
     fleet_undo_drop(fl, u);
-    fleet_reload(fl);
+    fleet_config_written(fl);
     return 0;
 }
 
@@ -188,8 +188,10 @@ static void follow_through(struct fleet *fl, struct server *s, const struct flee
         fleet_undo_remember(fl, name, &before, s->plan->mode == PLAN_DOCKER, l, from);
         log_info("config", "%s changed through the API: %s", name, fl->undos->text);
         fleet_add_event(fl, false, "config", "changed", name, fl->config_path, fl->undos->text);
+        fleet_config_written(fl);
+    } else {
+        fleet_config_catch_up(fl);
     }
-    fleet_reload(fl);
     follow_wish(fl, name, c->enabled);
 }
 
@@ -320,7 +322,7 @@ static void put_back(struct fleet *fl, struct server *s, struct fault *why)
     fleet_add_event(fl, false, "config", "put back", s->name, fl->config_path, refusal);
     fleet_undo_drop(fl, u);
     mark_putting_back(s, true);
-    fleet_reload(fl);
+    fleet_config_written(fl);
     mark_putting_back(s, false);
     fault_set(why, FAULT_HTTP, "the engine refuses it while %s runs: %s. Nothing was changed; "
               "a restart would bring it into force", s->name, refusal);

@@ -145,6 +145,7 @@ static void apply(struct fleet *fl, struct config *c)
     struct config *old = fl->config;
     bool lines_moved = old && !same_lines(old, c);
     retire_missing(fl, c);
+    c->client = fleet_client_defaults(fl);
     fl->config = c;
     set_log_level(c);
     struct server **list = xcalloc(c->server_count + 1, sizeof *list);
@@ -221,13 +222,16 @@ struct config_before fleet_config_before(const struct fleet *fl)
     return (struct config_before){ usable ? fl->config : NULL, fl->text, fl->text_len };
 }
 
-void fleet_reload(struct fleet *fl)
+/* whole: what did not change in the file is planned again, too. */
+static void reload(struct fleet *fl, bool whole)
 {
     char *text = NULL;
     size_t len = 0;
     if (fl->stopping)
         return;
     struct config_before before = fleet_config_before(fl);
+    if (whole)
+        before.config = NULL;
     problems_fini(&fl->problems);
     fl->seen = look(fl->config_path);     /* before it is read: what comes later is another one */
     struct config *c = config_load(fl->config_path, !fl->config, &before, &fl->problems, &text,
@@ -261,11 +265,21 @@ void fleet_reload(struct fleet *fl)
     fleet_status_changed(fl);
 }
 
+void fleet_reload(struct fleet *fl)
+{
+    reload(fl, true);
+}
+
+void fleet_config_written(struct fleet *fl)
+{
+    reload(fl, false);
+}
+
 void fleet_config_catch_up(struct fleet *fl)
 {
     struct file_seen now = look(fl->config_path);
     if (!same_file(&fl->seen, &now))
-        fleet_reload(fl);
+        reload(fl, false);
 }
 
 /* What was written through the API has been read by then. */

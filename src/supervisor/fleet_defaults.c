@@ -224,8 +224,8 @@ int fleet_change_all(struct fleet *fl, const struct fleet_change *c,
             fleet_undo_remember(fl, NULL, &before, false, &l, &from);
             log_info("config", "docker_isolation changed through the API: %s", fl->undos->text);
             fleet_add_event(fl, false, "config", "changed", "", fl->config_path, fl->undos->text);
+            fleet_config_written(fl);
         }
-        fleet_reload(fl);
     }
     change_list_fini(&l);
     return rc;
@@ -252,6 +252,6 @@ int fleet_undo_all(struct fleet *fl, bool dry_run, struct fleet_change_result *r
     log_info("config", "docker_isolation: taken back through the API: %s", u->back_text);
     fleet_add_event(fl, false, "config", "taken back", "", fl->config_path, u->back_text);
     fleet_undo_drop(fl, u);
-    fleet_reload(fl);
+    fleet_config_written(fl);
     return 0;
 }

@@ -4,6 +4,7 @@
  * fleet_edit_write. */
 #include "supervisor/fleet_edit.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 
 void change_list_add(struct change_list *l, const char *path, const char *json)
 {
+    assert(l->n < CHANGE_KEYS_MAX);
     l->v[l->n++] = (struct key_change){ xstrdup(path), xstrdup(json) };
 }
 

@@ -104,6 +104,7 @@ void fleet_config_start(struct fleet *fl);
 void fleet_config_stop(struct fleet *fl);
 /* Reads the file if it is not the one that was read last. */
 void fleet_config_catch_up(struct fleet *fl);
+void fleet_config_written(struct fleet *fl);        /* by us: what it changes is planned again */
 /* For who reads another text: what of this one need not be read again. */
 struct config_before fleet_config_before(const struct fleet *fl);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/file.h"
@@ -39,10 +40,15 @@ void undo_store_save(const struct fleet *fl)
     json_t *all = json_pack("{s:s, s:o}", "config", fl->config_path, "undos", list);
     AUTO_FREE char *dumped = json_dumps(all, JSON_COMPACT);
     json_decref(all);
-    buf_add_str(&text, dumped ? dumped : "{}");
-    buf_add_char(&text, '\n');
-    if (file_put(fl->undo_path, &text, &f) < 0)
-        log_warn("config", "changes cannot be taken back after the next start: %s", f.text);
+    /* No text, where the path of the configuration is none. Better nothing than what was before: an
+     * older change would be taken back past the newer ones. */
+    if (dumped)
+        buf_printf(&text, "%s\n", dumped);
+    if (!dumped || file_put(fl->undo_path, &text, &f) < 0) {
+        log_warn("config", "changes cannot be taken back after the next start%s%s",
+                 *f.text ? ": " : "", f.text);
+        unlink(fl->undo_path);
+    }
 }
 
 /* NULL when it is no undo. */
@@ -55,8 +61,8 @@ static struct undo *undo_from_json(json_t *one)
     if (json_unpack(one, "{s:s, s:s, s:s, s:b, s:b, s:o}", "server", &server, "text", &text,
                     "back_text", &back_text, "made_isolation", &made_isolation, "single_keys",
                     &single_keys, "back", &back) < 0 ||
-        !json_is_array(back) || json_array_size(back) > CHANGE_KEYS_MAX)
-        return NULL;
+        !json_is_array(back) || json_array_size(back) + 1 > CHANGE_KEYS_MAX)
+        return NULL;            /* one more may come of made_isolation */
     struct undo *u = xcalloc(1, sizeof *u);
     *u = (struct undo){ .server = xstrdup(server), .text = xstrdup(text),
                         .back_text = xstrdup(back_text), .made_isolation = made_isolation };

@@ -355,6 +355,19 @@ def test_watched_while_one_comes(t):
     t.eq(state(m, "x")["watched"], ["x:///1", "x:///2"], "and each of them once")
 
 
+def test_watched_while_one_is_down(t):
+    m = start(t, {"mcpServers": {"x": full("x"), "y": full("y", "lax")}})
+    client = m.stdio()
+    client.initialize()
+    client.tool("x__state")
+    m.cli("stop", "x", check=0)
+    client.request("resources/subscribe", {"uri": "x:///1"})
+    client.request("resources/unsubscribe", {"uri": "y:///1"})
+    m.cli("start", "x", check=0)
+    wait_for(lambda: state(m, "x")["watched"] == ["x:///1"], 10, "the one that was down to hear of it", saw=lambda: state(m, "x"))
+    t.ok(True, "what is watched meanwhile is told to a server when it comes")
+
+
 def test_wishes_survive(t):
     """What a client of all watches, when the supervisor is killed: the server comes later than the client."""
     m = start(t, {"mcpServers": {"y": full("y"), "x": full("x")}})

@@ -112,11 +112,11 @@ static void test_by_file(void)
 {
     know();
     write_config(", \"args\": [\"x\"]", "\"enabled\": true");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     is_known(1, 1, "one line of the file");
     know();
     write_config(",\n\"args\": [\"x\"]", "\"enabled\": true");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     is_known(1, 1, "a line more, at first");
     is_int(line_of_why("s1"), SERVERS + 3, "a plan says where the key was that decided");
     ok(run_until(loop, !any_moved(), 5.), "those on other lines come later");
@@ -129,7 +129,7 @@ static void test_all(void)
 {
     know();
     write_config("", "\"enabled\": true, \"memory_limit\": \"1g\"");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     is_known(SERVERS, SERVERS, "what all inherit");
     know();
     fleet_reload(fleet);
@@ -140,18 +140,18 @@ static void test_errors(void)
 {
     know();
     write_config(", \"args\": 7", "\"enabled\": true, \"memory_limit\": \"1g\"");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     ok(fleet_config_is_broken(fleet), "an error");
     is_known(0, 0, "an error");
     write_config(", \"args\": []", "\"enabled\": true, \"memory_limit\": \"1g\"");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     ok(!fleet_config_is_broken(fleet) && !fleet_get_problems(fleet)->n, "it is mended");
     write_config(", \"isolation\": {\"volumes\": [\"none\"]}", "\"enabled\": true");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     size_t errors = fleet_get_problems(fleet)->errors;
     ok(errors > 0, "an error that the plan finds");
     write_config(", \"isolation\": {\"volumes\": [\"none\"]}", "\"enabled\": true ");
-    fleet_reload(fleet);
+    fleet_config_catch_up(fleet);
     is_int(fleet_get_problems(fleet)->errors, errors, "is told as often as the file is read");
 }
 
