@@ -28,6 +28,8 @@ static void on_told(void *ctx, struct server *s)
     told++;
 }
 
+static const char *behind_middle = "";
+
 /* middle: members of that one. */
 static void write_config(const char *middle, const char *global)
 {
@@ -36,8 +38,9 @@ static void write_config(const char *middle, const char *global)
         abort();
     fputs("{\"mcpServers\": {\n", f);
     for (int i = 0; i < SERVERS; i++)
-        fprintf(f, "\"s%d\": {\"command\": \"uvx\", \"enabled\": false%s}%s\n", i,
-                i == MIDDLE ? middle : "", i + 1 < SERVERS ? "," : "");
+        fprintf(f, "\"s%d\": {\"command\": \"uvx\", \"enabled\": false%s}%s%s\n", i,
+                i == MIDDLE ? middle : "", i + 1 < SERVERS ? "," : "",
+                i == MIDDLE ? behind_middle : "");
     fprintf(f, "},\n\"docker_isolation\": {%s}}\n", global);
     if (fclose(f) != 0)
         abort();
@@ -136,6 +139,20 @@ static void test_all(void)
     is_known(SERVERS, SERVERS, "a file that was touched is read as a whole");
 }
 
+/* What plans take over from the docker client is no part of the file. */
+static void test_client_stays(void)
+{
+    write_config("", "\"enabled\": true");
+    fleet_reload(fleet);
+    know();
+    behind_middle = " // mine";
+    write_config("", "\"enabled\": true");
+    fleet_config_catch_up(fleet);
+    behind_middle = "";
+    is_known(0, 0, "a comment");
+    ok(fleet->config->client == fleet_client_defaults(fleet), "and plans are still made with the docker client's defaults");
+}
+
 static void test_errors(void)
 {
     know();
@@ -177,6 +194,7 @@ int main(void)
     fleet_observe(fleet, &observer);
     test_by_key();
     test_by_file();
+    test_client_stays();
     test_all();
     test_errors();
     fleet_unobserve(fleet, &observer);

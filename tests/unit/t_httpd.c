@@ -494,6 +494,41 @@ static bool is_ended(int fd)
     return false;
 }
 
+static int open_descriptors(void)
+{
+    int n = 0;
+
+    for (int fd = 0; fd < 200; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* A request that waited until it was suspended, and behind it one that fills libmicrohttpd's buffer and cannot be read to its end: it does not
+ * look at such a socket any more. */
+static void test_idle_and_full(void)
+{
+    static char endless[40000] = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;";
+    int before = open_descriptors(), fd = dial();
+
+    memset(endless + strlen(endless), 'x', sizeof endless - strlen(endless));
+    httpd_set_idle(httpd, 0.5);
+    struct request *r = let_wait(fd);
+    for (int i = 0; i < 100; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        usleep(1000);
+    }
+    ok(write(fd, endless, sizeof endless) > 20000, "much behind a request that is suspended");
+    answer(r, 200, "finally");
+    ok(strstr(read_until(fd, "finally"), "200 OK"), "that one is answered");
+    for (int i = 0; i < 400 && open_descriptors() > before + 1; i++) {
+        ev_run(loop, EVRUN_NOWAIT);
+        usleep(10000);
+    }
+    is_int(open_descriptors(), before + 1, "the connection is ended on our side, too");
+    close(fd);
+    httpd_set_idle(httpd, 600);
+}
+
 static void test_idle(void)
 {
     static char big[4 << 20], some[1 << 14];
@@ -562,6 +597,7 @@ int main(void)
     test_stream();
     test_upgrade();
     test_idle();
+    test_idle_and_full();
     int fd = dial();
     say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
     for (int i = 0; i < 1000 && !later; i++)
