@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the files share that change the configuration by key or verb: fleet_edit.c tries and writes,
- * fleet_undo.c remembers, fleet_change.c (one server) and fleet_defaults.c (what all inherit)
+ * fleet_undo.c remembers, undo_store.c over a restart, fleet_change.c (one server) and fleet_defaults.c (what all inherit)
  * decide. Private to these.
  *
  * `server` is a server's name, or NULL: then paths begin at the root ("docker_isolation.…"). */
@@ -51,7 +51,8 @@ enum { UNDO_MAX = 64 };
 struct undo {
     char *server;                /* "" = docker_isolation */
     char *text, *back_text;      /* "memory_limit 512m → 1g", "memory_limit 1g → 512m" */
-    struct change_list back;
+    struct change_list back;     /* what the keys were … */
+    struct change_list made;     /* … and what they became: the same keys */
     /* the change made the isolation object: it goes when it is empty again */
     bool made_isolation;
     struct undo *next;
@@ -63,7 +64,8 @@ void undo_free(struct undo *u);
 struct undo *fleet_undo_find(const struct fleet *fl, const char *server);
 void fleet_undo_drop(struct fleet *fl, struct undo *gone);
 /* The keys back to what they were, on the text as it is now; the isolation object too if the
- * change had made it and it is empty then. l gets what was done. */
+ * change had made it and it is empty then. l gets what was done. FAULT_CONFLICT: somebody has
+ * changed one of them since. */
 int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,
                    struct buf *out, struct fault *f);
 

@@ -2,6 +2,7 @@
 /* What each change was made from: undo puts back the values of exactly the keys that it touched. */
 #include "supervisor/fleet_edit.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -15,6 +16,7 @@ static const char *object_of(const char *server)
 void undo_free(struct undo *u)
 {
     change_list_fini(&u->back);
+    change_list_fini(&u->made);
     free(u->server);
     free(u->text);
     free(u->back_text);
@@ -146,6 +148,7 @@ void fleet_undo_remember(struct fleet *fl, const char *server, const struct plan
     for (size_t i = 0; i < l->n; i++) {
         const char *path = l->v[i].path, *had = old[i].is_there ? buf_str(&old[i].text) : NULL;
         change_list_add(&u->back, path, had);
+        change_list_add(&u->made, path, l->v[i].json);
         const char *was = value_before(before, was_docker, path, had, scratch, sizeof scratch);
         const char *is = value_after(path, l->v[i].json);
         add_step(&text, path, was, is);
@@ -186,11 +189,44 @@ static bool is_empty_object(const char *json)
     return *json == '{' && json[1 + strspn(json + 1, " \t\r\n")] == '}';
 }
 
+/* How a value is laid out is no matter. */
+static bool same_value(const char *a, const char *b)
+{
+    if (!a || !b || strcmp(a, b) == 0)
+        return !a == !b;
+    json_t *x = json_loads(a, JSON_DECODE_ANY, NULL), *y = json_loads(b, JSON_DECODE_ANY, NULL);
+    bool same = x && y && json_equal(x, y);
+    json_decref(x);
+    json_decref(y);
+    return same;
+}
+
+/* What somebody wrote since is not ours to take back. */
+static int check_untouched(const struct undo *u, const struct buf *text, const char *server,
+                           struct fault *f)
+{
+    struct edit_value now[CHANGE_KEYS_MAX + 1];
+    const char *other = NULL;
+    look_at(&u->made, server, text, now);
+    for (size_t i = 0; i <= u->made.n; i++) {
+        const char *value = now[i].is_there ? buf_str(&now[i].text) : NULL;
+        if (i < u->made.n && !other && !same_value(value, u->made.v[i].json))
+            other = u->made.v[i].path;
+        buf_fini(&now[i].text);
+    }
+    if (!other)
+        return 0;
+    return fault_set(f, FAULT_CONFLICT, "%s%s%s was changed since: nothing is taken back, set it as "
+                     "it should be", server ? server : "", server ? ": " : "", other);
+}
+
 int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,
                    struct buf *out, struct fault *f)
 {
     AUTO_BUF struct buf left = BUF_INIT;
     const char *server = *u->server ? u->server : NULL;
+    if (check_untouched(u, text, server, f) < 0)
+        return -1;
     for (size_t i = 0; i < u->back.n; i++)
         change_list_add(l, u->back.v[i].path, u->back.v[i].json);
     if (fleet_edit_apply(buf_str(text), text->len, server, l, out, f) < 0)

@@ -3,7 +3,7 @@
  * what the one before it changed:
  *
  *   {"config": PATH, "undos": [{"server": …, "text": …, "back_text": …, "made_isolation": BOOL,
- *    "single_keys": BOOL, "back": [[KEY, JSON as text or null], …]}, …]}      newest first
+ *    "single_keys": BOOL, "back": [[KEY, JSON before, JSON after], …]}, …]}      newest first; null: was not there
  *
  * Those of another configuration file are none. */
 #include "supervisor/fleet_edit.h"
@@ -22,7 +22,8 @@ static json_t *undo_to_json(const struct undo *u)
 {
     json_t *back = json_array();
     for (size_t i = 0; i < u->back.n; i++)
-        json_array_append_new(back, json_pack("[ss?]", u->back.v[i].path, u->back.v[i].json));
+        json_array_append_new(back, json_pack("[ss?s?]", u->back.v[i].path, u->back.v[i].json,
+                                                   u->made.v[i].json));
     return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "server", u->server, "text", u->text,
                      "back_text", u->back_text, "made_isolation", u->made_isolation, "single_keys",
                      u->back.single_keys, "back", back);
@@ -74,6 +75,7 @@ static struct undo *undo_from_json(json_t *one)
             return NULL;
         }
         change_list_add(&u->back, path, json_string_value(json_array_get(step, 1)));
+        change_list_add(&u->made, path, json_string_value(json_array_get(step, 2)));
     }
     return u;
 }

@@ -215,6 +215,21 @@ def test_set_and_undo(t):
     t.ok('"enabled": false' not in m.read_config(), "and it is written")
 
 
+def test_undo_of_what_was_edited_since(t):
+    m = t.mcptop({"mcpServers": {"echo": echo(isolation={"memory_limit": "2g"})}})
+    m.wait_server("echo")
+    m.cli("set", "echo", "memory=3g", check=0)
+    before = m.read_config()
+    m.write_config(before.replace('"3g"', '"9g"'))
+    wait_for(lambda: m.cli("undo", "echo", "--dry-run").returncode == REFUSED, 10, "undo to be refused")
+    done = m.cli("undo", "echo")
+    t.has(done.stderr, "echo: isolation.memory_limit was changed since", "what somebody wrote since is not taken back")
+    t.has(m.read_config(), '"9g"', "and stands")
+    m.write_config(before)
+    wait_for(lambda: m.cli("undo", "echo").returncode == 0, 10, "undo of what is as mcptop wrote it")
+    t.has(m.read_config(), '"memory_limit": ?"2g"', "takes it back")
+
+
 def test_undo_after_a_restart(t):
     m = t.mcptop({"mcpServers": {"echo": echo(), "other": echo()}})
     m.wait_server("echo")
