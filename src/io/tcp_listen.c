@@ -40,9 +40,8 @@ static int resolve(const char *address, struct addrinfo **ret, struct fault *f)
         h[n - 1] = '\0';
         h++;
     }
-    if (strcmp(h, "localhost") == 0)
-        h = (char[]){"127.0.0.1"};
-    int rc = getaddrinfo(h[0] ? h : "127.0.0.1", colon + 1, &hints, ret);
+    bool is_loopback = !h[0] || strcmp(h, "localhost") == 0;
+    int rc = getaddrinfo(is_loopback ? "127.0.0.1" : h, colon + 1, &hints, ret);
     if (rc)
         return fault_set(f, FAULT_INVALID, "listen address \"%s\": %s", address, gai_strerror(rc));
     return 0;
