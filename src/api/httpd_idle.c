@@ -51,10 +51,11 @@ static void look(struct http_connection *c, int64_t now_ms, int64_t idle_ms)
 static void on_idle_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct httpd *h = w->data;
+    int64_t now_ms = clock_coarse_ms(), idle_ms = (int64_t)(h->idle_s * 1000.);
 
     (void)loop, (void)revents;
     for (struct http_connection *c = h->connections; c; c = c->next)
-        look(c, clock_coarse_ms(), (int64_t)(h->idle_s * 1000.));
+        look(c, now_ms, idle_ms);
 }
 
 void httpd_set_idle(struct httpd *h, double seconds)

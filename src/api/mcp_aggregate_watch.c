@@ -150,7 +150,7 @@ static void on_spread(void *ctx, const struct iovec *iov, int count, bool is_err
 
 static void spread_ask(struct spread *sp, struct peer *m, const struct envelope *e)
 {
-    struct part *p = part_new(sp->a, sp->fn, sp->answered ? NULL : sp->ctx);
+    struct part *p = part_new(sp->a, sp->fn, sp->ctx);
 
     p->spread = sp;
     p->id = sp->id;

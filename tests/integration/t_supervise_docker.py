@@ -91,6 +91,19 @@ def test_life(t):
     t.eq(engine.docker.mine(server="box"), [], "nothing is left at the end")
 
 
+def takes_too_much(t, m, name):
+    """More than its 32 MiB."""
+    client = m.mcp(name)
+    client.initialize()
+    try:
+        told = client.tool("alloc", {"mb": 200}, timeout=20)
+    except Exception as error:
+        told = error
+    t.has(str(told), "OOM-killed at 32M", "the open call gets the cause")
+    one = m.wait_server(name, lambda s: s["exit"])
+    t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill")
+
+
 @tap.limit(90)
 def test_late_oom(t):
     """An engine on a busy machine: it tells of the memory limit after the end that this led to, and does not know it when it is asked."""
@@ -99,14 +112,7 @@ def test_late_oom(t):
     m.wait_server("oom")
     proxy.delay_event(rb'"(?:status|Action)":"oom"', rb'"(?:status|Action)":"die"', 0.03)
     proxy.change(rb'"OOMKilled":true', b'"OOMKilled":null')
-    client = m.mcp("oom")
-    client.initialize()
-    try:
-        client.tool("alloc", {"mb": 200}, timeout=20)
-    except Exception as error:
-        t.has(str(error), "OOM-killed at 32M", "the open call gets the cause")
-    one = m.wait_server("oom", lambda s: s["exit"])
-    t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill all the same")
+    takes_too_much(t, m, "oom")
 
 
 @tap.limit(90)
@@ -132,14 +138,7 @@ def test_ends(t):
     t.has(m.wait_server("absent", "failed", 40)["reason"], "no-such-program",
           "a program the image has not")
     m.wait_server("oom")
-    client = m.mcp("oom")
-    client.initialize()
-    try:
-        client.tool("alloc", {"mb": 200}, timeout=20)
-    except Exception as error:
-        t.has(str(error), "OOM-killed at 32M", "the open call gets the cause")
-    one = m.wait_server("oom", lambda s: s["exit"])
-    t.eq((one["exit"]["oom"], one["exit"]["code"]), (True, 137), "an OOM kill")
+    takes_too_much(t, m, "oom")
     m.wait_server("oom")
     wait_for(lambda: len(engine.docker.mine(server="oom")) == 1, 5,
              "the failed one to go once its successor is ready")

@@ -103,6 +103,8 @@ static void test_by_key(void)
     is_known(1, 1, "a limit");
     ok(s->plan->memory_bytes == INT64_C(1) << 30, "it is in force");
     know();
+    ok(change(name, &(struct fleet_change){ .memory = "1g", .enabled = TRI_UNSET }) == 0, "the same");
+    is_known(0, 0, "a change that changes nothing");
     struct fleet_change_result r = { 0 };
     struct fault f = FAULT_NONE;
     ok(fleet_undo(fleet, s, false, &r, &f) == 0 && s->plan->memory_bytes != INT64_C(1) << 30,
@@ -137,6 +139,12 @@ static void test_all(void)
     know();
     fleet_reload(fleet);
     is_known(SERVERS, SERVERS, "a file that was touched is read as a whole");
+    know();
+    behind_middle = " // mine";
+    write_config("", "\"enabled\": true, \"memory_limit\": \"1g\"");
+    behind_middle = "";
+    fleet_reload(fleet);
+    is_known(SERVERS, SERVERS, "a reload that somebody asks for is a whole one, what changed or not");
 }
 
 /* What plans take over from the docker client is no part of the file. */
