@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The life of a request between libmicrohttpd and the handler: it comes in, is handled, waits, is
  * answered, or its client leaves. Each listener is a daemon of libmicrohttpd's of its own, which
- * httpd_run.c runs.
+ * httpd_run.c runs. Calls mostly come by the fast path (httpd_fast.c) instead.
  *
  * Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so only who
  * waits for longer than two ticks of the patience (httpd_run.c) is suspended; until then
  * libmicrohttpd asks to be run again at once, and that is done only for a listener that is dirty.
  * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away
- * (POLLRDHUP), and runs only while something is suspended. Nothing here knows what a request
+ * (POLLRDHUP), and runs only while a request is watched so. Nothing here knows what a request
  * means. */
 #include "api/httpd_internal.h"
 
@@ -26,45 +26,55 @@
 enum {
     /* Per connection: the head must fit, a body need not; it is cleared after every request. */
     POOL_BYTES = 16 * 1024,
-    CONNECTION_LIMIT = 4096,
     IDLE_SECONDS = 600, /* a connection on which nothing moves */
     BODIES_MAX = 256 << 20, /* of all requests together */
     ANSWERS_MAX = 256 << 20, /* the same of what clients have yet to read, streams excepted */
 };
 static const double GONE_CHECK_S = 0.25;
 
-/* ---- suspended requests ---- */
+/* ---- requests that stand ---- */
 
-void request_suspend(struct request *r)
+void request_watch(struct request *r)
 {
     struct httpd *h = r->listener->h;
 
+    if (r->watched)
+        return;
+    r->watched = true;
+    if (h->watched++ == 0)
+        ev_timer_again(h->loop, &h->gone_check);
+}
+
+static void request_unwatch(struct request *r)
+{
+    struct httpd *h = r->listener->h;
+
+    if (r->watched && --h->watched == 0)
+        ev_timer_stop(h->loop, &h->gone_check);
+    r->watched = false;
+}
+
+void request_suspend(struct request *r)
+{
     MHD_suspend_connection(r->conn);
     r->suspended = true;
-    if (h->waiting++ == 0)
-        ev_timer_again(h->loop, &h->gone_check);
+    request_watch(r);
 }
 
 void request_resume(struct request *r)
 {
-    struct httpd *h = r->listener->h;
-
     if (!r->suspended)
         return;
     r->suspended = false;
     r->was_suspended = true;
-    if (--h->waiting == 0)
-        ev_timer_stop(h->loop, &h->gone_check);
+    request_unwatch(r);
     MHD_resume_connection(r->conn);
     r->listener->dirty = true;
 }
 
 static int request_fd(const struct request *r)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    return info ? info->connect_fd : -1;
+    return r->connection ? r->connection->fd : -1;
 }
 
 /* Those who read get theirs and are gone from here soon, so the oldest is the one who does not. */
@@ -113,10 +123,10 @@ void request_end_wait(struct request *r)
 /* The client went away while we kept it waiting. */
 static void request_abort(struct request *r)
 {
-    void (*gone)(void *, struct request *) = r->gone;
+    void (*gone)(void *, struct request *) = TAKE(r->gone);
+    bool waited = r->phase == WAITING;
 
-    r->gone = NULL;
-    if (r->phase == WAITING) {
+    if (waited) {
         r->phase = ABORTED;
         if (gone)
             gone(r->gone_ctx, r);
@@ -125,18 +135,22 @@ static void request_abort(struct request *r)
         outbuf_fini(&r->stream->out);
     }
     request_resume(r);
+    if (!r->conn)
+        shutdown(request_fd(r), SHUT_RDWR);      /* httpd_fast.c is told, and ends both */
+    request_unwatch(r);
+    r->found_gone = false;
 }
 
 static void on_gone_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct httpd *h = w->data;
-    size_t n = 0, cap = h->waiting;
+    size_t n = 0, cap = h->watched;
     AUTO_FREE struct pollfd *fds = xcalloc(cap + 1, sizeof *fds);
     AUTO_FREE struct request **who = xcalloc(cap + 1, sizeof(struct request *));
 
     (void)loop, (void)revents;
     for (struct request *r = h->open; r && n < cap; r = r->next) {
-        if (!r->suspended)
+        if (!r->watched)
             continue;
         fds[n] = (struct pollfd){.fd = request_fd(r), .events = POLLRDHUP};
         who[n++] = r;
@@ -144,26 +158,28 @@ static void on_gone_check(struct ev_loop *loop, ev_timer *w, int revents)
     if (poll(fds, n, 0) <= 0)
         return;
     for (size_t i = 0; i < n; i++)
-        if (fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
-            request_abort(who[i]);
+        who[i]->found_gone = fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL);
+    /* The end of one can be the answer to others, and with that theirs. */
+    for (struct request *r = h->open; r; r = r->next)
+        if (r->found_gone)
+            request_abort(r);
 }
 
 /* ---- the life of a request ---- */
 
-static struct request *request_new(struct listener *l, struct MHD_Connection *conn,
-                                   const char *method, const char *url)
+struct request *request_new(struct http_connection *c, const char *method, const char *path)
 {
-    struct request *r = xcalloc(1, sizeof *r);
-    struct httpd *h = l->h;
+    size_t own_n = c->conn ? 0 : strlen(path) + 1;
+    struct request *r = xcalloc(1, sizeof *r + own_n);
+    struct httpd *h = c->listener->h;
 
-    r->listener = l;
-    r->conn = conn;
+    r->listener = c->listener;
+    r->conn = c->conn;
     r->method = method;
-    r->path = url;
-    r->connection =
-        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    r->connection->r = r;
-    connection_moved(r->connection);
+    r->path = own_n ? memcpy(r->own_path, path, own_n) : path;
+    r->connection = c;
+    c->r = r;
+    connection_moved(c);
     r->next = h->open;
     if (h->open)
         h->open->prev = r;
@@ -178,7 +194,7 @@ static void body_drop(struct request *r)
     large_leave(&r->large);
 }
 
-static void request_free(struct request *r)
+void request_free(struct request *r)
 {
     struct httpd *h = r->listener->h;
 
@@ -188,8 +204,7 @@ static void request_free(struct request *r)
         h->open = r->next;
     if (r->next)
         r->next->prev = r->prev;
-    if (r->suspended && --h->waiting == 0)
-        ev_timer_stop(h->loop, &h->gone_check);
+    request_unwatch(r);
     request_end_wait(r);
     if (r->response)
         MHD_destroy_response(r->response);
@@ -283,30 +298,26 @@ static enum MHD_Result request_refuse(struct request *r, int status, const char 
     return request_queue(r);
 }
 
-static bool peer_is_us(const struct request *r)
+static enum MHD_Result request_begin(struct http_connection *c, const char *url,
+                                     const char *method, void **con_cls)
 {
-    struct ucred who;
-    socklen_t n = sizeof who;
-
-    return getsockopt(request_fd(r), SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 &&
-           (who.uid == geteuid() || who.uid == 0);
-}
-
-static enum MHD_Result request_begin(struct listener *l, struct MHD_Connection *conn,
-                                     const char *url, const char *method, void **con_cls)
-{
-    struct request *r = request_new(l, conn, method, url);
     const char *text = NULL;
     char scratch[1024];
 
+    *con_cls = c->r;
+    if (c->r) {                /* from the fast path, and answered there */
+        c->r->conn = c->conn;
+        return MHD_YES;
+    }
+    struct request *r = request_new(c, method, url);
+    struct httpd *h = c->listener->h;
     *con_cls = r;
-    if (l->via == VIA_UNIX && !peer_is_us(r))
-        return MHD_NO;
-    int status = l->h->events.admit(l->h->ctx, r, scratch, sizeof scratch, &text);
+    int status = h->events.admit(h->ctx, r, scratch, sizeof scratch, &text);
     return status ? request_refuse(r, status, text) : MHD_YES;
 }
 
-static void request_body(struct request *r, const char *p, size_t n)
+/* What is over the limit is read and dropped: the connection stays usable. */
+static void body_keep(struct request *r, const char *p, size_t n)
 {
     struct httpd *h = r->listener->h;
 
@@ -315,12 +326,18 @@ static void request_body(struct request *r, const char *p, size_t n)
     else if (h->body_bytes + n > BODIES_MAX)
         r->no_room = true;
     if (r->too_big || r->no_room) {
-        body_drop(r);          /* the rest is read and dropped: the connection stays usable */
-    } else {
-        buf_add(&r->body, p, n);
-        h->body_bytes += n;
-        large_look(&r->large, r->body.data, r->body.len);
+        body_drop(r);
+        return;
     }
+    buf_add(&r->body, p, n);
+    h->body_bytes += n;
+    large_look(&r->large, r->body.data, r->body.len);
+}
+
+static void request_body(struct request *r, const char *p, size_t n)
+{
+    if (r->phase == RECEIVING)
+        body_keep(r, p, n);
     connection_moved(r->connection);
     r->came_bytes += n;
     if (r->came_bytes >= POOL_BYTES / 8)
@@ -383,7 +400,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     (void)version;
     l->still_runs = 0;
     if (!r)
-        return request_begin(l, conn, url, method, con_cls);
+        return request_begin(
+            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
+            url, method, con_cls);
     if (*size) {
         request_body(r, data, *size);
         *size = 0;
@@ -407,19 +426,20 @@ static int listener_start(struct httpd *h, struct listener *l, enum request_via 
 {
     l->h = h;
     l->via = via;
-    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0,
+    l->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
+                                     MHD_USE_NO_LISTEN_SOCKET, 0,
                                  NULL, NULL, on_request, l,
-                                 MHD_OPTION_LISTEN_SOCKET, fd,
                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
                                  MHD_OPTION_UNESCAPE_CALLBACK, keep_as_sent, NULL,
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
                                  MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTION_LIMIT,
-                                 MHD_OPTION_NOTIFY_CONNECTION, idle_on_connection, l,
+                                 MHD_OPTION_NOTIFY_CONNECTION, connection_on_notice, l,
                                  MHD_OPTION_END);
     if (!l->daemon) {
         close(fd);
         return fault_set(f, EIO, "start the HTTP server");
     }
+    connections_accept(l, fd);
     run_listener(l);
     return 0;
 }
@@ -429,6 +449,7 @@ static void listener_stop(struct listener *l)
     unix_listen_remove(&l->at);
     if (!l->daemon)
         return;
+    connections_accept_stop(l);
     run_listener_stop(l);
     MHD_stop_daemon(l->daemon);
     l->daemon = NULL;
@@ -465,7 +486,10 @@ struct httpd *httpd_new(struct ev_loop *loop, size_t max_body_bytes,
     h->events = *events;
     h->ctx = ctx;
     h->max_body = max_body_bytes;
+    h->unix_listener.fd = h->tcp_listener.fd = -1;
     run_init(h);
+    connections_init(h);
+    fast_init(h);
     ev_init(&h->gone_check, on_gone_check);
     h->gone_check.repeat = GONE_CHECK_S;
     h->gone_check.data = h;
@@ -483,14 +507,14 @@ void httpd_free(struct httpd *h)
     if (!h)
         return;
     /* libmicrohttpd wants nothing suspended when it stops; what waits is told so by the abort. */
-    for (struct request *r = h->open, *next; r; r = next) {
-        next = r->next;
+    for (struct request *r = h->open; r; r = r->next)
         request_abort(r);
-    }
+    fast_fini(h);
     listener_stop(&h->tcp_listener);
     listener_stop(&h->unix_listener);
     ev_prepare_stop(h->loop, &h->prepare);
     ev_timer_stop(h->loop, &h->gone_check);
     ev_timer_stop(h->loop, &h->idle_check);
+    ev_timer_stop(h->loop, &h->accept_pause);
     free(h);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The HTTP server: libmicrohttpd on the loop, one handler for all requests. Only httpd*.c
- * know libmicrohttpd.
+/* The HTTP server: libmicrohttpd on the loop, with a fast path for calls; one handler for all
+ * requests. Only httpd*.c know libmicrohttpd.
  *
  * A request reaches the handler once its whole body is in. It is answered exactly once, at once or
  * later, by one of request_reply, request_stream or request_upgrade; the request must not be
@@ -43,6 +43,8 @@ int httpd_listen_unix(struct httpd *h, const char *path, struct fault *f);
 int httpd_listen_tcp(struct httpd *h, const char *address, struct fault *f);
 int httpd_get_tcp_port(const struct httpd *h);    /* 0 = none */
 
+/* Method and path are there for as long as the request, all else that it says until the handler
+ * returns. */
 enum request_via request_get_via(const struct request *r);
 const char *request_get_method(const struct request *r);
 /* as sent: percent-encoded, no query */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. A
- * plain answer made outside of libmicrohttpd is queued here; any other is, by httpd.c, in the run
- * that asks for it, for which the connection is resumed. */
+/* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. What
+ * the fast path does not send is libmicrohttpd's: a plain answer made outside of it is queued here;
+ * any other is, by httpd.c, in the run that asks for it, for which the connection is resumed. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,8 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     r->phase = ANSWERED;
     request_end_wait(r);
     request_resume(r);
+    if (!r->conn)
+        fast_leave(r->connection);
 }
 
 /* An answer whose body is memory that was taken over, and some bytes of others. */
@@ -95,13 +97,15 @@ void request_reply(struct request *r, int status, const char *content_type,
 
     for (int i = 0; i < count; i++)
         n += body[i].iov_len;
+    if (!r->conn && fast_reply(r, status, content_type, headers, body, count, n))
+        return;
     struct MHD_Response *response = body_response(n, body, count);
     if (content_type)
         MHD_add_response_header(response, "Content-Type", content_type);
     for (; headers && headers->name; headers++)
         MHD_add_response_header(response, headers->name, headers->value);
     request_owe(r, n);
-    bool waited = r->unsuspended && !r->listener->running;
+    bool waited = r->unsuspended && !r->listener->running;     /* never on the fast path */
     request_answer(r, status, response);
     if (waited)
         request_queue_outside(r);       /* libmicrohttpd need not ask for it */
@@ -254,7 +258,9 @@ const char *request_get_path(const struct request *r)
 
 const char *request_get_header(const struct request *r, const char *name)
 {
-    return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
+    if (r->conn)
+        return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
+    return r->head ? http_head_get(r->head, name) : NULL;
 }
 
 const char *request_get_query(const struct request *r, const char *name)
@@ -262,7 +268,7 @@ const char *request_get_query(const struct request *r, const char *name)
     const char *value = NULL;
     size_t n = 0;
 
-    if (MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
+    if (!r->conn || MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
                                       &n) != MHD_YES)
         return NULL;
     return value ? value : "";

@@ -9,12 +9,10 @@
 #include "api/httpd_internal.h"
 
 #include <linux/sockios.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 
 enum { LOOKS = 10 };
 
@@ -41,10 +39,11 @@ static void look(struct http_connection *c, int64_t now_ms, int64_t idle_ms)
     if (may_stand(c)) {
         c->moved_ms = now_ms;
     } else if (now_ms - c->moved_ms > idle_ms) {
-        /* libmicrohttpd finds it closed, or, where it does not look at the socket because it has no
+        /* It is found closed, or, where libmicrohttpd does not look at the socket because it has no
          * room for more, that its time is over. */
         shutdown(c->fd, SHUT_RDWR);
-        MHD_set_connection_option(c->conn, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+        if (c->conn)
+            MHD_set_connection_option(c->conn, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
     }
 }
 
@@ -71,52 +70,4 @@ void idle_init(struct httpd *h, double seconds)
     ev_init(&h->idle_check, on_idle_check);
     h->idle_check.data = h;
     httpd_set_idle(h, seconds);
-}
-
-static struct http_connection *connection_new(struct httpd *h, struct MHD_Connection *conn, int fd)
-{
-    struct http_connection *c = xcalloc(1, sizeof *c);
-
-    c->h = h;
-    c->conn = conn;
-    c->fd = fd;
-    connection_moved(c);
-    c->next = h->connections;
-    if (c->next)
-        c->next->prev = c;
-    else
-        ev_timer_again(h->loop, &h->idle_check);
-    h->connections = c;
-    return c;
-}
-
-static void connection_free(struct http_connection *c)
-{
-    struct httpd *h = c->h;
-
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        h->connections = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
-    if (!h->connections)
-        ev_timer_stop(h->loop, &h->idle_check);
-    if (c->r)
-        c->r->connection = NULL;
-    free(c);
-}
-
-void idle_on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
-                        enum MHD_ConnectionNotificationCode code)
-{
-    struct listener *l = cls;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *socket_context = connection_new(l->h, conn, info ? info->connect_fd : -1);
-    } else if (*socket_context) {
-        connection_free(TAKE(*socket_context));
-    }
 }

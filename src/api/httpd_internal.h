@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What these share: httpd.c (listeners, the life of a request), httpd_run.c (libmicrohttpd on the
- * loop), httpd_answer.c (how a request is answered, what it says), httpd_idle.c (connections on
- * which nothing moves). */
+/* What these share: httpd.c (listeners, the life of a request), httpd_connection.c (connections come
+ * and go), httpd_fast.c (the fast path), httpd_run.c (libmicrohttpd on the loop), httpd_answer.c (how
+ * a request is answered, what it says), httpd_idle.c (connections on which nothing moves). */
 #ifndef MCPTOP_API_HTTPD_INTERNAL_H
 #define MCPTOP_API_HTTPD_INTERNAL_H
 
 #include <microhttpd.h>
+#include <time.h>
 
+#include "api/http_head.h"
 #include "api/httpd.h"
 #include "base/buf.h"
 #include "base/large.h"
 #include "base/outbuf.h"
 #include "io/unix_listen.h"
 
+enum {
+    CONNECTION_LIMIT = 4096,
+    FAST_REQUEST_MAX = 32 * 1024,  /* head and body; a larger one is libmicrohttpd's */
+};
+
 struct listener {
     struct httpd *h;
     struct MHD_Daemon *daemon;
     enum request_via via;
+    int fd;                        /* listens; -1 = not */
+    ev_io acceptable;
+    size_t connections;            /* of its clients */
     ev_io readable;
     ev_timer timeout;
     ev_timer patience;             /* ticks while somebody waits unsuspended */
@@ -33,15 +43,32 @@ struct listener {
     struct unix_listen at;         /* of the unix socket */
 };
 
-struct http_connection {       /* httpd_idle.c */
-    struct httpd *h;
-    struct MHD_Connection *conn;
-    int fd;                        /* libmicrohttpd's */
+struct http_connection {
+    struct listener *listener;
+    struct MHD_Connection *conn;   /* NULL while it is on the fast path */
+    int fd;                        /* libmicrohttpd's once that has it */
     struct request *r;             /* that is under way; or NULL */
     bool upgraded;
     int64_t moved_ms;              /* when something did last; clock_coarse_ms() */
     int unread;                    /* of what was sent, at the last look */
+    size_t request_n;              /* bytes of r, which are still in the socket */
+    bool more;                     /* there is more in it than r */
+    bool said_all;                 /* its client has ended its side */
+    bool leaving;                  /* for libmicrohttpd, when the turn is over */
+    struct http_connection *next_leaving;
+    struct outbuf rest;            /* of the answer: it did not fit the socket */
     struct http_connection *next, *prev;
+};
+
+struct fast_path {                 /* httpd_fast.c */
+    int epoll_fd;
+    ev_io readable;
+    struct http_connection *leaving;
+    char said[FAST_REQUEST_MAX + 1];     /* by the client being heard */
+    struct buf out;                /* the answer being made */
+    char begin[128];               /* of an answer with this status in this second */
+    int begin_status;
+    time_t begin_s;
 };
 
 struct httpd {
@@ -54,10 +81,13 @@ struct httpd {
     ev_prepare prepare;
     ev_timer gone_check;
     struct http_connection *connections;
+    ev_timer accept_pause;         /* runs after the system refused another descriptor */
+    struct fast_path fast;
+    struct http_connection *handed_over;     /* to libmicrohttpd right now */
     double idle_s;
     ev_timer idle_check;           /* runs while there are any */
     struct request *open;          /* every request between its head and its end */
-    size_t waiting;                /* of them, suspended ones */
+    size_t watched;                /* of them, those that are */
     size_t answer_bytes;           /* of their answers; see request_owe */
 };
 
@@ -65,15 +95,18 @@ enum request_phase { RECEIVING, HANDLING, WAITING, ANSWERED, ABORTED };
 
 struct request {
     struct listener *listener;
-    struct MHD_Connection *conn;
+    struct MHD_Connection *conn;   /* NULL while it is on the fast path */
     struct http_connection *connection;      /* NULL when it is gone before */
-    const char *path, *method;     /* libmicrohttpd's, as long as the request */
-    struct buf body;
+    const char *path, *method;     /* as long as the request */
+    const struct http_head *head;  /* on the fast path, while it is being handled */
+    struct buf body;               /* on the fast path not owned */
     struct large *large;           /* what is known of it */
     size_t came_bytes;             /* of its body, kept or not */
     bool too_big, no_room;
     enum request_phase phase;
     bool suspended, was_suspended;
+    bool watched;                  /* its client may be gone: httpd.gone_check looks */
+    bool found_gone;               /* it has, in this look */
     bool unsuspended;              /* WAITING, and counted so by the listener */
     unsigned waits_since;          /* the listener's tick */
     int status;
@@ -85,6 +118,7 @@ struct request {
     void (*gone)(void *ctx, struct request *r);
     void *gone_ctx;
     struct request *next, *prev;
+    char own_path[];               /* on the fast path */
 };
 
 struct http_stream {
@@ -102,6 +136,11 @@ struct upgraded {
     void *ctx;
 };
 
+/* path is kept as a pointer, or, where the connection is on the fast path, copied. */
+struct request *request_new(struct http_connection *c, const char *method, const char *path);
+void request_free(struct request *r);
+/* From now on it is found soon if its client is gone. */
+void request_watch(struct request *r);
 /* Takes the connection out of libmicrohttpd's hands until it is resumed. Not twice. */
 void request_suspend(struct request *r);
 /* Nothing happens to one that is not suspended. */
@@ -118,10 +157,32 @@ void run_init(struct httpd *h);
 void run_listener(struct listener *l);
 void run_listener_stop(struct listener *l);
 
-/* httpd_idle.c: something moved on it; libmicrohttpd's MHD_OPTION_NOTIFY_CONNECTION. */
+/* httpd_connection.c: accepts from now on. */
+void connections_init(struct httpd *h);
+void connections_accept(struct listener *l, int fd);
+void connections_accept_stop(struct listener *l);
+void connection_free(struct http_connection *c);
+/* From the fast path to libmicrohttpd, which reads what the socket holds; with a request whose answer
+ * is made. c may be gone after that. */
+void connection_hand_over(struct http_connection *c);
+void connection_on_notice(void *cls, struct MHD_Connection *conn, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code);
+
+/* httpd_fast.c */
+void fast_init(struct httpd *h);
+void fast_fini(struct httpd *h);
+/* false: the system has no room for it there */
+bool fast_add(struct http_connection *c);
+/* Sends a small answer; false: this one is for libmicrohttpd. */
+bool fast_reply(struct request *r, int status, const char *content_type,
+                const struct reply_header *headers, const struct iovec *body, int count, size_t n);
+/* Its answer is for libmicrohttpd to send. */
+void fast_leave(struct http_connection *c);
+/* Those that leave go now; outside of everybody's callbacks. */
+void fast_hand_over(struct httpd *h);
+
+/* httpd_idle.c: something moved on it. */
 void connection_moved(struct http_connection *c);
-void idle_on_connection(void *cls, struct MHD_Connection *conn, void **socket_context,
-                        enum MHD_ConnectionNotificationCode code);
 void idle_init(struct httpd *h, double seconds);
 
 #endif

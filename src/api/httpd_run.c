@@ -92,6 +92,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
     struct listener *const all[] = {&h->unix_listener, &h->tcp_listener};
 
     (void)loop, (void)revents;
+    fast_hand_over(h);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i]->dirty)
             listener_run(all[i]);

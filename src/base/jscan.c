@@ -70,15 +70,12 @@ static const char *scan_escape(const char *p, const char *end, bool halves, uint
     return p + 12;
 }
 
-/* p after the opening quote. Returns the byte after the closing one; *bad is the byte that spoils
- * it. */
-static const char *scan_string(const char *p, const char *end, bool halves, bool *plain,
+/* p in a string, at a byte that scan_plain() stops at. Returns the byte after the closing quote; *bad
+ * is the byte that spoils it. */
+static const char *scan_marked(const char *p, const char *end, bool halves, bool *plain,
                                const char **bad)
 {
-    for (;;) {
-        p = scan_plain(p, end);
-        if (p == end)
-            return fail(end, bad);
+    for (; p < end; p = scan_plain(p, end)) {
         unsigned char c = (unsigned char)*p;
         if (c == '"')
             return p + 1;
@@ -102,6 +99,15 @@ static const char *scan_string(const char *p, const char *end, bool halves, bool
             } while (p < end && (unsigned char)*p >= 0x80);
         }
     }
+    return fail(end, bad);
+}
+
+/* p after the opening quote; else as above. Most strings are short and plain. */
+static inline const char *scan_string(const char *p, const char *end, bool halves, bool *plain,
+                                      const char **bad)
+{
+    p = scan_plain(p, end);
+    return p < end && *p == '"' ? p + 1 : scan_marked(p, end, halves, plain, bad);
 }
 
 const char *jscan_string(const char *p, const char *end, bool *ret_plain)
@@ -326,12 +332,14 @@ static const char *known_end(const char *p, const char *end)
 
 const char *jscan_value(const char *p, const char *end, const char **ret_bad)
 {
-    struct jscan_stack s = {.depth = 0};
     if (known) {
         const char *after = known_end(p, end);
         if (after)
             return after;
     }
+    if (p < end && *p != '{' && *p != '[')
+        return scan_scalar(p, end, true, ret_bad);
+    struct jscan_stack s = {.depth = 0};
     return scan_nested(&s, p, end, ret_bad, NULL);
 }
 
