@@ -3,6 +3,7 @@
 #include "api/http_head.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -45,7 +46,7 @@ static enum http_head_kind read_request_line(char **at, char *end, struct http_h
         return kind;
     char *p = *at + strlen(METHOD);
     h->path = p;
-    while (p < end && *p > ' ' && *p != 0x7f && *p != '?' && *p != '#')
+    while (p < end && *p > ' ' && *p < 0x7f && *p != '?' && *p != '#')
         p++;
     if (p == end)
         return HTTP_HEAD_MORE;
@@ -86,10 +87,8 @@ static enum http_head_kind read_field(char **at, char *end, struct http_field *f
     if (kind != HTTP_HEAD_PLAIN)
         return kind;
     *at = p + 2;
-    while (p > f->value && is_space(p[-1]))
-        p--;
     *p = '\0';
-    return HTTP_HEAD_PLAIN;
+    return p > f->value && is_space(p[-1]) ? HTTP_HEAD_OTHER : HTTP_HEAD_PLAIN;
 }
 
 static bool is_named(const struct http_field *f, const char *name, size_t n)
@@ -110,7 +109,7 @@ static bool read_length(const char *value, size_t *ret)
 struct framing { unsigned hosts, lengths; };
 
 /* What says where the request ends, and what becomes of the connection. */
-static bool heed(const struct http_field *f, struct http_head *h, struct framing *seen)
+static bool read_framing(const struct http_field *f, struct http_head *h, struct framing *seen)
 {
     if (IS_NAMED(f, "Host"))
         return seen->hosts++ == 0;
@@ -133,7 +132,7 @@ enum http_head_kind http_head_read(char *p, size_t n, struct http_head *h)
         if (expect(at, end, "\r\n") != HTTP_HEAD_OTHER)
             break;
         kind = read_field(&at, end, f);
-        if (kind == HTTP_HEAD_PLAIN && (!heed(f, h, &seen) || ++h->count == HTTP_FIELDS_MAX))
+        if (kind == HTTP_HEAD_PLAIN && (!read_framing(f, h, &seen) || ++h->count == HTTP_FIELDS_MAX))
             kind = HTTP_HEAD_OTHER;
     }
     if (kind != HTTP_HEAD_PLAIN)

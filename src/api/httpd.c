@@ -40,18 +40,18 @@ void request_watch(struct request *r)
 
     if (r->watched)
         return;
-    r->watched = true;
+    r->watched = 1;
     if (h->watched++ == 0)
         ev_timer_again(h->loop, &h->gone_check);
 }
 
-static void request_unwatch(struct request *r)
+void request_unwatch(struct request *r)
 {
     struct httpd *h = r->listener->h;
 
     if (r->watched && --h->watched == 0)
         ev_timer_stop(h->loop, &h->gone_check);
-    r->watched = false;
+    r->watched = 0;
 }
 
 void request_suspend(struct request *r)
@@ -96,7 +96,7 @@ void request_owe(struct request *r, size_t n)
              oldest->answer_bytes);
     h->answer_bytes -= oldest->answer_bytes;
     oldest->answer_bytes = 0;
-    shutdown(request_fd(oldest), SHUT_RDWR);     /* libmicrohttpd finds it closed */
+    shutdown(request_fd(oldest), SHUT_RDWR);     /* who serves it finds it closed */
 }
 
 /* Waits from now on, unsuspended at first. */
@@ -150,7 +150,7 @@ static void on_gone_check(struct ev_loop *loop, ev_timer *w, int revents)
 
     (void)loop, (void)revents;
     for (struct request *r = h->open; r && n < cap; r = r->next) {
-        if (!r->watched)
+        if (r->watched == 0 || r->watched++ == 1)
             continue;
         fds[n] = (struct pollfd){.fd = request_fd(r), .events = POLLRDHUP};
         who[n++] = r;

@@ -19,6 +19,7 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     r->listener->dirty |= r->phase == WAITING;
     r->phase = ANSWERED;
     request_end_wait(r);
+    request_unwatch(r);
     request_resume(r);
     if (!r->conn)
         fast_leave(r->connection);
@@ -268,8 +269,8 @@ const char *request_get_query(const struct request *r, const char *name)
     const char *value = NULL;
     size_t n = 0;
 
-    if (!r->conn || MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
-                                      &n) != MHD_YES)
+    if (!r->conn || MHD_lookup_connection_value_n(r->conn, MHD_GET_ARGUMENT_KIND, name,
+                                                  strlen(name), &value, &n) != MHD_YES)
         return NULL;
     return value ? value : "";
 }

@@ -120,7 +120,7 @@ static bool peer_is_us(int fd)
            (who.uid == geteuid() || who.uid == 0);
 }
 
-static void welcome(struct listener *l, int fd)
+static void accept_one(struct listener *l, int fd)
 {
     int one = 1;
 
@@ -148,7 +148,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
     for (int i = 0; i < ACCEPTS_PER_TURN && l->connections < CONNECTION_LIMIT; i++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            welcome(l, fd);
+            accept_one(l, fd);
         } else if (errno == EAGAIN) {
             return;
         } else if (!is_of_one_client(errno)) {

@@ -28,11 +28,25 @@ enum {
     EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET,
 };
 
+static const double PARTIAL_CHECK_S = 0.25;
+
 static void epoll_modify(struct http_connection *c, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = c};
 
     epoll_ctl(c->listener->h->fast.epoll_fd, EPOLL_CTL_MOD, c->fd, &e);
+}
+
+static void socket_skip(int fd, size_t n)
+{
+    char bytes[4096];
+
+    while (n > 0) {
+        ssize_t k = recv(fd, bytes, n < sizeof bytes ? n : sizeof bytes, 0);
+        if (k <= 0)
+            return;
+        n -= (size_t)k;
+    }
 }
 
 static void connection_end(struct http_connection *c)
@@ -47,56 +61,54 @@ static void connection_end(struct http_connection *c)
 
 /* ---- answers ---- */
 
-static void take_out(int fd, size_t n)
-{
-    char bytes[4096];
-
-    while (n > 0) {
-        ssize_t k = recv(fd, bytes, n < sizeof bytes ? n : sizeof bytes, 0);
-        if (k <= 0)
-            return;
-        n -= (size_t)k;
-    }
-}
-
 /* What came meanwhile is told again. */
-static void request_is_through(struct http_connection *c)
+static void request_over(struct http_connection *c)
 {
     request_free(c->r);
-    take_out(c->fd, c->request_n);
-    if (c->more || c->said_all)
+    if (c->has_next || c->half_closed)
         epoll_modify(c, EVENTS);
+}
+
+/* How many bytes went; all of them when nobody is there to read them: an event of its own ends the
+ * connection then. */
+static size_t send_some(struct http_connection *c, const char *p, size_t n)
+{
+    ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL);
+
+    if (sent >= 0)
+        return (size_t)sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return 0;
+    shutdown(c->fd, SHUT_RDWR);
+    c->half_closed = true;
+    return n;
 }
 
 static void send_rest(struct http_connection *c)
 {
-    size_t n;
+    size_t n, sent;
 
     while (c->rest.n > 0) {
         const char *p = outbuf_peek(&c->rest, &n);
-        ssize_t k = send(c->fd, p, n, MSG_NOSIGNAL);
-        if (k <= 0)
+        sent = send_some(c, p, n);
+        if (sent == 0)
             return;
-        outbuf_advance(&c->rest, (size_t)k);
+        outbuf_advance(&c->rest, sent);
         connection_moved(c);
     }
     epoll_modify(c, EVENTS);
-    request_is_through(c);
+    request_over(c);
 }
 
-/* A client that is gone shows by an event of its own. */
 static void send_answer(struct http_connection *c, const struct buf *out)
 {
-    ssize_t sent = send(c->fd, out->data, out->len, MSG_NOSIGNAL);
+    size_t sent = send_some(c, out->data, out->len);
 
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        shutdown(c->fd, SHUT_RDWR);
-        c->more = true;
-    } else if (sent < (ssize_t)out->len) {
-        outbuf_add(&c->rest, &(struct iovec){out->data, out->len}, 1, sent < 0 ? 0 : (size_t)sent);
-        request_owe(c->r, c->rest.n);
-        epoll_modify(c, EVENTS | EPOLLOUT);
-    }
+    if (sent == out->len)
+        return;
+    outbuf_add(&c->rest, &(struct iovec){out->data, out->len}, 1, sent);
+    request_owe(c->r, c->rest.n);
+    epoll_modify(c, EVENTS | EPOLLOUT);
 }
 
 /* The lines that one answer has like the one before. */
@@ -141,7 +153,8 @@ bool fast_reply(struct request *r, int status, const char *content_type,
     struct http_connection *c = r->connection;
     bool waited = r->phase == WAITING;
 
-    if (n > ANSWER_MAX)
+    /* libmicrohttpd would read request and end at once, and not look for that end when it is through. */
+    if (n > ANSWER_MAX && !c->half_closed)
         return false;
     buf_clear(&f->out);
     buf_add_str(&f->out, beginning(f, status));
@@ -155,9 +168,11 @@ bool fast_reply(struct request *r, int status, const char *content_type,
         buf_add(&f->out, body[i].iov_base, body[i].iov_len);
     r->gone = NULL;
     r->phase = ANSWERED;
+    request_unwatch(r);
+    socket_skip(c->fd, c->request_n);     /* first: the next one may be there before send() is through */
     send_answer(c, &f->out);
     if (waited && c->rest.n == 0)
-        request_is_through(c);
+        request_over(c);
     return true;
 }
 
@@ -171,7 +186,7 @@ static void request_handle(struct http_connection *c, const struct http_head *he
     char scratch[1024];
 
     r->head = head;
-    r->body = (struct buf){.data = h->fast.said + head->n, .len = head->body_n};
+    r->body = (struct buf){.data = h->fast.input + head->n, .len = head->body_n};
     r->phase = HANDLING;
     int status = h->events.admit(h->ctx, r, scratch, sizeof scratch, &text);
     if (status)
@@ -183,10 +198,10 @@ static void request_handle(struct http_connection *c, const struct http_head *he
     r->body = BUF_INIT;
     if (r->phase == HANDLING) {
         r->phase = WAITING;
-        if (c->said_all)
+        if (c->half_closed)
             request_watch(r);
     } else if (!c->leaving && c->rest.n == 0) {
-        request_is_through(c);
+        request_over(c);
     }
 }
 
@@ -199,33 +214,72 @@ static bool is_for_us(const struct httpd *h, enum http_head_kind kind, size_t n,
     return kind == HTTP_HEAD_MORE && n < HEAD_MAX;
 }
 
+/* Closed with bytes in it the socket would tell its client of a reset, and no answer before that. */
+static void end_partial(struct http_connection *c, size_t n)
+{
+    socket_skip(c->fd, n);
+    connection_end(c);
+}
+
+static void await_rest(struct http_connection *c)
+{
+    struct httpd *h = c->listener->h;
+
+    if (c->partial == 0)
+        c->partial = 1;
+    if (!ev_is_active(&h->fast.partial_check))
+        ev_timer_again(h->loop, &h->fast.partial_check);
+}
+
+/* What lies in a socket takes room there, in the kernel's count more than its bytes: it can keep the
+ * rest from coming. So after a moment libmicrohttpd takes it out. */
+static void on_partial_check(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct httpd *h = w->data;
+    bool any = false;
+
+    (void)revents;
+    for (struct http_connection *c = h->connections; c; c = c->next) {
+        if (c->conn || c->leaving || c->partial == 0)
+            continue;
+        any = true;
+        if (c->partial++ > 1)
+            fast_leave(c);
+    }
+    if (!any)
+        ev_timer_stop(loop, w);
+}
+
 /* Whether the next request, of which n bytes are there, is all there and for us. */
 static bool look_at(struct http_connection *c, size_t n, struct http_head *head)
 {
     struct httpd *h = c->listener->h;
-    enum http_head_kind kind = http_head_read(h->fast.said, n, head);
+    enum http_head_kind kind = http_head_read(h->fast.input, n, head);
 
     if (!is_for_us(h, kind, n, head))
         fast_leave(c);
     else if (kind == HTTP_HEAD_PLAIN && n >= head->n + head->body_n)
         return true;
-    else if (c->said_all)
-        connection_end(c);
+    else if (c->half_closed)
+        end_partial(c, n);
+    else
+        await_rest(c);
     return false;
 }
 
 static void read_request(struct http_connection *c)
 {
-    char *said = c->listener->h->fast.said;
+    char *input = c->listener->h->fast.input;
     struct http_head head;
-    ssize_t n = recv(c->fd, said, FAST_REQUEST_MAX, MSG_PEEK);
+    ssize_t n = recv(c->fd, input, FAST_REQUEST_MAX + 1, MSG_PEEK);
 
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         connection_end(c);
     } else if (n > 0 && look_at(c, (size_t)n, &head)) {
+        c->partial = 0;
         c->request_n = head.n + head.body_n;
-        c->more = (size_t)n > c->request_n;
-        said[c->request_n] = '\0';
+        c->has_next = (size_t)n > c->request_n;
+        input[c->request_n] = '\0';
         request_handle(c, &head);
     }
 }
@@ -234,17 +288,17 @@ static void on_event(struct http_connection *c, uint32_t events)
 {
     bool over = events & (EPOLLHUP | EPOLLERR);
 
-    if (c->conn || c->leaving)
+    if (c->leaving)
         return;
-    c->said_all |= over || (events & EPOLLRDHUP);
-    c->more |= events & EPOLLIN;
+    c->half_closed |= over || (events & EPOLLRDHUP);
+    c->has_next |= events & EPOLLIN;
     if (!c->r)
         read_request(c);
     else if (over)
         connection_end(c);
     else if (c->rest.n > 0)
         send_rest(c);
-    else if (c->said_all)
+    else if (c->half_closed)
         request_watch(c->r);       /* it may only have said all it wanted to */
 }
 
@@ -279,11 +333,10 @@ void fast_leave(struct http_connection *c)
 
 void fast_hand_over(struct httpd *h)
 {
-    struct http_connection *c = h->fast.leaving;
+    struct http_connection *c;
 
-    h->fast.leaving = NULL;
-    for (struct http_connection *next; c; c = next) {
-        next = c->next_leaving;
+    while ((c = h->fast.leaving)) {
+        h->fast.leaving = c->next_leaving;
         c->leaving = false;
         epoll_ctl(h->fast.epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
         connection_hand_over(c);
@@ -295,6 +348,9 @@ void fast_init(struct httpd *h)
     h->fast.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ev_io_init(&h->fast.readable, on_readable, h->fast.epoll_fd, EV_READ);
     h->fast.readable.data = h;
+    ev_init(&h->fast.partial_check, on_partial_check);
+    h->fast.partial_check.repeat = PARTIAL_CHECK_S;
+    h->fast.partial_check.data = h;
     ev_set_priority(&h->fast.readable, -1);      /* what servers have answered leaves first */
     if (h->fast.epoll_fd >= 0)         /* else libmicrohttpd does all */
         ev_io_start(h->loop, &h->fast.readable);
@@ -308,6 +364,7 @@ void fast_fini(struct httpd *h)
             connection_end(c);
     }
     buf_fini(&h->fast.out);
+    ev_timer_stop(h->loop, &h->fast.partial_check);
     if (h->fast.epoll_fd >= 0) {
         ev_io_stop(h->loop, &h->fast.readable);
         close(h->fast.epoll_fd);

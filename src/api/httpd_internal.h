@@ -51,9 +51,10 @@ struct http_connection {
     bool upgraded;
     int64_t moved_ms;              /* when something did last; clock_coarse_ms() */
     int unread;                    /* of what was sent, at the last look */
-    size_t request_n;              /* bytes of r, which are still in the socket */
-    bool more;                     /* there is more in it than r */
-    bool said_all;                 /* its client has ended its side */
+    size_t request_n;              /* bytes of r, which lie in the socket until it is answered */
+    bool has_next;                 /* something came behind r */
+    bool half_closed;              /* its client has ended its side */
+    unsigned partial;              /* looks of fast_path.partial_check at a request in part; from 1 */
     bool leaving;                  /* for libmicrohttpd, when the turn is over */
     struct http_connection *next_leaving;
     struct outbuf rest;            /* of the answer: it did not fit the socket */
@@ -64,7 +65,8 @@ struct fast_path {                 /* httpd_fast.c */
     int epoll_fd;
     ev_io readable;
     struct http_connection *leaving;
-    char said[FAST_REQUEST_MAX + 1];     /* by the client being heard */
+    ev_timer partial_check;        /* runs while requests are there in part */
+    char input[FAST_REQUEST_MAX + 2];    /* of the client being read: what its socket holds */
     struct buf out;                /* the answer being made */
     char begin[128];               /* of an answer with this status in this second */
     int begin_status;
@@ -105,7 +107,7 @@ struct request {
     bool too_big, no_room;
     enum request_phase phase;
     bool suspended, was_suspended;
-    bool watched;                  /* its client may be gone: httpd.gone_check looks */
+    unsigned watched;              /* its client may be gone: looks of httpd.gone_check; from 1 */
     bool found_gone;               /* it has, in this look */
     bool unsuspended;              /* WAITING, and counted so by the listener */
     unsigned waits_since;          /* the listener's tick */
@@ -139,8 +141,10 @@ struct upgraded {
 /* path is kept as a pointer, or, where the connection is on the fast path, copied. */
 struct request *request_new(struct http_connection *c, const char *method, const char *path);
 void request_free(struct request *r);
-/* From now on it is found soon if its client is gone. */
+/* From now on it is found soon if its client is gone: at the second look, for one that has only said
+ * all it wanted to may still get its answer. */
 void request_watch(struct request *r);
+void request_unwatch(struct request *r);
 /* Takes the connection out of libmicrohttpd's hands until it is resumed. Not twice. */
 void request_suspend(struct request *r);
 /* Nothing happens to one that is not suspended. */
@@ -161,6 +165,7 @@ void run_listener_stop(struct listener *l);
 void connections_init(struct httpd *h);
 void connections_accept(struct listener *l, int fd);
 void connections_accept_stop(struct listener *l);
+/* and its request, if libmicrohttpd has not got it */
 void connection_free(struct http_connection *c);
 /* From the fast path to libmicrohttpd, which reads what the socket holds; with a request whose answer
  * is made. c may be gone after that. */
@@ -176,7 +181,7 @@ bool fast_add(struct http_connection *c);
 /* Sends a small answer; false: this one is for libmicrohttpd. */
 bool fast_reply(struct request *r, int status, const char *content_type,
                 const struct reply_header *headers, const struct iovec *body, int count, size_t n);
-/* Its answer is for libmicrohttpd to send. */
+/* libmicrohttpd is to read what its socket holds, and send the answer if there is one. */
 void fast_leave(struct http_connection *c);
 /* Those that leave go now; outside of everybody's callbacks. */
 void fast_hand_over(struct httpd *h);

@@ -182,7 +182,7 @@ struct call *call_new(struct client *c, const struct envelope *e, call_reply_fn 
     struct call *k = xcalloc(1, sizeof(*k) + text);
     char *at = (char *)(k + 1);
 
-    k->begun_ms = c->session->used_ms = clock_coarse_ms();
+    k->begun_ms = c->session->used_ms = clock_mono_ms();
     k->request_bytes = e->body.n;
     k->may_ask = asks_may_follow(e->method);
     k->fn = fn;

@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 const struct fuzz_seed fuzz_seeds[] = {
     FUZZ_SEED(HEAD "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n"
               "Mcp-Session-Id: 0123456789abcdef\r\nContent-Length: 2\r\n\r\n{}POST /m"),
-    FUZZ_SEED(HEAD "X-API-Key:k\r\nConnection: keep-alive\r\nCONTENT-LENGTH:\t 12 \r\n\r\n"),
+    FUZZ_SEED(HEAD "X-API-Key:k\r\nConnection: keep-alive\r\nCONTENT-LENGTH:\t 12\r\n\r\n"),
     FUZZ_SEED(HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
     FUZZ_SEED(HEAD "Expect: 100-continue\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\n"),
     FUZZ_SEED(HEAD " folded\r\nA\xc3\xa4: b\x7f\r\n: \r\nContent-Length: 1\n\n"),

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "tap.h"
 
+enum { BIG = 100000, LARGE = 140000 };
 static struct ev_loop *loop;
 static struct httpd *httpd;
 static char socket_path[128];
@@ -41,6 +42,14 @@ static void answer(struct request *r, int status, const char *text)
     const struct iovec body[] = {{NULL, 0}, {(void *)(uintptr_t)text, strlen(text)}};     /* an empty piece, too */
 
     request_reply(r, status, "text/plain", NULL, body, 2);
+}
+
+/* More than the fast path sends. */
+static void answer_large(struct request *r)
+{
+    static char large[LARGE];
+
+    request_reply(r, 200, "text/plain", NULL, &(struct iovec){memset(large, 'l', sizeof large), sizeof large}, 1);
 }
 
 static void on_gone(void *ctx, struct request *r)
@@ -71,6 +80,9 @@ static void on_handle(void *ctx, struct request *r)
     if (strcmp(path, "/release") == 0) {
         answer(TAKE(later), 200, "released");
         answer(r, 200, "it is");
+    } else if (strcmp(path, "/release-large") == 0) {
+        answer_large(TAKE(later));
+        answer(r, 200, "it is");
     } else if (strcmp(path, "/last") == 0) {
         answer(r, 200, "last");
         ev_break(loop, EVBREAK_ALL);
@@ -82,6 +94,9 @@ static void on_handle(void *ctx, struct request *r)
     } else if (strcmp(path, "/echo") == 0) {
         const char *body = request_get_body(r, &n);
         request_reply(r, 200, "text/plain", NULL, &(struct iovec){(void *)(uintptr_t)body, n}, 1);
+    } else if (strcmp(path, "/big") == 0) {
+        static char big[BIG];
+        request_reply(r, 200, "text/plain", NULL, &(struct iovec){memset(big, 'b', sizeof big), sizeof big}, 1);
     } else if (strcmp(path, "/stream") == 0) {
         stream = request_stream(r, "text/event-stream", NULL, &(struct http_stream_events){on_drained, on_closed}, NULL);
     } else if (strcmp(path, "/upgrade") == 0) {
@@ -146,6 +161,25 @@ static void say(int fd, const char *text)
 {
     if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         perror("write");
+}
+
+static void on_slept(struct ev_loop *l, ev_timer *w, int revents)
+{
+    (void)w, (void)revents;
+    ev_break(l, EVBREAK_ALL);
+}
+
+/* Lets the loop sleep and work for so long; how many turns it took. */
+__attribute__((unused)) static unsigned turn_for(double seconds)
+{
+    unsigned before = ev_iteration(loop);
+    ev_timer timer;
+
+    ev_timer_init(&timer, on_slept, seconds, 0.);
+    ev_now_update(loop);
+    ev_timer_start(loop, &timer);
+    ev_run(loop, 0);
+    return ev_iteration(loop) - before;
 }
 
 /* A server on a socket of its own, which only its user may open, and at a port. */

@@ -21,7 +21,7 @@ static enum http_head_kind read_text(const char *s, struct http_head *h)
 static void test_plain(void)
 {
     static const char head[] = POST HOST "accept: a, b\r\nEmpty:\r\nX:\t two words \t\r\nX: another\r\n" LENGTH "\xC3\xA4: no\r\n";
-    static const char good[] = POST HOST "accept: a, b\r\nEmpty:\r\nX:\t two \"words\"\xC3\xA4\t \r\nX: another\r\n"
+    static const char good[] = POST HOST "accept: a, b\r\nEmpty:\r\nX:\t two \"words\"\xC3\xA4\r\nX: another\r\n"
                                "Connection: Keep-Alive\r\n" LENGTH END "{\"body\":1}";
     struct http_head h;
 
@@ -77,6 +77,8 @@ static void test_other(void)
         {POST HOST HOST LENGTH END, "two hosts"},
         {POST HOST END, "no length"},
         {POST HOST LENGTH LENGTH END, "two lengths"},
+        {POST HOST LENGTH "A: b \r\n" END, "space behind a value"},
+        {POST HOST "Content-Length: 12 \r\n" END, "and behind the length"},
         {POST HOST "Content-Length: \r\n" END, "an empty length"},
         {POST HOST "Content-Length: +1\r\n" END, "a sign"},
         {POST HOST "Content-Length: 0x1\r\n" END, "another base"},

@@ -28,25 +28,6 @@ static void test_plain(void)
     close(fd);
 }
 
-static void on_slept(struct ev_loop *l, ev_timer *w, int revents)
-{
-    (void)w, (void)revents;
-    ev_break(l, EVBREAK_ALL);
-}
-
-/* Lets the loop sleep and work for so long; how many turns it took. */
-static unsigned turn_for(double seconds)
-{
-    unsigned before = ev_iteration(loop);
-    ev_timer timer;
-
-    ev_timer_init(&timer, on_slept, seconds, 0.);
-    ev_now_update(loop);
-    ev_timer_start(loop, &timer);
-    ev_run(loop, 0);
-    return ev_iteration(loop) - before;
-}
-
 /* A request that waits is suspended after a while (2 ms); here it is watched before and after that. */
 static void test_waiting(void)
 {

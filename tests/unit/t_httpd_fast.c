@@ -124,14 +124,12 @@ static void test_goes(void)
     }
 }
 
-static char big[140000];
-
 static size_t read_all(int fd, size_t want)
 {
     static char got[1 << 18];
     size_t n = 0;
 
-    for (int i = 0; i < 3000 && n < want; i++) {
+    for (int i = 0; i < 20000 && n < want; i++) {
         ev_run(loop, EVRUN_NOWAIT);
         ssize_t k = read(fd, got, sizeof got);
         n += k > 0 ? (size_t)k : 0;
@@ -144,13 +142,14 @@ static size_t read_all(int fd, size_t want)
 
 static void test_goes_with_a_body(void)
 {
+    static char body[40000];
     int fd = dial_tcp();
 
-    memset(big, 'b', sizeof big);
+    memset(body, 'b', sizeof body);
     say(fd, HEAD("/echo", 40000));
     turn(3);
     ok(!is_fast(), "a body that is too large goes before it is there");
-    ok(write(fd, big, 40000) == 40000, "it comes");
+    ok(write(fd, body, sizeof body) == sizeof body, "it comes");
     ok(read_all(fd, 40000) > 40000, "and is answered");
     close(fd);
     turn_until_left(0);
@@ -159,18 +158,39 @@ static void test_goes_with_a_body(void)
 static void test_goes_for_its_answer(void)
 {
     int fd = dial_tcp();
-    const struct iovec body = {big, sizeof big};
 
     say(fd, HEAD("/later", 5) "waits");
     struct request *r = await_later();
     turn(3);
     bool before = is_fast();
-    request_reply(r, 200, "text/plain", NULL, &body, 1);
-    ok(before && read_all(fd, sizeof big) > sizeof big && !is_fast(), "a large answer is libmicrohttpd's to send");
+    answer_large(r);
+    ok(before && read_all(fd, LARGE) > LARGE && !is_fast(), "a large answer is libmicrohttpd's to send");
     say(fd, HEAD("/echo", 2) "on" GET_NOW);
     const char *got = read_until(fd, "now");
     ok(strstr(got, "\r\n\r\non") && strstr(got, "\r\n\r\nnow"), "and the connection goes on there");
     close(fd);
+    turn_until_left(0);
+}
+
+/* By a handler of a request that is libmicrohttpd's: it runs when those that leave have gone already, just before the loop sleeps. */
+static void test_goes_late(void)
+{
+    int fd = dial_tcp(), other = dial_tcp();
+    static char got[LARGE];
+    ssize_t n, all = 0;
+
+    say(other, GET_NOW);
+    read_until(other, "now");
+    say(fd, HEAD("/later", 2) "{}");
+    for (int i = 0; i < 1000 && !later; i++)
+        ev_run(loop, EVRUN_NOWAIT);
+    say(other, "GET /release-large HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_for(0.3);
+    while ((n = read(fd, got, sizeof got)) > 0)
+        all += n;
+    ok(all > 0, "an answer made inside of libmicrohttpd does not wait for the next event");
+    close(fd);
+    close(other);
     turn_until_left(0);
 }
 
@@ -209,7 +229,7 @@ static void test_leaves_on_the_way(void)
     say(fd, HEAD("/later", 2) "{}");
     struct request *r = await_later();
     close(fd);
-    request_reply(r, 200, "text/plain", NULL, &(struct iovec){big, sizeof big}, 1);
+    answer_large(r);
     turn_until_left(0);
     is_int((long)connections(), 0, "so is one with a large answer");
 }
@@ -248,7 +268,7 @@ static void test_leaves_early(void)
 }
 
 /* `printf … | nc -N` */
-static void test_says_all(void)
+static void test_half_closes(void)
 {
     int fd = dial_tcp();
     char c;
@@ -272,46 +292,157 @@ static void test_says_all(void)
     close(fd);
 }
 
+/* A gone_check that runs for another's sake may not take it for gone at its first look. */
+static void test_half_closes_and_waits(void)
+{
+    int lost = 0, other = dial(), gone = gone_count;
+
+    say(other, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct request *slow = await_later();
+    turn(50);
+    for (int i = 0; i < 20; i++) {
+        int fd = dial_tcp();
+        say(fd, HEAD("/later", 5) "hello");
+        shutdown(fd, SHUT_WR);
+        struct request *r = await_later();
+        turn(20);
+        if (gone_count == gone)
+            answer(r, 200, "soon");
+        lost += !strstr(read_until(fd, "soon"), "200 OK");
+        close(fd);
+    }
+    is_int(lost, 0, "who ends its side and waits a fiftieth of a second is not taken for gone");
+    answer(slow, 200, "finally");
+    ok(strstr(read_until(other, "finally"), "200 OK"), "nor is who ends nothing");
+    close(other);
+    turn_until_left(0);
+}
+
+static void test_half_closes_and_reads_slowly(int fd)
+{
+    say(fd, HEAD("/big", 0) HEAD("/big", 0) HEAD("/big", 0) HEAD("/later", 0));
+    shutdown(fd, SHUT_WR);
+    size_t n = 0;
+    for (int i = 0; i < 1000 && !later; i++) {     /* the rest of an answer stands for longer than two looks of gone_check */
+        turn(1);
+        n += i > 600 ? read_all(fd, 1) : 0;
+    }
+    struct request *r = await_later();
+    ok(r != NULL, "answers are read late by who has ended its side");
+    if (!r)
+        return;
+    answer(r, 200, "last");
+    n += read_all(fd, 3 * BIG + 400 - n);
+    ok(n > 3 * BIG && n < 4 * BIG, "and come whole: %zu bytes", n);
+    close(fd);
+    turn_until_left(0);
+    is_int((long)connections(), 0, "then the connection ends");
+}
+
+static void test_half_closes_for_much(int fd, const char *where)
+{
+    static char got[LARGE];
+    size_t n = 0;
+
+    say(fd, HEAD("/later", 2) "{}");
+    struct request *r = await_later();
+    shutdown(fd, SHUT_WR);
+    turn(3);
+    answer_large(r);
+    n = read_all(fd, LARGE + 1);
+    for (int i = 0; i < 500; i++) {
+        ssize_t k = read(fd, got, sizeof got);
+        n += k > 0 ? (size_t)k : 0;
+        if (k == 0)
+            break;
+        turn(1);
+    }
+    ok(n > LARGE && connections() == 0, "%s: who ends its side and gets a large answer sees its end", where);
+    close(fd);
+    turn_until_left(0);
+}
+
+static void test_just_small_enough(void)
+{
+    static char text[FAST_REQUEST_MAX + 200];
+    int fd = dial_tcp();
+    size_t head = (size_t)sprintf(text, "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 32000);
+
+    head = (size_t)sprintf(text, "POST /now HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n", FAST_REQUEST_MAX - head);
+    memset(text + head, 'x', FAST_REQUEST_MAX - head);
+    strcpy(text + FAST_REQUEST_MAX, HEAD("/echo", 4) "next");
+    say(fd, text);
+    const char *answers = read_until(fd, "next");
+    ok(count(answers, "200 OK") == 2 && is_fast(), "the longest request, and another behind it");
+    close(fd);
+    turn_until_left(0);
+}
+
 /* More answers than the sockets hold, read late. */
 static void test_reads_slowly(void)
 {
-    static char text[200000], got[1 << 16];
-    enum { ROUNDS = 300, BODY = 30000 };
+    enum { ROUNDS = 150 };
     int fd = dial_tcp();
-    size_t n = 0, sent = 0;
     bool full = false;
 
-    memset(text, 'x', sizeof text);
-    size_t head = (size_t)sprintf(text, "%s", HEAD("/echo", 30000));
-    text[head] = 'x';
-    for (int round = 0; round < ROUNDS;) {
-        ssize_t k = write(fd, text + sent, head + BODY - sent);
-        sent += k > 0 ? (size_t)k : 0;
-        if (sent == head + BODY) {
-            sent = 0;
-            round++;
-        }
-        ev_run(loop, EVRUN_NOWAIT);
-        full |= httpd->connections->rest.n > 0;
-        if (k > 0)
-            continue;
-        ssize_t m = read(fd, got, sizeof got / 16);      /* neither side may block for ever */
-        n += m > 0 ? (size_t)m : 0;
+    for (int round = 0; round < ROUNDS; round++)
+        say(fd, HEAD("/big", 0));
+    for (int i = 0; i < 1000 && !full; i++) {
+        turn(1);
+        full = httpd->connections && httpd->connections->rest.n > 0;
     }
-    ok(full && is_fast(), "answers that do not fit the socket");
-    n += read_all(fd, (size_t)ROUNDS * BODY - n);
-    for (int i = 0; i < 50; i++) {
-        ev_run(loop, EVRUN_NOWAIT);
-        ssize_t m = read(fd, got, sizeof got);
-        n += m > 0 ? (size_t)m : 0;
-        usleep(m > 0 ? 0 : 1000);
-    }
+    ok(full && is_fast(), "an answer that does not fit the socket");
+    size_t want = ROUNDS * (BIG + strlen("HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 00:00:00 GMT\r\nContent-Length: 100000\r\n"
+                                         "Content-Type: text/plain\r\n\r\n"));
+    is_int((long)read_all(fd, want), (long)want, "it and all others come, to the byte");
     say(fd, HEAD("/now", 0));
-    const char *last = read_until(fd, "now");
-    size_t want = (size_t)ROUNDS * (BODY + strlen("HTTP/1.1 200 OK\r\nDate: Thu, 26 Nov 2026 00:00:00 GMT\r\nContent-Length: 30000\r\n"
-                                            "Content-Type: text/plain\r\n\r\n"));
-    is_int((long)n, (long)want, "all come, to the byte");
-    ok(strstr(last, "\r\n\r\nnow") != NULL, "and the connection goes on");
+    ok(strstr(read_until(fd, "now"), "200 OK") && is_fast(), "and the connection goes on");
+    close(fd);
+    turn_until_left(0);
+}
+
+/* Requests that are written without regard to answers. What is left of a segment of 64 KB when all but the beginning of its last request
+ * was taken out counts as all of it, and can close the window for the rest of that request. */
+static void test_closed_window(void)
+{
+    static char text[30100], got[4096];
+    enum { ROUNDS = 300 };
+    int fd = dial_tcp(), answers = 0;
+    size_t head = (size_t)sprintf(text, "%s", HEAD("/now", 30000)), size = head + 30000, sent = 0;
+
+    memset(text + head, 'x', 30000);
+    for (int i = 0, round = 0; i < 100000 && answers < ROUNDS; i++) {
+        ssize_t k = round < ROUNDS ? write(fd, text + sent, size - sent) : 0;
+        sent += k > 0 ? (size_t)k : 0;
+        round += sent == size;
+        sent %= size;
+        ev_run(loop, EVRUN_NOWAIT);
+        ssize_t n = k > 0 ? -1 : read(fd, got, sizeof got - 1);
+        got[n > 0 ? n : 0] = '\0';
+        answers += count(got, "200 OK");
+        usleep(k > 0 || n > 0 ? 0 : 100);
+    }
+    ok(answers >= ROUNDS - 20, "what is left in the socket does not keep the rest out: %d answers", answers);
+    close(fd);
+    turn_until_left(0);
+}
+
+/* Over a unix socket each write counts as some hundred bytes more, until it is read. */
+static void test_dribbles(void)
+{
+    static const char text[] = HEAD("/echo", 1500);
+    static char body[1501];
+    int fd = dial();
+    size_t n = 0;
+
+    memcpy(memset(body, 'x', sizeof body), text, sizeof text - 1);
+    for (int i = 0; i < 20000 && n < sizeof text - 1 + 1500; i++) {
+        char c = n < sizeof text - 1 ? text[n] : 'x';
+        n += write(fd, &c, 1) == 1;
+        ev_run(loop, EVRUN_NOWAIT);
+        usleep(i > 3000 ? 1000 : 0);
+    }
+    ok(strstr(read_until(fd, "xxxx"), "200 OK"), "a request in 1,500 pieces is answered");
     close(fd);
     turn_until_left(0);
 }
@@ -365,14 +496,23 @@ int main(void)
     test_goes();
     test_goes_with_a_body();
     test_goes_for_its_answer();
+    test_goes_late();
     test_goes_for_a_stream(dial());
     test_goes_for_a_stream(dial_tcp());
     test_leaves_on_the_way();
     test_leaves(dial(), "unix");
     test_leaves(dial_tcp(), "tcp");
     test_leaves_early();
-    test_says_all();
+    test_half_closes();
+    test_half_closes_and_waits();
+    test_half_closes_and_reads_slowly(dial());
+    test_half_closes_and_reads_slowly(dial_tcp());
+    test_half_closes_for_much(dial(), "unix");
+    test_half_closes_for_much(dial_tcp(), "tcp");
+    test_just_small_enough();
     test_reads_slowly();
+    test_closed_window();
+    test_dribbles();
     test_no_descriptors();
     test_end();
     return done_testing();
