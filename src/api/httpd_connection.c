@@ -103,12 +103,25 @@ void connection_hand_over(struct http_connection *c)
 
     getpeername(c->fd, (struct sockaddr *)&peer, &n);
     l->h->handed_over = c;
+    l->h->ends_untold |= c->half_closed;
     MHD_add_connection(l->daemon, c->fd, (struct sockaddr *)&peer, n);
     l->dirty = true;
     /* On failure it has closed the socket, before or after it told of its connection. */
     if (l->h->handed_over && !c->conn)
         connection_free(c);
     l->h->handed_over = NULL;
+}
+
+void connections_tell_ends(struct httpd *h)
+{
+    if (!h->ends_untold)
+        return;
+    h->ends_untold = false;
+    for (struct http_connection *c = h->connections; c; c = c->next) {
+        if (c->conn && c->half_closed)
+            shutdown(c->fd, SHUT_RD);
+        c->half_closed &= !c->conn;
+    }
 }
 
 static bool peer_is_us(int fd)

@@ -153,8 +153,7 @@ bool fast_reply(struct request *r, int status, const char *content_type,
     struct http_connection *c = r->connection;
     bool waited = r->phase == WAITING;
 
-    /* libmicrohttpd would read request and end at once, and not look for that end when it is through. */
-    if (n > ANSWER_MAX && !c->half_closed)
+    if (n > ANSWER_MAX)
         return false;
     buf_clear(&f->out);
     buf_add_str(&f->out, beginning(f, status));

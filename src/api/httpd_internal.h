@@ -86,6 +86,7 @@ struct httpd {
     ev_timer accept_pause;         /* runs after the system refused another descriptor */
     struct fast_path fast;
     struct http_connection *handed_over;     /* to libmicrohttpd right now */
+    bool ends_untold;              /* some were half closed then */
     double idle_s;
     ev_timer idle_check;           /* runs while there are any */
     struct request *open;          /* every request between its head and its end */
@@ -170,6 +171,9 @@ void connection_free(struct http_connection *c);
 /* From the fast path to libmicrohttpd, which reads what the socket holds; with a request whose answer
  * is made. c may be gone after that. */
 void connection_hand_over(struct http_connection *c);
+/* libmicrohttpd has read what those who were half closed had sent, and was told of their end by the
+ * same event: it looks for that only at another one. */
+void connections_tell_ends(struct httpd *h);
 void connection_on_notice(void *cls, struct MHD_Connection *conn, void **socket_context,
                           enum MHD_ConnectionNotificationCode code);
 

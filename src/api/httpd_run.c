@@ -96,6 +96,7 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (all[i]->dirty)
             listener_run(all[i]);
+    connections_tell_ends(h);
     fast_hand_over(h);         /* what a handler in there has answered */
     /* It has had its runs, or the other's gave it work: the loop must not sleep on that. */
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -292,6 +292,28 @@ static void test_half_closes(void)
     close(fd);
 }
 
+/* Requests that are libmicrohttpd's. */
+static void test_half_closes_elsewhere(void)
+{
+    static const struct { const char *text, *want; } requests[] = {
+        {GET_NOW, "now"}, {GET_NOW GET_NOW, "now"}, {"POST /echo HTTP/1.0\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe", ""},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", ""},
+    };
+
+    for (size_t i = 0; i < 2 * ARRAY_LEN(requests); i++) {
+        const char *want = requests[i / 2].want;
+        int fd = i % 2 ? dial_tcp() : dial();
+        say(fd, requests[i / 2].text);
+        shutdown(fd, SHUT_WR);
+        const char *got = read_until(fd, NULL);
+        turn(3);
+        ok((!*want || count(got, want) == count(requests[i / 2].text, want)) && connections() == 0,
+           "one whose request goes to libmicrohttpd is answered, and ended: %s", requests[i / 2].text);
+        close(fd);
+        turn_until_left(0);
+    }
+}
+
 /* A gone_check that runs for another's sake may not take it for gone at its first look. */
 static void test_half_closes_and_waits(void)
 {
@@ -504,6 +526,7 @@ int main(void)
     test_leaves(dial_tcp(), "tcp");
     test_leaves_early();
     test_half_closes();
+    test_half_closes_elsewhere();
     test_half_closes_and_waits();
     test_half_closes_and_reads_slowly(dial());
     test_half_closes_and_reads_slowly(dial_tcp());
