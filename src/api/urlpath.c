@@ -39,7 +39,7 @@ bool urlpath_match(const char *path, const char *pattern, char *name, size_t nam
 {
     while (*pattern) {
         if (pattern[0] == '{' && pattern[1] == '}') {
-            size_t n = strcspn(path, "/");
+            size_t n = (size_t)(strchrnul(path, '/') - path);
             if (n == 0 || !urlpath_decode(path, n, name, name_n))
                 return false;
             path += n;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A tool call through /mcp/NAME and through `mcptop stdio NAME` beside the shortest C bridge, in one run: rounds of all by
 turns, medians of the rounds' p50 and calls/s compared. Goal: p50 at most floor + 10 µs (here checked as a ratio of 1.5), as
-many calls/s (checked: 0.7, because a busy machine takes its share), a result of 9 MB in at most 3 times the floor's time. The
+many calls/s (checked: 0.85, because a busy machine takes its share), a result of 9 MB in at most 3 times the floor's time. The
 stdio bridge is one process more on the way than the floor has, so its check is generous."""
 
 import resource
@@ -39,13 +39,33 @@ def test_calls(t):
 
     ratio, _ = compare(t, "call, 1 connection", floor, http, connections=1, calls=5000)
     t.ok(ratio <= 1.5, "p50 of a call at most 1.5 times the floor's", ratio)
-    _, rate = compare(t, "call, 8 connections", floor, http, connections=8, calls=20000)
-    t.ok(rate >= 0.7, "calls/s at 8 connections", rate)
     ratio, _ = compare(t, "a result of 9 MB", floor, http, connections=1, calls=20, tool="big", arguments={"bytes": 9_000_000})
     t.ok(ratio <= 3, "p50 of a result of 9 MB at most 3 times the floor's", ratio)
     ratio, _ = compare(t, "call through stdio, 1 client", floor, stdio, connections=1, calls=5000)
     t.ok(ratio <= 2.5, "p50 of a call through mcptop stdio at most 2.5 times the floor's", ratio)
     compare(t, "call through stdio, 8 clients", floor, stdio, connections=8, calls=20000)
+
+
+PAIRS = 9
+
+
+@tap.limit(240)
+def test_calls_at_once(t):
+    """Eight connections. Which of the three processes (load, what is measured, server) share a core is the kernel's choice, it stays with
+    a pair of them for long, and makes a difference of a fifth either way: so several pairs, and the median of their ratios."""
+    ratios = []
+    for number in range(PAIRS):
+        m = t.mcptop({"mcpServers": {"echo": echo()}}, listen=True, name=f"pair-{number}")
+        m.wait_server("echo")
+        floor = bridge(t)
+
+        def http(m=m, **kw):
+            return loadgen(f"tcp:127.0.0.1:{m.port}", path="/mcp/echo", headers=[f"X-API-Key: {m.key()}"], **kw)
+
+        ratios.append(compare(t, "call, 8 connections", floor, http, connections=8, calls=20000)[1])
+        m.stop()
+    report(t, "call, 8 connections, all pairs", rate_ratio=median(ratios), least=min(ratios), most=max(ratios))
+    t.ok(median(ratios) >= 0.85, "calls/s at 8 connections", ratios)
 
 
 CROWD = 1000
