@@ -37,7 +37,7 @@ static enum http_head_kind expect(const char *p, const char *end, const char *te
     return HTTP_HEAD_PLAIN;
 }
 
-/* No query: no POST here has one. */
+/* One with a query is no call. */
 static enum http_head_kind read_request_line(char **at, char *end, struct http_head *h)
 {
     enum http_head_kind kind = expect(*at, end, METHOD);

@@ -34,6 +34,9 @@ static void on_accept_pause(struct ev_loop *loop, ev_timer *w, int revents)
 
 static void pause_accepting(struct httpd *h)
 {
+    if (!h->refused)
+        log_warn("api", "no new connections until the system has room for them: %m");
+    h->refused = true;
     ev_io_stop(h->loop, &h->unix_listener.acceptable);
     ev_io_stop(h->loop, &h->tcp_listener.acceptable);
     ev_timer_again(h->loop, &h->accept_pause);
@@ -161,11 +164,11 @@ static void on_acceptable(struct ev_loop *loop, ev_io *w, int revents)
     for (int i = 0; i < ACCEPTS_PER_TURN && l->connections < CONNECTION_LIMIT; i++) {
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            l->h->refused = false;
             accept_one(l, fd);
         } else if (errno == EAGAIN) {
             return;
         } else if (!is_of_one_client(errno)) {
-            log_warn("api", "no new connections for a moment: %m");
             pause_accepting(l->h);
             return;
         }

@@ -84,6 +84,7 @@ struct httpd {
     ev_timer gone_check;
     struct http_connection *connections;
     ev_timer accept_pause;         /* runs after the system refused another descriptor */
+    bool refused;                  /* it has done so, and it was told */
     struct fast_path fast;
     struct http_connection *handed_over;     /* to libmicrohttpd right now */
     bool ends_untold;              /* some were half closed then */
