@@ -130,7 +130,7 @@ static int dial_tcp(void)
 }
 
 /* Turns the loop until the peer's output holds `want` or three seconds have passed. */
-static const char *read_until(int fd, const char *want)
+__attribute__((unused)) static const char *read_until(int fd, const char *want)
 {
     static char got[1 << 16];
     size_t n = 0;
@@ -149,7 +149,7 @@ static const char *read_until(int fd, const char *want)
     return got;
 }
 
-static void turn_until(const int *counter, int want)
+__attribute__((unused)) static void turn_until(const int *counter, int want)
 {
     for (int i = 0; i < 3000 && *counter != want; i++) {
         ev_run(loop, EVRUN_NOWAIT);
@@ -157,7 +157,7 @@ static void turn_until(const int *counter, int want)
     }
 }
 
-static void say(int fd, const char *text)
+__attribute__((unused)) static void say(int fd, const char *text)
 {
     if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         perror("write");
