@@ -199,6 +199,8 @@ static void on_call(void *ctx, struct request *r)
     size_t way = pick(12);
     if (way < 4) {
         reply(call, r, pick(SMALL));
+    } else if (way < 7 && call->plain) {       /* its rest waits for a slow reader */
+        reply(call, r, FAST_ANSWER_MAX / 2 + pick(FAST_ANSWER_MAX / 2));
     } else if (way == 4) {
         reply(call, r, pick(large_for(call)));
     } else if (way == 5 && may_stream(call)) {
@@ -270,7 +272,7 @@ static void leave(struct client *c)
 
 static void arrive(struct client *c)
 {
-    static const size_t appetites[] = {500, 20000, 200000};
+    static const size_t appetites[] = {500, 3000, 200000};
     bool tcp = one_in(2);
     int few = 96 * 1024;           /* a window of less than a segment would cost a timer of the kernel's each time */
 
