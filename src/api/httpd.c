@@ -3,12 +3,9 @@
  * answered, or its client leaves. Each listener is a daemon of libmicrohttpd's of its own, which
  * httpd_run.c runs. Calls mostly come by the fast path (httpd_fast.c) instead.
  *
- * Suspending a connection costs two epoll_ctl, a recv and a round of libmicrohttpd, so only who
- * waits for longer than two ticks of the patience (httpd_run.c) is suspended; until then
- * libmicrohttpd asks to be run again at once, and that is done only for a listener that is dirty.
- * libmicrohttpd does not poll suspended connections: a timer looks for clients that went away
- * (POLLRDHUP), and runs only while a request is watched so. Nothing here knows what a request
- * means. */
+ * The connection of a request that waits is suspended. libmicrohttpd does not poll those: a timer
+ * looks for clients that went away (POLLRDHUP), and runs only while a request is watched so. Nothing
+ * here knows what a request means. */
 #include "api/httpd_internal.h"
 
 #include <errno.h>
@@ -66,7 +63,6 @@ void request_resume(struct request *r)
     if (!r->suspended)
         return;
     r->suspended = false;
-    r->was_suspended = true;
     request_unwatch(r);
     MHD_resume_connection(r->conn);
     r->listener->dirty = true;
@@ -97,27 +93,6 @@ void request_owe(struct request *r, size_t n)
     h->answer_bytes -= oldest->answer_bytes;
     oldest->answer_bytes = 0;
     shutdown(request_fd(oldest), SHUT_RDWR);     /* who serves it finds it closed */
-}
-
-/* Waits from now on, unsuspended at first. */
-static void request_wait(struct request *r)
-{
-    r->phase = WAITING;
-    r->unsuspended = true;
-    r->waits_since = r->listener->ticks;
-    r->listener->unsuspended++;
-}
-
-static bool request_is_patient(const struct request *r)
-{
-    return !r->listener->crowded && r->listener->ticks - r->waits_since < 2;
-}
-
-void request_end_wait(struct request *r)
-{
-    if (r->unsuspended)
-        r->listener->unsuspended--;
-    r->unsuspended = false;
 }
 
 /* The client went away while we kept it waiting. */
@@ -205,13 +180,10 @@ void request_free(struct request *r)
     if (r->next)
         r->next->prev = r->prev;
     request_unwatch(r);
-    request_end_wait(r);
     if (r->response)
         MHD_destroy_response(r->response);
     if (r->stream)
         r->stream->r = NULL;
-    if (r->listener->queueing == r)
-        r->listener->queueing = NULL;
     if (r->upgraded) {
         r->upgraded->open(r->upgraded->ctx, NULL, -1, NULL, 0);
         free(r->upgraded);
@@ -225,18 +197,6 @@ void request_free(struct request *r)
     free(r);
 }
 
-/* The run that is through with it may have been told of the client's next request already: one run
- * more. The same goes for who was suspended: it was taken for readable when it was resumed. */
-static void request_is_through(struct request *r)
-{
-    struct listener *l = r->listener;
-    unsigned age = l->runs - r->queued_in;
-
-    if (r->queued_in > 0 && age < ARRAY_LEN(l->fresh))
-        l->fresh[age]--;
-    l->dirty |= r->was_suspended || (r->queued_in > 0 && age > 0);
-}
-
 static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
                          enum MHD_RequestTerminationCode why)
 {
@@ -247,9 +207,10 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     if (!r)
         return;
     r->listener->still_runs = 0;
+    /* This run may have been told of the client's next request already: one run more. */
+    r->listener->dirty = true;
     if (r->phase == WAITING && r->gone)
         r->gone(r->gone_ctx, r);
-    request_is_through(r);
     request_free(r);
 }
 
@@ -257,27 +218,10 @@ static enum MHD_Result request_queue(struct request *r)
 {
     struct MHD_Response *response = TAKE(r->response);
 
-    r->queued_in = r->listener->runs;
-    r->listener->fresh[0]++;
+    r->listener->dirty = true;         /* it is sent in the next run */
     enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned)r->status, response);
     MHD_destroy_response(response);
     return ok;
-}
-
-/* A connection whose pool has no room for the answer's head is ended in there, and with it the
- * request. (libmicrohttpd notes the activity of such a connection after that: with a timeout of its
- * own, its list of timeouts would hold a freed connection.) */
-void request_queue_outside(struct request *r)
-{
-    struct listener *l = r->listener;
-
-    l->queueing = r;
-    enum MHD_Result ok = request_queue(r);
-    if (!l->queueing)
-        return;
-    l->queueing = NULL;
-    if (ok != MHD_YES)
-        r->phase = ABORTED;
 }
 
 static struct MHD_Response *plain_text(const char *text)
@@ -356,8 +300,10 @@ static void request_handle(struct request *r)
     h->events.handle(h->ctx, r);
     large_leave(&r->large);
     h->body_bytes -= was - r->body.len;
-    if (r->phase == HANDLING)
-        request_wait(r);
+    if (r->phase != HANDLING)
+        return;
+    r->phase = WAITING;
+    request_suspend(r);
 }
 
 /* An error of the API and one of JSON-RPC: MCP's clients look for that. */
@@ -381,9 +327,6 @@ static enum MHD_Result request_complete(struct request *r)
                                   "{\"success\":false,\"error\":\"the bodies of all requests "
                                   "together are over 256 MiB: try again in a moment\"}");
         request_handle(r);
-    } else if (r->unsuspended && !request_is_patient(r)) {
-        request_end_wait(r);
-        request_suspend(r);
     }
     if (r->phase == ABORTED)
         return MHD_NO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. What
- * the fast path does not send is libmicrohttpd's: a plain answer made outside of it is queued here;
- * any other is, by httpd.c, in the run that asks for it, for which the connection is resumed. */
+ * the fast path does not send is queued by httpd.c in the run in which libmicrohttpd asks for it, for
+ * which the connection is resumed. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +16,7 @@ static void request_answer(struct request *r, int status, struct MHD_Response *r
     r->status = status;
     r->response = response;
     r->gone = NULL;
-    r->listener->dirty |= r->phase == WAITING;
     r->phase = ANSWERED;
-    request_end_wait(r);
     request_unwatch(r);
     request_resume(r);
     if (!r->conn)
@@ -106,10 +104,7 @@ void request_reply(struct request *r, int status, const char *content_type,
     for (; headers && headers->name; headers++)
         MHD_add_response_header(response, headers->name, headers->value);
     request_owe(r, n);
-    bool waited = r->unsuspended && !r->listener->running;     /* never on the fast path */
     request_answer(r, status, response);
-    if (waited)
-        request_queue_outside(r);       /* libmicrohttpd need not ask for it */
 }
 
 static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max)

@@ -29,16 +29,7 @@ struct listener {
     size_t connections;            /* of its clients */
     ev_io readable;
     ev_timer timeout;
-    ev_timer patience;             /* ticks while somebody waits unsuspended */
-    unsigned ticks;                /* ever */
-    size_t unsuspended;            /* requests that wait so */
-    bool crowded;                  /* too many do: they are suspended in this run */
-    bool running;                  /* inside libmicrohttpd */
-    struct request *queueing;      /* from outside of it; NULL again when that ended the request */
-    unsigned runs;                 /* of libmicrohttpd, ever */
-    unsigned still_runs;           /* those since a request moved or all was done */
-    size_t fresh[2];               /* answers queued since this run and since the one before began,
-                                    * that are not through */
+    unsigned still_runs;           /* of libmicrohttpd, since a request moved or all was done */
     bool dirty;                    /* has work that no event of its epoll descriptor tells */
     struct unix_listen at;         /* of the unix socket */
 };
@@ -108,15 +99,12 @@ struct request {
     size_t came_bytes;             /* of its body, kept or not */
     bool too_big, no_room;
     enum request_phase phase;
-    bool suspended, was_suspended;
+    bool suspended;
     unsigned watched;              /* its client may be gone: looks of httpd.gone_check; from 1 */
     bool found_gone;               /* it has, in this look */
-    bool unsuspended;              /* WAITING, and counted so by the listener */
-    unsigned waits_since;          /* the listener's tick */
     int status;
     struct MHD_Response *response; /* made, not queued yet */
     size_t answer_bytes;           /* counted in the sum of all */
-    unsigned queued_in;            /* the listener's last run then; 0 = not queued */
     struct http_stream *stream;
     struct upgraded *upgraded;     /* asked for, not opened yet */
     void (*gone)(void *ctx, struct request *r);
@@ -153,10 +141,6 @@ void request_suspend(struct request *r);
 void request_resume(struct request *r);
 /* Its answer, n bytes, waits for its reader. */
 void request_owe(struct request *r, size_t n);
-/* It waits no longer: the listener's count of those that wait unsuspended. */
-void request_end_wait(struct request *r);
-/* Outside of libmicrohttpd's callbacks: hands r->response to it. This can be the end of r. */
-void request_queue_outside(struct request *r);
 
 /* httpd_run.c: from now on the loop runs dirty listeners; this one, whose daemon has started. */
 void run_init(struct httpd *h);

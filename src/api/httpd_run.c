@@ -13,10 +13,7 @@
 enum {
     RUNS_PER_TURN = 64, /* then the loop gets its turn */
     STUCK_RUNS = 128, /* that moved nothing, one after the other; see STUCK_S */
-    UNSUSPENDED_MAX = 64, /* each run looks at all of them */
 };
-/* Longer than a scheduler's tick: a timer that is the machine's next one is dear to arm. */
-static const double PATIENCE_S = 0.01;
 
 /* libmicrohttpd says that there is something to do for a connection that it cannot go on with: in
  * 0.9, one whose chunk's size fills the buffer. That ends when it has been idle for long
@@ -38,27 +35,16 @@ static void listener_run(struct listener *l)
 
     for (int i = 0; i < RUNS_PER_TURN; i++) {
         l->dirty = false;
-        l->runs++;
-        l->fresh[1] = l->fresh[0];
-        l->fresh[0] = 0;
-        l->crowded = l->unsuspended > UNSUSPENDED_MAX;
-        l->running = true;
         MHD_run(l->daemon);
-        l->running = false;
-        l->dirty |= l->fresh[0] + l->fresh[1] > 0;
         again = MHD_get_timeout(l->daemon, &ms) == MHD_YES;
         l->still_runs = again && ms == 0 ? l->still_runs + 1 : 0;
         at_once = again && ms == 0 && l->still_runs < STUCK_RUNS;
-        if (!(at_once && l->unsuspended == 0) && !l->dirty)
+        if (!at_once && !l->dirty)
             break;
     }
     ev_timer_stop(l->h->loop, &l->timeout);
-    if (l->unsuspended > 0 && !ev_is_active(&l->patience)) {
-        ev_timer_set(&l->patience, PATIENCE_S, 0.);
-        ev_timer_start(l->h->loop, &l->patience);
-    } else if (l->unsuspended == 0 && again) {
+    if (again)
         listener_wake_in(l, ms > 0 || at_once ? (double)ms / 1000.0 : STUCK_S);
-    }
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -74,15 +60,6 @@ static void on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
     struct listener *l = w->data;
 
     (void)loop, (void)revents;
-    l->dirty = true;
-}
-
-static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
-{
-    struct listener *l = w->data;
-
-    (void)loop, (void)revents;
-    l->ticks++;
     l->dirty = true;
 }
 
@@ -112,8 +89,7 @@ void run_listener(struct listener *l)
 
     ev_io_init(&l->readable, on_readable, info->epoll_fd, EV_READ);
     ev_init(&l->timeout, on_timeout);
-    ev_init(&l->patience, on_patience);
-    l->readable.data = l->timeout.data = l->patience.data = l;
+    l->readable.data = l->timeout.data = l;
     ev_io_start(l->h->loop, &l->readable);
 }
 
@@ -121,7 +97,6 @@ void run_listener_stop(struct listener *l)
 {
     ev_io_stop(l->h->loop, &l->readable);
     ev_timer_stop(l->h->loop, &l->timeout);
-    ev_timer_stop(l->h->loop, &l->patience);
 }
 
 void run_init(struct httpd *h)

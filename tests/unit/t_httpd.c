@@ -28,20 +28,20 @@ static void test_plain(void)
     close(fd);
 }
 
-/* A request that waits is suspended after a while (2 ms); here it is watched before and after that. */
+/* A request that waits is suspended; here it is answered in the next turn, and later. */
 static void test_waiting(void)
 {
     static char body[140000];
     char head[100];
     int fd = dial(), other = dial();
 
-    for (int patient = 0; patient < 2; patient++) {
-        const char *when = patient ? "suspended" : "not suspended yet";
+    for (int waits = 0; waits < 2; waits++) {
+        const char *when = waits ? "later" : "soon";
         later = NULL;
         say(fd, "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /now?q=next HTTP/1.1\r\nHost: x\r\n\r\n");
         for (int i = 0; i < 1000 && !later; i++)
             ev_run(loop, EVRUN_NOWAIT);
-        if (patient)
+        if (waits)
             ok(turn_for(0.06) <= 6, "a request that waits does not spin");
         answer(later, 200, "finally");
         later = NULL;
@@ -130,7 +130,7 @@ static double turn_until_broken(void)
     return ev_time() - began;
 }
 
-/* Work that no event tells of is done turn by turn, also while somebody waits: it is not left until the patience is over. */
+/* Work that no event tells of is done turn by turn, also while somebody waits. */
 static void test_much_beside_a_slow_one(void)
 {
     enum { REQUESTS = 80, CHUNKS = 500 };
