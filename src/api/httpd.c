@@ -99,9 +99,8 @@ void request_owe(struct request *r, size_t n)
 static void request_abort(struct request *r)
 {
     void (*gone)(void *, struct request *) = TAKE(r->gone);
-    bool waited = r->phase == WAITING;
 
-    if (waited) {
+    if (r->phase == WAITING) {
         r->phase = ABORTED;
         if (gone)
             gone(r->gone_ctx, r);
