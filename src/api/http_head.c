@@ -132,7 +132,8 @@ enum http_head_kind http_head_read(char *p, size_t n, struct http_head *h)
         if (expect(at, end, "\r\n") != HTTP_HEAD_OTHER)
             break;
         kind = read_field(&at, end, f);
-        if (kind == HTTP_HEAD_PLAIN && (!read_framing(f, h, &seen) || ++h->count == HTTP_FIELDS_MAX))
+        if (kind == HTTP_HEAD_PLAIN &&
+            (!read_framing(f, h, &seen) || ++h->count == HTTP_FIELDS_MAX))
             kind = HTTP_HEAD_OTHER;
     }
     if (kind != HTTP_HEAD_PLAIN)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The head of a plain POST over HTTP/1.1 (RFC 9112), as AI clients send it for every message. Strict:
- * whatever else it may be, well-formed or not, is for libmicrohttpd to judge; that accepts what is
- * plain, too, and reads the same in it. */
+/* The head of a plain POST over HTTP/1.1 (RFC 9112), as AI clients send it for every message.
+ * Strict: whatever else it may be, well-formed or not, is for libmicrohttpd to judge; that accepts
+ * what is plain, too, and reads the same in it. */
 #ifndef MCPTOP_API_HTTP_HEAD_H
 #define MCPTOP_API_HTTP_HEAD_H
 

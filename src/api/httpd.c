@@ -4,8 +4,8 @@
  * httpd_run.c runs. Calls mostly come by the fast path (httpd_fast.c) instead.
  *
  * The connection of a request that waits is suspended. libmicrohttpd does not poll those: a timer
- * looks for clients that went away (POLLRDHUP), and runs only while a request is watched so. Nothing
- * here knows what a request means. */
+ * looks for clients that went away (POLLRDHUP), and runs only while a request is watched so.
+ * Nothing here knows what a request means. */
 #include "api/httpd_internal.h"
 
 #include <errno.h>

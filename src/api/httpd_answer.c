@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How a request is answered (at once, later, as a stream, as a plain socket) and what it says. What
- * the fast path does not send is queued by httpd.c in the run in which libmicrohttpd asks for it, for
- * which the connection is resumed. */
+ * the fast path does not send is queued by httpd.c in the run in which libmicrohttpd asks for it,
+ * for which the connection is resumed. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,14 +2,14 @@
 /* The fast path of calls. Of a tool call's way through mcptop, libmicrohttpd would be the larger
  * half: it clears and divides memory for each request and needs three rounds for an answer that is
  * made later. So a plain, small POST (http_head.h) is read and answered here; all else is
- * libmicrohttpd's: other methods, large or chunked bodies, event streams, large answers, and whatever
- * is not quite as it should be.
+ * libmicrohttpd's: other methods, large or chunked bodies, event streams, large answers, and
+ * whatever is not quite as it should be.
  *
  * A connection can go there at any time until an answer has begun, because a request is looked at
- * (MSG_PEEK) where it lies and only taken out of the socket once it is answered: libmicrohttpd reads
- * it again, as any other. Sockets are edge-triggered, so what lies there wakes nobody. A connection
- * ends in its own event only, and leaves only between the loop's turns: whoever is answered meanwhile
- * finds it as it was. */
+ * (MSG_PEEK) where it lies and only taken out of the socket when it is answered: libmicrohttpd
+ * reads it again, as any other. Sockets are edge-triggered, so what lies there wakes nobody. A
+ * connection ends in its own event only, and leaves only between the loop's turns: whoever is
+ * answered meanwhile finds it as it was. */
 #include "api/httpd_internal.h"
 
 #include <errno.h>
@@ -168,7 +168,7 @@ bool fast_reply(struct request *r, int status, const char *content_type,
     r->gone = NULL;
     r->phase = ANSWERED;
     request_unwatch(r);
-    socket_skip(c->fd, c->request_n);     /* first: the next one may be there before send() is through */
+    socket_skip(c->fd, c->request_n);  /* first: the next may be there before send() is through */
     send_answer(c, &f->out);
     if (waited && c->rest.n == 0)
         request_over(c);
@@ -213,7 +213,7 @@ static bool is_for_us(const struct httpd *h, enum http_head_kind kind, size_t n,
     return kind == HTTP_HEAD_MORE && n < HEAD_MAX;
 }
 
-/* Closed with bytes in it the socket would tell its client of a reset, and no answer before that. */
+/* Closed with bytes in it a socket tells its client of a reset, and loses answers before that. */
 static void end_partial(struct http_connection *c, size_t n)
 {
     socket_skip(c->fd, n);
@@ -230,8 +230,8 @@ static void await_rest(struct http_connection *c)
         ev_timer_again(h->loop, &h->fast.partial_check);
 }
 
-/* What lies in a socket takes room there, in the kernel's count more than its bytes: it can keep the
- * rest from coming. So after a moment libmicrohttpd takes it out. */
+/* What lies in a socket takes room there, in the kernel's count more than its bytes: it can keep
+ * the rest from coming. So after a moment libmicrohttpd takes it out. */
 static void on_partial_check(struct ev_loop *loop, ev_timer *w, int revents)
 {
     struct httpd *h = w->data;

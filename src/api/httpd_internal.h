@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What these share: httpd.c (listeners, the life of a request), httpd_connection.c (connections come
- * and go), httpd_fast.c (the fast path), httpd_run.c (libmicrohttpd on the loop), httpd_answer.c (how
- * a request is answered, what it says), httpd_idle.c (connections on which nothing moves). */
+/* What these share: httpd.c (listeners, the life of a request), httpd_connection.c (connections
+ * come and go), httpd_fast.c (the fast path), httpd_run.c (libmicrohttpd on the loop),
+ * httpd_answer.c (how a request is answered, what it says), httpd_idle.c (connections on which
+ * nothing moves). */
 #ifndef MCPTOP_API_HTTPD_INTERNAL_H
 #define MCPTOP_API_HTTPD_INTERNAL_H
 
@@ -45,7 +46,7 @@ struct http_connection {
     size_t request_n;              /* bytes of r, which lie in the socket until it is answered */
     bool has_next;                 /* something came behind r */
     bool half_closed;              /* its client has ended its side */
-    unsigned partial;              /* looks of fast_path.partial_check at a request in part; from 1 */
+    unsigned partial;              /* looks of partial_check at a request in part; from 1 */
     bool leaving;                  /* for libmicrohttpd, when the turn is over */
     struct http_connection *next_leaving;
     struct outbuf rest;            /* of the answer: it did not fit the socket */
@@ -131,8 +132,8 @@ struct upgraded {
 /* path is kept as a pointer, or, where the connection is on the fast path, copied. */
 struct request *request_new(struct http_connection *c, const char *method, const char *path);
 void request_free(struct request *r);
-/* From now on it is found soon if its client is gone: at the second look, for one that has only said
- * all it wanted to may still get its answer. */
+/* From now on it is found soon if its client is gone: at the second look, for one that has only
+ * said all it wanted to may still get its answer. */
 void request_watch(struct request *r);
 void request_unwatch(struct request *r);
 /* Takes the connection out of libmicrohttpd's hands until it is resumed. Not twice. */
@@ -153,8 +154,8 @@ void connections_accept(struct listener *l, int fd);
 void connections_accept_stop(struct listener *l);
 /* and its request, if libmicrohttpd has not got it */
 void connection_free(struct http_connection *c);
-/* From the fast path to libmicrohttpd, which reads what the socket holds; with a request whose answer
- * is made. c may be gone after that. */
+/* From the fast path to libmicrohttpd, which reads what the socket holds; with a request whose
+ * answer is made. c may be gone after that. */
 void connection_hand_over(struct http_connection *c);
 /* libmicrohttpd has read what those who were half closed had sent, and was told of their end by the
  * same event: it looks for that only at another one. */
