@@ -184,8 +184,9 @@ static void test_goes_late(void)
     say(fd, HEAD("/later", 2) "{}");
     for (int i = 0; i < 1000 && !later; i++)
         ev_run(loop, EVRUN_NOWAIT);
+    turn_for(0.6);             /* no timer of httpd's is left that would wake the loop */
     say(other, "GET /release-large HTTP/1.1\r\nHost: x\r\n\r\n");
-    turn_for(0.3);
+    turn_for(0.1);
     while ((n = read(fd, got, sizeof got)) > 0)
         all += n;
     ok(all > 0, "an answer made inside of libmicrohttpd does not wait for the next event");
@@ -361,6 +362,24 @@ static void test_half_closes_and_reads_slowly(int fd)
     is_int((long)connections(), 0, "then the connection ends");
 }
 
+/* It was watched while it waited. Its answer finds another before it in the socket, and no room. */
+static void test_half_closes_waits_and_reads_slowly(void)
+{
+    static char big[120000];
+    int fd = dial();
+
+    say(fd, HEAD("/big", 0) HEAD("/later", 0));
+    struct request *r = await_later();
+    shutdown(fd, SHUT_WR);
+    turn(3);
+    request_reply(r, 200, "text/plain", NULL, &(struct iovec){memset(big, 'b', sizeof big), sizeof big}, 1);
+    bool full = httpd->connections->rest.n > 0;
+    turn_for(0.6);
+    ok(full && read_all(fd, BIG + sizeof big) > BIG + sizeof big, "one that was watched gets its answer whole, too");
+    close(fd);
+    turn_until_left(0);
+}
+
 static void test_half_closes_for_much(int fd, const char *where)
 {
     static char got[LARGE];
@@ -472,6 +491,27 @@ static void test_dribbles(void)
     turn_until_left(0);
 }
 
+/* The check that takes it to libmicrohttpd and the rest of it in one turn. */
+static void test_goes_as_the_rest_comes(void)
+{
+    int fd = dial_tcp();
+
+    say(fd, HEAD("/later", 2) "{");
+    for (int i = 0; i < 1000 && !(httpd->connections && httpd->connections->partial == 2); i++)
+        turn(1);
+    usleep(300 * 1000);        /* the check is due, and does not find the loop running */
+    say(fd, "}");
+    struct request *r = await_later();
+    turn(3);
+    ok(r && !is_fast(), "the rest of a request comes when it goes to libmicrohttpd, which handles it then");
+    if (!r)
+        return;
+    answer(r, 200, "finally");
+    ok(strstr(read_until(fd, "finally"), "200 OK"), "and answers it");
+    close(fd);
+    turn_until_left(0);
+}
+
 static void test_no_descriptors(void)
 {
     struct rlimit was, none;
@@ -533,12 +573,14 @@ int main(void)
     test_half_closes_and_waits();
     test_half_closes_and_reads_slowly(dial());
     test_half_closes_and_reads_slowly(dial_tcp());
+    test_half_closes_waits_and_reads_slowly();
     test_half_closes_for_much(dial(), "unix");
     test_half_closes_for_much(dial_tcp(), "tcp");
     test_just_small_enough();
     test_reads_slowly();
     test_closed_window();
     test_dribbles();
+    test_goes_as_the_rest_comes();
     test_no_descriptors();
     test_end();
     return done_testing();
