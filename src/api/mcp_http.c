@@ -57,8 +57,11 @@ static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
 
 /* ---- requests that wait ---- */
 
+/* Also for who comes while the timer runs, when his part of this round is over: the next round is for
+ * him. */
 static void keepalive_start(struct mcp_http *m)
 {
+    m->keepalive_any = true;
     if (!ev_is_active(&m->keepalive))
         ev_timer_again(m->api->loop, &m->keepalive);
 }

@@ -288,5 +288,19 @@ def test_long_calls_are_kept_alive(t):
         t.ok(stream.comments, "and comments before it", stream.comments)
 
 
+@limit(90)
+def test_a_stream_that_comes_late_is_kept_alive(t):
+    """Sessions are looked at in turn, all in 15 s, while there is something to keep alive. This stream comes when the round that its session's
+    first request began is nearly over."""
+    m = t.mcptop({"mcpServers": {"good": fixture("good")}})
+    endpoint = open_session(m)
+    time.sleep(14.4)
+    with endpoint.events(timeout=17) as stream:
+        line = None
+        while line not in (b":\n", b""):
+            line = stream.response.readline()
+        t.eq(line, b":\n", "it is kept alive from then on")
+
+
 if __name__ == "__main__":
     tap.main(__name__)
