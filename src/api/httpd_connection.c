@@ -121,9 +121,10 @@ void connections_tell_ends(struct httpd *h)
         return;
     h->ends_untold = false;
     for (struct http_connection *c = h->connections; c; c = c->next) {
-        if (c->conn && c->half_closed)
-            shutdown(c->fd, SHUT_RD);
-        c->half_closed &= !c->conn;
+        if (!c->conn || !c->half_closed)
+            continue;
+        shutdown(c->fd, SHUT_RD);
+        c->half_closed = false;
     }
 }
 

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/decimal.h"
 #include "base/mem.h"
 
 enum {
@@ -130,12 +131,9 @@ static const char *beginning(struct fast_path *f, int status)
 
 static void add_number(struct buf *b, size_t n)
 {
-    char digits[24], *p = digits + sizeof digits;
+    char digits[DECIMAL_MAX], *end = digits + sizeof digits, *p = decimal_before(end, n);
 
-    do
-        *--p = (char)('0' + n % 10);
-    while (n /= 10);
-    buf_add(b, p, (size_t)(digits + sizeof digits - p));
+    buf_add(b, p, (size_t)(end - p));
 }
 
 static void add_field(struct buf *b, const char *name, const char *value)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* libmicrohttpd driven by the loop: the epoll descriptor of each listener's daemon sits in an
- * ev_io.
+/* libmicrohttpd driven by the loop: an ev_io has the epoll descriptor of each listener's daemon.
  *
  * An event, an answer or a timer marks the listener dirty, and the prepare watcher runs dirty
  * listeners before the loop sleeps: what was said and what is answered in one turn goes through one

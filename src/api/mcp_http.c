@@ -57,7 +57,7 @@ static void answer_plain(struct waiting *w, const struct iovec *iov, int count)
 
 /* ---- requests that wait ---- */
 
-/* Also for who comes while the timer runs, when his part of this round is over: the next round is for
+/* Also for who comes while the timer runs, when his part of this round is over: the next one is for
  * him. */
 static void keepalive_start(struct mcp_http *m)
 {

@@ -70,8 +70,8 @@ static const char *scan_escape(const char *p, const char *end, bool halves, uint
     return p + 12;
 }
 
-/* p in a string, at a byte that scan_plain() stops at. Returns the byte after the closing quote; *bad
- * is the byte that spoils it. */
+/* p in a string, at a byte that scan_plain() stops at. Returns the byte after the closing quote;
+ * *bad is the byte that spoils it. */
 static const char *scan_marked(const char *p, const char *end, bool halves, bool *plain,
                                const char **bad)
 {

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/fault.h"
 
 struct span { const char *p; size_t n; };       /* n == 0: absent. Points into the message */
@@ -108,7 +109,7 @@ bool span_is_empty(struct span token);
 /* A token of plain digits as a number; false for anything else (also 1.0, 01, "1", above 10^18). */
 bool span_to_id(struct span token, uint64_t *ret);
 /* The way back; lies in out. */
-enum { ID_DIGITS = 20 };
+enum { ID_DIGITS = DECIMAL_MAX };
 struct span span_from_id(uint64_t id, char out[ID_DIGITS]);
 
 #endif

@@ -112,12 +112,8 @@ bool span_is_empty(struct span token)
 
 struct span span_from_id(uint64_t id, char out[ID_DIGITS])
 {
-    char *p = out + ID_DIGITS;
+    char *p = decimal_before(out + ID_DIGITS, id);
 
-    do {
-        *--p = (char)('0' + id % 10);
-        id /= 10;
-    } while (id);
     return (struct span){p, (size_t)(out + ID_DIGITS - p)};
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the files share that change the configuration by key or verb: fleet_edit.c tries and writes,
- * fleet_undo.c remembers, undo_store.c over a restart, fleet_change.c (one server) and fleet_defaults.c (what all inherit)
- * decide. Private to these.
+ * fleet_undo.c remembers, undo_store.c over a restart, fleet_change.c (one server) and
+ * fleet_defaults.c (what all inherit) decide. Private to these.
  *
  * `server` is a server's name, or NULL: then paths begin at the root ("docker_isolation.…"). */
 #ifndef MCPTOP_SUPERVISOR_FLEET_EDIT_H

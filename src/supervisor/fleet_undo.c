@@ -216,8 +216,8 @@ static int check_untouched(const struct undo *u, const struct buf *text, const c
     }
     if (!other)
         return 0;
-    return fault_set(f, FAULT_CONFLICT, "%s%s%s was changed since: nothing is taken back, set it as "
-                     "it should be", server ? server : "", server ? ": " : "", other);
+    return fault_set(f, FAULT_CONFLICT, "%s%s%s was changed since: nothing is taken back, set it "
+                     "as it should be", server ? server : "", server ? ": " : "", other);
 }
 
 int fleet_undo_try(const struct undo *u, const struct buf *text, struct change_list *l,

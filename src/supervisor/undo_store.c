@@ -3,9 +3,9 @@
  * what the one before it changed:
  *
  *   {"config": PATH, "undos": [{"server": …, "text": …, "back_text": …, "made_isolation": BOOL,
- *    "single_keys": BOOL, "back": [[KEY, JSON before, JSON after], …]}, …]}      newest first; null: was not there
+ *    "single_keys": BOOL, "back": [[KEY, JSON before, JSON after], …]}, …]}
  *
- * Those of another configuration file are none. */
+ * Newest first; null: was not there. Those of another configuration file are none. */
 #include "supervisor/fleet_edit.h"
 
 #include <errno.h>
